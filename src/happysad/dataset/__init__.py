@@ -1,0 +1,1 @@
+"""From a folder to a manifest, a split and arrays."""

@@ -1,0 +1,96 @@
+"""The table of a data folder: one row a file, written as manifest.csv."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from happysad.errors import DatasetError
+from happysad.files import replacing
+
+__all__ = ["COLUMNS", "SPLITS", "Manifest", "Split"]
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+#: The columns of manifest.csv, in order, with their dtypes in the table. Text that is not known is
+#: empty; numbers that are not known are 0.
+COLUMNS = {
+    "path": "str",  # from the data folder, with forward slashes
+    "label": "str",  # the class: the folder's name
+    "type": "str",  # told by content: jpeg, png, bmp, gif, webp, tiff
+    "width": "int64",  # pixels, upright
+    "height": "int64",
+    "bytes": "int64",  # the file's size
+    "modified": "int64",  # the file's time of change, ns; with `bytes` it spares reading it again
+    "sha256": "str",  # of the file, 64 hex digits
+    "pixels": "str",  # sha256 of the decoded RGB pixels and their shape, 64 hex digits
+    "phash": "str",  # perceptual hash (DCT, 64 bits), 16 hex digits
+    "group": "str",  # photos that must stay together: near-duplicates, or one person's
+    "split": "str",  # train, val, test; empty where left out
+    "status": "str",  # used or left_out
+    "reason": "str",  # why it was left out
+    "notes": "str",  # findings that leave nothing out, separated by "; "
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The rows of one data folder, sorted by path."""
+
+    root: Path
+    """The data folder that `path` counts from."""
+    table: pd.DataFrame
+    """Columns and dtypes as in `COLUMNS`; index 0, 1, 2, …"""
+
+    @property
+    def used(self) -> pd.DataFrame:
+        """The rows that are learned from or judged on."""
+        return self.table[self.table["status"] == "used"]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes of the used rows, alphabetically: the first is 0, the second 1."""
+        return tuple(sorted(self.used["label"].unique()))
+
+    def of(self, split: Split) -> pd.DataFrame:
+        """The used rows of one split."""
+        return self.used[self.used["split"] == split]
+
+    def files(self, rows: pd.DataFrame) -> list[Path]:
+        """The files that some rows stand for."""
+        return [self.root / path for path in rows["path"]]
+
+    def write(self, file: Path) -> None:
+        """Write the table as CSV, UTF-8; undecodable bytes of file names survive."""
+        with (
+            replacing(file) as temporary,
+            temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out,
+        ):
+            self.table.to_csv(out, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+
+    @classmethod
+    def read(cls, file: Path, root: Path) -> Manifest:
+        """Read a manifest of the data folder `root`.
+
+        Raises:
+            DatasetError: there is no such file, or it is no manifest.
+        """
+        try:
+            with file.open(encoding="utf-8", errors="surrogateescape", newline="") as source:
+                table = pd.read_csv(source, dtype=str, keep_default_na=False)
+        except OSError as error:
+            raise DatasetError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        except ValueError as error:
+            raise DatasetError(f"{file}: not a manifest: {error}") from error
+        missing = [name for name in COLUMNS if name not in table.columns]
+        if missing:
+            raise DatasetError(f"{file}: not a manifest: no column {', '.join(missing)}")
+        try:
+            return cls(root, table[list(COLUMNS)].astype(COLUMNS))
+        except ValueError as error:
+            raise DatasetError(f"{file}: not a manifest: {error}") from error

@@ -1,0 +1,87 @@
+"""Every error that happysad raises.
+
+    HappysadError                 catch this one to catch them all
+    ├── UsageError                the call is wrong: an argument, an option, a missing folder
+    │   ├── ConfigError           a training setting that is unknown or out of range
+    │   └── MissingExtraError     an optional part is not installed; says how to install it
+    ├── ImageError                a picture that cannot be read; says why
+    ├── DatasetError              a folder of photos that cannot be learned from
+    │   └── LeakError             photos that belong together stand on two sides of a split
+    ├── ClassifierError           a file that is no happysad classifier
+    ├── RunError                  a run's folder that cannot be used or resumed
+    ├── ExportError               an exported file that does not agree with its Keras model
+    └── ImportDataError           another dataset that cannot be fetched or unpacked
+
+Every message is one line that names the file or the argument, what is allowed and what came.
+`exit_status` is what the command line ends with: 2 for a wrong call, 1 for work that failed.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ClassifierError",
+    "ConfigError",
+    "DatasetError",
+    "ExportError",
+    "HappysadError",
+    "ImageError",
+    "ImportDataError",
+    "LeakError",
+    "MissingExtraError",
+    "RunError",
+    "UsageError",
+]
+
+
+class HappysadError(Exception):
+    """The root of all errors raised on purpose by happysad."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class UsageError(HappysadError):
+    """A call that cannot work as given."""
+
+    exit_status = 2
+
+
+class ConfigError(UsageError):
+    """A training setting that is unknown, of the wrong type or out of range."""
+
+
+class MissingExtraError(UsageError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        """Say that `what` needs ``happysad[extra]`` and how to install it."""
+        super().__init__(f'{what} needs an extra: pip install "happysad[{extra}]"')
+
+
+class ImageError(HappysadError):
+    """A picture that cannot be read."""
+
+
+class DatasetError(HappysadError):
+    """A folder of photos that cannot be learned from."""
+
+
+class LeakError(DatasetError):
+    """Photos of one group on two sides of a split."""
+
+
+class ClassifierError(HappysadError):
+    """A file that is no happysad classifier."""
+
+
+class RunError(HappysadError):
+    """A run's folder that cannot be used or resumed."""
+
+
+class ExportError(HappysadError):
+    """An exported file that does not agree with its Keras model."""
+
+
+class ImportDataError(HappysadError):
+    """Another dataset that cannot be fetched, checked or unpacked."""

@@ -1,0 +1,243 @@
+"""A path, bytes or an array becomes RGB uint8; RGB uint8 becomes a network's input.
+
+Everything that looks at a picture, in training and in prediction, comes through `read` and `fit`:
+the commonest fault of this field is that the two differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from happysad.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "Decoded", "Pixels", "Source", "decode", "fit", "read"]
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Source: TypeAlias = str | os.PathLike[str] | bytes | Pixels
+
+#: More pixels than this are refused before they are decoded (a decompression bomb): 100 million,
+#: what the largest common cameras give.
+MAX_PIXELS = 100_000_000
+
+#: The types that are read, told by content, with the extensions that fit each; the usual one first.
+EXTENSIONS = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png",),
+    "bmp": (".bmp", ".dib"),
+    "gif": (".gif",),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+}
+
+# The first bytes of a file of each type.
+_SIGNATURES = {
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "bmp": re.compile(rb"BM"),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "tiff": re.compile(rb"II[*+]\0|MM\0[*+]"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture as it was read from bytes."""
+
+    pixels: Pixels
+    """RGB, uint8, shape (height, width, 3), turned upright by its EXIF orientation."""
+    type: str
+    """One of the keys of `EXTENSIONS`, told by content."""
+    notes: tuple[str, ...]
+    """What was done to get there, in words: "first of 12 frames", "alpha laid on white", …"""
+
+
+def kind(data: bytes) -> str | None:
+    """Tell the type of a picture by its first bytes; None where they are of no type we read."""
+    return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
+
+
+def decode(data: bytes, name: str = "the picture") -> Decoded:
+    """Decode a whole file's bytes; `name` stands in messages.
+
+    The first frame of an animation is taken; alpha is laid on white; CMYK, palettes, grey and
+    16 bits a channel become RGB with 8; EXIF orientation is applied, as cv2 does.
+
+    Raises:
+        ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
+            `MAX_PIXELS` pixels.
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty")
+    type_ = kind(data)
+    if type_ is None:
+        allowed = ", ".join(EXTENSIONS)
+        raise ImageError(f"{name}: not an image (allowed by content: {allowed})")
+    try:
+        image = _opener(type_)(io.BytesIO(data))
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"{name}: {width}x{height} pixels are too many (at most {MAX_PIXELS:,})"
+            )
+        image.load()
+        pixels, notes = _to_rgb(image)
+    except ImageError:
+        raise
+    except Exception as error:  # damaged bytes make decoders raise nearly anything
+        raise ImageError(f"{name}: {_reason(error)} ({type_})") from error
+    return Decoded(pixels, type_, notes)
+
+
+def read(source: Source) -> Pixels:
+    """Read a picture from a path, from a file's bytes or from an array.
+
+    Args:
+        source: a path; a whole file's bytes; or an array, uint8, of shape (height, width),
+            (height, width, 3) in RGB order or (height, width, 4) in RGBA order. What cv2.imread
+            gives is BGR: turn it with ``array[..., ::-1]``.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+
+    Raises:
+        ImageError: it cannot be read; the message says why.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, bytes):
+        return decode(source).pixels
+    path = Path(source)
+    return decode(read_bytes(path), str(path)).pixels
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole.
+
+    Raises:
+        ImageError: it cannot be opened; the message gives the system's reason.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
+    """Bring a picture to a network's input: squashed to a square, grey or colour.
+
+    The aspect ratio is not kept, as in the tutorials (every part of the picture stays visible).
+    Shrinking averages areas (cv2.INTER_AREA, no aliasing), enlarging interpolates linearly.
+
+    Args:
+        pixels: RGB, uint8, shape (height, width, 3).
+        size: the square's side in pixels.
+        channels: 3 for RGB, 1 for grey (ITU-R BT.601 luma, as cv2.COLOR_RGB2GRAY).
+
+    Returns:
+        uint8, shape (size, size, channels).
+    """
+    import cv2
+
+    if channels == 1:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    shrinks = max(pixels.shape[:2]) > size
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (size, size), interpolation=interpolation)
+    return np.asarray(resized, dtype=np.uint8).reshape(size, size, channels)
+
+
+def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:
+    """Give Pillow's class for one type.
+
+    Called directly, so that no other format is ever tried and the limit on pixels is ours alone.
+    """
+    module, name = {
+        "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
+        "png": ("PIL.PngImagePlugin", "PngImageFile"),
+        "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
+        "gif": ("PIL.GifImagePlugin", "GifImageFile"),
+        "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+        "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    }[type_]
+    return getattr(import_module(module), name)  # type: ignore[no-any-return]
+
+
+def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
+    notes = []
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"first of {frames} frames")
+    upright = _upright(image)
+    if upright is not image:
+        notes.append("turned upright by its EXIF orientation")
+    if upright.mode.startswith(("I", "F")):
+        notes.append("more than 8 bits a channel, brought to 8")
+        grey = _to_8_bits(np.asarray(upright))
+        return np.repeat(grey[..., None], 3, axis=2), tuple(notes)
+    if upright.mode == "CMYK":
+        notes.append("CMYK turned to RGB")
+    if upright.has_transparency_data:
+        rgba = np.asarray(upright.convert("RGBA"))
+        if rgba[..., 3].min() < 255:
+            notes.append("alpha laid on white")
+        return _on_white(rgba), tuple(notes)
+    return np.asarray(upright.convert("RGB")), tuple(notes)
+
+
+def _upright(image: ImageFile) -> Image:
+    from PIL import ImageOps
+
+    with contextlib.suppress(Exception):  # damaged EXIF: the picture itself is still good
+        if image.getexif().get(0x0112, 1) != 1:
+            return ImageOps.exif_transpose(image)
+    return image
+
+
+def _to_8_bits(values: NDArray[np.generic]) -> Pixels:
+    if values.dtype == np.uint16 or (values.dtype.kind in "iu" and 255 < values.max() <= 65535):
+        return (values.astype(np.uint16) >> 8).astype(np.uint8)
+    if values.min() < 0 or values.max() > 255:
+        raise ValueError(f"pixels from {values.min()} to {values.max()} have no known scale")
+    return values.astype(np.uint8)
+
+
+def _on_white(rgba: Pixels) -> Pixels:
+    alpha = rgba[..., 3:].astype(np.uint16)
+    mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _from_array(array: Pixels) -> Pixels:
+    shape = array.shape
+    right_shape = array.ndim == 2 or (array.ndim == 3 and shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not right_shape or 0 in shape:
+        raise ImageError(
+            "the array must be uint8 of shape (height, width), (height, width, 3) RGB or "
+            f"(height, width, 4) RGBA, not {array.dtype} of shape {shape}"
+        )
+    if array.ndim == 2:
+        return np.repeat(array[..., None], 3, axis=2)
+    return _on_white(array) if shape[2] == 4 else array
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return f"truncated: {text}"
+    return f"damaged: {text}"
