@@ -25,6 +25,7 @@ COLUMNS = {
     "type": "str",  # told by content: jpeg, png, bmp, gif, webp, tiff
     "width": "int64",  # pixels, upright
     "height": "int64",
+    "channels": "int64",  # 1 where red, green and blue are equal everywhere, else 3
     "bytes": "int64",  # the file's size
     "modified": "int64",  # the file's time of change, ns; with `bytes` it spares reading it again
     "sha256": "str",  # of the file, 64 hex digits
