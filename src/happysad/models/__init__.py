@@ -1,1 +1,60 @@
-"""Networks, one architecture a file."""
+"""Networks, one architecture a file; `build` gives any of them by name.
+
+Every one takes ``image``, uint8 of shape (n, size, size, channels), scales it itself, and ends in
+``p_sad``, float32 of shape (n, 1): Dense with a sigmoid. Keras is imported when one is built.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from happysad.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["NAMES", "TRANSFER", "build"]
+
+#: Models that start from ImageNet: trained frozen first, then fine-tuned.
+TRANSFER = ("vgg16", "resnet50", "mobilenetv3", "efficientnetv2b0")
+
+#: All models that `build` knows.
+NAMES = ("classic", "compact", *TRANSFER)
+
+
+def build(
+    name: str,
+    *,
+    size: int,
+    channels: int,
+    dropout: float = 0.0,
+    weights: Path | None = None,
+    pretrained: bool = True,
+) -> keras.Model:
+    """Build a network, with fresh weights or, for `TRANSFER`, with ImageNet's in its backbone.
+
+    Args:
+        name: one of `NAMES`.
+        size: the side of the square input in pixels, 32 or more.
+        channels: 3 for RGB, 1 for grey.
+        dropout: the share of features dropped before the last layer while training, 0 to below 1.
+        weights: for `TRANSFER`, a local file with the backbone's weights (without top); None
+            fetches Keras's own.
+        pretrained: False leaves a backbone's weights random, where others are loaded afterwards.
+
+    Returns:
+        The network, not compiled.
+
+    Raises:
+        UsageError: an unknown name, or weights that can be had neither way.
+    """
+    if name not in NAMES:
+        raise UsageError(f"model must be one of {', '.join(NAMES)}, not {name!r}")
+    if name in TRANSFER:
+        from happysad.models import transfer
+
+        return transfer.build(name, size, channels, dropout, weights, pretrained=pretrained)
+    module = import_module(f"happysad.models.{name}")
+    return module.build(size, channels, dropout)

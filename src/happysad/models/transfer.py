@@ -1,0 +1,121 @@
+"""Networks of keras.applications that have seen ImageNet, with a head of one neuron."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import applications, layers
+
+from happysad.errors import UsageError
+
+__all__ = ["backbone", "build", "free"]
+
+# The larger MobileNetV3: it is still 20 times cheaper than ResNet50, and better than the small one.
+_BACKBONES = {
+    "vgg16": applications.VGG16,
+    "resnet50": applications.ResNet50,
+    "mobilenetv3": applications.MobileNetV3Large,
+    "efficientnetv2b0": applications.EfficientNetV2B0,
+}
+
+# These two expect 0 to 255 less ImageNet's mean, in BGR order; the others do all of it inside.
+_PLAIN = ("vgg16", "resnet50")
+_MEAN_RGB = [123.68, 116.779, 103.939]
+
+
+def build(
+    name: str,
+    size: int,
+    channels: int,
+    dropout: float,
+    weights: Path | None,
+    *,
+    pretrained: bool,
+) -> keras.Model:
+    """Build a backbone with average pooling, dropout and one neuron; the backbone is frozen.
+
+    Raises:
+        UsageError: the weights cannot be fetched, or the file does not fit.
+    """
+    base = _backbone(name, size, weights, pretrained=pretrained)
+    image = layers.Input((size, size, channels), dtype="uint8", name="image")
+    x = layers.Concatenate()([image, image, image]) if channels == 1 else image
+    x = layers.Rescaling(1.0, offset=[-mean for mean in _MEAN_RGB] if name in _PLAIN else 0.0)(x)
+    x = base(x)
+    x = layers.Dropout(dropout)(x)
+    p_sad = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")(x)
+    model = keras.Model(image, p_sad, name=name)
+    free(model, False)
+    return model
+
+
+def backbone(model: keras.Model) -> keras.Model:
+    """Give the part of a network built here that saw ImageNet."""
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def free(model: keras.Model, freed: bool) -> None:
+    """Let training move the backbone, or freeze it; compile afterwards.
+
+    Its batch normalisation stays frozen either way and so keeps ImageNet's statistics, as
+    https://keras.io/guides/transfer_learning/ advises. The guide's ``training=False`` in the call
+    is not enough: ``fit`` overrides it.
+    """
+    base = backbone(model)
+    base.trainable = freed
+    for layer in base.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+
+
+def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -> keras.Model:
+    def make(source: str | None) -> Any:
+        return _BACKBONES[name](
+            include_top=False, weights=source, input_shape=(size, size, 3), pooling="avg"
+        )
+
+    def in_rgb(base: Any) -> Any:
+        # Turning the first kernel from BGR to RGB is turning the picture, without an operation
+        # that HDF5 files cannot hold.
+        if name in _PLAIN:
+            first = next(layer for layer in base.layers if isinstance(layer, layers.Conv2D))
+            kernel, *bias = first.get_weights()
+            first.set_weights([kernel[:, :, ::-1], *bias])
+        return base
+
+    if not pretrained:
+        return make(None)
+    if weights is None:
+        try:
+            # Keras shows its download on standard output, which belongs to results.
+            with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+                warnings.filterwarnings("ignore", message=r"(?s).*for input shape \(224, 224\)")
+                return in_rgb(make("imagenet"))
+        except Exception as error:  # get_file raises bare Exception where a fetch fails
+            raise UsageError(
+                f"the ImageNet weights of {name} could not be fetched ({_first_line(error)}): "
+                "let this machine reach storage.googleapis.com once, or give a local file, "
+                f"{name} without top, with --weights PATH"
+            ) from error
+    if not weights.is_file():
+        raise UsageError(
+            f"weights: no such file: {weights}; give a file with the weights of {name} without "
+            "top, or leave --weights out to let Keras fetch them"
+        )
+    base = make(None)
+    try:
+        base.load_weights(weights)
+    except Exception as error:  # a wrong suffix, wrong shapes or no HDF5 each raise another class
+        raise UsageError(
+            f"weights: {weights} does not fit {name} without top: {_first_line(error)}"
+        ) from error
+    return in_rgb(base)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

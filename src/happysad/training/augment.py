@@ -1,0 +1,92 @@
+"""Show a photo a little changed: mirrored, turned, moved, enlarged, relit, partly painted over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from happysad.images import Pixels
+from happysad.training.config import TrainConfig
+
+__all__ = ["DRAWS", "augment"]
+
+#: How many random numbers one change takes.
+DRAWS = 13
+
+_LEVELS = np.arange(256, dtype=np.float32) - 127.5
+#: The sides of an erased rectangle as shares of the photo's.
+_ERASED = (0.12, 0.38)
+
+
+def augment(image: Pixels, draws: NDArray[np.float32], config: TrainConfig) -> Pixels:
+    """Change a photo within the limits that `config` sets; `draws` alone decide how.
+
+    Mirroring, rotation, shift and zoom are one affine map with reflected borders; contrast and
+    brightness are one table; erasing paints a rectangle in one random colour (Zhong et al. 2017,
+    arXiv:1708.04896).
+
+    Args:
+        image: uint8, shape (height, width, channels), 1 or 3 channels; not changed.
+        draws: random numbers from 0 to below 1, shape (`DRAWS`,).
+        config: how far each change may go.
+
+    Returns:
+        uint8, the same shape.
+    """
+    height, width, _ = image.shape
+    mirror, *affine, contrast, brightness, erased = draws[:8].tolist()
+    changed: Pixels = cv2.warpAffine(  # type: ignore[assignment]
+        image,
+        _matrix(height, width, config.flip and mirror < 0.5, affine, config),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    if config.light:
+        changed = cv2.LUT(changed, _table(contrast, brightness, config.light))  # type: ignore[assignment]
+    changed = changed.reshape(image.shape)  # cv2 drops a single channel
+    if erased < config.erasing:
+        _erase(changed, draws[8:].tolist())
+    return changed
+
+
+def _matrix(
+    height: int, width: int, mirrored: bool, draws: Sequence[float], config: TrainConfig
+) -> NDArray[np.float64]:
+    """Map a place in the result to its place in the photo, about the middle."""
+    turn, zoom, right, down = (2 * draw - 1 for draw in draws)  # from -1 to 1
+    angle, scale = math.radians(config.rotation) * turn, 1 / (1 + config.zoom * zoom)
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    mirror = -1 if mirrored else 1
+    x, y = (width - 1) / 2, (height - 1) / 2
+    to_x, to_y = x + width * config.shift * right, y + height * config.shift * down
+    return np.array(
+        [
+            [mirror * cos, -sin, to_x - mirror * cos * x + sin * y],
+            [mirror * sin, cos, to_y - mirror * sin * x - cos * y],
+        ]
+    )
+
+
+def _table(contrast: float, brightness: float, light: float) -> Pixels:
+    """Give the new level of each of the 256: contrast about the middle, brightness half as far."""
+    slope = 1 + light * (2 * contrast - 1)
+    middle = 127.5 * (1 + light * (brightness - 0.5))
+    levels = _LEVELS * np.float32(slope) + np.float32(middle)
+    np.minimum(np.maximum(levels, 0, out=levels), 255, out=levels)
+    return levels.astype(np.uint8)
+
+
+def _erase(image: Pixels, draws: Sequence[float]) -> None:
+    height, width, channels = image.shape
+    low, high = _ERASED
+    tall = max(1, round(height * (low + (high - low) * draws[0])))
+    wide = max(1, round(width * (low + (high - low) * draws[1])))
+    top, left = int((height - tall) * draws[2]), int((width - wide) * draws[3])
+    shade = 256 * draws[4]
+    colour = (shade, (shade + 85) % 256, (shade + 170) % 256)
+    image[top : top + tall, left : left + wide] = [int(level) for level in colour[:channels]]

@@ -1,0 +1,139 @@
+"""One file an epoch: weights, optimizer and where training stands, so that it can go on exactly.
+
+The learning rate's schedule follows the optimizer's step count and dropout's generators are
+variables of the network, so both are in the file; the feed needs the epoch's number alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from happysad.errors import RunError
+from happysad.files import replacing
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["State", "best", "latest", "prune", "read_state", "restore", "save", "weights_hash"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Where a training stands between two epochs."""
+
+    epoch: int = 0
+    """How many epochs are done, over all phases."""
+    phase: int = 0
+    """0, or 1 while a backbone is fine-tuned."""
+    phase_start: int = 0
+    """How many epochs were done when this phase began."""
+    waited: int = 0
+    """Epochs of this phase since the best one."""
+    best_epoch: int = 0
+    """The epoch (from 1) with the lowest val_loss; 0 before the first."""
+    best_loss: float = math.inf
+    history: tuple[dict[str, float], ...] = ()
+    """The rows of history.csv."""
+
+
+def save(folder: Path, state: State, model: keras.Model) -> None:
+    """Write ``NNN.npz``, NNN being the epochs done: whole or not at all. `model` is compiled."""
+    with replacing(_file(folder, state.epoch)) as temporary:
+        np.savez(
+            temporary,
+            state=np.array(json.dumps(asdict(state))),
+            **_arrays("model", model.variables),
+            **_arrays("optimizer", model.optimizer.variables),
+        )
+
+
+def latest(folder: Path) -> Path:
+    """Give the last whole checkpoint.
+
+    Raises:
+        RunError: there is none.
+    """
+    epochs = _epochs(folder)
+    if not epochs:
+        raise RunError(f"{folder}: no checkpoint, so this run cannot be resumed")
+    return _file(folder, epochs[-1])
+
+
+def best(folder: Path, state: State) -> Path:
+    """Give the checkpoint of the epoch with the lowest val_loss."""
+    return _file(folder, state.best_epoch)
+
+
+def prune(folder: Path, state: State) -> None:
+    """Remove all checkpoints but the last two and the best, and what a kill left half written."""
+    kept = {*_epochs(folder)[-2:], state.best_epoch}
+    for epoch in _epochs(folder):
+        if epoch not in kept:
+            _file(folder, epoch).unlink()
+    for leftover in folder.glob(".*.npz"):
+        leftover.unlink()
+
+
+def read_state(file: Path) -> State:
+    """Read where training stood."""
+    with np.load(file) as stored:
+        fields = json.loads(str(stored["state"]))
+    return State(**{**fields, "history": tuple(fields["history"])})
+
+
+def restore(file: Path, model: keras.Model, *, optimizer: bool) -> None:
+    """Put a checkpoint's weights into `model`, and the optimizer's state where asked.
+
+    Raises:
+        RunError: the file belongs to another network or to another Keras.
+    """
+    with np.load(file) as stored:
+        _assign(file, stored, "model", model.variables)
+        if optimizer:
+            _assign(file, stored, "optimizer", model.optimizer.variables)
+
+
+def weights_hash(model: keras.Model) -> str:
+    """Give the SHA-256 over all weights, in the network's order, to the bit."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(f"{weight.dtype.str}{weight.shape}".encode())
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _file(folder: Path, epoch: int) -> Path:
+    return folder / f"{epoch:03}.npz"
+
+
+def _epochs(folder: Path) -> list[int]:
+    return sorted(int(file.stem) for file in folder.glob("[0-9]*.npz"))
+
+
+def _arrays(kind: str, variables: Sequence[Any]) -> dict[str, Any]:
+    import keras
+
+    return {
+        f"{kind}{number:04}": keras.ops.convert_to_numpy(variable)
+        for number, variable in enumerate(variables)
+    }
+
+
+def _assign(file: Path, stored: Any, kind: str, variables: Sequence[Any]) -> None:
+    names = [name for name in stored.files if name.startswith(kind)]
+    fits = len(names) == len(variables) and all(
+        stored[name].shape == tuple(variable.shape)
+        for name, variable in zip(names, variables, strict=True)
+    )
+    if not fits:
+        raise RunError(f"{file}: its {kind} variables do not fit the network of this run")
+    for name, variable in zip(names, variables, strict=True):
+        variable.assign(stored[name])

@@ -1,0 +1,310 @@
+"""From a folder of photos to a finished run: the one path, readable from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from happysad import __version__
+from happysad.classifier import Details
+from happysad.dataset.manifest import Manifest
+from happysad.errors import RunError, UsageError
+from happysad.files import replacing, write_text
+from happysad.models import TRANSFER, build
+from happysad.training import checkpoints
+from happysad.training.backend import deterministic, quiet
+from happysad.training.checkpoints import State
+from happysad.training.config import TrainConfig, load_run, to_toml
+
+if TYPE_CHECKING:
+    import keras
+
+    from happysad.dataset.arrays import Arrays
+
+__all__ = ["resume", "train"]
+
+# How many real photos an export is compared on.
+_COMPARED = 100
+# How many photos the grid of samples shows.
+_SHOWN = 32
+
+
+def train(
+    data: Path,
+    config: TrainConfig,
+    *,
+    out: Path,
+    check_out: Path,
+    groups: Path | None = None,
+) -> Path:
+    """Check `data`, train on it, judge the result and write all of it as a run.
+
+    Args:
+        data: a folder with one folder of photos a class; nothing in it is changed.
+        config: the settings; what is 0 in them is chosen by the photos.
+        out: the run's folder; it must not exist yet, or be empty.
+        check_out: where the check's manifest and report go.
+        groups: a CSV with columns path,group of photos that stay together.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UsageError: `out` is in use, or weights of a transfer model cannot be had.
+        DatasetError: the photos cannot be learned from, or the split leaks.
+    """
+    from happysad.dataset.check import CheckSettings, check
+    from happysad.dataset.split import refuse_leaks
+
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageError(f"{out}: the run's folder must be new or empty; name another with --out")
+    settings = CheckSettings(
+        classes=config.classes, fractions=config.fractions, radius=config.radius, groups=groups
+    )
+    manifest = check(data, check_out, settings).manifest
+    refuse_leaks(manifest, config.radius)
+    config = config.resolved(manifest.of("train"))
+    photos = _load(manifest, config)
+
+    quiet()
+    deterministic(config.seed)
+    model = _build(config)
+    with _new_run(out) as run:
+        write_text(run / "config.toml", to_toml(config, data))
+        manifest.write(run / "manifest.csv")
+        _show_samples(photos, manifest, config, run / "plots" / "samples.png")
+        _compile(model, config, photos, State())
+        checkpoints.save(run / "checkpoints", State(), model)
+    _fit(model, config, photos, out)
+    return _finish(model, config, manifest, photos, out)
+
+
+def resume(run: Path) -> Path:
+    """Go on with a run that was stopped, at whatever moment; ends in the same weights.
+
+    Returns:
+        `run`.
+
+    Raises:
+        RunError: it is no run's folder, it is finished already, or its checkpoints do not fit.
+        DatasetError: the photos are not the run's any more.
+    """
+    config, data = load_run(run / "config.toml")
+    if _finished(run).exists():
+        raise RunError(f"{run}: finished already, there is nothing to resume")
+    manifest = Manifest.read(run / "manifest.csv", data)
+    checkpoints.latest(run / "checkpoints")
+    photos = _load(manifest, config)
+
+    quiet()
+    deterministic(config.seed)
+    model = _build(config, pretrained=False)  # all weights come from a checkpoint
+    _fit(model, config, photos, run)
+    return _finish(model, config, manifest, photos, run)
+
+
+@dataclass(frozen=True)
+class _Photos:
+    train: Arrays
+    val: Arrays
+
+
+@dataclass(frozen=True)
+class _Phase:
+    epochs: int
+    frees_backbone: bool = False
+
+
+def _load(manifest: Manifest, config: TrainConfig) -> _Photos:
+    from happysad.dataset.arrays import load
+
+    train, val = (
+        load(manifest, manifest.of(split), config.size, config.channels)
+        for split in ("train", "val")
+    )
+    return _Photos(train, val)
+
+
+def _build(config: TrainConfig, *, pretrained: bool = True) -> keras.Model:
+    return build(
+        config.model,
+        size=config.size,
+        channels=config.channels,
+        dropout=config.dropout,
+        weights=config.weights,
+        pretrained=pretrained,
+    )
+
+
+@contextmanager
+def _new_run(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `out`; it becomes `out` whole, or goes where that fails."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.absolute().with_name(f".{out.absolute().name}-{secrets.token_hex(4)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if out.exists():
+            out.rmdir()
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _show_samples(photos: _Photos, manifest: Manifest, config: TrainConfig, file: Path) -> None:
+    from happysad.evaluation.plots import samples
+
+    file.parent.mkdir()
+    everything = np.random.default_rng(config.seed).permutation(len(photos.train.labels))
+    shown = np.sort(everything[:_SHOWN])
+    samples(photos.train.images[shown], photos.train.labels[shown], manifest.labels, file)
+
+
+def _phases(config: TrainConfig) -> list[_Phase]:
+    phases = [_Phase(config.epochs)]
+    if config.model in TRANSFER and config.fine_tune_epochs:
+        phases.append(_Phase(config.fine_tune_epochs, frees_backbone=True))
+    return phases
+
+
+def _compile(model: keras.Model, config: TrainConfig, photos: _Photos, state: State) -> None:
+    """Set the optimizer, fresh, and what it may move in this phase."""
+    import keras
+
+    phase = _phases(config)[state.phase]
+    if config.model in TRANSFER:
+        from happysad.models.transfer import free
+
+        free(model, phase.frees_backbone)
+    steps = -(-len(photos.train.images) // config.batch_size)
+    rate = config.fine_tune_learning_rate if phase.frees_backbone else config.learning_rate
+    if config.schedule == "cosine":
+        warmup = min(config.warmup, phase.epochs // 2) * steps
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else rate,
+            phase.epochs * steps - warmup,
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if config.weight_decay:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    else:
+        optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer,
+        keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing),
+        metrics=[keras.metrics.BinaryAccuracy(name="accuracy")],
+    )
+
+
+def _fit(model: keras.Model, config: TrainConfig, photos: _Photos, run: Path) -> None:
+    """Train from the last checkpoint to the end; leaves the best epoch's weights in `model`."""
+    from happysad.training.callbacks import write_history
+
+    folder = run / "checkpoints"
+    state = checkpoints.read_state(checkpoints.latest(folder))
+    _compile(model, config, photos, state)
+    checkpoints.restore(checkpoints.latest(folder), model, optimizer=True)
+    write_history(run, state)
+    while True:
+        state = _fit_phase(model, config, photos, run, state)
+        checkpoints.restore(checkpoints.best(folder, state), model, optimizer=False)
+        if state.phase + 1 == len(_phases(config)):
+            return
+        state = replace(state, phase=state.phase + 1, phase_start=state.epoch, waited=0)
+        _compile(model, config, photos, state)
+
+
+def _fit_phase(
+    model: keras.Model, config: TrainConfig, photos: _Photos, run: Path, state: State
+) -> State:
+    from happysad.training.callbacks import Bookkeeper, Live, tensorboard
+    from happysad.training.feeding import Feed
+
+    phases = _phases(config)
+    end = state.phase_start + phases[state.phase].epochs
+    if state.epoch >= end or (config.patience and state.waited >= config.patience):
+        return state  # a kill came after its last epoch
+    feed = Feed(photos.train.images, photos.train.labels, config, training=True)
+    validation = Feed(photos.val.images, photos.val.labels, config, training=False)
+    books = Bookkeeper(run, feed, state, config.patience)
+    rest = sum(phase.epochs for phase in phases[state.phase + 1 :])
+    with Live(feed, end + rest, state.epoch) as live:
+        model.fit(
+            feed,
+            validation_data=validation,
+            initial_epoch=state.epoch,
+            epochs=end,
+            class_weight=_class_weights(photos) if config.class_weights else None,
+            callbacks=[*tensorboard(run), books, live],
+            shuffle=False,  # the feed does it; Keras would by Python's global random state
+            verbose=0,
+        )
+    return books.state
+
+
+def _class_weights(photos: _Photos) -> dict[int, float]:
+    """Weigh each class by the inverse of its share, 1 on average ("balanced" in scikit-learn)."""
+    counts = np.bincount(photos.train.labels.astype(int), minlength=2)
+    return {label: float(counts.sum() / (2 * count)) for label, count in enumerate(counts) if count}
+
+
+def _finish(
+    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos, run: Path
+) -> Path:
+    """Calibrate on validation, ship model.keras and model.onnx, judge the latter on the test split.
+
+    Every step writes its files anew, so a kill in between does no harm.
+    """
+    import keras
+
+    from happysad.evaluation.calibration import fit_temperature, fit_threshold
+    from happysad.evaluation.judge import judge_run
+    from happysad.export import to_onnx
+    from happysad.training.feeding import Feed
+
+    val = photos.val
+    feed = Feed(val.images, val.labels, config, training=False)
+    temperature = fit_temperature(model.predict(feed, verbose=0)[:, 0], val.labels)
+    shipped = keras.Model.from_config(model.get_config())  # without optimizer, loss and metrics
+    shipped.set_weights(model.get_weights())
+    last = shipped.layers[-1]
+    last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
+    p_sad = shipped.predict(feed, verbose=0)[:, 0]
+    details = Details(
+        labels=_two(manifest.labels),
+        size=config.size,
+        channels=config.channels,
+        architecture=config.model,
+        temperature=float(temperature),
+        threshold=float(fit_threshold(p_sad, val.labels, val.groups, config.seed)),
+        trained_on=len(photos.train.labels),
+        version=__version__,
+    )
+    with replacing(run / "model.keras") as temporary:
+        shipped.save(temporary)
+    to_onnx(shipped, run / "model.onnx", details, np.asarray(val.images[:_COMPARED]))
+    judge_run(run)
+    weights = checkpoints.weights_hash(shipped)
+    write_text(_finished(run), json.dumps({"weights_sha256": weights}) + "\n")
+    return run
+
+
+def _finished(run: Path) -> Path:
+    """Name the file that is written last of all."""
+    return run / "checkpoints" / "finished.json"
+
+
+def _two(labels: tuple[str, ...]) -> tuple[str, str]:
+    first, second = labels
+    return first, second

@@ -1,0 +1,125 @@
+"""Exports agree with Keras, say what they are, and do not stay where they differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from happysad.classifier import Classifier, Details
+from happysad.errors import ExportError, RunError, UsageError
+from happysad.training.backend import quiet
+
+quiet()
+
+import keras  # noqa: E402
+
+from happysad import export  # noqa: E402
+from happysad.files import write_text  # noqa: E402
+from happysad.models import build  # noqa: E402
+from happysad.training.config import TrainConfig, to_toml  # noqa: E402
+from tests import pictures, standins  # noqa: E402
+
+DETAILS = Details(
+    labels=("happy", "sad"),
+    size=32,
+    channels=3,
+    architecture="compact",
+    temperature=1.5,
+    threshold=0.4,
+    trained_on=20,
+    version="0",
+)
+SAMPLES = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    keras.utils.set_random_seed(0)
+    model = build("compact", size=32, channels=3, dropout=0.3)
+    p = answers(model).astype(np.float64)  # spread them over 0 to 1
+    logits = np.log(p / (1 - p))
+    last = model.layers[-1]
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel / logits.std(), (bias - logits.mean()) / logits.std()])
+    return model
+
+
+def answers(model: Any) -> Any:
+    return model.predict(SAMPLES, verbose=0)[:, 0]
+
+
+def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
+    import onnx
+
+    file = tmp_path / "model.onnx"
+    difference = export.to_onnx(model, file, DETAILS, SAMPLES)
+    assert 0 <= difference <= 1e-5
+    classifier = Classifier.load(file)
+    assert classifier.details == DETAILS
+    for n in (1, 5):  # any batch
+        np.testing.assert_allclose(classifier.p_sad(SAMPLES[:n]), answers(model)[:n], atol=1e-5)
+    assert answers(model).std() > 0.1
+    graph = onnx.load(file).graph
+    assert [value.name for value in graph.input] == ["image"]
+    assert [value.name for value in graph.output] == ["p_sad"]
+    assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+
+
+def test_the_same_model_gives_the_same_onnx(model: Any, tmp_path: Path) -> None:
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    for number, one in enumerate((model, again)):
+        export.to_onnx(one, tmp_path / f"{number}.onnx", DETAILS, SAMPLES)
+    assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
+
+
+def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert export.to_h5(model, tmp_path / "model.h5", SAMPLES) == 0
+    again = keras.saving.load_model(tmp_path / "model.h5", compile=False)
+    assert (answers(again) == answers(model)).all()
+    assert export.to_tflite(model, tmp_path / "model.tflite", SAMPLES) <= 1e-5
+    assert (tmp_path / "model.tflite").read_bytes()[4:8] == b"TFL3"
+    assert capfd.readouterr() == ("", "")  # exporters are talkative
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".h5", ".tflite"])
+def test_a_file_that_differs_does_not_stay(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    file = tmp_path / f"model{suffix}"
+    file.write_text("older")
+    shifted = answers(model) + 2e-4
+    monkeypatch.setattr(export, "_answers", lambda *_: shifted)
+    if suffix == ".h5":  # it asks Keras twice
+        asked = iter([shifted, answers(model)])
+        monkeypatch.setattr(export, "_answers", lambda *_: next(asked))
+    writers = {
+        ".onnx": lambda: export.to_onnx(model, file, DETAILS, SAMPLES),
+        ".h5": lambda: export.to_h5(model, file, SAMPLES),
+        ".tflite": lambda: export.to_tflite(model, file, SAMPLES),
+    }
+    with pytest.raises(ExportError, match=rf"model\{suffix}: differs from Keras by 0.0002"):
+        writers[suffix]()
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert file.read_text() == "older"
+
+
+def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
+    run, data = tmp_path / "run", tmp_path / "data"
+    with pytest.raises(RunError, match=r"no model\.keras"):
+        export.export(run, tmp_path / "out.h5")
+    write_text(run / "config.toml", to_toml(TrainConfig(), data))
+    manifest = standins.manifest(data)
+    manifest.write(run / "manifest.csv")
+    for number, file in enumerate(manifest.files(manifest.of("val"))):
+        pictures.save(file, pictures.photo(number))
+    model.save(run / "model.keras")
+    export.to_onnx(model, run / "model.onnx", DETAILS, SAMPLES)
+    assert export.export(run, tmp_path / "out.h5") <= 1e-4
+    assert export.export(run, tmp_path / "out.onnx") <= 1e-4  # a loaded model exports too
+    assert (tmp_path / "out.onnx").read_bytes() == (run / "model.onnx").read_bytes()
+    with pytest.raises(UsageError, match=r"out\.pb: the suffix must be one of \.onnx, \.h5, "):
+        export.export(run, tmp_path / "out.pb")

@@ -1,0 +1,137 @@
+"""Settings: recipes, TOML, overrides, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from happysad import __version__
+from happysad.errors import ConfigError, RunError
+from happysad.models import NAMES
+from happysad.training.config import RECIPES, TrainConfig, load, load_run, to_toml
+
+
+def photos(n: int, side: int, *, grey: bool) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"width": [side] * n, "height": [side * 2] * n, "channels": 1 if grey else 3}
+    )
+
+
+def test_recipe_then_file_then_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('model = "classic"\nepochs = 7\nbatch_size = 8\nclasses = ["a", "b"]\n')
+    config = load(file, {"epochs": 3})
+    assert config.size == 256  # the recipe of classic
+    assert config.batch_size == 8  # the file
+    assert config.epochs == 3  # the command line
+    assert config.classes == ("a", "b")
+    # The command line chooses the recipe too, and the file still stands.
+    assert load(file, {"model": "compact"}).learning_rate == TrainConfig().learning_rate
+    assert load(file, {"model": "compact"}).epochs == 7
+
+
+def test_classic_is_the_tutorials_training() -> None:
+    config = load(None, {"model": "classic"})
+    wanted = {
+        "size": 256, "channels": 3, "epochs": 20, "batch_size": 32, "learning_rate": 1e-3,
+        "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0, "dropout": 0.0,
+        "patience": 0, "augment": False, "class_weights": False,
+    }  # fmt: skip
+    assert {name: getattr(config, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_every_model_has_a_recipe_that_is_valid(model: str) -> None:
+    config = load(None, {"model": model}).resolved(photos(100, 100, grey=False))
+    assert config.model == model
+    assert min(config.size, config.channels, config.epochs) > 0
+    assert set(RECIPES[model]) <= {field.name for field in fields(TrainConfig)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "n", "side", "grey", "size", "channels", "epochs"),
+    [
+        ({}, 12_000, 48, True, 48, 1, 21),  # small grey faces
+        ({}, 12_000, 64, False, 48, 3, 21),  # at most 64 still counts as small
+        ({}, 300, 65, False, 96, 3, 100),  # few photos: at most 100 epochs
+        ({}, 100_000, 500, True, 96, 1, 10),  # many photos: at least 10 epochs
+        ({"size": 64, "channels": 3, "epochs": 2}, 300, 48, True, 64, 3, 2),  # chosen by hand
+        ({"model": "classic", "size": 0}, 300, 48, True, 256, 3, 20),  # 0 falls back on the recipe
+    ],
+)
+def test_what_is_left_to_the_photos(
+    settings: dict[str, Any], n: int, side: int, grey: bool, size: int, channels: int, epochs: int
+) -> None:
+    config = load(None, settings).resolved(photos(n, side, grey=grey))
+    assert (config.size, config.channels, config.epochs) == (size, channels, epochs)
+
+
+def test_a_run_s_config_can_be_read_again(tmp_path: Path) -> None:
+    config = load(
+        None, {"model": "vgg16", "weights": Path("w.h5"), "classes": ("x", "y"), "seed": 4}
+    )
+    file = tmp_path / "config.toml"
+    file.write_text(to_toml(config, Path("photos")))
+    assert f'happysad = "{__version__}"' in file.read_text()
+    again, data = load_run(file)
+    assert data == Path("photos").absolute()
+    assert asdict(again) == {**asdict(config), "weights": Path("w.h5").absolute()}
+    assert load(file) == again
+    with pytest.raises(RunError, match="not a run's folder"):
+        load_run(tmp_path / "nowhere" / "config.toml")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "unknown setting 'epoch'; the nearest is 'epochs'"),
+        ({"learningrate": 1}, "unknown setting 'learningrate'; the nearest is 'learning_rate'"),
+        ({"model": "alexnet"}, "model must be one of classic, compact"),
+        ({"model": 3}, "model must be str, not 3"),
+        ({"epochs": 1.5}, "epochs must be int, not 1.5"),
+        ({"epochs": True}, "epochs must be int, not True"),
+        ({"augment": 1}, "augment must be bool, not 1"),
+        ({"epochs": -1}, "epochs must be from 0 to 10000, not -1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be from 1e-08 to 1.0, not nan"),
+        ({"dropout": 0.95}, "dropout must be from 0.0 to 0.9, not 0.95"),
+        ({"channels": 2}, "channels must be one of 0, 1, 3, not 2"),
+        ({"schedule": "step"}, "schedule must be one of constant, cosine, not 'step'"),
+        ({"size": 31}, "size must be 0 or from 32 to 512, not 31"),
+        ({"size": 513}, "size must be 0 or from 32 to 512, not 513"),
+        ({"fractions": (0.5, 0.5, 0.5)}, "fractions must be three shares"),
+        ({"fractions": (0.9, 0.1, 0.0)}, "fractions must be three shares"),
+        ({"classes": ("a", "a")}, "classes must be two different folders"),
+        ({"classes": ("a", "b", "c")}, "classes must be tuple[str, str] | None"),
+        ({"fine_tune_epochs": 2}, "fine_tune_epochs is for vgg16.*not for compact"),
+        ({"weights": "w.h5"}, "weights is for vgg16.*not for compact"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    pattern = message if ".*" in message else re.escape(message)
+    with pytest.raises(ConfigError, match=pattern):
+        load(None, settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = ", "not TOML"),
+        ("[train]\nepochs = 3\n", "unknown setting 'train'"),
+        (None, "no such file"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path: Path, text: str | None, message: str) -> None:
+    file = tmp_path / "mine.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=f"{re.escape(str(file))}: .*{message}"):
+        load(file)
+
+
+def test_every_setting_explains_itself() -> None:
+    assert all(field.metadata["help"].endswith(".") for field in fields(TrainConfig))
