@@ -1,0 +1,119 @@
+"""Copies and near-copies: equal decoded pixels, and perceptual hashes within a radius."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from happysad.dataset import audit
+
+__all__ = ["count_pairs", "hashes", "leave_out_copies", "near_pairs", "note_other_class"]
+
+# Two blocks of this many hashes are compared at once: 8 MB, which stays in a CPU's cache.
+_BLOCK = 1024
+
+
+def hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
+    """The column `phash` as numbers, shape (rows,)."""
+    return np.array([int(digits, 16) for digits in table["phash"]], dtype=np.uint64)
+
+
+def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
+    """Find all pairs of hashes that differ in at most `radius` of their 64 bits.
+
+    Hashes that near agree wholly in at least one of ``radius + 1`` bands of bits (multi-index
+    hashing, Norouzi et al. 2012), so only those are compared: no pair is missed.
+
+    Args:
+        values: hashes, shape (n,).
+        radius: the largest Hamming distance, 0 or more.
+
+    Returns:
+        Indices i < j, shape (pairs, 2), sorted.
+    """
+    found = [np.empty(0, np.int64)]
+    edges = np.linspace(0, 64, min(radius, 63) + 2).astype(int).tolist()
+    for low, high in pairwise(edges):
+        band = (values >> np.uint64(low)) & np.uint64(2 ** (high - low) - 1)
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.diff(band[order])) + 1
+        for bucket in np.split(order, starts):
+            if len(bucket) > 1:
+                found += _compare(values, bucket, radius)
+    first, second = np.divmod(np.unique(np.concatenate(found)), max(1, len(values)))
+    return np.stack([first, second], axis=1)
+
+
+def count_pairs(table: pd.DataFrame, radius: int) -> int:
+    """Count the pairs of photos that are near-duplicates, exact ones included."""
+    values, counts = np.unique(hashes(table), return_counts=True)
+    pairs = near_pairs(values, radius)
+    within = int((counts * (counts - 1) // 2).sum())
+    return within + int((counts[pairs[:, 0]] * counts[pairs[:, 1]]).sum())
+
+
+def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
+    """Give copies a reason to be left out, told by equal `pixels`.
+
+    Of a photo in both classes all copies go: one label is wrong, and nobody knows which. Of copies
+    in one class the one with the smallest path stays. Only rows without a reason count.
+
+    Args:
+        table: columns as in `manifest.COLUMNS`, sorted by path.
+
+    Returns:
+        The table with more `reason`s.
+    """
+    reasons = table["reason"].tolist()
+    standing = table[table["reason"] == ""]
+    for _, copies in standing[standing.duplicated("pixels", keep=False)].groupby("pixels"):
+        indices, labels = copies.index.tolist(), copies["label"].tolist()
+        paths = copies["path"].tolist()
+        if len(set(labels)) > 1:
+            for index, label in zip(indices, labels, strict=True):
+                other = next(p for p, lb in zip(paths, labels, strict=True) if lb != label)
+                reasons[index] = f"in both classes: also {other}"
+        else:
+            for index in indices[1:]:
+                reasons[index] = f"exact duplicate of {paths[0]}"
+    return table.assign(reason=pd.Series(reasons, index=table.index, dtype="str"))
+
+
+def note_other_class(table: pd.DataFrame, radius: int) -> pd.DataFrame:
+    """Note photos whose near-duplicate stands in the other class; they are kept, in one group."""
+    standing = table[table["reason"] == ""]
+    # One photo a hash and class stands for all: its near ones of the other class are the same.
+    one = standing.drop_duplicates(["phash", "label"]).reset_index(drop=True)
+    labels, paths = one["label"].to_numpy(), one["path"].to_numpy()
+    other: dict[tuple[str, str], str] = {}
+    for i, j in near_pairs(hashes(one), radius):
+        if labels[i] != labels[j]:
+            for a, b in ((i, j), (j, i)):
+                key = (one["phash"][a], labels[a])
+                other[key] = min(other.get(key, paths[b]), paths[b])
+    found = {
+        path: [f"{audit.NEAR_OTHER_CLASS}{other[phash, label]}"]
+        for path, phash, label in standing[["path", "phash", "label"]].itertuples(index=False)
+        if (phash, label) in other
+    }
+    return audit.add_notes(table, found)
+
+
+def _compare(
+    values: NDArray[np.uint64], bucket: NDArray[np.int64], radius: int
+) -> list[NDArray[np.int64]]:
+    """Compare all hashes of one bucket, block by block; pairs as ``first * n + second``."""
+    found = []
+    for i in range(0, len(bucket), _BLOCK):
+        rows = bucket[i : i + _BLOCK]
+        for j in range(i, len(bucket), _BLOCK):
+            columns = bucket[j : j + _BLOCK]
+            distance = np.bitwise_count(values[rows, None] ^ values[None, columns])
+            a, b = np.nonzero(distance <= radius)
+            first, second = rows[a], columns[b]
+            once = first < second  # a stable sort keeps a bucket's indices rising
+            found.append(first[once] * len(values) + second[once])
+    return found

@@ -1,0 +1,219 @@
+"""Train, val and test, by group: what belongs together is never on two sides.
+
+The rule, decided by the photos' content alone and not by their names or order:
+
+1. A group is what near-duplicates (perceptual hashes within a radius) and persons tie together.
+2. A photo that an earlier manifest knows keeps its split.
+3. Newcomers are added one by one, in the order of their `pixels` hash. One that is near photos of
+   one split joins it; one that would tie two splits together is left out.
+4. The groups that are then without a split are dealt: groups of both classes first, then the
+   larger ones, then by their id. Each goes to the split that lacks most photos of the group's
+   classes against its fraction. A class that has as many groups left as there are splits without
+   any of it gives its groups to those.
+
+The same set gives the same split on every machine: hashes and whole numbers decide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+import pandas as pd
+
+from happysad.dataset.duplicates import hashes, near_pairs
+from happysad.dataset.manifest import SPLITS, Manifest, Split
+from happysad.errors import LeakError
+
+__all__ = ["assign", "refuse_leaks"]
+
+
+def assign(
+    table: pd.DataFrame,
+    *,
+    radius: int,
+    fractions: tuple[float, float, float],
+    persons: Mapping[str, Collection[str]] | None = None,
+    known: Mapping[str, Split] | None = None,
+) -> pd.DataFrame:
+    """Fill in group, split and status, and leave out newcomers that would tie two splits together.
+
+    Args:
+        table: columns as in `manifest.COLUMNS`; rows without a reason are split, and no two of
+            them have the same `pixels`.
+        radius: the largest Hamming distance of near-duplicates' perceptual hashes, in bits.
+        fractions: of train, val and test; their sum is 1.
+        persons: by `pixels`, the names of the persons (or other groups) that a photo belongs to.
+        known: by `pixels`, the split of each photo of an earlier manifest.
+
+    Returns:
+        The table with group, split, status and reason filled in.
+    """
+    rows = table[table["reason"] == ""].sort_values("pixels").reset_index()
+    groups, sides, tying = _tie(rows, radius, persons or {}, known or {})
+    members: dict[int, list[int]] = defaultdict(list)
+    for place, group in enumerate(groups):
+        if place not in tying:
+            members[group].append(place)
+    dealt = _deal(rows, members, sides, fractions)
+
+    columns = {name: table[name].tolist() for name in ("group", "split", "reason")}
+    for group, places in members.items():
+        for place in places:  # sorted by pixels: the first has the smallest hash
+            index = rows["index"][place]
+            pixels = rows["pixels"][place]
+            columns["group"][index] = rows["pixels"][places[0]][:16]
+            columns["split"][index] = (known or {}).get(pixels) or dealt[group]
+    for place, reason in tying.items():
+        columns["reason"][rows["index"][place]] = reason
+    columns["status"] = ["left_out" if reason else "used" for reason in columns["reason"]]
+    return table.assign(
+        **{name: pd.Series(v, index=table.index, dtype="str") for name, v in columns.items()}
+    )
+
+
+def refuse_leaks(manifest: Manifest, radius: int) -> None:
+    """Make sure that no used photo has its like on another side of the split.
+
+    Nothing in the manifest is taken on trust but each photo's split and hashes: the same group,
+    the same pixels and near-duplicates within `radius` are looked for anew.
+
+    Raises:
+        LeakError: names two such photos and their splits.
+    """
+    used = manifest.used
+    for column, why in (
+        ("group", "are of one group"),
+        ("pixels", "are the same picture"),
+        ("phash", "are near-duplicates"),
+    ):
+        sides = used.drop_duplicates([column, "split"])
+        both = sides[sides.duplicated(column, keep=False)].sort_values([column, "path"])
+        if len(both):
+            raise LeakError(_leak(both, 0, 1, why))
+    one = used.drop_duplicates("phash").reset_index(drop=True)
+    split = one["split"].to_numpy()
+    for i, j in near_pairs(hashes(one), radius):
+        if split[i] != split[j]:
+            raise LeakError(_leak(one, i, j, "are near-duplicates"))
+
+
+def _leak(rows: pd.DataFrame, i: int, j: int, why: str) -> str:
+    first, second = (f"{rows['path'].iloc[k]} ({rows['split'].iloc[k]})" for k in (i, j))
+    return (
+        f"{first} and {second} {why} and must stand in one split; "
+        "delete the manifest to have all photos split anew"
+    )
+
+
+def _tie(
+    rows: pd.DataFrame,
+    radius: int,
+    persons: Mapping[str, Collection[str]],
+    known: Mapping[str, Split],
+) -> tuple[list[int], dict[int, set[Split]], dict[int, str]]:
+    """Join photos to groups.
+
+    Returns:
+        For each place in `rows` its group's number; each group's splits by that number, where it
+        has any; and the places of newcomers that would tie two splits together, with the reason.
+    """
+    from scipy.cluster.hierarchy import DisjointSet
+
+    keys = _keys(rows, radius, persons)
+    union = DisjointSet(range(len(rows)))
+    standing: dict[object, int] = {}  # one photo that has the key; all others are tied to it
+    sides: dict[int, set[Split]] = defaultdict(set)
+    tying: dict[int, str] = {}
+    paths, pixels = rows["path"].tolist(), rows["pixels"].tolist()
+    old = [place for place in range(len(rows)) if pixels[place] in known]
+    new = [place for place in range(len(rows)) if pixels[place] not in known]
+    for place in [*old, *new]:
+        own, near = keys[place]
+        roots = {union[standing[key]]: standing[key] for key in near if key in standing}
+        met = {side: place for root, place in roots.items() for side in sides[root]}
+        if pixels[place] in known:
+            met[known[pixels[place]]] = place
+        elif len(met) > 1:
+            first, second = sorted(met)[:2]
+            tying[place] = (
+                f"ties two splits together: belongs to {paths[met[first]]} ({first}) "
+                f"and {paths[met[second]]} ({second})"
+            )
+            continue
+        for other in roots.values():
+            union.merge(place, other)
+        for root in roots:
+            sides.pop(root, None)
+        sides[union[place]] = set(met)
+        for key in own:
+            standing.setdefault(key, place)
+    return [union[place] for place in range(len(rows))], dict(sides), tying
+
+
+def _keys(
+    rows: pd.DataFrame, radius: int, persons: Mapping[str, Collection[str]]
+) -> list[tuple[Sequence[object], Sequence[object]]]:
+    """For each row: the keys that it has, and those that tie it to a photo that has one."""
+    unique = rows.drop_duplicates("phash")
+    phashes = unique["phash"].tolist()
+    near: dict[str, list[str]] = {phash: [phash] for phash in phashes}
+    for i, j in near_pairs(hashes(unique), radius).tolist():
+        near[phashes[i]].append(phashes[j])
+        near[phashes[j]].append(phashes[i])
+    keys: list[tuple[Sequence[object], Sequence[object]]] = []
+    for pixels, phash in zip(rows["pixels"], rows["phash"], strict=True):
+        own = [("person", name) for name in sorted(persons.get(pixels, ()))]
+        keys.append(([phash, *own], [*near[phash], *own]))
+    return keys
+
+
+def _deal(
+    rows: pd.DataFrame,
+    members: Mapping[int, Sequence[int]],
+    sides: Mapping[int, Collection[Split]],
+    fractions: tuple[float, float, float],
+) -> dict[int, Split]:
+    """Give each group a split; groups that have one keep it."""
+    labels = rows["label"].tolist()
+    counts = {group: Counter(labels[p] for p in places) for group, places in members.items()}
+    million = [round(fraction * 1_000_000) for fraction in fractions]
+    totals = Counter(labels[place] for places in members.values() for place in places)
+    # What each split lacks of each class, in millionths of a photo: whole numbers have no rounding.
+    lacks = {
+        split: {label: total * part for label, total in totals.items()}
+        for split, part in zip(SPLITS, million, strict=True)
+    }
+    without = {label: set(SPLITS) for label in totals}  # splits that have none of the class
+    dealt: dict[int, Split] = {}
+
+    def give(group: int, split: Split) -> None:
+        dealt[group] = split
+        for label, count in counts[group].items():
+            lacks[split][label] -= count * 1_000_000
+            without[label].discard(split)
+
+    for group in members:
+        if sides.get(group):
+            give(group, min(sides[group]))
+    left = sorted(
+        (group for group in members if group not in dealt),
+        key=lambda group: (
+            -len(counts[group]),
+            -len(members[group]),
+            rows["pixels"][members[group][0]],
+        ),
+    )
+    waiting = Counter(label for group in left for label in counts[group])
+    for group in left:
+        allowed = set(SPLITS)
+        for label in sorted(counts[group]):
+            if waiting[label] <= len(without[label]):
+                allowed = (allowed & without[label]) or allowed
+            waiting[label] -= 1
+        best = max(
+            (split for split in SPLITS if split in allowed),
+            key=lambda split: sum(n * lacks[split][lb] for lb, n in counts[group].items()),
+        )
+        give(group, best)
+    return dealt
