@@ -1,0 +1,129 @@
+"""What is fitted on validation after training: the temperature and the decision threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from happysad.evaluation.metrics import resamples
+
+__all__ = [
+    "TEMPERATURES",
+    "THRESHOLDS",
+    "fit_temperature",
+    "fit_threshold",
+    "logit",
+    "with_temperature",
+]
+
+#: The temperatures that are looked at.
+TEMPERATURES = (0.1, 10.0)
+
+#: The thresholds that are looked at: 0.05, 0.06, … 0.95.
+THRESHOLDS = np.arange(5, 96) / 100
+
+_HALF = 45  # where 0.5 stands among them
+_EPSILON = 1e-7  # float32 sigmoids reach 0 and 1 exactly
+_SURE = 0.95  # of the resamples must prefer another threshold than 0.5
+
+Floats = NDArray[np.float64]
+
+
+def logit(p: ArrayLike) -> Floats:
+    """The inverse of the sigmoid; p is kept 1e-7 away from 0 and 1."""
+    from scipy.special import logit as scipy_logit
+
+    clipped = np.clip(np.asarray(p, dtype=np.float64).reshape(-1), _EPSILON, 1 - _EPSILON)
+    return np.asarray(scipy_logit(clipped))
+
+
+def with_temperature(p: ArrayLike, temperature: float) -> Floats:
+    """Give ``sigmoid(logit(p) / temperature)``, shape (n,)."""
+    from scipy.special import expit
+
+    return np.asarray(expit(logit(p) / temperature))
+
+
+def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
+    """Find the temperature T for which ``sigmoid(logit(p) / T)`` is calibrated.
+
+    Temperature scaling, Guo et al. 2017, "On Calibration of Modern Neural Networks", for two
+    classes: T minimises the negative log-likelihood, which has one minimum since it is convex in
+    1 / T. No answer changes, only how sure it is: above 1 less, below 1 more.
+
+    Args:
+        p: the network's raw sigmoid outputs on validation photos, 0 to 1, shape (n,).
+        y: their truth, 0 or 1, shape (n,).
+
+    Returns:
+        T, from 0.1 to 10. It is 1.0 where the photos cannot tell: a class is missing, or every
+        answer is right (the likelihood then wants endless certainty).
+    """
+    from scipy.optimize import minimize_scalar
+
+    truth = np.asarray(y).astype(bool).reshape(-1)
+    if truth.all() or not truth.any():
+        return 1.0
+    right_way = np.where(truth, 1.0, -1.0) * logit(p)
+    if (right_way > 0).all():
+        return 1.0
+
+    def loss(log_t: float) -> float:
+        return float(np.logaddexp(0, -right_way / np.exp(log_t)).mean())
+
+    low, high = np.log(TEMPERATURES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
+
+
+def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) -> float:
+    """Find the threshold from which on the answer is the second class.
+
+    It is 0.5 unless validation clearly asks for another: the best threshold by balanced accuracy
+    must beat 0.5 in at least 95 % of 1000 bootstrap resamples of groups (Efron & Tibshirani 1993).
+    So that it is not judged by the photos it was chosen on, each resample chooses its own and
+    compares on the groups that were not drawn (out of the bag).
+
+    Args:
+        p: calibrated probabilities of the second class on validation photos, shape (n,).
+        y: their truth, 0 or 1, shape (n,).
+        groups: the group of each photo, n of them.
+        seed: of the bootstrap.
+
+    Returns:
+        A threshold from 0.05 to 0.95 in steps of 0.01; 0.5 where a class is missing.
+    """
+    p_second = np.asarray(p, dtype=np.float64).reshape(-1)
+    truth = np.asarray(y).astype(np.intp).reshape(-1)
+    if len(np.unique(truth)) < 2:
+        return 0.5
+    wins = judged = 0
+    for weights in resamples(groups, seed):
+        chosen = np.argmax(_balanced(p_second, truth, weights, THRESHOLDS), axis=1)
+        unseen = _balanced(p_second, truth, (weights == 0).astype(np.float32), THRESHOLDS)
+        gain = np.take_along_axis(unseen, chosen[:, None], axis=1)[:, 0] - unseen[:, _HALF]
+        wins += int((gain > 0).sum())
+        judged += int(np.isfinite(gain).sum())
+    if judged == 0 or wins < _SURE * judged:
+        return 0.5
+    whole = _balanced(p_second, truth, np.ones((1, len(truth)), np.float32), THRESHOLDS)[0]
+    best = np.flatnonzero(whole == whole.max())
+    return float(THRESHOLDS[best[len(best) // 2]])
+
+
+def _balanced(
+    p: Floats, truth: NDArray[np.intp], weights: NDArray[np.float32], thresholds: Floats
+) -> Floats:
+    """Weighted balanced accuracy at each threshold, shape (rows, thresholds)."""
+    order = np.argsort(p, kind="stable")
+    below = np.searchsorted(p[order], thresholds, side="left")
+    ordered, second = weights[:, order], truth[order] == 1
+    none = np.zeros((len(weights), 1))
+    first_below = np.hstack([none, np.cumsum(ordered * ~second, axis=1)])
+    second_below = np.hstack([none, np.cumsum(ordered * second, axis=1)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall_first = first_below[:, below] / first_below[:, -1:]
+        recall_second = 1 - second_below[:, below] / second_below[:, -1:]
+    return np.asarray((recall_first + recall_second) / 2)

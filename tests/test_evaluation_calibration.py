@@ -1,0 +1,105 @@
+"""The temperature finds what was put in; the threshold moves only for good reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from happysad.evaluation.calibration import (
+    fit_temperature,
+    fit_threshold,
+    logit,
+    with_temperature,
+)
+
+
+def honest(n: int, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Logits that are calibrated: the truth is drawn with probability sigmoid(z)."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(0, 2, n)
+    return z, (rng.random(n) < expit(z)).astype(int)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_the_temperature_put_in_is_found(temperature: float) -> None:
+    z, y = honest(20_000)
+    assert fit_temperature(expit(z * temperature), y) == pytest.approx(temperature, rel=0.05)
+
+
+def test_it_is_the_slope_of_scikit_learns_logistic_regression() -> None:
+    z, y = honest(500)
+    p = expit(2.5 * z)
+    slope = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8).fit(2.5 * z[:, None], y)
+    found = fit_temperature(p, y)
+    assert 1 / found == pytest.approx(slope.coef_[0, 0], rel=1e-3)
+    assert log_loss(y, with_temperature(p, found)) < log_loss(y, p)
+
+
+@pytest.mark.parametrize(
+    ("p", "y", "wanted"),
+    [
+        ([0.2, 0.4], [0, 0], 1.0),  # a class is missing
+        ([0.2, 0.4], [1, 1], 1.0),
+        ([], [], 1.0),
+        ([0.1, 0.9, 0.6], [0, 1, 1], 1.0),  # all right: endless certainty would fit best
+        ([0.9, 0.1], [0, 1], 10.0),  # all wrong: as unsure as it may get
+        ([0.5, 0.5], [0, 1], None),  # p says nothing: any temperature will do
+        ([0.0, 1.0, 1.0, 0.0], [0, 1, 0, 1], 10.0),  # exactly 0 and 1, half of it wrong
+    ],
+)
+def test_edges(p: list[float], y: list[int], wanted: float | None) -> None:
+    found = fit_temperature(p, y)
+    assert 0.1 <= found <= 10.0
+    if wanted is not None:
+        assert found == pytest.approx(wanted, rel=1e-3)
+
+
+def test_logit_and_temperature_are_the_network_s_own() -> None:
+    z = np.array([-3.0, 0.0, 0.5, 8.0])
+    assert logit(expit(z)) == pytest.approx(z)
+    assert with_temperature(expit(z), 2.0) == pytest.approx(expit(z / 2))
+    assert np.isfinite(logit([0.0, 1.0])).all()
+
+
+def alone(n: int) -> list[str]:
+    return [str(number) for number in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("shift", "n", "low", "high"),
+    [
+        (0.0, 2000, 0.5, 0.5),  # 0.5 is right
+        (2.0, 2000, 0.75, 0.95),  # the best is sigmoid(2) = 0.88, and 2000 photos show it
+        (-2.0, 2000, 0.05, 0.25),
+        (2.0, 12, 0.5, 0.5),  # a dozen photos cannot show it
+    ],
+)
+def test_the_threshold_moves_only_for_good_reason(
+    shift: float, n: int, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 2, n)
+    p = expit(rng.normal(0, 2, n) + 1.5 * (2 * y - 1) + shift)
+    assert low <= fit_threshold(p, y, alone(n), seed=0) <= high
+
+
+def test_repeated_photos_are_no_good_reason() -> None:
+    rng = np.random.default_rng(5)
+    y = np.repeat(rng.integers(0, 2, 12), 100)
+    p = np.repeat(expit(rng.normal(0, 2, 12)), 100)
+    groups = [str(number // 100) for number in range(1200)]
+    assert fit_threshold(p, y, groups, seed=0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("p", "y"),
+    [([0.2, 0.9], [0, 0]), ([0.7], [1]), ([0.6] * 4, [0, 1, 0, 1]), ([0.0, 1.0], [0, 1])],
+)
+def test_the_threshold_is_one_half_where_nothing_can_be_told(p: list[float], y: list[int]) -> None:
+    assert fit_threshold(p, y, alone(len(y)), seed=0) == 0.5

@@ -1,0 +1,179 @@
+"""Every figure against scikit-learn, every interval against what is known of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import binom
+from sklearn import metrics as sk
+
+from happysad.errors import DatasetError
+from happysad.evaluation.metrics import confidence_bins, interval, resamples, score
+
+LABELS = ("happy", "sad")
+
+
+def drawn(n: int, seed: int = 0, ties: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    p = np.clip(0.5 + 0.25 * (2 * y - 1) + rng.normal(0, 0.3, n), 0, 1)
+    return y, np.round(p, 1) if ties else p
+
+
+def alone(n: int) -> list[str]:
+    return [f"{number:05}" for number in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("n", "ties", "threshold"),
+    [
+        (200, False, 0.5),
+        (200, True, 0.5),  # many equal p, some exactly 0, 0.5 and 1
+        (200, True, 0.3),
+        (37, False, 0.9),
+    ],
+)
+def test_the_figures_are_those_of_scikit_learn(n: int, ties: bool, threshold: float) -> None:
+    y, p = drawn(n, ties=ties)
+    answer = (p >= threshold).astype(int)
+    got = score(y, p, alone(n), labels=LABELS, threshold=threshold)
+    assert got["n"] == got["groups"] == n
+    assert got["accuracy"] == pytest.approx(sk.accuracy_score(y, answer))
+    assert got["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, answer))
+    assert got["precision"] == pytest.approx(sk.precision_score(y, answer))
+    assert got["recall"] == pytest.approx(sk.recall_score(y, answer))
+    assert got["f1"] == pytest.approx(sk.f1_score(y, answer))
+    assert got["auc"] == pytest.approx(sk.roc_auc_score(y, p))
+    assert got["confusion"] == sk.confusion_matrix(y, answer).tolist()
+    report = sk.classification_report(y, answer, target_names=LABELS, output_dict=True)
+    for label in LABELS:
+        row = got["per_class"][label]
+        assert row["n"] == report[label]["support"]
+        assert row["precision"] == pytest.approx(report[label]["precision"])
+        assert row["recall"] == pytest.approx(report[label]["recall"])
+        assert row["f1"] == pytest.approx(report[label]["f1-score"])
+
+
+def test_a_resample_gives_what_scikit_learn_gives_with_those_weights() -> None:
+    y, p = drawn(80, ties=True)
+    groups = [str(number // 2) for number in range(80)]
+    rows = np.concatenate(list(resamples(groups, seed=3)))
+    wanted = {
+        "accuracy": [sk.accuracy_score(y, p >= 0.5, sample_weight=row) for row in rows],
+        "recall_happy": [
+            sk.recall_score(y, p >= 0.5, sample_weight=row, pos_label=0) for row in rows
+        ],
+        "auc": [sk.roc_auc_score(y, p, sample_weight=row) for row in rows],
+    }
+    got = score(y, p, groups, labels=LABELS, seed=3)["intervals"]
+    for name, values in wanted.items():
+        assert got[name] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=1e-6)
+
+
+def test_resamples_draw_whole_groups_as_many_as_there_are() -> None:
+    groups = ["a", "b", "a", "c", "c", "c"]
+    rows = np.concatenate(list(resamples(groups, seed=0, times=250)))
+    assert rows.shape == (250, 6)
+    assert (rows[:, 0] == rows[:, 2]).all()
+    assert (rows[:, 3] == rows[:, 4]).all()
+    assert (rows[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert rows[:, 1].mean() == pytest.approx(1, abs=0.2)
+
+
+def test_calibration_error_by_hand() -> None:
+    # Confidence 0.9 with 8 of 10 right, 0.6 with all of 5 right: (10 * 0.1 + 5 * 0.4) / 15.
+    p = [0.9] * 10 + [0.4] * 5
+    y = [1] * 8 + [0] * 2 + [0] * 5
+    assert score(y, p, alone(15), labels=LABELS)["ece"] == pytest.approx((1 + 2) / 15)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "place"),
+    [(0.0, 0), (1 / 15, 0), (0.07, 1), (0.5, 7), (0.95, 14), (1.0, 14)],
+)
+def test_bins_are_open_below_and_closed_above(confidence: float, place: int) -> None:
+    assert confidence_bins([confidence]).tolist() == [place]
+
+
+def test_the_interval_of_accuracy_is_the_binomial_one() -> None:
+    y, p = np.ones(400, int), np.full(400, 0.9)
+    p[:100] = 0.1  # 300 of 400 right, each photo alone
+    low, high = score(y, p, alone(400), labels=LABELS)["intervals"]["accuracy"]
+    assert low == pytest.approx(binom.ppf(0.025, 400, 0.75) / 400, abs=0.006)
+    assert high == pytest.approx(binom.ppf(0.975, 400, 0.75) / 400, abs=0.006)
+
+
+def test_repeated_photos_do_not_narrow_the_interval() -> None:
+    y, p = drawn(60)
+    once = score(y, p, alone(60), labels=LABELS)["intervals"]["accuracy"]
+    five = score(np.repeat(y, 5), np.repeat(p, 5), sorted(alone(60) * 5), labels=LABELS)
+    assert five["n"] == 300
+    assert five["groups"] == 60
+    assert five["intervals"]["accuracy"] == pytest.approx(once)
+
+
+def test_the_seed_decides_and_the_order_of_groups_does_not() -> None:
+    y, p = drawn(50)
+    first = score(y, p, alone(50), labels=LABELS, seed=1)
+    assert score(y, p, alone(50), labels=LABELS, seed=1) == first
+    assert score(y, p, alone(50), labels=LABELS, seed=2) != first
+    turned = np.arange(50)[::-1]
+    again = score(y[turned], p[turned], alone(50)[::-1], labels=LABELS, seed=1)
+    assert again["intervals"]["auc"] == pytest.approx(first["intervals"]["auc"])
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "undefined"),
+    [
+        # One class missing: nothing that compares the two is defined.
+        ([0, 0, 0], [0.1, 0.2, 0.7], {"balanced_accuracy", "recall", "auc"}),
+        ([1, 1, 1], [0.1, 0.2, 0.7], {"balanced_accuracy", "auc"}),
+        # Never answers sad: no precision; F1 is 0, not undefined, since sad photos were there.
+        ([0, 1, 1], [0.1, 0.2, 0.3], {"precision"}),
+        # One photo: a figure, but no interval.
+        ([1], [0.8], {"balanced_accuracy", "auc"}),
+        # All p equal: AUC is one half.
+        ([0, 1, 0, 1], [0.5] * 4, set()),
+        # Exactly 0 and 1, the confident mistakes among them.
+        ([0, 1, 0, 1], [0.0, 1.0, 1.0, 0.0], set()),
+    ],
+)
+def test_edges_give_null_and_strict_json(y: list[int], p: list[float], undefined: set[str]) -> None:
+    got = score(y, p, alone(len(y)), labels=LABELS)
+    json.dumps(got, allow_nan=False)
+    headlines = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece")
+    assert {name for name in headlines if got[name] is None} == undefined
+    for name in headlines:
+        missing = got[name] is None or len(y) == 1
+        assert (got["intervals"][name] is None) == missing
+    if p == [0.5] * 4:
+        assert got["auc"] == 0.5
+        assert got["confusion"] == [[0, 2], [0, 2]]  # 0.5 is sad already
+
+
+def test_one_group_alone_has_no_interval() -> None:
+    got = score([0, 1], [0.2, 0.7], ["same", "same"], labels=LABELS)
+    assert got["accuracy"] == 1.0
+    assert set(got["intervals"].values()) == {None}
+    assert interval(np.array([np.nan, np.nan])) is None
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "groups", "error", "says"),
+    [
+        ([], [], [], DatasetError, "no photo to judge"),
+        ([0, 1], [0.5], ["a", "b"], ValueError, "equally long"),
+        ([0, 2], [0.5, 0.5], ["a", "b"], ValueError, "0 and 1"),
+        ([0, 1], [0.5, 1.5], ["a", "b"], ValueError, "from 0 to 1"),
+        ([0, 1], [0.5, float("nan")], ["a", "b"], ValueError, "from 0 to 1"),
+    ],
+)
+def test_wrong_input_is_refused(
+    y: list[int], p: list[float], groups: list[str], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        score(y, p, groups, labels=LABELS)
