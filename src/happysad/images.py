@@ -10,6 +10,8 @@ import contextlib
 import io
 import os
 import re
+import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -89,14 +91,15 @@ def decode(data: bytes, name: str = "the picture") -> Decoded:
         allowed = ", ".join(EXTENSIONS)
         raise ImageError(f"{name}: not an image (allowed by content: {allowed})")
     try:
-        image = _opener(type_)(io.BytesIO(data))
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ImageError(
-                f"{name}: {width}x{height} pixels are too many (at most {MAX_PIXELS:,})"
-            )
-        image.load()
-        pixels, notes = _to_rgb(image)
+        with _QUIET:
+            image = _opener(type_)(io.BytesIO(data))
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise ImageError(
+                    f"{name}: {width}x{height} pixels are too many (at most {MAX_PIXELS:,})"
+                )
+            image.load()
+            pixels, notes = _to_rgb(image)
     except ImageError:
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
@@ -160,6 +163,35 @@ def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, (size, size), interpolation=interpolation)
     return np.asarray(resized, dtype=np.uint8).reshape(size, size, channels)
+
+
+class _Quiet:
+    """Keeps Pillow's warnings of odd files silent while any thread is inside.
+
+    warnings.catch_warnings alone would mix up the threads' filters: here the first thread takes
+    it and the last one gives it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
 
 
 def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:

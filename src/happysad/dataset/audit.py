@@ -18,7 +18,18 @@ from happysad.images import Pixels
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ISSUES", "NOT_AUDITED", "flag", "measure", "of_the_set", "phash", "shrink"]
+__all__ = [
+    "ISSUES",
+    "NEAR_OTHER_CLASS",
+    "NOT_AUDITED",
+    "add_notes",
+    "flag",
+    "measure",
+    "of_the_set",
+    "phash",
+    "shrink",
+    "split_notes",
+]
 
 # Issues that one photo shows by itself, with the note each becomes.
 _OWN = {
@@ -37,11 +48,18 @@ ISSUES = {**_OWN, "odd_size": "odd size"}
 #: The note of photos read with `quality` off: they are read again once it is on.
 NOT_AUDITED = "quality not audited"
 
-#: The note, up to the other's path, of a photo whose near-duplicate stands in the other class.
+#: The note, up to the other's path, of a photo whose near-duplicate stands in the other class;
+#: always a row's last.
 NEAR_OTHER_CLASS = "near-duplicate in the other class: "
 
 # Larger photos are shrunk to less than twice this before they are measured.
 _SIDE = 512
+
+
+def split_notes(notes: str) -> list[str]:
+    """Give the notes of one row; the last may name a path, which may hold any characters."""
+    own, mark, other = notes.partition(NEAR_OTHER_CLASS)
+    return [note for note in own.split("; ") if note] + ([mark + other] if mark else [])
 
 
 def of_the_set(note: str) -> bool:

@@ -345,7 +345,9 @@ def _found(table: pd.DataFrame, finding: Finding) -> pd.DataFrame:
     if finding.column == "reason":
         return table[[_why(reason) == finding for reason in table["reason"]]]
     match = re.compile(finding.pattern).match
-    return table[[any(match(note) for note in notes.split("; ")) for notes in table["notes"]]]
+    return table[
+        [any(match(note) for note in audit.split_notes(notes)) for notes in table["notes"]]
+    ]
 
 
 def _why(reason: str) -> Finding | None:

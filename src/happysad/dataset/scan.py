@@ -134,7 +134,7 @@ def _known(
     """Give the row of an earlier manifest again where its file has not changed since."""
     if known is None or not known["pixels"]:  # what could not be read is tried again
         return None
-    notes = [note for note in known["notes"].split("; ") if note and not audit.of_the_set(note)]
+    notes = [n for n in audit.split_notes(known["notes"]) if not audit.of_the_set(n)]
     if quality and audit.NOT_AUDITED in notes:
         return None
     try:
@@ -211,7 +211,7 @@ def _name_notes(file: Path, type_: str) -> list[str]:
     elif suffix not in EXTENSIONS[type_]:
         notes.append(f"named {suffix}, is a {type_}")
     if type_ not in _USUAL:
-        notes.append(f"{type_}: not one of {', '.join(_USUAL)}; read all the same")
+        notes.append(f"{type_}: not one of {', '.join(_USUAL)}")
     return notes
 
 

@@ -1,0 +1,107 @@
+"""Photos become one memory map, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from happysad.dataset.arrays import load
+from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.manifest import Manifest
+from happysad.errors import DatasetError, ImageError
+from happysad.images import fit, read
+from tests.pictures import folders, photo, save
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    data = folders(tmp_path / "data", each=6)
+    return check(data, tmp_path / "out", CheckSettings(quality=False)).manifest
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_what_prediction_would_see(
+    manifest: Manifest, tmp_path: Path, channels: int
+) -> None:
+    rows = manifest.used
+    loaded = load(manifest, rows, 24, channels, tmp_path / "cache")
+    assert isinstance(loaded.images, np.memmap)
+    assert not loaded.images.flags.writeable
+    for file, image in zip(manifest.files(rows), loaded.images, strict=True):
+        np.testing.assert_array_equal(image, fit(read(file), 24, channels))
+    assert loaded.labels.dtype == np.float32
+    assert loaded.labels.tolist() == [0.0] * 6 + [1.0] * 6
+    assert loaded.groups == rows["group"].tolist()
+
+
+def test_the_second_time_reads_no_photo(manifest: Manifest, tmp_path: Path) -> None:
+    first = load(manifest, manifest.used, 24, 3, tmp_path / "cache")
+    for file in manifest.files(manifest.used):
+        file.unlink()
+    again = load(manifest, manifest.used, 24, 3, tmp_path / "cache")
+    np.testing.assert_array_equal(again.images, first.images)
+
+
+def test_other_contents_have_other_files(manifest: Manifest, tmp_path: Path) -> None:
+    rows, cache = manifest.used, tmp_path / "cache"
+    for chosen, size, channels in (
+        (rows, 24, 3),
+        (rows, 24, 1),
+        (rows, 16, 3),
+        (rows[::-1], 24, 3),
+        (rows[1:], 24, 3),
+    ):
+        load(manifest, chosen, size, channels, cache)
+    assert len(list(cache.iterdir())) == 5
+    renamed = rows.assign(path="elsewhere")
+    load(manifest, renamed, 24, 3, cache)
+
+
+def test_a_changed_file_is_named(manifest: Manifest, tmp_path: Path) -> None:
+    save(tmp_path / "data" / "sad" / "003.png", photo(99))
+    with pytest.raises(DatasetError, match=r"003\.png: the file has changed"):
+        load(manifest, manifest.used, 24, 3, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    (tmp_path / "data" / "sad" / "003.png").unlink()
+    with pytest.raises(ImageError, match=r"003\.png: no such file"):
+        load(manifest, manifest.used, 24, 3, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"text"])
+def test_a_damaged_cache_is_made_anew(manifest: Manifest, tmp_path: Path, damage: bytes) -> None:
+    first = np.array(load(manifest, manifest.used, 24, 3, tmp_path / "cache").images)
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_bytes(damage)
+    np.testing.assert_array_equal(
+        load(manifest, manifest.used, 24, 3, tmp_path / "cache").images, first
+    )
+    file.write_bytes(file.read_bytes()[:-1])  # one byte short
+    np.testing.assert_array_equal(
+        load(manifest, manifest.used, 24, 3, tmp_path / "cache").images, first
+    )
+
+
+def test_no_photos(manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no photos"):
+        load(manifest, manifest.used[:0], 24, 3, tmp_path / "cache")
+
+
+def test_a_full_disk(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _Disk())
+    with pytest.raises(DatasetError, match="set XDG_CACHE_HOME"):
+        load(manifest, manifest.used, 24, 3, tmp_path / "cache")
+
+
+class _Disk:
+    free = 10
+
+
+def test_the_default_cache(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    load(manifest, manifest.used, 24, 3)
+    assert len(list((tmp_path / "xdg" / "happysad" / "arrays").glob("*.npy"))) == 1

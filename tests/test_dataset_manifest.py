@@ -1,0 +1,72 @@
+"""manifest.csv says the same when it is read back, and what is no manifest is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from happysad.dataset.manifest import COLUMNS, Manifest
+from happysad.errors import DatasetError
+
+
+def table(*rows: Mapping[str, object]) -> pd.DataFrame:
+    empty = {name: 0 if dtype == "int64" else "" for name, dtype in COLUMNS.items()}
+    return pd.DataFrame([{**empty, **row} for row in rows]).astype(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "happy/a.jpg",
+        "happy/with, a comma.jpg",
+        'happy/with "quotes".jpg',
+        "happy/two\nlines.jpg",
+        "happy/déjà vu 😀.jpg",
+        "happy/NA",  # pandas takes it for a missing value unless told otherwise
+        "happy/ spaces ",
+    ],
+)
+def test_what_is_written_is_read(tmp_path: Path, path: str) -> None:
+    rows = table(
+        {"path": path, "label": "happy", "bytes": 2**40, "pixels": "00ff", "phash": "0" * 16},
+        {"path": "sad/001", "label": "sad", "modified": 1_700_000_000_123_456_789},
+    )
+    Manifest(tmp_path, rows).write(tmp_path / "manifest.csv")
+    pd.testing.assert_frame_equal(Manifest.read(tmp_path / "manifest.csv", tmp_path).table, rows)
+
+
+def test_used_rows_by_split(tmp_path: Path) -> None:
+    manifest = Manifest(
+        tmp_path,
+        table(
+            {"path": "sad/a", "label": "sad", "split": "train", "status": "used"},
+            {"path": "happy/b", "label": "happy", "split": "test", "status": "used"},
+            {"path": "angry/c", "label": "angry", "status": "left_out", "reason": "damaged"},
+        ),
+    )
+    assert manifest.labels == ("happy", "sad")
+    assert manifest.of("test")["path"].tolist() == ["happy/b"]
+    assert manifest.files(manifest.used) == [tmp_path / "sad/a", tmp_path / "happy/b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no such file"),
+        ("", "not a manifest"),
+        ("a,b\n1,2\n", "no column path, label"),
+        (",".join(COLUMNS) + "\n" + "x," * (len(COLUMNS) - 1) + "\n", "not a manifest"),
+        ("\0\1\2", "not a manifest"),
+    ],
+)
+def test_others_are_refused(tmp_path: Path, text: str | None, words: str) -> None:
+    file = tmp_path / "manifest.csv"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(DatasetError, match=words) as caught:
+        Manifest.read(file, tmp_path)
+    assert str(file) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
