@@ -1,0 +1,514 @@
+"""The command line: parse, call, print. Nothing heavy is imported until a command needs it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from happysad import __version__
+from happysad.errors import HappysadError, MissingExtraError, UsageError
+
+if typing.TYPE_CHECKING:
+    from happysad.classifier import Classifier
+    from happysad.dataset.check import Checked
+    from happysad.images import Source
+    from happysad.predictions import Prediction
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="happysad",
+    help="Tell happy from sad in pictures of people: check, train, judge honestly, predict.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DataFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A folder with one folder of photos a class.")
+]
+Model = Annotated[
+    Path, typer.Option("--model", help="An .onnx that happysad wrote, or a run's folder.")
+]
+Classes = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--classes", help="The two class folders, where DIR has more than two."),
+]
+CheckFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--check-folder",
+        help="Where manifest.csv and the report of the check go [default: ./NAME-check].",
+    ),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups",
+        help="A CSV with columns path,group: photos of one group (one person) stay together.",
+    ),
+]
+
+
+def main() -> NoReturn:
+    """Run the command line; every error that is raised on purpose ends as one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # file names that are no UTF-8 are printed as they are
+            stream.reconfigure(errors="surrogateescape")
+    try:
+        app()
+    except HappysadError as error:
+        _fail(str(error), error.exit_status)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be written
+        _fail(f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}", 1)
+    sys.exit(0)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(f"happysad: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(status)
+
+
+def _say(line: str = "") -> None:
+    print(line)  # noqa: T201
+
+
+def _need(extra: str, what: str, *modules: str) -> None:
+    from importlib.util import find_spec
+
+    if any(find_spec(module) is None for module in modules):
+        raise MissingExtraError(what, extra)
+
+
+def _folder(data: Path) -> Path:
+    if not data.is_dir():
+        came = "a file" if data.exists() else "nothing there"
+        raise UsageError(f"DIR must be a folder with one folder of photos a class: {data}: {came}")
+    return data
+
+
+def _check_folder(data: Path, chosen: Path | None) -> Path:
+    return chosen or Path(f"{data.resolve().name}-check")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _say(f"happysad {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the demo puts its files.")
+    ] = Path("happysad-demo"),
+) -> None:
+    """Draw 600 faces, then check, train, evaluate and predict on them. Needs no data."""
+    _need("train", "happysad demo", "keras", "pandas", "sklearn", "cleanvision")
+    from happysad.demo import demo as run_demo
+
+    run_demo(folder, say=_say)
+
+
+@app.command()
+def check(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="A folder with one folder of photos a class."),
+    ] = None,
+    classes: Classes = None,
+    check_folder: CheckFolder = None,
+    groups: Groups = None,
+    split: Annotated[
+        tuple[float, float, float],
+        typer.Option("--split", help="The shares of train, val and test."),
+    ] = (0.7, 0.2, 0.1),
+    radius: Annotated[
+        int,
+        typer.Option(help="Near-duplicates differ in at most so many of a hash's 64 bits."),
+    ] = 6,
+    quality: Annotated[
+        bool, typer.Option(help="Look for blurry, dark, light and empty photos.")
+    ] = True,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Move what is left out there; --restore undoes it."),
+    ] = None,
+    restore: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Put back what --quarantine FOLDER moved."),
+    ] = None,
+) -> None:
+    """Read every photo of DIR, say what is wrong, and split it without a leak. Changes nothing."""
+    _need("train", "happysad check", "pandas", "sklearn", "cleanvision", "jinja2")
+    from happysad.dataset.check import CheckSettings
+    from happysad.dataset.check import check as run_check
+    from happysad.dataset.quarantine import quarantine as move_away
+    from happysad.dataset.quarantine import restore as put_back
+
+    if restore is not None:
+        if data is not None or quarantine is not None:
+            raise UsageError("--restore FOLDER stands alone: it knows where each file came from")
+        back = put_back(restore)
+        _say(f"{back} files put back from {restore}")
+        return
+    if data is None:
+        raise UsageError("check needs a DIR, or --restore FOLDER")
+    settings = CheckSettings(
+        classes=classes, fractions=split, radius=radius, groups=groups, quality=quality
+    )
+    checked = run_check(_folder(data), _check_folder(data, check_folder), settings)
+    _print_check(checked)
+    if quarantine is not None:
+        moved = move_away(checked.manifest, quarantine)
+        _say(
+            f"{moved} files moved to {quarantine}; happysad check --restore {quarantine} undoes it"
+        )
+
+
+def _print_check(checked: Checked) -> None:
+    for finding, count in checked.counts.items():
+        _say(f"{count:>8,}  {finding}")
+    used = checked.manifest.used
+    _say()
+    _say(f"{'':>8}  " + "".join(f"{label:>10}" for label in checked.manifest.labels))
+    for split in ("train", "val", "test"):
+        rows = checked.manifest.of(split)
+        counts = [(rows["label"] == label).sum() for label in checked.manifest.labels]
+        _say(f"{split:>8}  " + "".join(f"{count:>10,}" for count in counts))
+    _say(f"{len(used):,} photos are used, in {used['group'].nunique():,} groups")
+    _say(f"report: {checked.report}")
+
+
+def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace ``**settings`` by one option for each field of TrainConfig, in its order."""
+    from happysad.training.config import TrainConfig
+
+    signature = inspect.signature(command)
+    hints = typing.get_type_hints(command, include_extras=True)
+    types = typing.get_type_hints(TrainConfig)
+    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    del hints["settings"]
+    for field in fields(TrainConfig):
+        flag = "--" + field.name.replace("_", "-")
+        names = [f"{flag}/--no-{flag[2:]}"] if types[field.name] is bool else [flag]
+        hints[field.name] = Annotated[
+            types[field.name] | None, typer.Option(*names, help=field.metadata["help"])
+        ]
+        parameters.append(
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        )
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = hints
+    return command
+
+
+@app.command()
+@_settings_as_options
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="A folder with one folder of photos a class."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run's folder [default: runs/NAME-MODEL-N]."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file with settings; options here win over it."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a run that was stopped, to the same weights."),
+    ] = None,
+    check_folder: CheckFolder = None,
+    groups: Groups = None,
+    **settings: Any,
+) -> None:
+    """Check DIR, train a classifier on it, judge it honestly and save it as a run.
+
+    An option that is not given is the model's own; config.toml in the run says all of them.
+    """
+    _need("train", "happysad train", "keras", "pandas", "sklearn", "cleanvision", "matplotlib")
+    from happysad.training import fit
+    from happysad.training.config import load
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if resume is not None:
+        if data is not None or given or out or config or groups or check_folder:
+            raise UsageError("--resume RUN stands alone: the run's config.toml says the rest")
+        run = fit.resume(resume)
+    elif data is None:
+        raise UsageError("train needs a DIR, or --resume RUN")
+    else:
+        chosen = load(config, given)
+        run = fit.train(
+            _folder(data),
+            chosen,
+            out=out or _next_run(data, chosen.model),
+            check_out=_check_folder(data, check_folder),
+            groups=groups,
+        )
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    _say()
+    _print_scores(metrics["test"], metrics["baselines"])
+    _say(f"run:    {run}")
+    _say(f"report: {run / 'report.html'}")
+
+
+def _next_run(data: Path, model: str) -> Path:
+    number = 1
+    while (run := Path("runs") / f"{data.resolve().name}-{model}-{number}").exists():
+        number += 1
+    return run
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", help="Photos to judge on [default: the run's own test split]."
+        ),
+    ] = None,
+    classes: Classes = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say how good a classifier is: each figure with n and a 95 % interval, beside baselines."""
+    _need("train", "happysad evaluate", "pandas", "sklearn", "imagehash")
+    from happysad.evaluation.judge import evaluate as run_evaluate
+
+    scores = run_evaluate(model, None if data is None else _folder(data), classes)
+    if as_json:
+        _say(json.dumps(scores))
+        return
+    for what in scores["left_out"]:
+        _say(f"left out: {what['path']}: {what['reason']}")
+    _print_scores(scores, scores["baselines"])
+
+
+def _print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) -> None:
+    columns = {"the model": scores}
+    columns |= {name.replace("_", " "): values for name, values in baselines.items()}
+    _say(f"{'n = ' + format(scores['n'], ','):<20}" + "".join(f"{name:>26}" for name in columns))
+    for figure in ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece"):
+        cells = []
+        for values in columns.values():
+            value, interval = values.get(figure), values["intervals"].get(figure)
+            span = f"  {interval[0]:.3f}-{interval[1]:.3f}" if interval else ""
+            cells.append("not defined" if value is None else f"{value:.3f}{span}")
+        _say(f"{figure.replace('_', ' '):<20}" + "".join(f"{cell:>26}" for cell in cells))
+    for label, values in scores["per_class"].items():
+        recall = values["recall"]
+        shown = "not defined" if recall is None else f"{recall:.3f}"
+        _say(f"{'recall of ' + label:<20}{shown:>12}  (n = {values['n']:,})")
+
+
+@app.command()
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Photos, folders, globs; - for standard input: a photo, or paths, one a line.",
+        ),
+    ],
+    model: Model,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Tell happy from sad in photos. A photo that cannot be read gets a row with the reason."""
+    from happysad.classifier import Classifier
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    classifier = Classifier.load(model)
+    write = _write_json if as_json else _write_csv if as_csv else _write_table
+    failed = write(_answers(classifier, paths))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _answers(classifier: Classifier, paths: list[str]) -> Iterator[Prediction]:
+    for answer in classifier.stream(_sources(paths)):
+        # Only standard input gives bytes, which have no path of their own.
+        yield answer if answer.path is not None else replace(answer, path="-")
+
+
+def _sources(paths: Iterable[str]) -> Iterator[Source]:
+    """Turn what stands on the command line into single photos, in order."""
+    for path in paths:
+        if path == "-":
+            yield from _standard_input()
+        else:
+            yield from _expand(path)
+
+
+def _expand(path: str) -> Iterator[str]:
+    import glob
+
+    if Path(path).is_dir():
+        for folder, folders, files in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from (
+                str(Path(folder, name)) for name in sorted(files) if not name.startswith(".")
+            )
+    elif glob.has_magic(path) and not Path(path).exists():
+        yield from sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207
+    else:
+        yield path
+
+
+def _standard_input() -> Iterator[Source]:
+    from happysad.images import kind
+
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise UsageError("standard input is empty; give a photo's bytes, or paths, one a line")
+    if kind(data):
+        yield data
+    else:
+        for line in os.fsdecode(data).splitlines():
+            if line:
+                yield from _expand(line)
+
+
+def _write_table(answers: Iterator[Prediction]) -> int:
+    counts: dict[str, int] = {}
+    _say(f"{'label':<8}{'p_sad':>6}  photo")
+    for answer in answers:
+        label = answer.label or "error"
+        counts[label] = counts.get(label, 0) + 1
+        p_sad = "" if answer.p_sad is None else f"{answer.p_sad:.4f}"
+        _say(f"{label:<8}{p_sad:>6}  {answer.error or answer.path}")
+    if sum(counts.values()) > 1:
+        _say(", ".join(f"{count:,} {label}" for label, count in sorted(counts.items())))
+    return counts.get("error", 0)
+
+
+def _write_json(answers: Iterator[Prediction]) -> int:
+    failed = 0
+    for answer in answers:
+        failed += answer.error is not None
+        _say(json.dumps(answer.row()))
+    return failed
+
+
+def _write_csv(answers: Iterator[Prediction]) -> int:
+    import csv
+
+    failed = 0
+    writer = None
+    for answer in answers:
+        failed += answer.error is not None
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(answer.row()), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(answer.row())
+    return failed
+
+
+@app.command()
+def replicate(
+    data: DataFolder,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where it goes [default: ./NAME-replicate]."),
+    ] = None,
+    classes: Classes = None,
+    check_folder: CheckFolder = None,
+    seeds: Annotated[int, typer.Option(min=2, help="How many repetitions.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 20,
+) -> None:
+    """Show on DIR why tutorials report 1.00: their protocol beside an honest one."""
+    _need("train", "happysad replicate", "keras", "pandas", "sklearn", "cleanvision")
+    from happysad.training.replicate import replicate as run_replicate
+
+    out = out or Path(f"{data.resolve().name}-replicate")
+    result = run_replicate(
+        _folder(data),
+        out=out,
+        check_out=_check_folder(data, check_folder),
+        classes=classes,
+        seeds=seeds,
+        epochs=epochs,
+    )
+    for line in result["table"]:
+        _say(line)
+    _say(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What to write: .onnx, .tflite or .h5.")
+    ],
+) -> None:
+    """Write a run's model in another format, compared with Keras on real photos."""
+    _need("train", "happysad export", "keras", "tensorflow", "onnx")
+    from happysad.export import export as run_export
+
+    difference = run_export(run, file)
+    _say(f"{file}: agrees with Keras within {difference:.1e}")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive "
+            "link to one; hf:OWNER/NAME.",
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where the class folders are made.")
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A class's name here, e.g. joy=happy."),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="What a download must hash to, 64 hex digits.")
+    ] = None,
+) -> None:
+    """Bring another dataset into the two folders DIR/happy and DIR/sad."""
+    from happysad.dataset.importing import import_data
+
+    names = {}
+    for pair in mapping or []:
+        theirs, equals, ours = pair.partition("=")
+        if not (theirs and equals and ours):
+            raise UsageError(f"--map takes THEIRS=OURS, such as joy=happy, not {pair!r}")
+        names[theirs] = ours
+    imported = import_data(source, target, mapping=names or None, sha256=sha256)
+    for label, count in imported.counts.items():
+        _say(f"{count:>8,}  {label}")
+    for line in imported.notes:
+        _say(line)
