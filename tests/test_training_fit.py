@@ -145,7 +145,7 @@ def test_a_finished_run(
     assert [line.split("  ")[0] for line in err.splitlines()] == [
         f"epoch {n}/4" for n in (1, 2, 3, 4)
     ]
-    assert all("left" in line and "val_accuracy" in line for line in err.splitlines())
+    assert all("end in" in line and "val_accuracy" in line for line in err.splitlines())
 
 
 @pytest.mark.parametrize(

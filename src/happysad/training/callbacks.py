@@ -161,16 +161,21 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
         self._shown = now
         logs = logs or {}
         done = min((batch + 1) * self.batch_size, self.photos)
-        note = f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.3f}"
+        note = f"loss {logs['loss']:.3f}  acc {logs['accuracy']:.3f}"  # fits in 80 columns
         left = self._left(self._epoch + done / self.photos)
         self.bar.update(self._task, completed=done, note=f"{note}  {left}")
 
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Fill the bar; what follows is validation."""
+        if self.bar is not None:
+            self.bar.update(self._task, completed=self.photos)
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Leave one line an epoch."""
-        figures = "  ".join(f"{name} {(logs or {})[name]:.4f}" for name in HISTORY[4:])
+        figures = "  ".join(f"{name} {(logs or {})[name]:.3f}" for name in HISTORY[4:])
         line = f"epoch {epoch + 1}/{self.epochs}  {figures}  {self._left(epoch + 1)}"
         if self.bar is not None:
-            self.bar.console.print(line, highlight=False)
+            self.bar.console.print(line, highlight=False, soft_wrap=True)
         else:
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
@@ -179,7 +184,7 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
         """Say how long the whole training will still take, by what this process has done of it."""
         elapsed = time.perf_counter() - self._began
         seconds = round(elapsed / (done - self.started_at) * (self.epochs - done))
-        return f"{seconds // 60}:{seconds % 60:02} left"
+        return f"end in {seconds // 60}:{seconds % 60:02}"
 
 
 def tensorboard(run: Path) -> list[keras.callbacks.Callback]:

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from happysad import __version__
 from happysad.errors import ConfigError, RunError
 from happysad.models import NAMES, TRANSFER
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["RECIPES", "TrainConfig", "load", "load_run", "to_toml"]
 
@@ -143,7 +143,7 @@ class TrainConfig:
         by_photos = {
             "size": _SMALL_SIZE if shorter <= _SMALL else _LARGE_SIZE,
             "channels": 1 if (photos["channels"] == 1).all() else 3,
-            "epochs": int(np.clip(round(_PHOTOS_SHOWN / max(1, len(photos))), *_EPOCHS)),
+            "epochs": min(max(round(_PHOTOS_SHOWN / max(1, len(photos))), _EPOCHS[0]), _EPOCHS[1]),
         }
         recipe = RECIPES[self.model]
         chosen: dict[str, Any] = {

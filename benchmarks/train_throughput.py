@@ -1,0 +1,226 @@
+"""How much of Keras's own speed does a training keep, and how long until its first batch?
+
+    python benchmarks/train_throughput.py --write benchmarks/results/train_throughput.md
+
+Ratio: happysad's training (feed, augmentation, live line, history, TensorBoard, checkpoints,
+deterministic operations) against a bare Keras fit of the same model, optimizer, batch size and
+validation on uint8 arrays in memory. Each side has a process of its own; they take turns.
+
+First batch: from starting Python to the first training step on 48x48 JPEGs, once with nothing
+known (every file is read, hashed and decoded) and once with the check's manifest and the arrays'
+cache there. The files lie in the system's file cache both times, since they were just written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from pictures import write_folders
+
+from happysad.files import write_text
+
+# Of each turn's epochs the first is left out, since it builds the graph.
+_EPOCHS = 4
+#: By model: side, channels, training photos.
+_MODELS = {"classic": (256, 3, 320), "compact": (48, 1, 1600)}
+
+_FIRST_BATCH = """
+import os, sys
+from pathlib import Path
+from happysad.training import fit
+from happysad.training.backend import quiet
+from happysad.training.config import load
+quiet()
+from happysad.training.callbacks import Bookkeeper
+Bookkeeper.on_train_batch_begin = lambda *_, **__: os._exit(0)
+data, run = Path(sys.argv[1]), Path(sys.argv[2])
+fit.train(data, load(), out=run, check_out=data.with_name("check"))
+"""
+
+
+def main() -> None:
+    """Measure both and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=_MODELS, default=list(_MODELS))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--share", type=float, default=1.0, help="of the photos; for a quick look")
+    parser.add_argument("--files", type=int, default=12_000, help="0 leaves the first batch out")
+    parser.add_argument("--write", type=Path, help="also write the tables to this file")
+    parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.side:
+        _work(*chosen.side)
+        return
+    lines = [
+        "| model | photos | happysad, images/s | bare Keras, images/s | ratio (95 %) | turns |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [_compare(model, chosen.repeats, chosen.share) for model in chosen.models]
+    if chosen.files:
+        cold, cached = _first_batch(chosen.files)
+        lines += [
+            "",
+            f"First batch on {chosen.files:,} files: {cold:.1f} s cold, {cached:.1f} s cached.",
+        ]
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _compare(model: str, repeats: int, share: float) -> str:
+    size, channels, photos = _MODELS[model]
+    photos = round(photos * share)
+    sides = {name: _Side(name, model, photos) for name in ("happysad", "bare")}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        order = list(sides) if turn % 2 else list(sides)[::-1]
+        for name in order:
+            answer = sides[name].turn()
+            if turn:  # the first warms up
+                seconds[name].append(answer)
+    for side in sides.values():
+        side.end()
+    ours, bare = (np.array(seconds[name]) for name in ("happysad", "bare"))
+    ratios = bare / ours
+    picks = np.random.default_rng(0).integers(0, repeats, (2000, repeats))
+    low, high = np.percentile(np.median(ratios[picks], axis=1), [2.5, 97.5])
+    return (
+        f"| {model} {size}x{size}x{channels} | {photos:,} | {photos / np.median(ours):,.0f} "
+        f"| {photos / np.median(bare):,.0f} "
+        f"| {np.median(ratios):.3f} ({low:.3f}-{high:.3f}) | {repeats} |"
+    )
+
+
+class _Side:
+    """A process that trains one side, a turn at a time."""
+
+    def __init__(self, name: str, model: str, photos: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--side", name, model, str(photos)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def turn(self) -> float:
+        """Train for some epochs; gives the median seconds of one, validation and all."""
+        print("go", file=_open(self.process.stdin), flush=True)
+        return float(_open(self.process.stdout).readline())
+
+    def end(self) -> None:
+        """Let the process end."""
+        self.process.communicate()
+
+
+def _open(stream: Any) -> TextIO:
+    assert stream is not None
+    return stream  # type: ignore[no-any-return]
+
+
+def _work(name: str, model: str, photos: str) -> None:
+    """Be one side: train whenever a line comes in, and answer with the seconds."""
+    from happysad.training import fit
+    from happysad.training.backend import deterministic, quiet
+    from happysad.training.config import load
+
+    quiet()
+    size, channels, _ = _MODELS[model]
+    config = load(None, {"model": model, "size": size, "channels": channels, "epochs": _EPOCHS})
+    train, val = (_photos(n, size, channels) for n in (int(photos), int(photos) // 4))
+    if name == "happysad":
+        deterministic(config.seed)
+    network = fit._build(config)
+    together = fit._Photos(train, val)
+    for _ in sys.stdin:
+        if name == "happysad":
+            begins = _ours(network, config, together)
+        else:
+            begins = _bare(network, config, together)
+        print(np.median(np.diff(begins)[1:]), flush=True)
+
+
+def _ours(network: Any, config: Any, photos: Any) -> list[float]:
+    from happysad.training import checkpoints, fit
+    from happysad.training.callbacks import Bookkeeper
+
+    begins: list[float] = []
+    original = Bookkeeper.on_epoch_begin
+
+    def noting(self: Any, epoch: int, logs: Any = None) -> None:
+        begins.append(time.perf_counter())
+        original(self, epoch, logs)
+
+    Bookkeeper.on_epoch_begin = noting  # type: ignore[method-assign]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder)
+            fit._compile(network, config, photos, checkpoints.State())
+            checkpoints.save(run / "checkpoints", checkpoints.State(), network)
+            fit._fit(network, config, photos, run)
+    finally:
+        Bookkeeper.on_epoch_begin = original  # type: ignore[method-assign]
+    return begins
+
+
+def _bare(network: Any, config: Any, photos: Any) -> list[float]:
+    import keras
+
+    from happysad.training import fit
+    from happysad.training.checkpoints import State
+
+    begins: list[float] = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda *_: begins.append(time.perf_counter())
+    )
+    fit._compile(network, config, photos, State())
+    network.fit(
+        photos.train.images,
+        photos.train.labels[:, None],
+        batch_size=config.batch_size,
+        validation_data=(photos.val.images, photos.val.labels[:, None]),
+        epochs=config.epochs,
+        callbacks=[note],
+        verbose=0,
+    )
+    return begins
+
+
+def _photos(n: int, size: int, channels: int) -> Any:
+    from happysad.dataset.arrays import Arrays
+
+    rng = np.random.default_rng(n)
+    images = rng.integers(0, 256, (n, size, size, channels), dtype=np.uint8)
+    labels = (np.arange(n) % 2).astype(np.float32)
+    return Arrays(images=images, labels=labels, groups=[str(number) for number in range(n)])
+
+
+def _first_batch(files: int) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        write_folders(place / "data", files)
+        environment = {**os.environ, "XDG_CACHE_HOME": str(place / "cache")}
+        seconds = []
+        for run in ("cold", "cached"):
+            began = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-c", _FIRST_BATCH, str(place / "data"), str(place / run)],
+                env=environment,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+            seconds.append(time.perf_counter() - began)
+    return seconds[0], seconds[1]
+
+
+if __name__ == "__main__":
+    main()
