@@ -251,6 +251,7 @@ def check(data: Path, out: Path, settings: CheckSettings | None = None) -> Check
     _refuse_few(manifest)
     split.refuse_leaks(manifest, settings.radius)
 
+    found = _find(table)
     counts = {
         "files": len(table),
         "readable": len(readable),
@@ -258,13 +259,13 @@ def check(data: Path, out: Path, settings: CheckSettings | None = None) -> Check
         "left_out": len(table) - len(manifest.used),
         "groups": manifest.used["group"].nunique(),
         "near_duplicate_pairs": duplicates.count_pairs(readable, settings.radius),
-        **{finding.key: len(_found(table, finding)) for finding in FINDINGS},
+        **{key: len(rows) for key, rows in found.items()},
     }
     if settings.groups:
         counts["groups_without_photo"] = strangers
     manifest.write(file)
     report = out / "report.html"
-    _write_report(manifest, counts, settings, report)
+    _write_report(manifest, counts, found, settings, report)
     return Checked(manifest, counts, report)
 
 
@@ -340,26 +341,30 @@ def _few(manifest: Manifest, label: str, rows: pd.DataFrame) -> None:
     )
 
 
-def _found(table: pd.DataFrame, finding: Finding) -> pd.DataFrame:
-    """Give the rows that a finding was made in."""
-    if finding.column == "reason":
-        return table[[_why(reason) == finding for reason in table["reason"]]]
-    match = re.compile(finding.pattern).match
-    return table[
-        [any(match(note) for note in audit.split_notes(notes)) for notes in table["notes"]]
-    ]
-
-
-def _why(reason: str) -> Finding | None:
-    """Give the finding that a reason tells of."""
-    return next((f for f in FINDINGS if f.column == "reason" and re.match(f.pattern, reason)), None)
+def _find(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Give the rows that each finding was made in, by its key."""
+    indices: dict[str, list[int]] = {finding.key: [] for finding in FINDINGS}
+    for index, (reason, notes) in enumerate(zip(table["reason"], table["notes"], strict=True)):
+        if reason:
+            why = (f for f in FINDINGS if f.column == "reason" and re.match(f.pattern, reason))
+            indices[next(why).key].append(index)
+        if notes:
+            noted = audit.split_notes(notes)
+            for finding in FINDINGS:
+                if finding.column == "notes" and any(re.match(finding.pattern, n) for n in noted):
+                    indices[finding.key].append(index)
+    return {key: table.iloc[found] for key, found in indices.items()}
 
 
 def _write_report(
-    manifest: Manifest, counts: dict[str, int], settings: CheckSettings, file: Path
+    manifest: Manifest,
+    counts: dict[str, int],
+    found: dict[str, pd.DataFrame],
+    settings: CheckSettings,
+    file: Path,
 ) -> None:
     table = manifest.table
-    sets = {finding.key: _sets(table, finding) for finding in FINDINGS}
+    sets = {key: _sets(table, key, rows) for key, rows in found.items()}
     groups = manifest.used[manifest.used.duplicated("group", keep=False)]
     larger = [rows for _, rows in groups.groupby("group")]
     larger.sort(key=lambda rows: (-len(rows), rows["path"].iloc[0]))
@@ -413,13 +418,12 @@ def _write_report(
     )
 
 
-def _sets(table: pd.DataFrame, finding: Finding) -> list[list[str]]:
+def _sets(table: pd.DataFrame, key: str, found: pd.DataFrame) -> list[list[str]]:
     """The photos to show for a finding: alone, or beside the copy or near-duplicate it has."""
-    found = _found(table, finding)
-    if finding.key in ("both_classes", "exact_duplicates"):
+    if key in ("both_classes", "exact_duplicates"):
         copies = table[table["pixels"].isin(found["pixels"])]
         return _up_to_shown([rows["path"].tolist() for _, rows in copies.groupby("pixels")])
-    if finding.key == "near_other_class":
+    if key == "near_other_class":
         seen: dict[tuple[str, ...], None] = {}
         for path, notes in zip(found["path"], found["notes"], strict=True):
             other = notes.partition(audit.NEAR_OTHER_CLASS)[2]

@@ -58,14 +58,13 @@ def assign(
     dealt = _deal(rows, members, sides, fractions)
 
     columns = {name: table[name].tolist() for name in ("group", "split", "reason")}
+    indices, pixels = rows["index"].tolist(), rows["pixels"].tolist()
     for group, places in members.items():
         for place in places:  # sorted by pixels: the first has the smallest hash
-            index = rows["index"][place]
-            pixels = rows["pixels"][place]
-            columns["group"][index] = rows["pixels"][places[0]][:16]
-            columns["split"][index] = (known or {}).get(pixels) or dealt[group]
+            columns["group"][indices[place]] = pixels[places[0]][:16]
+            columns["split"][indices[place]] = (known or {}).get(pixels[place]) or dealt[group]
     for place, reason in tying.items():
-        columns["reason"][rows["index"][place]] = reason
+        columns["reason"][indices[place]] = reason
     columns["status"] = ["left_out" if reason else "used" for reason in columns["reason"]]
     return table.assign(
         **{name: pd.Series(v, index=table.index, dtype="str") for name, v in columns.items()}
@@ -175,7 +174,7 @@ def _deal(
     fractions: tuple[float, float, float],
 ) -> dict[int, Split]:
     """Give each group a split; groups that have one keep it."""
-    labels = rows["label"].tolist()
+    labels, pixels = rows["label"].tolist(), rows["pixels"].tolist()
     counts = {group: Counter(labels[p] for p in places) for group, places in members.items()}
     million = [round(fraction * 1_000_000) for fraction in fractions]
     totals = Counter(labels[place] for places in members.values() for place in places)
@@ -198,11 +197,7 @@ def _deal(
             give(group, min(sides[group]))
     left = sorted(
         (group for group in members if group not in dealt),
-        key=lambda group: (
-            -len(counts[group]),
-            -len(members[group]),
-            rows["pixels"][members[group][0]],
-        ),
+        key=lambda g: (-len(counts[g]), -len(members[g]), pixels[members[g][0]]),
     )
     waiting = Counter(label for group in left for label in counts[group])
     for group in left:
