@@ -207,22 +207,23 @@ def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
     """Replace ``**settings`` by one option for each field of TrainConfig, in its order."""
     from happysad.training.config import TrainConfig
 
-    signature = inspect.signature(command)
-    hints = typing.get_type_hints(command, include_extras=True)
     types = typing.get_type_hints(TrainConfig)
+    signature = inspect.signature(command, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    del hints["settings"]
     for field in fields(TrainConfig):
         flag = "--" + field.name.replace("_", "-")
         names = [f"{flag}/--no-{flag[2:]}"] if types[field.name] is bool else [flag]
-        hints[field.name] = Annotated[
-            types[field.name] | None, typer.Option(*names, help=field.metadata["help"])
-        ]
+        option = typer.Option(*names, help=field.metadata["help"])
         parameters.append(
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[types[field.name] | None, option],
+            )
         )
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = hints
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
 
 
@@ -475,40 +476,3 @@ def export(
 
     difference = run_export(run, file)
     _say(f"{file}: agrees with Keras within {difference:.1e}")
-
-
-@app.command("import")
-def import_(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive "
-            "link to one; hf:OWNER/NAME.",
-        ),
-    ],
-    target: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where the class folders are made.")
-    ],
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="THEIRS=OURS", help="A class's name here, e.g. joy=happy."),
-    ] = None,
-    sha256: Annotated[
-        str | None, typer.Option(help="What a download must hash to, 64 hex digits.")
-    ] = None,
-) -> None:
-    """Bring another dataset into the two folders DIR/happy and DIR/sad."""
-    from happysad.dataset.importing import import_data
-
-    names = {}
-    for pair in mapping or []:
-        theirs, equals, ours = pair.partition("=")
-        if not (theirs and equals and ours):
-            raise UsageError(f"--map takes THEIRS=OURS, such as joy=happy, not {pair!r}")
-        names[theirs] = ours
-    imported = import_data(source, target, mapping=names or None, sha256=sha256)
-    for label, count in imported.counts.items():
-        _say(f"{count:>8,}  {label}")
-    for line in imported.notes:
-        _say(line)

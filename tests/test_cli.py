@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.classifiers import brightness_classifier
+
+
+def happysad(
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    code = "from happysad.cli import main; main()"
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return brightness_classifier(tmp_path / "model.onnx")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    Image.new("RGB", (30, 20), (250, 250, 250)).save(folder / "bright.png")
+    Image.new("RGB", (30, 20), (5, 5, 5)).save(folder / "more" / "dark.jpg")
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_bytes(b"")
+    return folder
+
+
+def test_predict_says_a_row_a_photo_and_ends_with_1_where_one_failed(
+    model: Path, photos: Path
+) -> None:
+    done = happysad("predict", photos, "--model", model, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(row["path"]).name for row in rows] == ["bright.png", "notes.txt", "dark.jpg"]
+    assert [row["label"] for row in rows] == ["sad", None, "happy"]
+    assert "not an image" in rows[1]["error"]
+    assert done.returncode == 1
+    assert done.stderr == b""
+
+
+def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: Path) -> None:
+    path = photos / "bright.png"
+    ways = {
+        "path": happysad("predict", path, "--model", model, "--json"),
+        "glob": happysad("predict", photos / "bri*.png", "--model", model, "--json"),
+        "list": happysad("predict", "-", "--model", model, "--json", stdin=f"{path}\n".encode()),
+        "bytes": happysad("predict", "-", "--model", model, "--json", stdin=path.read_bytes()),
+    }
+    rows = {way: json.loads(done.stdout) for way, done in ways.items()}
+    assert rows["bytes"].pop("path") == "-"
+    for way in ("path", "glob", "list"):
+        assert rows[way].pop("path") == str(path)
+        assert rows[way] == rows["bytes"]
+    assert all(done.returncode == 0 for done in ways.values())
+
+
+def test_csv_and_table(model: Path, photos: Path) -> None:
+    done = happysad("predict", photos / "bright.png", "--model", model, "--csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
+    assert (row["label"], row["error"]) == ("sad", "")
+    table = happysad("predict", photos, "--model", model).stdout.decode().splitlines()
+    assert table[0].split() == ["label", "p_sad", "photo"]
+    assert table[-1] == "1 error, 1 happy, 1 sad"
+
+
+def test_a_file_name_that_is_no_utf8_is_printed_as_it_is(model: Path, photos: Path) -> None:
+    odd = photos.parent / "odd"
+    odd.mkdir()
+    name = b"\xff.png"
+    (odd / name.decode("utf-8", "surrogateescape")).write_bytes(
+        (photos / "bright.png").read_bytes()
+    )
+    assert name in happysad("predict", odd, "--model", model, "--csv").stdout
+    row = json.loads(happysad("predict", odd, "--model", model, "--json").stdout)
+    assert row["path"].endswith("\udcff.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        # a wrong call ends with 2, and says what is wrong
+        (("predict", "x.jpg"), 2, "Missing option '--model'"),
+        (("predict", "-", "--model", "MODEL"), 2, "standard input is empty"),
+        (("predict", "x.jpg", "--model", "MODEL", "--json", "--csv"), 2, "exclude each other"),
+        (("check",), 2, "check needs a DIR"),
+        (("check", "nowhere"), 2, "nowhere: nothing there"),
+        (("check", "x", "--restore", "y"), 2, "--restore FOLDER stands alone"),
+        (("train",), 2, "train needs a DIR, or --resume RUN"),
+        (("train", "x", "--resume", "y"), 2, "--resume RUN stands alone"),
+        (("train", "x", "--model", "huge"), 2, "not 'huge'"),
+        (("train", "x", "--epochs", "-3"), 2, "epochs"),
+        # work that failed ends with 1
+        (("predict", "x.jpg", "--model", "missing.onnx"), 1, "missing.onnx: no such file"),
+        (("predict", "missing.jpg", "--model", "MODEL"), 1, "missing.jpg: no such file"),
+        (("train", "--resume", "nowhere"), 1, "nowhere: not a run's folder"),
+    ],
+)
+def test_bad_calls_end_in_one_line(
+    arguments: tuple[str, ...], status: int, message: str, model: Path, tmp_path: Path
+) -> None:
+    given = [str(model) if argument == "MODEL" else argument for argument in arguments]
+    done = happysad(*given, cwd=tmp_path)
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == status, said
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_every_setting_is_an_option_with_a_help() -> None:
+    from dataclasses import fields
+
+    from happysad.training.config import TrainConfig
+
+    text = " ".join(happysad("train", "--help").stdout.decode().split())
+    for field in fields(TrainConfig):
+        assert "--" + field.name.replace("_", "-") in text
+        assert field.metadata["help"].split()[0] in text
+
+
+def test_the_reader_may_stop_early(model: Path, photos: Path) -> None:
+    many = "\n".join([str(photos / "bright.png")] * 3000).encode()
+    python = f"'{sys.executable}' -c 'from happysad.cli import main; main()'"
+    command = f"{python} predict - --model '{model}' | head -1"
+    done = subprocess.run(["sh", "-c", command], input=many, capture_output=True, check=False)
+    assert done.stdout.split() == [b"label", b"p_sad", b"photo"]
+    assert done.stderr == b""
