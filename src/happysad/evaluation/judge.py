@@ -1,0 +1,318 @@
+"""Judge a classifier as it ships: a run on its own test split, or any classifier on a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from happysad import __version__
+from happysad.classifier import Classifier
+from happysad.dataset.arrays import load
+from happysad.dataset.audit import shrink
+from happysad.dataset.duplicates import hashes, near_pairs
+from happysad.dataset.manifest import Manifest
+from happysad.dataset.scan import scan
+from happysad.dataset.threads import in_threads
+from happysad.errors import DatasetError, ImageError, UsageError
+from happysad.evaluation import baselines, plots
+from happysad.evaluation.calibration import with_temperature
+from happysad.evaluation.metrics import score
+from happysad.evaluation.report import write_report
+from happysad.files import write_text
+from happysad.images import Pixels, decode, fit, read, read_bytes
+from happysad.training.config import load_run
+
+__all__ = ["RADIUS", "evaluate", "judge_run", "near_groups"]
+
+#: Photos whose perceptual hashes differ in at most so many of 64 bits count as one group where no
+#: manifest says which belong together.
+RADIUS = 6
+
+_BATCH = 32
+_WORST = 12
+
+
+def judge_run(run: Path) -> dict[str, Any]:
+    """Judge a run's model.onnx on its test split, and write metrics.json, plots and report.html.
+
+    The photos go the way of every prediction: `images.read`, `images.fit`, the .onnx.
+
+    Returns:
+        What metrics.json holds: ``test`` and ``val`` (`metrics.score`), ``baselines`` (on test),
+        labels, model, data, temperature, threshold, seen_in_training and version.
+
+    Raises:
+        RunError: it is no run's folder.
+        DatasetError: a photo is not what it was when the run began.
+    """
+    config, data = load_run(run / "config.toml")
+    manifest = Manifest.read(run / "manifest.csv", data)
+    classifier = Classifier.load(run)
+    details = classifier.details
+    val, test = (_answered(classifier, manifest, manifest.of(split)) for split in ("val", "test"))
+    judging: dict[str, Any] = {
+        "labels": details.labels,
+        "threshold": details.threshold,
+        "seed": config.seed,
+    }
+    metrics = {
+        "version": __version__,
+        "model": str(run),
+        "architecture": details.architecture,
+        "data": str(data),
+        "labels": list(details.labels),
+        "trained_on": details.trained_on,
+        "temperature": details.temperature,
+        "threshold": details.threshold,
+        "test": score(test.y, test.p, test.groups, **judging),
+        "val": score(val.y, val.p, val.groups, **judging),
+        "baselines": baselines.judged(
+            test.y,
+            test.small,
+            test.groups,
+            labels=details.labels,
+            seed=config.seed,
+            training=_training_pictures(manifest),
+        ),
+        "seen_in_training": _seen(manifest, manifest.of("test")),
+    }
+    _write_json(run / "metrics.json", metrics)
+    mistakes = _mistakes(test, manifest, details.labels, details.threshold)
+    _draw(run, metrics, test, mistakes)
+    write_report(run, metrics, manifest, config, mistakes)
+    return metrics
+
+
+def evaluate(
+    model: Path, data: Path | None = None, classes: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """Judge a classifier on a folder of class folders, or give a run's figures on its test split.
+
+    With `data`, every readable photo in the two class folders is judged, whatever a check would
+    say of it. Near-duplicates (perceptual hashes within `RADIUS`) form one group, so that repeated
+    photos do not narrow the intervals.
+
+    Args:
+        model: an .onnx that happysad wrote, or a run's folder.
+        data: the folder; None for what the run measured on its own test split when it ended.
+        classes: the two folders, where they are named otherwise than the model's labels: first the
+            one for its first label. None for folders named like the labels.
+
+    Returns:
+        What `metrics.score` gives, and: model, data, labels, temperature, threshold, baselines,
+        left_out (path and reason each) and seen_in_training: how many of the judged photos the run
+        was trained or validated on, told by the file's or the pixels' sha256; None for a bare
+        .onnx, which does not know.
+
+    Raises:
+        UsageError: `data` is missing and `model` is no run, or a class folder is missing.
+        ClassifierError: `model` is no classifier.
+        DatasetError: there is no readable photo.
+    """
+    classifier = Classifier.load(model)
+    if data is not None:
+        return _evaluate_folder(classifier, model, data, classes)
+    if not model.is_dir():
+        raise UsageError(
+            f"{model}: an .onnx alone has no test split; name a folder of photos, or give the run "
+            "as --model"
+        )
+    try:
+        metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # stopped just before it was written
+        metrics = judge_run(model)
+    own = ("labels", "data", "temperature", "threshold", "baselines", "seen_in_training")
+    more = {name: metrics[name] for name in own}
+    return {**metrics["test"], "model": str(model), **more, "left_out": []}
+
+
+def near_groups(rows: pd.DataFrame) -> list[str]:
+    """Join photos whose perceptual hashes lie within `RADIUS`, directly or over others.
+
+    Args:
+        rows: of a manifest's table, with their `phash`.
+
+    Returns:
+        The number of each photo's group, as text.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    values, member = np.unique(hashes(rows), return_inverse=True)
+    first, second = near_pairs(values, RADIUS).T
+    near = coo_array((np.ones(len(first)), (first, second)), shape=(len(values), len(values)))
+    _, group = connected_components(near, directed=False)
+    return [str(number) for number in group[member]]
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Photos with their truth and the classifier's answer."""
+
+    rows: pd.DataFrame
+    y: NDArray[np.intp]
+    p: NDArray[np.float64]
+    groups: list[str]
+    small: NDArray[np.uint8]
+    """As `baselines.small` makes them, shape (n, 1024)."""
+
+
+def _answered(classifier: Classifier, manifest: Manifest, rows: pd.DataFrame) -> _Answered:
+    """Let the classifier answer some rows' photos; each is read once, over all cores."""
+    details = classifier.details
+
+    def look(photo: tuple[Path, str]) -> tuple[Pixels, NDArray[np.uint8]]:
+        path, sha256 = photo
+        data = read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DatasetError(f"{path}: the file has changed since it was checked")
+        pixels = decode(data, str(path)).pixels
+        return fit(pixels, details.size, details.channels), baselines.small(pixels)
+
+    if rows.empty:
+        raise DatasetError(f"{manifest.root}: no photo to judge")
+    photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
+    seen = list(in_threads(look, photos, "judging"))
+    inputs = np.stack([image for image, _ in seen])
+    p = [classifier.p_sad(inputs[at : at + _BATCH]) for at in range(0, len(inputs), _BATCH)]
+    return _Answered(
+        rows.reset_index(drop=True),
+        (rows["label"] == details.labels[1]).to_numpy().astype(np.intp),
+        np.concatenate(p).astype(np.float64),
+        rows["group"].tolist(),
+        np.stack([small for _, small in seen]),
+    )
+
+
+def _evaluate_folder(
+    classifier: Classifier, model: Path, data: Path, classes: tuple[str, str] | None
+) -> dict[str, Any]:
+    details = classifier.details
+    folders = _folders(details.labels, classes)
+    table = scan(data, (folders[0], folders[1]), quality=False).table
+    readable = table[table["pixels"] != ""].copy()
+    if readable.empty:
+        raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
+    readable["group"] = near_groups(readable)
+    readable["label"] = readable["label"].map(dict(zip(folders, details.labels, strict=True)))
+    answers = _answered(classifier, Manifest(data, readable), readable)
+    own = _own_manifest(model)
+    left_out = table.loc[table["pixels"] == "", ["path", "reason"]].to_dict("records")
+    judging: dict[str, Any] = {"labels": details.labels, "seed": 0}
+    return {
+        **score(answers.y, answers.p, answers.groups, threshold=details.threshold, **judging),
+        "model": str(model),
+        "data": str(data),
+        "labels": list(details.labels),
+        "temperature": details.temperature,
+        "threshold": details.threshold,
+        "baselines": baselines.judged(
+            answers.y,
+            answers.small,
+            answers.groups,
+            training=None if own is None else _training_pictures(own),
+            **judging,
+        ),
+        "left_out": [*_beside(data, folders), *left_out],
+        "seen_in_training": None if own is None else _seen(own, readable),
+    }
+
+
+def _folders(labels: tuple[str, str], classes: tuple[str, str] | None) -> tuple[str, str]:
+    """The folders of the first and the second label."""
+    return labels if classes is None or set(classes) == set(labels) else classes
+
+
+def _beside(data: Path, folders: Sequence[str]) -> list[dict[str, str]]:
+    """List what lies beside the class folders."""
+    left_out = []
+    for entry in sorted(data.iterdir()):
+        if entry.name in folders or entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            files = sum(1 for file in entry.rglob("*") if file.is_file())
+            path = f"{entry.name}/"
+            reason = f"no class of the model ({', '.join(folders)}): {files:,} files"
+        else:
+            path, reason = entry.name, "lies in no class folder"
+        left_out.append({"path": path, "reason": reason})
+    return left_out
+
+
+def _own_manifest(model: Path) -> Manifest | None:
+    if not model.is_dir():
+        return None
+    _, data = load_run(model / "config.toml")
+    return Manifest.read(model / "manifest.csv", data)
+
+
+def _seen(manifest: Manifest, photos: pd.DataFrame) -> int:
+    """Count photos whose bytes or pixels stand in the manifest as train or val."""
+    learned = pd.concat([manifest.of("train"), manifest.of("val")])
+    again = photos["sha256"].isin(learned["sha256"]) | photos["pixels"].isin(learned["pixels"])
+    return int(again.sum())
+
+
+def _training_pictures(
+    manifest: Manifest,
+) -> tuple[NDArray[np.intp], NDArray[np.uint8]] | None:
+    """Give truth and `baselines.small` pictures; None where the photos are not there any more."""
+    try:
+        arrays = load(manifest, manifest.of("train"), baselines.SIDE, 1)
+    except (DatasetError, ImageError):
+        return None
+    return arrays.labels.astype(np.intp), arrays.images.reshape(len(arrays.images), -1)
+
+
+def _mistakes(
+    answers: _Answered, manifest: Manifest, labels: tuple[str, str], threshold: float
+) -> list[plots.Mistake]:
+    """Give the most confident mistakes, the worst first."""
+    said = (answers.p >= threshold).astype(np.intp)
+    p_answer = np.where(said == 1, answers.p, 1 - answers.p)
+    wrong = np.flatnonzero(said != answers.y)
+    wrong = wrong[np.argsort(-p_answer[wrong], kind="stable")][:_WORST]
+    files = manifest.files(answers.rows.iloc[wrong])
+    return [
+        plots.Mistake(
+            picture=np.asarray(shrink(read(file))),
+            path=answers.rows["path"].iloc[place],
+            truth=labels[answers.y[place]],
+            answer=labels[said[place]],
+            p_answer=float(p_answer[place]),
+        )
+        for place, file in zip(wrong, files, strict=True)
+    ]
+
+
+def _draw(
+    run: Path, metrics: dict[str, Any], test: _Answered, mistakes: Sequence[plots.Mistake]
+) -> None:
+    folder, scored = run / "plots", metrics["test"]
+    labels = (metrics["labels"][0], metrics["labels"][1])
+    temperature = metrics["temperature"]
+    plots.curves(pd.read_csv(run / "history.csv"), folder)
+    plots.confusion(scored["confusion"], labels, folder / "confusion.png")
+    plots.roc_pr(test.y, test.p, labels, folder / "roc_pr.png")
+    plots.calibration(
+        test.y,
+        test.p,
+        labels,
+        folder / "calibration.png",
+        ece=scored["ece"],
+        before=None if temperature == 1 else with_temperature(test.p, 1 / temperature),
+    )
+    wrong = scored["confusion"][0][1] + scored["confusion"][1][0]
+    plots.worst(mistakes, wrong, scored["n"], folder / "worst.png")
+
+
+def _write_json(file: Path, values: dict[str, Any]) -> None:
+    write_text(file, json.dumps(values, indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,405 @@
+"""The figures of a run, as PNG files: every title says what there is to see, and n.
+
+Drawn with matplotlib's objects alone (no pyplot, no global state); the same input gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from happysad.files import replacing
+from happysad.images import Pixels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "Mistake",
+    "calibration",
+    "confusion",
+    "curves",
+    "new_figure",
+    "plain",
+    "roc_pr",
+    "samples",
+    "save",
+    "worst",
+]
+
+#: One colour for each class: the first (happy) is amber, the second (sad) blue.
+COLOURS = ("#b7791f", "#2b6cb0")
+
+_INK, _SOFT, _LINE = "#1b1f24", "#57606a", "#d8dee4"
+_CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A photo that was answered wrongly."""
+
+    picture: Pixels
+    """uint8, shape (height, width, 3) or (height, width, 1)."""
+    path: str
+    truth: str
+    answer: str
+    p_answer: float
+    """The probability that was given to the wrong answer, 0 to 1."""
+
+
+def samples(images: Pixels, labels: ArrayLike, label_names: Sequence[str], file: Path) -> None:
+    """Draw a grid of the network's inputs with their labels, for the eye before training.
+
+    Args:
+        images: uint8, shape (n, size, size, channels), as `images.fit` makes them.
+        labels: index into `label_names`, shape (n,).
+        label_names: the two classes.
+        file: the PNG to write.
+    """
+    truth = np.asarray(labels).astype(int).reshape(-1)
+    columns = min(8, max(1, len(images)))
+    figure, axes = _grid(len(images), columns, 1.25, 1.42)
+    for ax, image, label in zip(axes, images, truth, strict=False):
+        _picture(ax, image)
+        ax.set_title(label_names[label], fontsize=9, color=COLOURS[label], pad=3)
+    size, channels = (images.shape[1], images.shape[3]) if len(images) else (0, 0)
+    counts = ", ".join(f"{(truth == k).sum()} {name}" for k, name in enumerate(label_names))
+    colour = "grey" if channels == 1 else "colour"
+    figure.suptitle(
+        f"What the network sees: {len(images)} training photos ({counts}), {size}x{size} {colour}",
+        fontsize=11,
+        color=_INK,
+    )
+    save(figure, file)
+
+
+def curves(history: pd.DataFrame, folder: Path) -> None:
+    """Draw loss.png and accuracy.png: training and validation by epoch, the kept epoch marked.
+
+    Args:
+        history: one row an epoch, with the columns epoch, loss, accuracy, val_loss, val_accuracy.
+        folder: where the two files go.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    row = int(np.argmin(history["val_loss"]))
+    best, last = int(history["epoch"].iloc[row]), int(history["epoch"].iloc[-1])
+    loss, accuracy = history["val_loss"].iloc[row], history["val_accuracy"].iloc[row]
+    if best == last:
+        when = f"in the last epoch, {last}"
+    else:
+        when = f"after epoch {best} of {last}, whose weights are kept"
+    for name, words, unit, value in (
+        ("loss", f"Validation loss is lowest ({loss:.3f}) {when}", "binary cross-entropy", loss),
+        (
+            "accuracy",
+            f"At the kept epoch, {best}, {100 * accuracy:.1f} % of the validation photos are right",
+            "share of photos answered rightly",
+            accuracy,
+        ),
+    ):
+        figure = new_figure(7, 4.3)
+        ax = figure.add_subplot()
+        marker = "o" if last <= 30 else ""
+        for column, colour, label in (
+            (name, _SOFT, "training"),
+            (f"val_{name}", COLOURS[1], "validation"),
+        ):
+            ax.plot(
+                history["epoch"],
+                history[column],
+                color=colour,
+                marker=marker,
+                markersize=3.5,
+                linewidth=1.8,
+                label=label,
+            )
+        ax.axvline(best, color=_LINE, linewidth=1.2, zorder=0)
+        ax.plot([best], [value], "o", color=COLOURS[0], markersize=9, label="kept", zorder=5)
+        ax.set_xlabel("epoch (rounds through the training photos)")
+        ax.set_ylabel(unit)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if name == "loss":
+            ax.set_ylim(bottom=0)
+        plain(ax, words)
+        ax.legend(frameon=False, fontsize=10)
+        save(figure, folder / f"{name}.png")
+
+
+def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, str], file: Path) -> None:
+    """Draw counts and each row's percentages.
+
+    Args:
+        matrix: rows: truth, columns: answer; as `metrics.score` gives it.
+        labels: the two classes.
+        file: the PNG to write.
+    """
+    counts = np.asarray(matrix)
+    total = int(counts.sum())
+    rows = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = counts / rows
+    figure = new_figure(5.6, 4.6)
+    ax = figure.add_subplot()
+    for i in range(2):
+        for j in range(2):
+            ax.fill(
+                [j - 0.5, j + 0.5, j + 0.5, j - 0.5],
+                [i - 0.5, i - 0.5, i + 0.5, i + 0.5],
+                color=COLOURS[i],
+                alpha=0.08 + 0.5 * shares[i, j],
+                linewidth=0,
+            )
+            text = f"{counts[i, j]:,}"
+            style: dict[str, Any] = {"ha": "center", "color": _INK}
+            ax.text(j, i - 0.08, text, fontsize=22, va="center", **style)
+            of_row = f"{100 * shares[i, j]:.0f} % of {counts[i].sum():,} {labels[i]}"
+            ax.text(j, i + 0.22, of_row, fontsize=10, va="center", **style)
+    ax.set_xlim(-0.5, 1.5)
+    ax.set_ylim(1.5, -0.5)
+    ax.set_xticks([0, 1], labels)
+    ax.set_yticks([0, 1], labels)
+    ax.set_xlabel("what the classifier answered")
+    ax.set_ylabel("what the photo is")
+    right = int(np.trace(counts))
+    plain(ax, f"{right:,} of {total:,} test photos right ({100 * right / max(1, total):.1f} %)")
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    save(figure, file)
+
+
+def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, str], file: Path) -> None:
+    """Draw the ROC and the precision-recall curve of the second class.
+
+    Args:
+        y: the truth, 0 or 1, shape (n,).
+        p: the probability of the second class, shape (n,).
+        labels: the two classes.
+        file: the PNG to write.
+    """
+    from sklearn.metrics import (
+        average_precision_score,
+        precision_recall_curve,
+        roc_auc_score,
+        roc_curve,
+    )
+
+    truth, p_second = np.asarray(y).astype(int), np.asarray(p, dtype=float)
+    n, second = len(truth), int(truth.sum())
+    figure = new_figure(9, 4.4)
+    roc, pr = figure.subplots(1, 2)
+    if second in (0, n):
+        for ax in (roc, pr):
+            ax.text(0.5, 0.5, "one class is missing:\nnot defined", ha="center", va="center")
+            plain(ax, f"n = {n:,}")
+        save(figure, file)
+        return
+    fpr, tpr, _ = roc_curve(truth, p_second)
+    roc.plot(fpr, tpr, color=COLOURS[1], linewidth=2, label="this classifier")
+    roc.plot([0, 1], [0, 1], "--", color=_SOFT, linewidth=1.2, label="guessing")
+    roc.set_xlabel(f"share of {labels[0]} photos called {labels[1]}")
+    roc.set_ylabel(f"share of {labels[1]} photos found")
+    plain(roc, f"AUC {roc_auc_score(truth, p_second):.3f} (guessing 0.5)")
+    precision, recall, _ = precision_recall_curve(truth, p_second)
+    share = second / n
+    pr.plot(recall, precision, color=COLOURS[1], linewidth=2, drawstyle="steps-post")
+    pr.axhline(share, linestyle="--", color=_SOFT, linewidth=1.2)
+    pr.set_xlabel(f"recall: share of {labels[1]} photos found")
+    pr.set_ylabel(f"precision: share of “{labels[1]}” answers right")
+    average = average_precision_score(truth, p_second)
+    plain(pr, f"average precision {average:.3f} (guessing {share:.2f})")
+    for ax in (roc, pr):
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_aspect("equal")
+    roc.legend(frameon=False, fontsize=10, loc="lower right")
+    figure.suptitle(
+        f"n = {n:,} test photos: {n - second:,} {labels[0]}, {second:,} {labels[1]}",
+        fontsize=11,
+        color=_SOFT,
+    )
+    save(figure, file)
+
+
+def calibration(
+    y: ArrayLike,
+    p: ArrayLike,
+    labels: tuple[str, str],
+    file: Path,
+    *,
+    ece: float,
+    before: ArrayLike | None = None,
+) -> None:
+    """Draw how often photos are of the second class against the probability they were given.
+
+    Ten bins of equal width, each with a 95 % interval (Wilson 1927) and its number of photos.
+
+    Args:
+        y: the truth, 0 or 1, shape (n,).
+        p: the probability of the second class, shape (n,).
+        labels: the two classes.
+        file: the PNG to write.
+        ece: the calibration error, as `metrics.score` gives it.
+        before: p without the temperature, shape (n,).
+    """
+    truth, p_second = np.asarray(y).astype(int), np.asarray(p, dtype=float)
+    figure = new_figure(6.4, 6.4)
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    top.plot([0, 1], [0, 1], "--", color=_SOFT, linewidth=1.2, label="perfect")
+    if before is not None:
+        x, share, _, _ = _reliability(truth, np.asarray(before, dtype=float))
+        top.plot(x, share, "o:", color=COLOURS[0], markersize=4.5, label="before the temperature")
+    x, share, low, high = _reliability(truth, p_second)
+    spread = np.vstack([share - low, high - share]).clip(0)
+    top.errorbar(
+        x,
+        share,
+        yerr=spread,
+        fmt="o-",
+        color=COLOURS[1],
+        linewidth=1.8,
+        elinewidth=1,
+        capsize=3,
+        label="this classifier, 95 % intervals" if before is None else "as shipped, 95 % intervals",
+    )
+    top.set_ylabel(f"share of them that are {labels[1]}")
+    top.set_xlim(0, 1)
+    top.set_ylim(-0.03, 1.03)
+    plain(top, f"Off by {100 * ece:.1f} points on average (ECE, n = {len(truth):,} test photos)")
+    top.legend(frameon=False, fontsize=10, loc="upper left")
+    edges = np.linspace(0, 1, _CALIBRATION_BINS + 1)
+    counts = np.bincount(_bin(p_second), minlength=_CALIBRATION_BINS)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below.bar(middles, counts, width=0.9 / _CALIBRATION_BINS, color=COLOURS[1], alpha=0.7)
+    for middle, count in zip(middles, counts, strict=True):
+        below.text(middle, count, f"{count:,}", ha="center", va="bottom", fontsize=9, color=_SOFT)
+    below.set_ylim(0, max(1, counts.max()) * 1.25)
+    below.set_xlabel(f"p_{labels[1]}: the probability of {labels[1]} that was given")
+    below.set_ylabel("photos")
+    plain(below, "")
+    save(figure, file)
+
+
+def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
+    """Draw the most confident mistakes.
+
+    Args:
+        mistakes: the ones to draw, the most confident first; 12 fit well.
+        total: how many mistakes there are.
+        n: how many photos were judged.
+        file: the PNG to write.
+    """
+    if not mistakes:
+        figure = new_figure(7, 1.6)
+        figure.text(0.5, 0.5, f"No mistake in {n:,} test photos", ha="center", va="center")
+        save(figure, file)
+        return
+    figure, axes = _grid(len(mistakes), min(6, len(mistakes)), 1.7, 2.35)
+    for ax, mistake in zip(axes, mistakes, strict=False):
+        _picture(ax, mistake.picture)
+        ax.set_title(
+            f"is {mistake.truth}\nanswer {mistake.answer}, {100 * mistake.p_answer:.0f} %",
+            fontsize=9,
+            color=_INK,
+            pad=3,
+        )
+        name = mistake.path if len(mistake.path) <= 24 else f"…{mistake.path[-23:]}"
+        ax.set_xlabel(name, fontsize=7, color=_SOFT, labelpad=3)
+    if total == 1:
+        words = "The only mistake"
+    elif total == len(mistakes):
+        words = f"All {total} mistakes"
+    else:
+        words = f"The most confident of {total:,} mistakes"
+    figure.suptitle(f"{words} in {n:,} test photos", fontsize=11, color=_INK)
+    save(figure, file)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches, that lays itself out."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain(ax: Axes, title: str) -> None:
+    """Give axes the look that all figures share, and a title."""
+    ax.set_title(title, fontsize=12, color=_INK, loc="left", pad=9)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(_LINE)
+    ax.tick_params(colors=_SOFT, labelsize=10)
+    ax.grid(color=_LINE, linewidth=0.5, alpha=0.7)
+    ax.set_axisbelow(True)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set_fontsize(10.5)
+        label.set_color(_INK)
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a figure as PNG, without the version and the date that would change its bytes.
+
+    Names of files and folders are shown as they are: no ``$`` starts a formula in them, and a
+    letter that the font lacks is an empty box.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    with replacing(file) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    rows = max(1, -(-count // columns))
+    figure = new_figure(max(6.5, columns * width), rows * height + 0.5)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for ax in axes:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    return figure, axes
+
+
+def _picture(ax: Axes, image: Pixels) -> None:
+    """Show a picture in the middle of a square."""
+    grey = image.shape[-1] == 1
+    ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255)
+    height, width = image.shape[:2]
+    half = max(height, width) / 2
+    ax.set_facecolor("#f6f8fa")
+    ax.set_xlim((width - 1) / 2 - half, (width - 1) / 2 + half)
+    ax.set_ylim((height - 1) / 2 + half, (height - 1) / 2 - half)
+
+
+def _bin(p: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.clip((p * _CALIBRATION_BINS).astype(np.intp), 0, _CALIBRATION_BINS - 1)
+
+
+def _reliability(y: NDArray[np.intp], p: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Give mean p, share of the second class and that share's interval, by bin that has photos."""
+    from scipy.stats import binomtest
+
+    rows = []
+    place = _bin(p)
+    for number in np.unique(place):
+        here = place == number
+        count, second = int(here.sum()), int(y[here].sum())
+        span = binomtest(second, count).proportion_ci(method="wilson")
+        rows.append((p[here].mean(), second / count, span.low, span.high))
+    return tuple(np.array(rows, dtype=np.float64).reshape(-1, 4).T)

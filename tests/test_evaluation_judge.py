@@ -1,0 +1,271 @@
+"""A run is judged by the file it ships; a folder by what can be read in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from happysad import Classifier
+from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.manifest import Manifest
+from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
+from happysad.evaluation.judge import evaluate, judge_run
+from happysad.images import Pixels, read
+from happysad.training.config import TrainConfig, to_toml
+from tests.classifiers import brightness_classifier
+from tests.pictures import photo, save
+
+PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "worst")
+
+
+def lit(seed: int, label: str) -> Pixels:
+    """A photo that is brighter where it is sad, most of the time."""
+    light = np.random.default_rng(seed).normal(110 if label == "sad" else 70, 20)
+    return np.asarray(np.clip(photo(seed) * 0.3 + light, 0, 255), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data/, and run/ as training leaves it before it is judged; then judged."""
+    root = tmp_path_factory.mktemp("judge")
+    data = root / "data"
+    for place, label in enumerate(("happy", "sad")):
+        for number in range(40):
+            save(data / label / f"{number:02}.png", lit(1000 * place + number, label))
+    (data / "sad" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    run = root / "run"
+    manifest = check(data, root / "check", CheckSettings(quality=False)).manifest
+    run.mkdir()
+    manifest.write(run / "manifest.csv")
+    (run / "config.toml").write_text(to_toml(TrainConfig(size=32, channels=3, epochs=3), data))
+    epoch = np.arange(1, 4)
+    columns = dict.fromkeys(("loss", "val_loss", "accuracy", "val_accuracy"), 1.0 / epoch)
+    pd.DataFrame({"epoch": epoch, **columns}).to_csv(run / "history.csv", index=False)
+    save(run / "plots" / "samples.png", photo(0))
+    brightness_classifier(
+        run / "model.onnx", size=32, slope=0.05, middle=128, temperature=2.0, trained_on=56
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        judge_run(run)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _cache(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(made / "cache"))
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """The run, to be changed."""
+    return Path(shutil.copytree(made / "run", tmp_path / "run"))
+
+
+def written(run: Path) -> dict[str, Any]:
+    text = (run / "metrics.json").read_text(encoding="utf-8")
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    return dict(json.loads(text, parse_constant=refuse))
+
+
+def test_the_figures_are_those_of_predict_on_the_test_split(made: Path) -> None:
+    metrics = written(made / "run")
+    manifest = Manifest.read(made / "run" / "manifest.csv", made / "data")
+    for split in ("val", "test"):
+        rows = manifest.of(split)
+        answers = Classifier.load(made / "run").predict(manifest.files(rows))
+        right = [
+            answer.label == label for answer, label in zip(answers, rows["label"], strict=True)
+        ]
+        assert metrics[split]["n"] == len(rows) > 0
+        assert metrics[split]["accuracy"] == pytest.approx(np.mean(right))
+    assert metrics["seen_in_training"] == 0
+    assert metrics["temperature"] == 2.0
+    assert set(metrics["baselines"]) == {"largest_class", "logistic_regression"}
+
+
+def test_a_run_gets_its_plots_and_a_page_that_needs_nothing_else(made: Path) -> None:
+    run = made / "run"
+    assert {file.stem for file in (run / "plots").iterdir()} == set(PLOTS)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == len(PLOTS) - 1  # the worst are shown one by one
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    test = written(run)["test"]
+    wrong = test["confusion"][0][1] + test["confusion"][1][0]
+    assert f"about {100 * test['accuracy']:.0f} would be right" in page
+    assert page.count("data:image/jpeg;base64,") == wrong
+    assert "81 files lay in the class folders; 80 photos were used" in page
+    for words in ("Read this", "learning_rate", "divided by the temperature 2.00"):
+        assert words in page
+
+
+def test_judging_again_gives_the_same_bytes(made: Path, copy: Path) -> None:
+    judge_run(copy)
+    for name in ("metrics.json", *(f"plots/{plot}.png" for plot in PLOTS)):
+        old, new = ((run / name).read_bytes() for run in (made / "run", copy))
+        assert old == new.replace(str(copy).encode(), str(made / "run").encode()), name
+
+
+def test_without_a_folder_evaluate_gives_what_the_run_measured(made: Path, copy: Path) -> None:
+    found = evaluate(made / "run")
+    assert found["accuracy"] == written(made / "run")["test"]["accuracy"]
+    assert found["baselines"] == written(made / "run")["baselines"]
+    (copy / "metrics.json").unlink()  # stopped just before it was written
+    assert evaluate(copy)["accuracy"] == found["accuracy"]
+
+
+def new_folder(root: Path) -> Path:
+    """Six photos the classifier gets right, and what is left out."""
+    data = root / "new"
+    for number in range(3):
+        save(data / "happy" / f"{number}.png", photo(50 + number) // 4)
+        save(data / "sad" / "more" / f"{number}.png", 255 - photo(60 + number) // 4)
+    (data / "sad" / "notes.txt").write_text("no photo")
+    save(data / "neutral" / "a.png", photo(1))
+    (data / "list.csv").write_text("a,b")
+    return data
+
+
+def test_a_folder_is_judged_whole(tmp_path: Path) -> None:
+    file = brightness_classifier(tmp_path / "model.onnx", threshold=0.6)
+    data = new_folder(tmp_path)
+    found = evaluate(file, data)
+    json.dumps(found, allow_nan=False)
+    assert (found["n"], found["groups"], found["accuracy"]) == (6, 6, 1.0)
+    assert found["per_class"]["sad"]["recall"] == 1.0
+    assert found["threshold"] == 0.6
+    assert found["labels"] == ["happy", "sad"]
+    assert found["seen_in_training"] is None
+    assert {left["path"]: left["reason"].split(":")[0] for left in found["left_out"]} == {
+        "list.csv": "lies in no class folder",
+        "neutral/": "no class of the model (happy, sad)",
+        "sad/notes.txt": "not an image (allowed by content",
+    }
+    assert "cross-validation" in found["baselines"]["logistic_regression"]["fitted_on"]
+
+
+def test_the_threshold_decides(tmp_path: Path) -> None:
+    data = new_folder(tmp_path)
+    save(data / "sad" / "grey.png", np.full((40, 40, 3), 130, np.uint8))  # p_sad 0.55
+    for threshold, right in ((0.5, 7), (0.6, 6)):
+        file = brightness_classifier(tmp_path / "model.onnx", threshold=threshold)
+        assert evaluate(file, data)["accuracy"] == pytest.approx(right / 7)
+
+
+@pytest.mark.parametrize(
+    ("classes", "accuracy"),
+    [
+        (("happy", "sad"), 1.0),
+        (("sad", "happy"), 1.0),  # the labels' own names need no order
+        (("left", "right"), 1.0),  # first the folder of the first label
+        (("right", "left"), 0.0),
+    ],
+)
+def test_folders_may_have_other_names(
+    classes: tuple[str, str], accuracy: float, tmp_path: Path
+) -> None:
+    data = new_folder(tmp_path)
+    if "left" in classes:
+        (data / "happy").rename(data / "left")
+        (data / "sad").rename(data / "right")
+    file = brightness_classifier(tmp_path / "model.onnx")
+    found = evaluate(file, data, classes)
+    assert found["accuracy"] == accuracy
+    assert set(found["per_class"]) == {"happy", "sad"}
+
+
+def test_copies_count_as_one_group(tmp_path: Path) -> None:
+    data = new_folder(tmp_path)
+    for size in range(5):
+        save(data / "happy" / f"copy{size}.png", photo(50, 60 + size, 80) // 4)
+    found = evaluate(brightness_classifier(tmp_path / "model.onnx"), data)
+    assert (found["n"], found["groups"]) == (11, 6)
+
+
+def test_photos_seen_in_training_are_counted(made: Path, tmp_path: Path) -> None:
+    whole = evaluate(made / "run", made / "data")
+    manifest = Manifest.read(made / "run" / "manifest.csv", made / "data")
+    assert whole["n"] == 80
+    assert whole["seen_in_training"] == 80 - len(manifest.of("test"))
+    assert whole["baselines"]["logistic_regression"]["fitted_on"] == "the training photos"
+
+    data = new_folder(tmp_path)
+    known = made / "data" / manifest.of("train")["path"].iloc[0]
+    save(data / "happy" / "again.bmp", read(known))  # another file, the same pixels
+    assert evaluate(made / "run", data)["seen_in_training"] == 1
+
+
+def test_baselines_do_without_training_photos_that_are_gone(copy: Path, tmp_path: Path) -> None:
+    config = (copy / "config.toml").read_text()
+    moved = re.sub('data = ".*"', f'data = "{tmp_path / "gone"}"', config)
+    (copy / "config.toml").write_text(moved)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+        found = evaluate(copy, new_folder(tmp_path))
+    assert "cross-validation" in found["baselines"]["logistic_regression"]["fitted_on"]
+
+
+def _nothing(root: Path) -> tuple[Path, Path | None]:
+    return root / "nothing.onnx", None
+
+
+def _bare(root: Path) -> tuple[Path, Path | None]:
+    return brightness_classifier(root / "model.onnx"), None
+
+
+def _no_run(root: Path) -> tuple[Path, Path | None]:
+    return brightness_classifier(root / "model.onnx").parent, None
+
+
+def _one_class(root: Path) -> tuple[Path, Path | None]:
+    shutil.rmtree(new_folder(root) / "sad")
+    return brightness_classifier(root / "model.onnx"), root / "new"
+
+
+def _unreadable(root: Path) -> tuple[Path, Path | None]:
+    for label in ("happy", "sad"):
+        (root / "new" / label).mkdir(parents=True)
+        (root / "new" / label / "a.txt").write_text("no photo")
+    return brightness_classifier(root / "model.onnx"), root / "new"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (_nothing, ClassifierError, "no such file"),
+        (_bare, UsageError, "has no test split; name a folder of photos, or give the run"),
+        (_no_run, RunError, "no config.toml"),
+        (_one_class, UsageError, "no class folder sad"),
+        (_unreadable, DatasetError, "no readable photo in happy and sad"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(
+    make: Callable[[Path], tuple[Path, Path | None]],
+    error: type[Exception],
+    says: str,
+    tmp_path: Path,
+) -> None:
+    model, data = make(tmp_path)
+    with pytest.raises(error, match=says):
+        evaluate(model, data)
+
+
+def test_a_changed_photo_is_refused(made: Path, copy: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(made / "data", tmp_path / "data")
+    config = (copy / "config.toml").read_text()
+    (copy / "config.toml").write_text(config.replace(str(made / "data"), str(data)))
+    path = Manifest.read(copy / "manifest.csv", data).of("test")["path"].iloc[0]
+    save(data / path, photo(999))
+    with pytest.raises(DatasetError, match=f"{path}: the file has changed"):
+        judge_run(copy)

@@ -1,0 +1,104 @@
+"""Every figure is drawn for ordinary and for odd input, in the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from happysad.evaluation import plots
+from happysad.images import Pixels, read
+from tests.pictures import photo
+
+LABELS = ("happy", "sad")
+Y = np.array([0, 1, 1, 0, 1, 0, 1, 1])
+P = np.array([0.0, 0.9, 1.0, 0.4, 0.3, 0.6, 0.5, 0.97])
+
+
+def history(epochs: int) -> pd.DataFrame:
+    epoch = np.arange(1, epochs + 1)
+    loss = 0.7 / epoch
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "loss": loss,
+            "accuracy": 1 - loss / 2,
+            "val_loss": 0.5 + 0.1 * np.abs(epoch - 2),
+            "val_accuracy": 0.8,
+        }
+    )
+
+
+def mistake(pixels: Pixels, path: str = "happy/one.jpg") -> plots.Mistake:
+    return plots.Mistake(pixels, path, "happy", "sad", 0.93)
+
+
+def images(n: int, channels: int) -> Pixels:
+    return np.stack([photo(seed, 32, 32)[..., :channels] for seed in range(n)])
+
+
+CASES: dict[str, Callable[[Path], None]] = {
+    "samples in colour": lambda f: plots.samples(images(9, 3), np.arange(9) % 2, LABELS, f),
+    "one grey sample": lambda f: plots.samples(images(1, 1), np.zeros(1), LABELS, f),
+    "confusion": lambda f: plots.confusion([[7, 2], [1, 1234]], LABELS, f),
+    "confusion, one class missing": lambda f: plots.confusion([[0, 0], [1, 2]], LABELS, f),
+    "curves": lambda f: plots.roc_pr(Y, P, LABELS, f),
+    "curves, one class missing": lambda f: plots.roc_pr(np.ones(8), P, LABELS, f),
+    "calibration": lambda f: plots.calibration(Y, P, LABELS, f, ece=0.1, before=P**2),
+    "calibration, one photo": lambda f: plots.calibration(Y[:1], P[:1], LABELS, f, ece=0.0),
+    "worst": lambda f: plots.worst([mistake(photo(s, 40 + s, 60)) for s in range(8)], 20, 99, f),
+    "worst, grey": lambda f: plots.worst([mistake(images(1, 1)[0])], 1, 99, f),
+    "no mistakes": lambda f: plots.worst([], 0, 99, f),
+    # No formula begins at a $, and a letter that the font lacks ends nothing.
+    "odd names": lambda f: plots.worst([mistake(photo(0), "$\\frac{/開心.jpg$")], 1, 9, f),
+    "odd labels": lambda f: plots.confusion([[1, 2], [3, 4]], ("$\\sum{$", "開心"), f),
+}
+
+
+@pytest.mark.parametrize("draw", CASES.values(), ids=CASES.keys())
+def test_a_picture_comes_the_same_each_time(draw: Callable[[Path], None], tmp_path: Path) -> None:
+    draw(tmp_path / "one.png")
+    draw(tmp_path / "two.png")
+    pixels = read(tmp_path / "one.png")
+    assert min(pixels.shape[:2]) >= 200
+    assert len(np.unique(pixels)) > 10
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert b"Software" not in (tmp_path / "one.png").read_bytes()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 40])
+def test_the_curves_are_two_files(epochs: int, tmp_path: Path) -> None:
+    plots.curves(history(epochs), tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["accuracy.png", "loss.png"]
+
+
+def test_the_kept_epoch_is_the_one_with_the_lowest_validation_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = []
+    monkeypatch.setattr(
+        plots, "save", lambda figure, file: titles.append(figure.axes[0].get_title(loc="left"))
+    )
+    plots.curves(history(5), tmp_path)
+    assert titles == [
+        "Validation loss is lowest (0.500) after epoch 2 of 5, whose weights are kept",
+        "At the kept epoch, 2, 80.0 % of the validation photos are right",
+    ]
+
+
+def test_reliability_by_hand() -> None:
+    p, share, low, high = plots._reliability(np.array([0, 1, 1]), np.array([0.12, 0.18, 1.0]))
+    assert p == pytest.approx([0.15, 1.0])
+    assert share == pytest.approx([0.5, 1.0])
+    # Wilson's interval of 1 in 2 and of 1 in 1.
+    assert low == pytest.approx([0.0945, 0.2065], abs=1e-3)
+    assert high == pytest.approx([0.9055, 1.0], abs=1e-3)
+
+
+def test_no_global_state_of_matplotlib_is_used() -> None:
+    source = Path(plots.__file__).read_text(encoding="utf-8")
+    assert "import matplotlib.pyplot" not in source
+    assert "rcParams" not in source
