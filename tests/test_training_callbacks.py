@@ -21,7 +21,7 @@ from happysad.training.feeding import Feed  # noqa: E402
 def test_a_terminal_gets_a_bar_that_is_cleared_again(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     plain = progress.bar()
-    plain.live.console = Console(file=screen, force_terminal=True, width=80)
+    plain.live.console, plain.disable = Console(file=screen, force_terminal=True, width=80), False
     monkeypatch.setattr(progress, "bar", lambda: plain)
     images = np.zeros((20, 32, 32, 1), np.uint8)
     feed = Feed(images, np.zeros(20, np.float32), TrainConfig(batch_size=8), training=True)
