@@ -62,7 +62,7 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
     side = size * _OVER
     canvas = _background(rng, side)
     sign = 1.0 if label == "happy" else -1.0
-    mood = sign * float(np.clip(rng.normal(0.7, 0.4), -0.15, 1.4))
+    mood = sign * float(np.clip(rng.normal(0.85, 0.4), -0.15, 1.5))
     pen = _Pen(canvas, rng, side)
     skin = _varied(_SKIN[rng.integers(len(_SKIN))], rng, 10)
     hair = _varied(_HAIR[rng.integers(len(_HAIR))], rng, 14)
@@ -142,15 +142,15 @@ class _Pen:
     """Draws in the face's own coordinates: its middle is 0, its chin at y = 1."""
 
     def __init__(self, canvas: Pixels, rng: np.random.Generator, side: int) -> None:
-        scale = side * rng.uniform(0.24, 0.36)
-        turn = np.radians(np.clip(rng.normal(0, 11), -28, 28))
+        scale = side * rng.uniform(0.4, 0.46)
+        turn = np.radians(np.clip(rng.normal(0, 7), -18, 18))
         cos, sin = np.cos(turn), np.sin(turn)
         self.canvas = canvas
         self.scale = scale
         self.degrees = float(np.degrees(turn))
         self.squeeze = rng.uniform(0.82, 1.0)  # a head that is turned a little looks narrower
         self.matrix = scale * np.array([[cos, -sin], [sin, cos]])
-        self.middle = side * np.array([rng.uniform(0.38, 0.62), rng.uniform(0.4, 0.6)])
+        self.middle = side * np.array([rng.uniform(0.45, 0.55), rng.uniform(0.44, 0.52)])
 
     def points(self, points: NDArray[np.float64] | list[tuple[float, float]]) -> NDArray[np.int32]:
         at = np.asarray(points, dtype=np.float64) * (self.squeeze, 1)
@@ -219,7 +219,7 @@ def _eyes(
         )
         inner = np.sign(-x)
         height = -0.36 + rng.uniform(-0.03, 0.03)
-        raised = max(0.0, -mood) * 0.11  # sad: the brows' inner ends go up (FACS action unit 1)
+        raised = max(0.0, -mood) * 0.16  # sad: the brows' inner ends go up (FACS action unit 1)
         brow = [
             (x - inner * 0.2, height + 0.4 * raised),
             (x, height),
@@ -229,14 +229,14 @@ def _eyes(
 
 
 def _mouth(pen: _Pen, rng: np.random.Generator, skin: tuple[int, ...], mood: float) -> None:
-    width = rng.uniform(0.26, 0.38) * (1 + 0.15 * mood)
+    width = rng.uniform(0.34, 0.44) * (1 + 0.12 * mood)
     middle = rng.uniform(0.52, 0.6)
     x = np.linspace(-1, 1, 15)
     # The corners go up with a smile (action unit 12) and down with sadness (action unit 15).
-    curve = np.stack([width * x, middle + 0.17 * mood * (0.5 - x**2)], axis=1)
+    curve = np.stack([width * x, middle + 0.28 * mood * (0.5 - x**2)], axis=1)
     lips = (int(skin[0] * 0.78), int(skin[1] * 0.5), int(skin[2] * 0.5))
     if mood > 0.35 and rng.random() < 0.55:  # laughing: teeth between the lips
-        lower = np.stack([width * x, middle + 0.17 * mood * (0.5 - x**2)], axis=1)
+        lower = np.stack([width * x, middle + 0.28 * mood * (0.5 - x**2)], axis=1)
         lower[:, 1] += rng.uniform(0.08, 0.2) * (1 - x**2)
         shape = np.concatenate([curve, lower[::-1]])
         pen.polygon(shape, (120, 30, 40))
@@ -251,7 +251,8 @@ def _background(rng: np.random.Generator, side: int) -> Pixels:
     import cv2
 
     cells = int(rng.integers(2, 6))
-    coarse = rng.integers(20, 236, (cells, cells, 3)).astype(np.uint8)
+    wall = rng.integers(40, 216, 3)
+    coarse = np.clip(wall + rng.normal(0, 45, (cells, cells, 3)), 0, 255).astype(np.uint8)
     smooth = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(smooth, dtype=np.uint8)
 
