@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.classifiers import brightness_classifier
+from tests.pictures import folders
 
 
 def happysad(
@@ -84,6 +85,21 @@ def test_a_file_name_that_is_no_utf8_is_printed_as_it_is(model: Path, photos: Pa
     assert name in happysad("predict", odd, "--model", model, "--csv").stdout
     row = json.loads(happysad("predict", odd, "--model", model, "--json").stdout)
     assert row["path"].endswith("\udcff.png")
+
+
+def test_check_quarantine_and_restore(tmp_path: Path) -> None:
+    data = folders(tmp_path / "mine", each=5)
+    broken = data / "sad" / "broken.jpg"
+    broken.write_text("no picture")
+    away = tmp_path / "away"
+    done = happysad("check", data, "--no-quality", "--quarantine", away, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"1 files moved to {away}" in done.stdout.decode()
+    assert (tmp_path / "mine-check" / "report.html").is_file()
+    assert not broken.exists()
+    back = happysad("check", "--restore", away)
+    assert back.stdout.decode() == f"1 files put back from {away}\n"
+    assert broken.read_text() == "no picture"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from happysad.errors import HappysadError, MissingExtraError, UsageError
 if typing.TYPE_CHECKING:
     from happysad.classifier import Classifier
     from happysad.dataset.check import Checked
+    from happysad.dataset.quarantine import Moved
     from happysad.images import Source
     from happysad.predictions import Prediction
 
@@ -172,8 +173,7 @@ def check(
     if restore is not None:
         if data is not None or quarantine is not None:
             raise UsageError("--restore FOLDER stands alone: it knows where each file came from")
-        back = put_back(restore)
-        _say(f"{back} files put back from {restore}")
+        _print_moved(put_back(restore), f"put back from {restore}")
         return
     if data is None:
         raise UsageError("check needs a DIR, or --restore FOLDER")
@@ -184,9 +184,16 @@ def check(
     _print_check(checked)
     if quarantine is not None:
         moved = move_away(checked.manifest, quarantine)
-        _say(
-            f"{moved} files moved to {quarantine}; happysad check --restore {quarantine} undoes it"
-        )
+        _say(f"happysad check --restore {quarantine} undoes what follows")
+        _print_moved(moved, f"moved to {quarantine}")
+
+
+def _print_moved(moved: Moved, where: str) -> None:
+    for path, reason in moved.failed:
+        _say(f"left where it is: {path}: {reason}")
+    _say(f"{moved.done:,} files {where}")
+    if moved.failed:
+        raise typer.Exit(1)
 
 
 def _print_check(checked: Checked) -> None:
