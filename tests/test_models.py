@@ -19,6 +19,7 @@ quiet()
 
 import keras  # noqa: E402
 
+from happysad.models.mirrored import mirrored  # noqa: E402
 from happysad.models.transfer import backbone, free  # noqa: E402
 
 
@@ -130,6 +131,31 @@ def test_weights_that_cannot_be_had(
     with pytest.raises(UsageError, match=r"fetch.*no route.*googleapis.*--weights PATH") as caught:
         build("vgg16", size=32, channels=3)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("classic", 1), ("compact", 3), ("vgg16", 3)])
+def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = build(name, size=40, channels=channels, dropout=0.3, pretrained=False)
+    last = model.layers[-1]
+    last.set_weights([weight / 10 for weight in last.get_weights()])  # no answer near 0 or 1
+    images = noise(40, channels)
+    images[1] = images[1, :, ::-1]  # so that not all are drawn alike
+    here, there = (
+        np.asarray(model(pictures, training=False), np.float64)
+        for pictures in (images, images[:, :, ::-1])
+    )
+    mean_logit = (np.log(here / (1 - here)) + np.log(there / (1 - there))) / 2
+    twice = mirrored(model)
+    came = twice.predict(images, verbose=0)
+    assert np.abs(here - there).max() > 1e-5  # the two looks differ
+    np.testing.assert_allclose(came, 1 / (1 + np.exp(-mean_logit)), atol=1e-5)
+    np.testing.assert_allclose(twice.predict(images[:, :, ::-1], verbose=0), came, atol=1e-6)
+    assert twice.layers[-1].name == "p_sad"
+    assert [v.dtype for v in twice.inputs] == ["uint8"]
+    twice.save(tmp_path / "twice.keras")  # and it opens in Keras alone
+    again = keras.saving.load_model(tmp_path / "twice.keras", compile=False)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), came)
 
 
 def test_unknown_names_are_refused() -> None:

@@ -133,8 +133,9 @@ def test_a_finished_run(
         names_of = [name for name in stored.files if name.startswith("model")]
         for variable, name in zip(raw.variables, names_of, strict=True):
             variable.assign(stored[name])
-    logits = np.log(1 / raw.predict(images, verbose=0)[:, 0].astype(np.float64) - 1)
-    calibrated = 1 / (1 + np.exp(logits / details.temperature))
+    looks = [raw.predict(look, verbose=0)[:, 0] for look in (images, images[:, :, ::-1])]
+    logits = np.mean([np.log(p / (1 - p)) for p in np.array(looks, np.float64)], axis=0)
+    calibrated = 1 / (1 + np.exp(-logits / details.temperature))
     assert details.temperature != 1
     np.testing.assert_allclose(model.predict(images, verbose=0)[:, 0], calibrated, atol=1e-4)
     np.testing.assert_allclose(Classifier.load(run).p_sad(images), calibrated, atol=1e-4)

@@ -164,18 +164,20 @@ def _quietly(file: Path) -> Iterator[None]:
 def _tidy(model: onnx.ModelProto) -> None:
     """Name input and output as `Classifier` expects, and the rest by its place in the graph.
 
-    What Keras and tf2onnx choose holds counters of the process, so the bytes would differ. tf2onnx
-    also leaves constants that it has folded among the inputs; they go.
+    What Keras and tf2onnx choose holds counters of the process, and where a graph has branches
+    they come in any order, so the bytes would differ. tf2onnx also leaves constants that it has
+    folded among the inputs; they go.
     """
     import onnx
 
     graph = model.graph
+    nodes = _in_order(graph)
     weights = {weight.name: weight for weight in graph.initializer}
     (image,) = [value for value in graph.input if value.name == "image"]
     (p_sad,) = graph.output
     names = {"": "", image.name: "image", p_sad.name: "p_sad"}
     ordered: list[onnx.TensorProto] = []
-    for number, node in enumerate(graph.node):
+    for number, node in enumerate(nodes):
         for name in node.input:
             if name not in names:
                 names[name] = f"weight_{len(ordered)}"
@@ -190,7 +192,26 @@ def _tidy(model: onnx.ModelProto) -> None:
     for value in (image, p_sad):
         value.name = names[value.name]
         value.type.tensor_type.shape.dim[0].dim_param = "n"
-    graph.CopyFrom(onnx.helper.make_graph(graph.node, "happysad", [image], [p_sad], ordered))
+    graph.CopyFrom(onnx.helper.make_graph(nodes, "happysad", [image], [p_sad], ordered))
+
+
+def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Order the nodes by a walk from the output back, each after all whose output it takes."""
+    maker = {name: node for node in graph.node for name in node.output}
+    ordered: list[onnx.NodeProto] = []
+    done: set[str] = set()
+    waiting = [(graph.output[0].name, False)]
+    while waiting:
+        name, ready = waiting.pop()
+        if name in done or name not in maker:
+            continue
+        if ready:
+            done.update(maker[name].output)
+            ordered.append(maker[name])
+        else:
+            waiting.append((name, True))
+            waiting.extend((before, False) for before in reversed(maker[name].input))
+    return ordered
 
 
 def _validation_photos(run: Path, details: Details) -> Pixels:

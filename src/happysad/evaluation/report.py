@@ -73,6 +73,7 @@ def write_report(
             for name in ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration")
         },
         mistakes=[(thumbnail(mistake.picture), mistake) for mistake in mistakes],
+        looks_twice=config.augment and config.flip,
         wrong=test["confusion"][0][1] + test["confusion"][1][0],
         settings=[
             (one.name, _value(getattr(config, one.name)), one.metadata["help"])

@@ -25,7 +25,7 @@ _SIZES = (32, 512)
 #: compact's size where the photos' median shorter side is at most `_SMALL` pixels, and elsewhere.
 _SMALL, _SMALL_SIZE, _LARGE_SIZE = 64, 48, 96
 #: epochs 0: as many as show the network this many photos, from `_EPOCHS[0]` to `_EPOCHS[1]`.
-_PHOTOS_SHOWN, _EPOCHS = 250_000, (10, 100)
+_PHOTOS_SHOWN, _EPOCHS = 375_000, (10, 100)
 
 
 def _setting(

@@ -271,13 +271,16 @@ def _finish(
     from happysad.evaluation.calibration import fit_temperature, fit_threshold
     from happysad.evaluation.judge import judge_run
     from happysad.export import to_onnx
+    from happysad.models.mirrored import mirrored
     from happysad.training.feeding import Feed
 
     val = photos.val
     feed = Feed(val.images, val.labels, config, training=False)
-    temperature = fit_temperature(model.predict(feed, verbose=0)[:, 0], val.labels)
     shipped = keras.Model.from_config(model.get_config())  # without optimizer, loss and metrics
     shipped.set_weights(model.get_weights())
+    if config.augment and config.flip:  # else it has never seen a mirror image
+        shipped = mirrored(shipped)
+    temperature = fit_temperature(shipped.predict(feed, verbose=0)[:, 0], val.labels)
     last = shipped.layers[-1]
     last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
     p_sad = shipped.predict(feed, verbose=0)[:, 0]
