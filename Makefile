@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types check requirements clean
+.PHONY: demo test lint types check docs requirements clean
 
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
@@ -31,6 +31,10 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@ $(VENV)/.train
+
+# Writes docs/commands.md anew from --help.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/commands.py
 
 # Pins every dependency with its hashes, for Python 3.11 to 3.13 (needs uv).
 requirements:

@@ -17,8 +17,7 @@ from tests.pictures import folders
 def happysad(
     *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    code = "from happysad.cli import main; main()"
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-m", "happysad", *map(str, arguments)]
     return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, check=False)
 
 
@@ -146,8 +145,7 @@ def test_every_setting_is_an_option_with_a_help() -> None:
 
 def test_the_reader_may_stop_early(model: Path, photos: Path) -> None:
     many = "\n".join([str(photos / "bright.png")] * 3000).encode()
-    python = f"'{sys.executable}' -c 'from happysad.cli import main; main()'"
-    command = f"{python} predict - --model '{model}' | head -1"
+    command = f"'{sys.executable}' -m happysad predict - --model '{model}' | head -1"
     done = subprocess.run(["sh", "-c", command], input=many, capture_output=True, check=False)
     assert done.stdout.split() == [b"label", b"p_sad", b"photo"]
     assert done.stderr == b""

@@ -67,7 +67,7 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):  # file names that are no UTF-8 are printed as they are
             stream.reconfigure(errors="surrogateescape")
     try:
-        app()
+        app(prog_name="happysad")
     except HappysadError as error:
         _fail(str(error), error.exit_status)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
@@ -124,14 +124,20 @@ def _common(
 @app.command()
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the demo puts its files.")
-    ] = Path("happysad-demo"),
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="Where the demo puts its files [default: happysad-demo-N]."
+        ),
+    ] = None,
 ) -> None:
-    """Draw 600 faces, then check, train, evaluate and predict on them. Needs no data."""
+    """Draw 600 faces and do the whole job on them. Needs no data.
+
+    Check, train, evaluate, predict, in a new folder.
+    """
     _need("train", "happysad demo", "keras", "pandas", "sklearn", "cleanvision")
     from happysad.demo import demo as run_demo
 
-    run_demo(folder, say=_say)
+    run_demo(folder or _next(Path("happysad-demo")), say=_say)
 
 
 @app.command()
@@ -143,9 +149,9 @@ def check(
     classes: Classes = None,
     check_folder: CheckFolder = None,
     groups: Groups = None,
-    split: Annotated[
+    fractions: Annotated[
         tuple[float, float, float],
-        typer.Option("--split", help="The shares of train, val and test."),
+        typer.Option(help="The shares of train, val and test."),
     ] = (0.7, 0.2, 0.1),
     radius: Annotated[
         int,
@@ -163,7 +169,11 @@ def check(
         typer.Option(metavar="FOLDER", help="Put back what --quarantine FOLDER moved."),
     ] = None,
 ) -> None:
-    """Read every photo of DIR, say what is wrong, and split it without a leak. Changes nothing."""
+    """Say what is wrong with the photos of DIR, and split them.
+
+    Nothing in DIR is changed. Photos that are nearly the same never stand on two sides of the
+    split; what cannot be used is left out with its reason, in manifest.csv and report.html.
+    """
     _need("train", "happysad check", "pandas", "sklearn", "cleanvision", "jinja2")
     from happysad.dataset.check import CheckSettings
     from happysad.dataset.check import check as run_check
@@ -178,7 +188,7 @@ def check(
     if data is None:
         raise UsageError("check needs a DIR, or --restore FOLDER")
     settings = CheckSettings(
-        classes=classes, fractions=split, radius=radius, groups=groups, quality=quality
+        classes=classes, fractions=fractions, radius=radius, groups=groups, quality=quality
     )
     checked = run_check(_folder(data), _check_folder(data, check_folder), settings)
     _print_check(checked)
@@ -257,9 +267,10 @@ def train(
     groups: Groups = None,
     **settings: Any,
 ) -> None:
-    """Check DIR, train a classifier on it, judge it honestly and save it as a run.
+    """Train a classifier on DIR, judge it and save it as a run.
 
-    An option that is not given is the model's own; config.toml in the run says all of them.
+    DIR is checked and split first; the test photos are read once, at the end. An option that is
+    not given is the model's own; config.toml in the run says all of them.
     """
     _need("train", "happysad train", "keras", "pandas", "sklearn", "cleanvision", "matplotlib")
     from happysad.training import fit
@@ -277,7 +288,7 @@ def train(
         run = fit.train(
             _folder(data),
             chosen,
-            out=out or _next_run(data, chosen.model),
+            out=out or _next(Path("runs", f"{data.resolve().name}-{chosen.model}")),
             check_out=_check_folder(data, check_folder),
             groups=groups,
         )
@@ -288,11 +299,12 @@ def train(
     _say(f"report: {run / 'report.html'}")
 
 
-def _next_run(data: Path, model: str) -> Path:
+def _next(folder: Path) -> Path:
+    """Give the first of folder-1, folder-2, … that is not there yet."""
     number = 1
-    while (run := Path("runs") / f"{data.resolve().name}-{model}-{number}").exists():
+    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
         number += 1
-    return run
+    return free
 
 
 @app.command()
@@ -307,7 +319,11 @@ def evaluate(
     classes: Classes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say how good a classifier is: each figure with n and a 95 % interval, beside baselines."""
+    """Say how good a classifier is, with n and intervals.
+
+    With DIR, every readable photo in its class folders is test data. Beside the figures stand two
+    baselines: always the larger class, and logistic regression on 32x32 pixels.
+    """
     _need("train", "happysad evaluate", "pandas", "sklearn", "imagehash")
     from happysad.evaluation.judge import evaluate as run_evaluate
 
@@ -350,7 +366,11 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """Tell happy from sad in photos. A photo that cannot be read gets a row with the reason."""
+    """Tell happy from sad in photos.
+
+    A file that cannot be read gets a row with the reason; the rest is done, and the exit status
+    is 1.
+    """
     from happysad.classifier import Classifier
 
     if as_json and as_csv:
@@ -452,7 +472,10 @@ def replicate(
     seeds: Annotated[int, typer.Option(min=2, help="How many repetitions.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 20,
 ) -> None:
-    """Show on DIR why tutorials report 1.00: their protocol beside an honest one."""
+    """Show on DIR why tutorials report 1.00.
+
+    Their protocol stands beside an honest one: the same network, the same photos, several seeds.
+    """
     _need("train", "happysad replicate", "keras", "pandas", "sklearn", "cleanvision")
     from happysad.training.replicate import replicate as run_replicate
 
@@ -477,7 +500,10 @@ def export(
         Path, typer.Argument(metavar="FILE", help="What to write: .onnx, .tflite or .h5.")
     ],
 ) -> None:
-    """Write a run's model in another format, compared with Keras on real photos."""
+    """Write a run's model as .onnx, .tflite or .h5.
+
+    It is compared with Keras on real photos, and refused where it differs by more than 1e-4.
+    """
     _need("train", "happysad export", "keras", "tensorflow", "onnx")
     from happysad.export import export as run_export
 

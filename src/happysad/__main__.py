@@ -1,0 +1,5 @@
+"""``python -m happysad`` is the command line."""
+
+from happysad.cli import main
+
+main()
