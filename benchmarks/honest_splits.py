@@ -1,0 +1,132 @@
+"""Which model is best on few photos? Cross-validation by groups, the same splits for each.
+
+    python benchmarks/honest_splits.py DIR --models classic compact --write FILE
+
+The photos' groups are dealt to as many folds as asked for, stratified. Each fold is the test once;
+half of the next one is validation, the rest is trained on. Every model is trained with its own
+defaults by `happysad train`'s path, and each photo is judged once by each. Intervals: 95 %
+percentile bootstrap over groups, paired for the differences. Finished runs are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from happysad.classifier import Classifier
+from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.manifest import Manifest
+from happysad.files import write_text
+from happysad.training import fit
+from happysad.training.config import load
+
+_RESAMPLES = 2000
+
+
+def main() -> None:
+    """Train every model on every split, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--models", nargs="+", default=["classic", "compact"])
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/honest-splits"))
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+
+    everything = CheckSettings()
+    manifest = check(chosen.data, chosen.out / "check", everything).manifest
+    right: dict[str, list[NDArray[np.bool_]]] = {model: [] for model in chosen.models}
+    judged: list[pd.DataFrame] = []
+    for number, split in enumerate(_splits(manifest, chosen.folds, chosen.seed)):
+        judged.append(split.of("test"))
+        for model in chosen.models:
+            run = chosen.out / f"{model}-{chosen.seed}-{number}"
+            _train(split, model, run)
+            right[model].append(_right(split, run))
+            print(f"{run.name}: {right[model][-1].mean():.3f} (n = {len(judged[-1])})", flush=True)
+    photos = pd.concat(judged)
+    text = _table({model: np.concatenate(parts) for model, parts in right.items()}, photos)
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _splits(manifest: Manifest, folds: int, seed: int) -> list[Manifest]:
+    used = manifest.used.sort_values("pixels")
+    halves = StratifiedGroupKFold(2 * folds, shuffle=True, random_state=seed)
+    parts = [used.index[part] for _, part in halves.split(used, used["label"], used["group"])]
+    manifests = []
+    for fold in range(folds):
+        table = manifest.table.copy()
+        table.loc[used.index, "split"] = "train"
+        for part in parts[2 * fold : 2 * fold + 2]:
+            table.loc[part, "split"] = "test"
+        table.loc[parts[(2 * fold + 2) % (2 * folds)], "split"] = "val"
+        manifests.append(Manifest(manifest.root, table))
+    return manifests
+
+
+def _train(split: Manifest, model: str, run: Path) -> None:
+    if (run / "checkpoints" / "finished.json").exists():
+        return
+    if (run / "config.toml").exists():
+        fit.resume(run)
+        return
+    own = run.with_name(f"{run.name}-check")
+    split.write(own / "manifest.csv")  # `check` keeps splits that it finds
+    fit.train(split.root, load(None, {"model": model}), out=run, check_out=own)
+    trained = Manifest.read(run / "manifest.csv", split.root)
+    if list(trained.of("test")["path"]) != list(split.of("test")["path"]):
+        raise SystemExit(f"{run}: the split was not kept")
+
+
+def _right(split: Manifest, run: Path) -> NDArray[np.bool_]:
+    rows = split.of("test")
+    answers = Classifier.load(run).predict(split.files(rows))
+    labels = np.array([answer.label for answer in answers])
+    return np.asarray(labels == rows["label"].to_numpy())
+
+
+def _table(right: dict[str, NDArray[np.bool_]], photos: pd.DataFrame) -> str:
+    """Accuracy of each model, and its difference from the first in points."""
+    groups = pd.factorize(photos["group"])[0]
+    rng = np.random.default_rng(0)
+    weights = np.array(
+        [
+            np.bincount(
+                rng.integers(0, groups.max() + 1, groups.max() + 1), minlength=groups.max() + 1
+            )
+            for _ in range(_RESAMPLES)
+        ]
+    )[:, groups]
+    first = next(iter(right))
+
+    def span(values: NDArray[np.float64]) -> tuple[float, float]:
+        low, high = np.percentile((weights * values).sum(1) / weights.sum(1), [2.5, 97.5])
+        return float(low), float(high)
+
+    lines = [
+        f"| model | accuracy (95 %), n = {len(photos)} in {groups.max() + 1} groups "
+        f"| points above {first} (95 %) |",
+        "|---|---|---|",
+    ]
+    for model, values in right.items():
+        low, high = span(values.astype(float))
+        difference = values.astype(float) - right[first]
+        less, more = span(difference)
+        gain = f"{100 * difference.mean():+.1f} ({100 * less:+.1f} to {100 * more:+.1f})"
+        lines.append(
+            f"| {model} | {values.mean():.3f} ({low:.3f} to {high:.3f}) "
+            f"| {'' if model == first else gain} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
