@@ -208,7 +208,8 @@ def _print_moved(moved: Moved, where: str) -> None:
 
 def _print_check(checked: Checked) -> None:
     for finding, count in checked.counts.items():
-        _say(f"{count:>8,}  {finding}")
+        if count:
+            _say(f"{count:>8,}  {finding.replace('_', ' ')}")
     used = checked.manifest.used
     _say()
     _say(f"{'':>8}  " + "".join(f"{label:>10}" for label in checked.manifest.labels))
@@ -345,6 +346,8 @@ def _print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) 
         for values in columns.values():
             value, interval = values.get(figure), values["intervals"].get(figure)
             span = f"  {interval[0]:.3f}-{interval[1]:.3f}" if interval else ""
+            if interval and interval[0] == interval[1]:
+                span = "  no spread seen"
             cells.append("not defined" if value is None else f"{value:.3f}{span}")
         _say(f"{figure.replace('_', ' '):<20}" + "".join(f"{cell:>26}" for cell in cells))
     for label, values in scores["per_class"].items():
