@@ -101,6 +101,19 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
     assert broken.read_text() == "no picture"
 
 
+def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=2, labels=("joy", "anger"))
+    (source / "joy" / "notes.txt").write_text("no picture")
+    done = happysad("import", source, tmp_path / "ours", "--map", "joy=happy")
+    assert done.stderr == b""
+    assert done.stdout.decode().splitlines() == [
+        "       2  happy",
+        "left out: 1 files that are no pictures",
+        "left out: 2 files of other classes: anger 2 (--map THEIRS=OURS brings a class in)",
+    ]
+    assert len(list((tmp_path / "ours" / "happy").iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -115,6 +128,9 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
         (("train", "x", "--resume", "y"), 2, "--resume RUN stands alone"),
         (("train", "x", "--model", "huge"), 2, "not 'huge'"),
         (("train", "x", "--epochs", "-3"), 2, "epochs"),
+        (("import", "nowhere", "x"), 2, "nowhere: no such file"),
+        (("import", "nowhere", "x", "--map", "joy"), 2, "--map takes THEIRS=OURS"),
+        (("import", "ftp://host/x.zip", "x"), 2, "must begin with http:// or https://"),
         # work that failed ends with 1
         (("predict", "x.jpg", "--model", "missing.onnx"), 1, "missing.onnx: no such file"),
         (("predict", "missing.jpg", "--model", "MODEL"), 1, "missing.jpg: no such file"),

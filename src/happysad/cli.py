@@ -512,3 +512,43 @@ def export(
 
     difference = run_export(run, file)
     _say(f"{file}: agrees with Keras within {difference:.1e}")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive "
+            "link to one; hf:OWNER/NAME.",
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where the class folders are made.")
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A class's name here, e.g. joy=happy."),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="What a download must hash to, 64 hex digits.")
+    ] = None,
+) -> None:
+    """Bring another dataset into class folders, DIR/happy and DIR/sad.
+
+    Without --map, classes named happy, happiness, joy, sad or sadness are placed and the others are
+    left out. Nothing in DIR is overwritten; the same command again goes on after a stop.
+    """
+    from happysad.dataset.importing import import_data
+
+    names: dict[str, str] = {}
+    for pair in mapping or []:
+        theirs, equals, ours = pair.partition("=")
+        if not equals or names.setdefault(theirs, ours) != ours:
+            raise UsageError(f"--map takes THEIRS=OURS once a class, e.g. joy=happy, not {pair!r}")
+    imported = import_data(source, target, mapping=names, sha256=sha256)
+    for label, count in imported.counts.items():
+        _say(f"{count:>8,}  {label}")
+    for line in imported.notes:
+        _say(line)

@@ -1,0 +1,218 @@
+"""Download a file by http(s) into a cache: gone on with after a drop, checked by size and hash."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import time
+from email.message import Message
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from happysad import __version__
+from happysad.dataset.importing.meter import meter
+from happysad.dataset.importing.sources import looks_like_html
+from happysad.errors import ImportDataError, UsageError
+from happysad.files import write_text
+
+__all__ = ["PageError", "fetch"]
+
+_TIMEOUT = 30.0  # seconds without a byte
+_ATTEMPTS = 4  # in a row that bring nothing more
+_PAUSE = 0.5  # seconds before the second attempt; doubled each time
+_CHUNK = 256 * 1024
+_AGAIN = (408, 429, 500, 502, 503, 504)  # a busy server
+
+
+class PageError(ImportDataError):
+    """A web page came instead of a file; `page` is its beginning."""
+
+    def __init__(self, link: str, page: str) -> None:
+        """Say that `link` gave a web page."""
+        super().__init__(f"{link}: an HTML page came, not a file; give the link that downloads it")
+        self.page = page
+
+
+class _DroppedError(Exception):
+    """A transfer that may be tried again."""
+
+
+def fetch(link: str, *, key: str | None = None, sha256: str | None = None) -> Path:
+    """Download a file, or take it from the cache where an earlier call brought it whole.
+
+    It lies in happysad/downloads in XDG_CACHE_HOME or ~/.cache. A download that stopped goes on
+    where it was if the server can and the file there is still the same (Range and If-Range,
+    RFC 9110 sections 13.1.5 and 14.2).
+
+    Args:
+        link: http:// or https://.
+        key: what the cache knows it by; the link itself where None.
+        sha256: 64 lower-case hex digits; None where it is not known.
+
+    Raises:
+        UsageError: not an http(s) link.
+        PageError: a web page came.
+        ImportDataError: the server refuses, the connection fails, or the hash is another.
+        OSError: the cache cannot be written.
+    """
+    url = _checked(link)
+    file = _cache() / hashlib.sha256((key or link).encode("utf-8", "replace")).hexdigest()[:32]
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _download(url, file)
+    with file.open("rb") as opened:
+        head = opened.read(256 * 1024)
+        opened.seek(0)
+        hashed = hashlib.file_digest(opened, "sha256").hexdigest() if sha256 else None
+    if looks_like_html(head):
+        file.unlink()
+        raise PageError(link, head.decode("utf-8", "replace"))
+    if hashed != sha256:
+        file.unlink()
+        raise ImportDataError(f"{link}: its sha256 must be {sha256}, not {hashed}; it is removed")
+    return file
+
+
+def _checked(link: str) -> str:
+    """Quote a link as servers want it."""
+    try:
+        parts = urlsplit(link)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"{link}: not a link: {error}") from error
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"a link must begin with http:// or https:// and a host, not {link}")
+    safe = "%/:?@!$&'()*+,;=~"
+    return urlunsplit(
+        (parts.scheme, parts.netloc, quote(parts.path, safe), quote(parts.query, safe), "")
+    )
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "happysad" / "downloads"
+
+
+def _download(url: str, file: Path) -> None:
+    part = file.with_suffix(".part")
+    most, attempt = 0, 0
+    while True:
+        try:
+            _transfer(url, part)
+            break
+        except _DroppedError as error:
+            size = part.stat().st_size if part.exists() else 0
+            attempt = 1 if size > most else attempt + 1
+            most = max(most, size)
+            if attempt >= _ATTEMPTS:
+                raise ImportDataError(
+                    f"{url}: {error}; tried {_ATTEMPTS} times; the same command goes on from there"
+                ) from error
+            time.sleep(_PAUSE * 2 ** (attempt - 1))
+    part.replace(file)
+    _mark(part).unlink(missing_ok=True)
+
+
+def _transfer(url: str, part: Path) -> None:
+    """Bring what `part` lacks.
+
+    Raises:
+        _DroppedError: it did not come whole; what came is in `part`.
+    """
+    have, mark = _so_far(part)
+    headers = {"User-Agent": f"happysad/{__version__}", "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": mark}
+    try:
+        response = _OPENER.open(Request(url, headers=headers), timeout=_TIMEOUT)  # noqa: S310
+    except HTTPError as error:
+        with error:
+            if error.code == 416 and have:
+                _take_416(error, part, have)
+                return
+            said = f"HTTP {error.code} {error.reason}".strip()
+        if error.code in _AGAIN:
+            raise _DroppedError(said) from error
+        raise ImportDataError(f"{url}: {said}") from error
+    except (URLError, http.client.HTTPException, OSError) as error:
+        raise _DroppedError(_reason(error)) from error
+    with response:
+        start = have if response.status == 206 else 0
+        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            part.unlink()
+            raise _DroppedError("the server sent another part of the file than was asked for")
+        _receive(response, part, start)
+
+
+def _so_far(part: Path) -> tuple[int, str]:
+    """How many bytes there are, and the mark of the file that they are of; (0, "") without one."""
+    try:
+        return part.stat().st_size, _mark(part).read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return 0, ""
+
+
+def _mark(part: Path) -> Path:
+    """Where the server's mark of a partial file stands: its ETag, or when it was modified."""
+    return part.with_suffix(".mark")
+
+
+def _take_416(error: HTTPError, part: Path, have: int) -> None:
+    """Nothing is left to send: `part` is whole, or of another file."""
+    if error.headers.get("Content-Range", "").replace(" ", "") != f"bytes*/{have}":
+        part.unlink()
+        raise _DroppedError("the file on the server has changed") from error
+
+
+def _receive(response: Any, part: Path, start: int) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdecimal() else None
+    done = start
+    with part.open("ab" if start else "wb") as out, meter("downloading", total) as show:
+        if not start:
+            _write_mark(part, response.headers)
+        while total is None or done < total:
+            try:
+                data = response.read1(_CHUNK if total is None else min(_CHUNK, total - done))
+            except (http.client.HTTPException, OSError) as error:
+                raise _DroppedError(f"{_reason(error)} after {done:,} bytes") from error
+            if not data:
+                break
+            out.write(data)
+            done += len(data)
+            show(done)
+    if total is not None and done != total:
+        raise _DroppedError(f"the connection ended after {done:,} of {total:,} bytes")
+
+
+def _write_mark(part: Path, headers: Message) -> None:
+    etag = headers.get("ETag", "")
+    # A weak ETag does not promise equal bytes, and If-Range does not take one.
+    mark = headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+    if mark:
+        write_text(_mark(part), mark)
+    else:
+        _mark(part).unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, URLError) else error
+    text = (getattr(cause, "strerror", None) or str(cause) or type(cause).__name__).splitlines()[0]
+    return f"the connection failed: {text}"
+
+
+class _HttpOnly(HTTPRedirectHandler):
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            fp.close()
+            raise ImportDataError(f"{req.full_url}: leads to {newurl}, which is not http(s)")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_HttpOnly)

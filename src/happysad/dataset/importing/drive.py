@@ -1,0 +1,98 @@
+"""Files that are shared on Google Drive, by the link that Drive gives for sharing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+
+from happysad.dataset.importing.download import PageError, fetch
+from happysad.errors import ImportDataError, UsageError
+
+__all__ = ["fetch_shared", "is_drive"]
+
+# Where Drive's own page for large files sends a browser to.
+_DOWNLOAD = "https://drive.usercontent.google.com/download"
+
+_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
+
+
+def is_drive(link: str) -> bool:
+    """Tell whether a link is one of Google Drive's."""
+    return re.match(rf"https?://({'|'.join(map(re.escape, _HOSTS))})(/|$)", link, re.I) is not None
+
+
+def fetch_shared(link: str, *, sha256: str | None = None) -> Path:
+    """Download a shared file; Drive's page that it cannot scan a large file for viruses is passed.
+
+    Raises:
+        UsageError: a folder's link, or one without a file's id.
+        ImportDataError: Drive does not give the file; or as `fetch`.
+        OSError: the cache cannot be written.
+    """
+    asked = _asked(link)
+    key = f"drive:{asked['id']}"
+    url = f"{_DOWNLOAD}?{urlencode(asked | {'export': 'download', 'confirm': 't'})}"
+    try:
+        return fetch(url, key=key, sha256=sha256)
+    except PageError as error:
+        form = _Form(error.page)
+    follow = urljoin(url, form.action)
+    if not form.inputs.get("id") or urlsplit(follow).netloc != urlsplit(_DOWNLOAD).netloc:
+        raise _no_file(link, form.title)
+    try:
+        return fetch(f"{follow}?{urlencode(form.inputs)}", key=key, sha256=sha256)
+    except PageError as error:
+        raise _no_file(link, _Form(error.page).title) from error
+
+
+def _asked(link: str) -> dict[str, str]:
+    """The file's id, and the key that links made before 2021 have besides."""
+    parts = urlsplit(link)
+    if re.search(r"/(folders|folderview|drive/folders)(/|$)", parts.path):
+        raise UsageError(
+            f"{link}: a Google Drive folder; share a zip of it instead, or download it in the "
+            "browser and import that file"
+        )
+    query = parse_qs(parts.query)
+    in_path = re.search(r"/d/([\w-]+)", parts.path)
+    ids = [in_path[1]] if in_path else query.get("id", [])
+    if not ids or not re.fullmatch(r"[\w-]+", ids[0]):
+        raise UsageError(
+            f"{link}: no file's id in it; a link to one is https://drive.google.com/file/d/ID/view"
+        )
+    return {"id": ids[0]} | {name: query[name][0] for name in ("resourcekey",) if name in query}
+
+
+def _no_file(link: str, title: str) -> ImportDataError:
+    return ImportDataError(
+        f"{link}: Google Drive gives a page ({title or 'no title'}), not the file; share it with "
+        "anyone who has the link, or download it in the browser and import that file"
+    )
+
+
+class _Form(HTMLParser):
+    """The form of Drive's page "can't scan this file for viruses", and the page's title."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.action, self.inputs, self.title = "", dict[str, str](), ""
+        self._inside = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.action = values.get("action", "")
+        elif tag == "input" and values.get("type") == "hidden" and values.get("name"):
+            self.inputs[values["name"]] = values.get("value", "")
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "title" and not self.title:
+            self.title = " ".join(data.split())[:80]

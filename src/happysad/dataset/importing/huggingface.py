@@ -1,0 +1,111 @@
+"""A dataset of the Hugging Face hub, by its name; needs the package datasets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.placing import Placing
+from happysad.errors import ImportDataError, MissingExtraError, UsageError
+from happysad.images import EXTENSIONS, kind
+from happysad.progress import track
+
+__all__ = ["place"]
+
+_LABEL_COLUMNS = ("label", "labels", "emotion", "expression", "class")
+
+
+def place(name: str, classes: Classes, placing: Placing) -> None:
+    """Place the wanted pictures of all splits of OWNER/NAME, named OWNER-NAME-SPLIT-ROW.
+
+    Raises:
+        UsageError: not of the form OWNER/NAME; or as `Classes.check`.
+        MissingExtraError: datasets is not installed.
+        ImportDataError: it cannot be loaded, or has no column of pictures or of classes.
+        OSError: a picture cannot be written.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise UsageError(f"a Hugging Face dataset is hf:OWNER/NAME, not hf:{name}")
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("happysad import hf:...", "huggingface") from error
+    where = f"hf:{name}"
+    try:
+        splits = datasets.load_dataset(name)
+    except Exception as error:  # the hub, the disk, the dataset's own builder: anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ImportDataError(f"{where}: cannot be loaded: {reason}") from error
+
+    found = {split: _columns(rows.features, where, datasets) for split, rows in splits.items()}
+    names = {split: _names(splits[split], column) for split, (_, column) in found.items()}
+    classes.check(where, {name for split in names.values() for name in split}, _numbers(splits))
+    for split, rows in sorted(splits.items()):
+        image, label = found[split]
+        rows = rows.select_columns([image, label])
+        rows = rows.cast_column(image, datasets.Image(decode=False))  # the file's own bytes
+        for number, row in enumerate(track(rows, split, len(rows))):
+            theirs = _class(row[label], names[split], rows.features[label], datasets)
+            if theirs is None:
+                placing.leave_out("without a class")
+                continue
+            ours = classes.ours(*theirs)
+            if ours is None:
+                placing.leave_out_class(theirs[0])
+                continue
+            data = _bytes(row[image])
+            type_ = kind(data)
+            if type_ is None:
+                placing.leave_out("that are no pictures")
+                continue
+            stem = f"{name.replace('/', '-')}-{split}-{number:06}"
+            placing.place(ours, stem + EXTENSIONS[type_][0], data)
+
+
+def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:
+    """The names of the one column of pictures and of the one column of classes."""
+    images = [name for name, type_ in features.items() if isinstance(type_, datasets.Image)]
+    labels = [name for name, type_ in features.items() if isinstance(type_, datasets.ClassLabel)]
+    known = [name for name in labels or features if name.lower() in _LABEL_COLUMNS]
+    labels = known if len(labels) != 1 else labels
+    for what, columns in (("pictures", images), ("classes", labels)):
+        if len(columns) != 1:
+            have = ", ".join(f"{name} ({type(type_).__name__})" for name, type_ in features.items())
+            raise ImportDataError(
+                f"{where}: one column of {what} is needed, {len(columns)} are there; "
+                f"its columns: {have}"
+            )
+    return images[0], labels[0]
+
+
+def _names(rows: Any, column: str) -> list[str]:
+    """The classes' names; of a column without names, the values."""
+    names = getattr(rows.features[column], "names", None)
+    if names is not None:
+        return list(names)
+    return sorted({str(value) for value in rows.unique(column) if value is not None})
+
+
+def _numbers(splits: Any) -> set[str]:
+    """The numbers that stand for classes' names, as keys of a mapping."""
+    columns = [type_ for rows in splits.values() for type_ in rows.features.values()]
+    return {str(n) for type_ in columns for n in range(len(getattr(type_, "names", ())))}
+
+
+def _class(value: Any, names: list[str], feature: Any, datasets: Any) -> tuple[str, ...] | None:
+    """What a row's class goes by: its name and its number; None where the row has none."""
+    if value is None:
+        return None
+    if not isinstance(feature, datasets.ClassLabel):
+        return (str(value),)
+    return (names[value], str(value)) if value >= 0 else None
+
+
+def _bytes(image: Any) -> bytes:
+    """A picture's file as it is in the dataset, or beside it."""
+    if image is None:
+        return b""
+    data = image["bytes"]
+    return Path(image["path"]).read_bytes() if data is None else data

@@ -1,0 +1,58 @@
+"""What a file holds, told by its content and not its name."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Literal
+
+from happysad.dataset.importing import fer2013
+from happysad.images import kind
+
+__all__ = ["came", "kind_of", "looks_like_html"]
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+
+
+def kind_of(file: Path) -> Literal["zip", "tar", "fer2013"] | None:
+    """Tell what a file is by its first bytes; a packed file counts as a tar."""
+    head = _head(file)
+    if head.startswith(b"PK"):
+        return "zip"
+    if head.startswith(_COMPRESSED) or _is_tar(head):
+        return "tar"
+    return "fer2013" if fer2013.columns(head) else None
+
+
+def came(file: Path) -> str:
+    """Say in a few words what a file is that `kind_of` does not know."""
+    head = _head(file)
+    if not head:
+        return "an empty file"
+    if looks_like_html(head):
+        return "an HTML page"
+    if kind(head):
+        return f"one {kind(head)} picture"
+    first = head.splitlines()[0][:60].decode("utf-8", "replace")
+    if b"\0" not in head and first.isprintable():
+        return f"a text that begins with {first!r}"
+    return f"a file that begins with the bytes {head[:8].hex(' ')}"
+
+
+def looks_like_html(head: bytes) -> bool:
+    """Tell a web page by its first bytes."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return text.startswith((b"<!doctype html", b"<html"))
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(4096)
+
+
+def _is_tar(head: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(head[:512], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
