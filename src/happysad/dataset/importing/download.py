@@ -134,7 +134,8 @@ def _transfer(url: str, part: Path) -> None:
             if error.code == 416 and have:
                 _take_416(error, part, have)
                 return
-            said = f"HTTP {error.code} {error.reason}".strip()
+            # urllib tells of a redirect without an end in several lines
+            said = " ".join(f"HTTP {error.code} {error.reason}".splitlines())
         if error.code in _AGAIN:
             raise _DroppedError(said) from error
         raise ImportDataError(f"{url}: {said}") from error

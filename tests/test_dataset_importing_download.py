@@ -1,0 +1,377 @@
+"""Downloads from servers of the tests' own: dropped, changed, refused, with pages in between."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from happysad.dataset.importing import download, drive, import_data
+from happysad.dataset.importing.download import PageError, fetch
+from happysad.errors import ImportDataError, UsageError
+from tests.pictures import encoded, photo
+
+BODY = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+@dataclass
+class Answer:
+    """What the server answers one request with."""
+
+    body: bytes = BODY
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    ranges: bool = True
+    """Whether it heeds Range and If-Range."""
+    cut: int | None = None
+    """Close the connection after so many bytes of what is sent."""
+    length: int | None = None
+    """A Content-Length that is not the truth; -1 for none."""
+
+
+class Server:
+    """Gives the answers of a list, the last one again and again, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.answers = [Answer()]
+        self.asked: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.asked.append(dict(self.headers.items()))
+                server.paths.append(self.path)
+                answers = server.answers
+                _send(self, answers.pop(0) if len(answers) > 1 else answers[0])
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.host = f"127.0.0.1:{self._http.server_port}"
+        self.url = f"http://{self.host}/set.zip"
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    status, body, headers = answer.status, answer.body, dict(answer.headers)
+    asked = handler.headers.get("Range", "")
+    mark = headers.get("ETag") or headers.get("Last-Modified")
+    if status == 200 and answer.ranges and asked and handler.headers.get("If-Range") == mark:
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(body):
+            status, headers["Content-Range"], body = 416, f"bytes */{len(body)}", b""
+        else:
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            status, body = 206, body[start:]
+    handler.send_response(status)
+    length = len(body) if answer.length is None else answer.length
+    if length >= 0:
+        headers["Content-Length"] = str(length)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body[: answer.cut])
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "_PAUSE", 0.0)
+    monkeypatch.setattr(download, "_TIMEOUT", 5.0)
+    server = Server()
+    yield server
+    server.stop()
+
+
+def cached(tmp_path: Path) -> list[str]:
+    """What is in the cache, by extension."""
+    return sorted(path.suffix for path in (tmp_path / "cache/happysad/downloads").iterdir())
+
+
+def a_zip(**files: bytes) -> bytes:
+    """A zip of happy/NAME files."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(f"happy/{name}", data)
+    return file.getvalue()
+
+
+ETAG = {"ETag": '"one"'}
+DATE = {"Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "mark"),
+    [
+        (ETAG, '"one"'),
+        (DATE, DATE["Last-Modified"]),
+        # a weak ETag is not for If-Range; the date is taken
+        ({"ETag": 'W/"weak"'} | DATE, DATE["Last-Modified"]),
+    ],
+)
+def test_a_dropped_connection_is_taken_up_where_it_was(
+    server: Server, tmp_path: Path, headers: dict[str, str], mark: str
+) -> None:
+    # what the test's server compares If-Range with
+    sent = DATE if headers.get("ETag", "").startswith("W/") else headers
+    server.answers = [Answer(headers=headers, cut=100_000), Answer(headers=sent, cut=50_000)]
+    server.answers.append(Answer(headers=sent))
+    file = fetch(server.url, sha256=SHA256)
+    assert file.read_bytes() == BODY
+    assert "Range" not in server.asked[0]
+    assert [asked["Range"] for asked in server.asked[1:]] == ["bytes=100000-", "bytes=150000-"]
+    assert [asked["If-Range"] for asked in server.asked[1:]] == [mark, mark]
+    assert cached(tmp_path) == [""]
+
+
+def test_a_later_run_goes_on_and_a_whole_file_is_not_fetched_again(
+    server: Server, tmp_path: Path
+) -> None:
+    server.answers = [Answer(headers=ETAG, cut=100_000)] + [Answer(status=503)] * 4
+    with pytest.raises(ImportDataError, match=r"HTTP 503 .*; tried 4 times; the same command goes"):
+        fetch(server.url)
+    assert cached(tmp_path) == [".mark", ".part"]
+    server.answers = [Answer(headers=ETAG)]
+    assert fetch(server.url).read_bytes() == BODY
+    assert server.asked[-1]["Range"] == "bytes=100000-"
+    asked = len(server.asked)
+    fetch(server.url, sha256=SHA256)
+    assert len(server.asked) == asked
+
+
+NEW = bytes(reversed(BODY))
+CHANGED = [
+    # the server knows no ranges: it sends the whole file again
+    ([Answer(headers=ETAG, cut=100_000), Answer(headers=ETAG, ranges=False)], BODY, True),
+    # the file has changed: If-Range makes the server send the new one from its beginning
+    ([Answer(headers=ETAG, cut=9), Answer(body=NEW, headers={"ETag": '"two"'})], NEW, True),
+    # nothing to know the file by again: no Range is asked for
+    ([Answer(cut=100_000), Answer()], BODY, False),
+    # only a weak mark
+    ([Answer(headers={"ETag": 'W/"x"'}, cut=100_000), Answer()], BODY, False),
+    # the file has become shorter, and the server does not heed If-Range
+    (
+        [
+            Answer(headers=ETAG, cut=100_000),
+            Answer(status=416, body=b"", headers={"Content-Range": "bytes */5"}),
+            Answer(body=NEW),
+        ],
+        NEW,
+        True,
+    ),
+    # another part than was asked for
+    (
+        [
+            Answer(headers=ETAG, cut=100_000),
+            Answer(status=206, headers={"Content-Range": "bytes 7-299999/300000"}),
+            Answer(),
+        ],
+        BODY,
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("answers", "body", "range_asked"), CHANGED)
+def test_what_cannot_be_taken_up_begins_again(
+    server: Server, answers: list[Answer], body: bytes, range_asked: bool
+) -> None:
+    server.answers = list(answers)
+    assert fetch(server.url).read_bytes() == body
+    assert ("Range" in server.asked[1]) is range_asked
+
+
+def test_a_file_that_was_whole_when_the_command_was_killed(server: Server, tmp_path: Path) -> None:
+    file = fetch(server.url)
+    file.rename(file.with_suffix(".part"))
+    file.with_suffix(".mark").write_text('"one"')
+    server.answers = [Answer(headers=ETAG)]
+    assert fetch(server.url) == file
+    assert file.read_bytes() == BODY
+    assert server.asked[-1]["Range"] == "bytes=300000-"
+    assert cached(tmp_path) == [""]
+
+
+REFUSED = [
+    (Answer(status=404), "HTTP 404 Not Found$", 1, []),
+    (Answer(status=403), "HTTP 403 Forbidden$", 1, []),
+    (Answer(status=500), "HTTP 500 .*tried 4 times", 4, []),
+    (Answer(length=400_000, ranges=False), "after 300,000 of 400,000 bytes; tried 4", 4, [".part"]),
+    (Answer(body=b"  <!DOCTYPE html><p>hello"), "an HTML page came, not a file", 1, []),
+    (Answer(body=BODY[:9]), r"sha256 must be [0-9a-f]{64}, not [0-9a-f]{64}; it is removed", 1, []),
+    (Answer(status=302, headers={"Location": "file:///etc/hosts"}), "file:///etc/hosts", 1, []),
+    (Answer(status=302, headers={"Location": "ftp://host/x"}), "ftp://host/x, which is not", 1, []),
+    (Answer(status=302, headers={"Location": "/again"}), "HTTP 302", None, []),
+]
+
+
+@pytest.mark.parametrize(("answer", "message", "requests", "left"), REFUSED)
+def test_what_does_not_come_is_one_line(
+    server: Server, tmp_path: Path, answer: Answer, message: str, requests: int, left: list[str]
+) -> None:
+    server.answers = [answer]
+    with pytest.raises(ImportDataError, match=message) as caught:
+        fetch(server.url, sha256=SHA256)
+    assert server.url in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert requests is None or len(server.asked) == requests
+    assert cached(tmp_path) == left
+
+
+def test_a_server_that_is_not_there(server: Server) -> None:
+    server.stop()
+    try:
+        with pytest.raises(ImportDataError, match=r"the connection failed: .*; tried 4 times"):
+            fetch(server.url)
+    finally:
+        server.stop = lambda: None  # type: ignore[method-assign]
+
+
+def test_redirects_names_that_need_quoting_and_no_length(server: Server) -> None:
+    moved = Answer(status=301, headers={"Location": "/else where.zip".replace(" ", "%20")})
+    server.answers = [moved, Answer(length=-1)]
+    assert fetch(f"http://{server.host}/ä b.zip?x=ö").read_bytes() == BODY
+    assert server.paths == ["/%C3%A4%20b.zip?x=%C3%B6", "/else%20where.zip"]
+
+
+@pytest.mark.parametrize(
+    "link", ["ftp://host/x", "file:///etc/hosts", "http://", "http://[1/x", "http://host:port/x"]
+)
+def test_what_is_no_link_is_refused(link: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="link"):
+        import_data(link, tmp_path / "out")
+
+
+def test_an_import_by_link(server: Server, tmp_path: Path) -> None:
+    picture = encoded(photo(1))
+    server.answers = [Answer(body=a_zip(a=picture))]
+    imported = import_data(server.url, tmp_path / "out")
+    assert imported.counts == {"happy": 1}
+    assert "delete it to download it again" in imported.notes[-1]
+    assert (tmp_path / "out/happy/a").read_bytes() == picture
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "left"),
+    [
+        # what is nothing of ours is not kept
+        (b"just text", "a text that begins with 'just text' came", []),
+        (encoded(photo(1)), "one png picture came", []),
+        (b"", "an empty file came", []),
+        # a damaged archive may be the server's own fault: kept, and said how to get rid of it
+        (a_zip(a=encoded(photo(1)))[:-40], "delete it to download it again", [""]),
+    ],
+)
+def test_a_link_to_something_else(
+    server: Server, tmp_path: Path, body: bytes, message: str, left: list[str]
+) -> None:
+    server.answers = [Answer(body=body)]
+    with pytest.raises(ImportDataError, match=message):
+        import_data(server.url, tmp_path / "out")
+    assert cached(tmp_path) == left
+    assert not (tmp_path / "out").exists()
+
+
+# Drive's page for files that are too large for its virus scan, without its styles.
+CONFIRM = b"""<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head>
+<body>
+<form id="download-form" action="%s" method="get">
+<input type="submit" id="uc-download-link" value="Download anyway"/>
+<input type="hidden" name="id" value="ID_of-it"><input type="hidden" name="export" value="download">
+<input type="hidden" name="confirm" value="t"><input type="hidden" name="uuid" value="4&amp;2">
+</form></body></html>"""
+QUOTA = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+
+LINKS = [
+    "https://drive.google.com/file/d/ID_of-it/view?usp=sharing",
+    "https://drive.google.com/file/u/0/d/ID_of-it/view",
+    "https://drive.google.com/open?id=ID_of-it",
+    "https://drive.google.com/uc?export=download&id=ID_of-it",
+    "https://docs.google.com/uc?id=ID_of-it",
+    "https://drive.usercontent.google.com/download?id=ID_of-it",
+]
+
+
+@pytest.fixture
+def shared(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setattr(drive, "_DOWNLOAD", f"http://{server.host}/download")
+    return server
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_file_shared_on_google_drive(shared: Server, tmp_path: Path, link: str) -> None:
+    shared.answers = [Answer(body=a_zip(a=encoded(photo(1))))]
+    assert import_data(link, tmp_path / "out").counts == {"happy": 1}
+    assert shared.paths == ["/download?id=ID_of-it&export=download&confirm=t"]
+
+
+def test_drives_page_about_its_virus_scan_is_passed(shared: Server, tmp_path: Path) -> None:
+    page = Answer(body=CONFIRM % f"http://{shared.host}/download".encode())
+    body = a_zip(a=encoded(photo(1)))
+    shared.answers = [
+        page,
+        Answer(body=body, headers=ETAG, cut=100),
+        Answer(body=body, headers=ETAG),
+    ]
+    sha256 = hashlib.sha256(body).hexdigest()
+    assert import_data(LINKS[0], tmp_path / "out", sha256=sha256).counts == {"happy": 1}
+    follow = "/download?id=ID_of-it&export=download&confirm=t&uuid=4%262"
+    assert shared.paths[1:] == [follow, follow]
+    assert shared.asked[2]["Range"] == "bytes=100-"
+
+
+def test_the_key_of_older_drive_links_is_sent(shared: Server) -> None:
+    drive.fetch_shared(f"{LINKS[2]}&resourcekey=0-key")
+    assert "resourcekey=0-key" in shared.paths[0]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [QUOTA],  # no form
+        [CONFIRM % b"/download", QUOTA],
+        [CONFIRM % b"https://elsewhere.example/download"],  # a form that leads away from Drive
+    ],
+)
+def test_a_page_of_drives_instead_of_the_file(shared: Server, pages: list[bytes]) -> None:
+    shared.answers = [Answer(body=page) for page in pages]
+    with pytest.raises(ImportDataError, match=r"Google Drive gives a page \(Google Drive - ") as e:
+        drive.fetch_shared(LINKS[0])
+    assert not isinstance(e.value, PageError)
+    assert len(shared.asked) == len(pages)
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ("https://drive.google.com/drive/folders/ID_of-it?usp=sharing", "share a zip of it"),
+        ("https://drive.google.com/drive/u/0/folders/ID_of-it", "share a zip of it"),
+        ("https://drive.google.com/drive/my-drive", "no file's id"),
+        ("https://drive.google.com/open?id=", "no file's id"),
+    ],
+)
+def test_links_of_drives_that_are_no_file(
+    shared: Server, tmp_path: Path, link: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        import_data(link, tmp_path / "out")
+    assert shared.asked == []
