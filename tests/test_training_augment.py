@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,13 +13,13 @@ from happysad.images import Pixels
 from happysad.training.augment import DRAWS, augment
 from happysad.training.config import TrainConfig
 
-NOTHING = TrainConfig(flip=False, rotation=0, shift=0, zoom=0, light=0, erasing=0)
+NOTHING = TrainConfig(flip=False, rotation=0, shift=0, zoom=0, light=0, erasing=0, worsening=0)
 
 
 def draws(**values: float) -> Any:
     """The middle of every range, which changes nothing, but for some by name."""
     names = ["flip", "turn", "zoom", "right", "down", "contrast", "brightness", "erased"]
-    names += ["tall", "wide", "top", "left", "shade"]
+    names += ["worsened", "which", "much", "tall", "wide", "top", "left", "shade"]
     assert len(names) == DRAWS
     return np.array([values.get(name, 0.5) for name in names], dtype=np.float32)
 
@@ -84,12 +85,25 @@ def test_erasing_paints_one_rectangle() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("which", [0.1, 0.3, 0.6, 0.9], ids=["blur", "shrink", "jpeg", "noise"])
+def test_worsening_is_seen_and_grows(which: float, channels: int) -> None:
+    coarse = cv2.resize(picture(channels, 9), (48, 48), interpolation=cv2.INTER_NEAREST)
+    image = np.asarray(coarse, np.uint8).reshape(48, 48, channels)
+    config = replace(NOTHING, worsening=0.5)
+    assert (augment(image, draws(worsened=0.6, which=which), config) == image).all()
+    amounts = (1.0, 0.5, 0.0) if which in (0.3, 0.6) else (0.0, 0.5, 1.0)
+    changed = [augment(image, draws(worsened=0.4, which=which, much=m), config) for m in amounts]
+    far = [float(np.abs(one.astype(int) - image).mean()) for one in changed]
+    assert 1 < far[0] < far[1] < far[2] < 60
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 def test_random_changes_keep_shape_and_leave_the_photo_alone(channels: int) -> None:
     image = picture(channels)
     kept = image.copy()
     for row in np.random.default_rng(1).random((50, DRAWS), dtype=np.float32):
-        changed = augment(image, row, TrainConfig(erasing=1.0))
+        changed = augment(image, row, TrainConfig(erasing=1.0, worsening=1.0))
         assert changed.shape == image.shape
         assert changed.dtype == np.uint8
-        assert (augment(image, row, TrainConfig(erasing=1.0)) == changed).all()
+        assert (augment(image, row, TrainConfig(erasing=1.0, worsening=1.0)) == changed).all()
     assert (image == kept).all()

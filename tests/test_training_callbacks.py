@@ -24,7 +24,7 @@ def test_a_terminal_gets_a_bar_that_is_cleared_again(monkeypatch: pytest.MonkeyP
     plain.live.console, plain.disable = Console(file=screen, force_terminal=True, width=80), False
     monkeypatch.setattr(progress, "bar", lambda: plain)
     images = np.zeros((20, 32, 32, 1), np.uint8)
-    feed = Feed(images, np.zeros(20, np.float32), TrainConfig(batch_size=8), training=True)
+    feed = Feed(images, np.zeros((20, 1), np.float32), TrainConfig(batch_size=8), training=True)
     logs = {"loss": 0.51234, "accuracy": 0.8125}
     with pytest.raises(KeyboardInterrupt), Live(feed, epochs=4, done=1) as live:
         live.on_epoch_begin(1)

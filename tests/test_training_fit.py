@@ -251,7 +251,7 @@ def test_a_loss_that_is_no_number_says_what_to_do(tmp_path: Path) -> None:
     from happysad.training.feeding import Feed
 
     images = np.zeros((2, 32, 32, 1), np.uint8)
-    feed = Feed(images, np.zeros(2, np.float32), TrainConfig(), training=True)
+    feed = Feed(images, np.zeros((2, 1), np.float32), TrainConfig(), training=True)
     books = Bookkeeper(tmp_path, feed, State(), patience=0)
     books.on_epoch_begin(0)
     with pytest.raises(RunError, match=r"diverged in epoch 1 .*--learning-rate"):

@@ -1,4 +1,4 @@
-"""Show a photo a little changed: mirrored, turned, moved, enlarged, relit, partly painted over."""
+"""Show a photo a little changed: turned, moved, relit, blurred, partly painted over."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from happysad.training.config import TrainConfig
 __all__ = ["DRAWS", "augment"]
 
 #: How many random numbers one change takes.
-DRAWS = 13
+DRAWS = 16
 
 _LEVELS = np.arange(256, dtype=np.float32) - 127.5
 #: The sides of an erased rectangle as shares of the photo's.
 _ERASED = (0.12, 0.38)
+#: The ranges of what worsens a photo: the blur's sigma as a share of the side, the side that it is
+#: shrunk to as a share, JPEG's quality, the noise's sigma in levels.
+_BLUR, _SHRUNK, _QUALITY, _NOISE = (0.008, 0.034), (0.4, 0.85), (15, 70), (3, 16)
 
 
 def augment(image: Pixels, draws: NDArray[np.float32], config: TrainConfig) -> Pixels:
     """Change a photo within the limits that `config` sets; `draws` alone decide how.
 
     Mirroring, rotation, shift and zoom are one affine map with reflected borders; contrast and
-    brightness are one table; erasing paints a rectangle in one random colour (Zhong et al. 2017,
+    brightness are one table; then it may be blurred, shrunk and enlarged, compressed as JPEG or
+    made noisy; erasing paints a rectangle in one random colour (Zhong et al. 2017,
     arXiv:1708.04896).
 
     Args:
@@ -38,7 +42,7 @@ def augment(image: Pixels, draws: NDArray[np.float32], config: TrainConfig) -> P
         uint8, the same shape.
     """
     height, width, _ = image.shape
-    mirror, *affine, contrast, brightness, erased = draws[:8].tolist()
+    mirror, *affine, contrast, brightness, erased, worsened = draws[:9].tolist()
     changed: Pixels = cv2.warpAffine(  # type: ignore[assignment]
         image,
         _matrix(height, width, config.flip and mirror < 0.5, affine, config),
@@ -48,9 +52,11 @@ def augment(image: Pixels, draws: NDArray[np.float32], config: TrainConfig) -> P
     )
     if config.light:
         changed = cv2.LUT(changed, _table(contrast, brightness, config.light))  # type: ignore[assignment]
+    if worsened < config.worsening:
+        changed = _worsen(changed, *draws[9:11].tolist())
     changed = changed.reshape(image.shape)  # cv2 drops a single channel
     if erased < config.erasing:
-        _erase(changed, draws[8:].tolist())
+        _erase(changed, draws[11:].tolist())
     return changed
 
 
@@ -79,6 +85,31 @@ def _table(contrast: float, brightness: float, light: float) -> Pixels:
     levels = _LEVELS * np.float32(slope) + np.float32(middle)
     np.minimum(np.maximum(levels, 0, out=levels), 255, out=levels)
     return levels.astype(np.uint8)
+
+
+def _worsen(image: Pixels, which: float, much: float) -> Pixels:
+    height, width = image.shape[:2]
+
+    def between(low: float, high: float) -> float:
+        return low + (high - low) * much
+
+    match int(4 * which):
+        case 0:
+            worse = cv2.GaussianBlur(image, (0, 0), width * between(*_BLUR))
+        case 1:
+            share = between(*_SHRUNK)
+            smaller = (max(1, round(width * share)), max(1, round(height * share)))
+            worse = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
+            worse = cv2.resize(worse, (width, height), interpolation=cv2.INTER_CUBIC)
+        case 2:
+            quality = [cv2.IMWRITE_JPEG_QUALITY, round(between(*_QUALITY))]
+            _, file = cv2.imencode(".jpg", image, quality)
+            worse = np.asarray(cv2.imdecode(file, cv2.IMREAD_UNCHANGED))
+        case _:
+            rng = np.random.default_rng(int(much * 2**24))  # a draw has 24 bits
+            noise = rng.normal(0, between(*_NOISE), image.shape)
+            worse = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return worse  # type: ignore[return-value]
 
 
 def _erase(image: Pixels, draws: Sequence[float]) -> None:

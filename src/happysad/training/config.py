@@ -98,6 +98,12 @@ class TrainConfig:
     light: float = _setting(
         0.25, "Augmentation: change contrast and brightness by up to this share.", low=0, high=1
     )
+    worsening: float = _setting(
+        0.0,
+        "Augmentation: how often a photo is blurred, shrunk, compressed or made noisy.",
+        low=0,
+        high=1,
+    )
     erasing: float = _setting(
         0.3, "Augmentation: how often a rectangle is painted over.", low=0, high=1
     )

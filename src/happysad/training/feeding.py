@@ -19,7 +19,7 @@ __all__ = ["Feed"]
 
 
 class Feed(keras.utils.PyDataset):  # type: ignore[misc]
-    """Gives batches (images, labels): uint8 (b, size, size, channels) and float32 (b, 1)."""
+    """Gives batches (images, labels): uint8 (b, size, size, channels) and float32 (b, k)."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
 
         Args:
             images: uint8, shape (n, size, size, channels); a memory map will do.
-            labels: 0 or 1, shape (n,).
+            labels: what is to be learned of each, shape (n, k): for two classes 0 or 1, k = 1.
             config: batch size, seed and augmentation.
             training: shuffled and augmented; False gives the photos as and where they are.
         """
@@ -69,4 +69,4 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         if self.training and self.config.augment:
             for place, number in enumerate(chosen):
                 batch[place] = augment(batch[place], self.draws[number], self.config)
-        return batch, self.labels[chosen, None]
+        return batch, self.labels[chosen]

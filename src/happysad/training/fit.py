@@ -235,8 +235,8 @@ def _fit_phase(
     end = state.phase_start + phases[state.phase].epochs
     if state.epoch >= end or (config.patience and state.waited >= config.patience):
         return state  # a kill came after its last epoch
-    feed = Feed(photos.train.images, photos.train.labels, config, training=True)
-    validation = Feed(photos.val.images, photos.val.labels, config, training=False)
+    feed = Feed(photos.train.images, photos.train.labels[:, None], config, training=True)
+    validation = Feed(photos.val.images, photos.val.labels[:, None], config, training=False)
     books = Bookkeeper(run, feed, state, config.patience)
     rest = sum(phase.epochs for phase in phases[state.phase + 1 :])
     with Live(feed, end + rest, state.epoch) as live:
@@ -275,7 +275,7 @@ def _finish(
     from happysad.training.feeding import Feed
 
     val = photos.val
-    feed = Feed(val.images, val.labels, config, training=False)
+    feed = Feed(val.images, val.labels[:, None], config, training=False)
     shipped = keras.Model.from_config(model.get_config())  # without optimizer, loss and metrics
     shipped.set_weights(model.get_weights())
     if config.augment and config.flip:  # else it has never seen a mirror image
