@@ -55,8 +55,8 @@ def import_data(
 
     Raises:
         UsageError: `source` is nothing of these, or another argument is wrong.
-        ImportDataError: it cannot be fetched, checked, unpacked or written. What was placed until
-            then is whole, and stays.
+        ImportDataError: it cannot be fetched, checked, unpacked or written, or has no picture that
+            is wanted. What was placed until then is whole, and stays.
     """
     classes = Classes(mapping)
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
@@ -67,7 +67,7 @@ def import_data(
             huggingface.place(source.removeprefix("hf:"), classes, placing)
         elif is_link:
             _place_link(source, sha256, classes, placing)
-        elif Path(source).is_dir():
+        elif source and Path(source).is_dir():  # an empty one would be the current folder
             folder.place(Path(source), classes, placing)
         elif Path(source).is_file():
             if not _place_file(Path(source), classes, placing):
@@ -81,6 +81,10 @@ def import_data(
         raise ImportDataError(
             f"{error.filename or target}: {reason}{placing.so_far}; the same command goes on"
         ) from error
+    if not placing.counts:
+        raise ImportDataError(
+            "; ".join([f"{source}: no picture of a wanted class", *placing.notes])
+        )
     return Imported(placing.counts, placing.notes)
 
 

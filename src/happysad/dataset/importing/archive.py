@@ -62,44 +62,45 @@ def place_zip(file: Path, classes: Classes, placing: Placing) -> None:
     with contextlib.ExitStack() as stack:
         with _reading(file):
             archive = stack.enter_context(zipfile.ZipFile(file))
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [i for i in archive.infolist() if not i.filename.endswith(("/", "\\"))]
         if any(info.flag_bits & 1 for info in infos):
             raise ImportDataError(f"{file}: an encrypted zip; unpack it and import the folder")
         members = [
             Member(info.filename, info.file_size, _plain(info), partial(_opened, archive, info))
             for info in infos
         ]
+        # zipfile never gives more bytes than a member says that it has.
+        _refuse_bomb(file, sum(member.size for member in members))
         folders.look(members)
         folders.check()
-        # zipfile never gives more bytes than a member says that it has.
-        _refuse_bomb(file, sum(member.size for member in members if folders.wants(member)))
         for member in track(members, "unpacking", len(members)):
             folders.place(member)
 
 
 def place_tar(file: Path, classes: Classes, placing: Placing) -> None:
-    """Place the pictures of a tar's wanted class folders; it is read once, from front to end.
+    """Place the pictures of a tar's wanted class folders.
+
+    It is read twice: what is wrong anywhere in it is found before anything is placed, since its
+    only checksum, if it is packed, stands at its end.
 
     Raises:
-        UsageError: as `Classes.check`, at the end.
+        UsageError: as `Classes.check`.
         ImportDataError: it is damaged, unpacks to too much, or has no wanted class.
         OSError: a picture cannot be written.
     """
     folders = Folders(str(file), classes, placing)
-    with (
-        file.open("rb") as packed,
-        _unpacked(packed) as unpacked,
-        meter("unpacking", file.stat().st_size) as show,
-    ):
-        for member in _tar_members(_Guarded(unpacked, file), file):
-            folders.look([member])
-            folders.place(member)
-            show(packed.tell())
+    folders.look(_tar_members(file, "checking"))
     folders.check()
+    for member in _tar_members(file, "unpacking"):
+        folders.place(member)
 
 
-def _tar_members(source: _Guarded, file: Path) -> Iterator[Member]:
+def _tar_members(file: Path, doing: str) -> Iterator[Member]:
+    """Give a tar's members, each to be opened before the next one; the tar is read to its end."""
     with contextlib.ExitStack() as stack:
+        packed = stack.enter_context(file.open("rb"))
+        show = stack.enter_context(meter(doing, file.stat().st_size))
+        source = _Guarded(_unpacked(packed), file)
         with _reading(file):
             archive = stack.enter_context(
                 tarfile.open(fileobj=source, mode="r|", tarinfo=_StrictHeader)  # type: ignore[call-overload]
@@ -109,14 +110,15 @@ def _tar_members(source: _Guarded, file: Path) -> Iterator[Member]:
                 info = archive.next()
             if info is None:
                 break
-            source.expect(info.size + _HEADERS)
+            _refuse_bomb(file, info.size)  # tarfile skips them even where the file has ended
+            source.expect(info.size + _HEADERS)  # this one, then the next one's headers
             if not info.isdir():
-                yield Member(
-                    info.name, info.size, info.isreg(), partial(_taken, archive, info, file)
-                )
-            source.expect(info.size + _HEADERS)  # the rest of this one, then the next one's headers
+                # The holes of a sparse file would be bytes that nobody has counted.
+                plain = info.isreg() and not info.issparse()
+                yield Member(info.name, info.size, plain, partial(_taken, archive, info, file))
+            show(packed.tell())
         source.expect(MAX_TOTAL)
-        with _reading(file):  # the packed file's own checksum stands behind the last member
+        with _reading(file):
             while source.read(1024**2):
                 pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def place(name: str, classes: Classes, placing: Placing) -> None:
         ImportDataError: it cannot be loaded, or has no column of pictures or of classes.
         OSError: a picture cannot be written.
     """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
         raise UsageError(f"a Hugging Face dataset is hf:OWNER/NAME, not hf:{name}")
     try:
         import datasets
@@ -36,18 +37,19 @@ def place(name: str, classes: Classes, placing: Placing) -> None:
     try:
         splits = datasets.load_dataset(name)
     except Exception as error:  # the hub, the disk, the dataset's own builder: anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ImportDataError(f"{where}: cannot be loaded: {reason}") from error
 
     found = {split: _columns(rows.features, where, datasets) for split, rows in splits.items()}
-    names = {split: _names(splits[split], column) for split, (_, column) in found.items()}
-    classes.check(where, {name for split in names.values() for name in split}, _numbers(splits))
+    known = {split: _classes(splits[split], label) for split, (_, label) in found.items()}
+    names = [names for split in known.values() for names in split.values()]
+    classes.check(where, {first for first, *_ in names}, chain.from_iterable(names))
     for split, rows in sorted(splits.items()):
         image, label = found[split]
         rows = rows.select_columns([image, label])
         rows = rows.cast_column(image, datasets.Image(decode=False))  # the file's own bytes
         for number, row in enumerate(track(rows, split, len(rows))):
-            theirs = _class(row[label], names[split], rows.features[label], datasets)
+            theirs = known[split].get(row[label])
             if theirs is None:
                 placing.leave_out("without a class")
                 continue
@@ -66,10 +68,13 @@ def place(name: str, classes: Classes, placing: Placing) -> None:
 
 def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:
     """The names of the one column of pictures and of the one column of classes."""
-    images = [name for name, type_ in features.items() if isinstance(type_, datasets.Image)]
-    labels = [name for name, type_ in features.items() if isinstance(type_, datasets.ClassLabel)]
-    known = [name for name in labels or features if name.lower() in _LABEL_COLUMNS]
-    labels = known if len(labels) != 1 else labels
+
+    def of(type_: type) -> list[str]:
+        return [name for name, feature in features.items() if isinstance(feature, type_)]
+
+    images, labels = of(datasets.Image), of(datasets.ClassLabel)
+    if len(labels) != 1:
+        labels = [n for n in labels or of(datasets.Value) if n.lower() in _LABEL_COLUMNS]
     for what, columns in (("pictures", images), ("classes", labels)):
         if len(columns) != 1:
             have = ", ".join(f"{name} ({type(type_).__name__})" for name, type_ in features.items())
@@ -80,27 +85,12 @@ def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:
     return images[0], labels[0]
 
 
-def _names(rows: Any, column: str) -> list[str]:
-    """The classes' names; of a column without names, the values."""
+def _classes(rows: Any, column: str) -> dict[Any, tuple[str, ...]]:
+    """What each value of a column goes by: a class's name and its number, or the value itself."""
     names = getattr(rows.features[column], "names", None)
     if names is not None:
-        return list(names)
-    return sorted({str(value) for value in rows.unique(column) if value is not None})
-
-
-def _numbers(splits: Any) -> set[str]:
-    """The numbers that stand for classes' names, as keys of a mapping."""
-    columns = [type_ for rows in splits.values() for type_ in rows.features.values()]
-    return {str(n) for type_ in columns for n in range(len(getattr(type_, "names", ())))}
-
-
-def _class(value: Any, names: list[str], feature: Any, datasets: Any) -> tuple[str, ...] | None:
-    """What a row's class goes by: its name and its number; None where the row has none."""
-    if value is None:
-        return None
-    if not isinstance(feature, datasets.ClassLabel):
-        return (str(value),)
-    return (names[value], str(value)) if value >= 0 else None
+        return {number: (name, str(number)) for number, name in enumerate(names)}
+    return {value: (str(value),) for value in rows.unique(column) if value is not None}
 
 
 def _bytes(image: Any) -> bytes:

@@ -30,7 +30,7 @@ class Member:
     size: int
     """How many bytes it says that it has."""
     plain: bool
-    """Whether it is a file like any other: no link, no device."""
+    """Whether it is a file like any other: no link, no device, nothing sparse."""
     open: Callable[[], AbstractContextManager[IO[bytes]]]
     """Opens it for reading; both raise ImportDataError where it is damaged."""
 
@@ -74,16 +74,6 @@ class Folders:
                 ) from error
             raise
 
-    def wants(self, member: Member) -> bool:
-        """Tell whether a member lies in a wanted class folder, and may be read at all."""
-        parts = _parts(member.path)
-        return (
-            member.plain
-            and parts is not None
-            and not _hidden(parts)
-            and self._place_of(parts) is not None
-        )
-
     def place(self, member: Member) -> None:
         """Place a member if it is a picture in a wanted class folder; count it where it is not.
 
@@ -93,7 +83,7 @@ class Folders:
         """
         parts = _parts(member.path)
         if not member.plain:
-            self._placing.leave_out("that are links or devices")
+            self._placing.leave_out("that are links, devices or sparse")
         elif parts is None:
             self._placing.leave_out("whose paths leave the source's folder")
         elif _hidden(parts):

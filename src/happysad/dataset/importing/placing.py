@@ -16,10 +16,8 @@ __all__ = ["Placing"]
 
 # What stands in no file name on one system or another.
 _ODD = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-# File systems allow 255 bytes; the temporary name and a content's prefix need some.
+# File systems allow 255 bytes; the temporary name and a content's hash need some.
 _LONGEST = 180
-# How much of the content's sha256 tells a file from others of its name: some, more, all of it.
-_PREFIXES = (8, 16, 64)
 
 
 class Placing:
@@ -49,8 +47,8 @@ class Placing:
     ) -> None:
         """Write a picture's bytes to ``target/label/name``, whole or not at all.
 
-        A file of that name that is the same is kept. Where another file has the name, a prefix of
-        the content's sha256 is added to it.
+        A file of that name that is the same is kept. Where another file has the name, the
+        beginning of the content's sha256 is added to it.
 
         Args:
             label: the class folder's name.
@@ -60,7 +58,7 @@ class Placing:
 
         Raises:
             OSError: it cannot be written.
-            ImportDataError: there is no free name for it.
+            ImportDataError: another file has that name, too.
         """
         for file in _names(self.target / label, name, data):
             if not (file.is_symlink() or file.exists()):
@@ -71,7 +69,9 @@ class Placing:
             if file.is_file() and same(file.read_bytes(), data):
                 break
         else:
-            raise ImportDataError(f"{self.target / label / name}: every name for it is taken")
+            raise ImportDataError(
+                f"{self.target / label / name}: other files have its name and {file.name}"
+            )
         self._placed.setdefault(label, set()).add(file.name)
 
     def leave_out(self, what: str) -> None:
@@ -121,11 +121,9 @@ def _files(count: int) -> str:
 
 
 def _names(folder: Path, name: str, data: bytes) -> Iterator[Path]:
-    plain = Path(_ODD.sub("_", _short(name)))
-    yield folder / plain
-    digest = hashlib.sha256(data).hexdigest()
-    for length in _PREFIXES:
-        yield folder / f"{plain.stem}-{digest[:length]}{plain.suffix}"
+    plain = folder / _ODD.sub("_", _short(name))
+    yield plain
+    yield plain.with_stem(f"{plain.stem}-{hashlib.sha256(data).hexdigest()[:16]}")
 
 
 def _short(name: str) -> str:

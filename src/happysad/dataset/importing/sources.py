@@ -12,12 +12,13 @@ from happysad.images import kind
 __all__ = ["came", "kind_of", "looks_like_html"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+_ZIP = (b"PK\3\4", b"PK\5\6")  # with members, without
 
 
 def kind_of(file: Path) -> Literal["zip", "tar", "fer2013"] | None:
     """Tell what a file is by its first bytes; a packed file counts as a tar."""
     head = _head(file)
-    if head.startswith(b"PK"):
+    if head.startswith(_ZIP):
         return "zip"
     if head.startswith(_COMPRESSED) or _is_tar(head):
         return "tar"
