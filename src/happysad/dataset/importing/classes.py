@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from happysad.errors import ImportDataError, UsageError
 
-__all__ = ["DEFAULT", "Classes"]
+__all__ = ["DEFAULT", "Classes", "shown"]
 
 #: What is placed where nothing is said: a source's class and its label here. Kept small on purpose.
 DEFAULT = {
@@ -39,7 +39,7 @@ class Classes:
                 raise UsageError(f"--map takes THEIRS=OURS, such as joy=happy, not '={ours}'")
             if not _LABEL.fullmatch(ours):
                 raise UsageError(
-                    f"--map {theirs}={ours}: a label is a folder's name of letters, digits, blanks,"
+                    f"--map {theirs}: a label is a folder's name of letters, digits, blanks,"
                     f" '-', '_' and '.', with a letter or digit at both ends, not {ours!r}"
                 )
             if self._ours.setdefault(_key(theirs), ours) != ours:
@@ -73,18 +73,26 @@ class Classes:
         """
         found = sorted(set(found))
         there = {_key(name) for name in (*found, *also)}
-        shown = ", ".join(found[:20]) + (", …" if len(found) > 20 else "") if found else "none"
+        first = ", ".join(map(shown, found[:20])) + (", …" if len(found) > 20 else "") or "none"
         missing = [name for name in self._ours if name not in there]
         if self._given and missing:
             raise UsageError(
                 f"--map {missing[0]}={self._ours[missing[0]]}: {where} has no class of that name; "
-                f"its classes: {shown}"
+                f"its classes: {first}"
             )
         if len(missing) == len(self._ours):
             raise ImportDataError(
-                f"{where}: no class is named {', '.join(DEFAULT)}; its classes: {shown}; "
+                f"{where}: no class is named {', '.join(DEFAULT)}; its classes: {first}; "
                 "--map THEIRS=OURS says which is which"
             )
+
+
+def shown(name: str) -> str:
+    """Give a name of a source's as one line of a message can hold it: no escapes, not endless."""
+    text = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name[:100]
+    )
+    return text + ("…" if len(name) > 100 else "")
 
 
 def _key(name: str) -> str:

@@ -69,7 +69,8 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
     with file.open("rb") as opened, meter("reading", file.stat().st_size) as show:
         names = columns(opened.read(4096)) or []
         opened.seek(0)
-        text = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
+        # what is no UTF-8 fails as a number does, and its line is known
+        text = io.TextIOWrapper(opened, "utf-8-sig", errors="replace", newline="")
         reader = csv.reader(text)
         try:
             next(reader)
@@ -84,7 +85,7 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
                     )
                 yield where, dict(zip(names, fields, strict=True))
                 show(opened.tell())
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise ImportDataError(f"{file}, line {reader.line_num + 1}: {error}") from error
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO
 
-from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.classes import Classes, shown
 from happysad.dataset.importing.placing import Placing
 from happysad.errors import ImportDataError
 from happysad.images import kind
@@ -70,7 +70,7 @@ class Folders:
         except ImportDataError as error:
             if self._tables:  # Kaggle gives FER2013's CSV in a zip
                 raise ImportDataError(
-                    f"{error}; unpack {self._tables[0]} and import that if it is FER2013"
+                    f"{error}; unpack {shown(self._tables[0])} and import that if it is FER2013"
                 ) from error
             raise
 
@@ -111,8 +111,8 @@ class Folders:
                 return None
             if member.size > MAX_FILE:
                 raise ImportDataError(
-                    f"{self._where}: {member.path} has {member.size:,} bytes; a picture may have "
-                    f"at most {MAX_FILE:,}"
+                    f"{self._where}: {shown(member.path)} has {member.size:,} bytes; a picture "
+                    f"may have at most {MAX_FILE:,}"
                 )
             return head + file.read()
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from happysad.dataset.importing.classes import shown
 from happysad.errors import ImportDataError, UsageError
 from happysad.files import replacing
 
@@ -98,10 +99,10 @@ class Placing:
             f"left out: {_files(count)} {what}" for what, count in sorted(self._left_out.items())
         ]
         if self._others:
-            most = [f"{name} {count:,}" for name, count in sorted(self._others.items())]
-            shown = ", ".join(most[:12]) + (", …" if len(most) > 12 else "")
+            most = [f"{shown(name)} {count:,}" for name, count in sorted(self._others.items())]
+            first = ", ".join(most[:12]) + (", …" if len(most) > 12 else "")
             lines.append(
-                f"left out: {_files(self._others.total())} of other classes: {shown} "
+                f"left out: {_files(self._others.total())} of other classes: {first} "
                 "(--map THEIRS=OURS brings a class in)"
             )
         there = sum(self.counts.values()) - self._new

@@ -1,0 +1,127 @@
+"""Which label a source's class gets, and the mappings that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from happysad.dataset.importing import import_data
+from happysad.dataset.importing.classes import DEFAULT, Classes
+from happysad.errors import ImportDataError, UsageError
+from tests.pictures import folders
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        *DEFAULT.items(),
+        ("HAPPY", "happy"),
+        (" Sad ", "sad"),
+        ("unhappy", None),
+        ("happy faces", None),
+        ("", None),
+        ("3", None),
+    ],
+)
+def test_the_classes_that_are_placed_where_nothing_is_said(name: str, label: str | None) -> None:
+    assert Classes().ours(name) == Classes({}).ours(name) == label
+
+
+def test_a_mapping_replaces_the_default_whatever_the_case_or_the_accents_form() -> None:
+    classes = Classes({"Fröhlich": "happy", "3": "happy"})
+    assert classes.ours("FRO\u0308HLICH") == "happy"
+    assert classes.ours("joy") is None
+    assert classes.ours("joy", "3") == "happy"
+
+
+LABELS = [
+    ("happy", True),
+    ("very happy", True),
+    ("glücklich", True),
+    ("a.b-c_d", True),
+    ("7", True),
+    ("x" * 100, True),
+    # a label is one folder's name, not a way to somewhere
+    ("../happy", False),
+    ("..", False),
+    (".", False),
+    ("", False),
+    ("/happy", False),
+    ("happy/anna", False),
+    ("happy\\anna", False),
+    ("C:", False),
+    ("C:happy", False),
+    (".happy", False),
+    ("happy.", False),
+    ("happy ", False),
+    (" happy", False),
+    ("-happy", False),
+    ("happy\n", False),
+    ("hap\0py", False),
+    ("hap\npy", False),
+    ("happy*", False),
+    ("x" * 101, False),
+]
+
+
+@pytest.mark.parametrize(("label", "allowed"), LABELS)
+def test_a_label_is_one_folders_name(tmp_path: Path, label: str, allowed: bool) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    if allowed:
+        imported = import_data(str(source), tmp_path / "ours", mapping={"happy": label})
+        assert imported.counts == {label: 1}
+        assert (tmp_path / "ours" / label / "000.png").is_file()
+        return
+    with pytest.raises(UsageError, match="a label is a folder's name") as caught:
+        import_data(str(source), tmp_path / "ours", mapping={"happy": label})
+    assert len(str(caught.value).splitlines()) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"joy": "happy"}, "--map joy=happy: .*theirs has no class of that name; its classes: hap"),
+        ({"happy": "happy", "joy": "happy"}, "--map joy=happy: .* no class"),
+        ({"happy": "a", "HAPPY": "b"}, "--map gives HAPPY two labels: a, b"),
+        ({"": "happy"}, "--map takes THEIRS=OURS, such as joy=happy, not '=happy'"),
+        ({" ": "happy"}, "--map takes THEIRS=OURS"),
+    ],
+)
+def test_mappings_that_are_refused(tmp_path: Path, mapping: dict[str, str], message: str) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    with pytest.raises(UsageError, match=message):
+        import_data(str(source), tmp_path / "ours", mapping=mapping)
+    assert not (tmp_path / "ours").exists()
+
+
+def test_one_class_twice_with_one_label_is_fine(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    both = {"happy": "good", "Happy": "good"}
+    assert import_data(str(source), tmp_path / "ours", mapping=both).counts == {"good": 1}
+
+
+def test_a_source_without_the_default_classes_is_named_with_its_own(tmp_path: Path) -> None:
+    labels = tuple(f"class {number:02}" for number in range(25))
+    source = folders(tmp_path / "theirs", each=1, labels=labels)
+    with pytest.raises(
+        ImportDataError, match=r"its classes: class 00, .*class 19, …; --map THEIRS"
+    ):
+        import_data(str(source), tmp_path / "ours")
+
+
+def test_one_default_class_is_enough(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1, labels=("joy", "anger"))
+    assert import_data(str(source), tmp_path / "ours").counts == {"happy": 1}
+
+
+def test_a_sources_names_keep_to_one_line_and_move_no_cursor(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1, labels=("a\nb\x1b[2J\x9b", "y" * 200))
+    with pytest.raises(ImportDataError, match=r"its classes: a�b�\[2J�, y{100}…; ") as caught:
+        import_data(str(source), tmp_path / "ours")
+    assert str(caught.value).isprintable()
+    folders(source, each=1)
+    (note,) = import_data(str(source), tmp_path / "ours").notes
+    assert note.isprintable()
+    assert "a�b�[2J� 1, y" in note

@@ -1,0 +1,157 @@
+"""Folders on disk: copied, never moved; the same command again changes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from happysad.dataset.importing import Imported, import_data
+from happysad.errors import ImportDataError, UsageError
+from tests.pictures import encoded, folders, photo, save
+
+Snapshot = dict[str, tuple[int, int, bytes]]
+
+
+def snapshot(folder: Path) -> Snapshot:
+    """Every file's inode, time of change and bytes."""
+    return {
+        file.relative_to(folder).as_posix(): (
+            file.stat().st_ino,
+            file.stat().st_mtime_ns,
+            file.read_bytes(),
+        )
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_a_folder_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs/train", each=3, labels=("happy", "Sadness", "fear")).parent
+    folders(source / "test", each=2, labels=("happy",))
+    (source / "README.txt").write_text("of a dataset")
+    before = snapshot(source)
+    imported = import_data(str(source), tmp_path / "new/ours")
+    assert imported.counts == {"happy": 5, "sad": 3}
+    assert imported.notes == (
+        "left out: 4 files of other classes: (no folder) 1, fear 3 (--map THEIRS=OURS brings a "
+        "class in)",
+    )
+    assert snapshot(source) == before
+    placed = snapshot(tmp_path / "new/ours")
+    assert placed["happy/train-000.png"][2] == before["train/happy/000.png"][2]
+    assert placed["sad/train-002.png"][2] == before["train/Sadness/002.png"][2]
+    assert {name.partition("/")[0] for name in placed} == {"happy", "sad"}
+
+
+def test_again_changes_nothing_and_brings_what_is_new(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=3)
+    save(source / "joy/001.png", photo(50))  # two of that name
+    save(source / "joy/002.png", photo(2))  # the same picture as happy's
+    first = import_data(str(source), tmp_path / "ours")
+    assert first == Imported({"happy": 4, "sad": 3}, ())
+    before = snapshot(tmp_path / "ours")
+    again = import_data(str(source), tmp_path / "ours")
+    assert again == Imported({"happy": 4, "sad": 3}, ("there already: 7 files",))
+    assert snapshot(tmp_path / "ours") == before
+    save(source / "sad/more.png", photo(60))
+    more = import_data(str(source), tmp_path / "ours")
+    assert more == Imported({"happy": 4, "sad": 4}, ("there already: 7 files",))
+    after = snapshot(tmp_path / "ours")
+    assert after.pop("sad/more.png")[2] == encoded(photo(60))
+    assert after == before
+
+
+def test_what_lies_in_dir_is_kept_beside(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    mine = save(tmp_path / "ours/happy/000.png", photo(70))
+    save(tmp_path / "ours/other/x.png", photo(71))
+    before = snapshot(tmp_path / "ours")
+    assert import_data(str(source), tmp_path / "ours").counts == {"happy": 1, "sad": 1}
+    after = snapshot(tmp_path / "ours")
+    assert {name: after[name] for name in before} == before
+    (new,) = set(mine.parent.iterdir()) - {mine}
+    assert new.name.startswith("000-")
+    assert new.suffix == ".png"
+    assert new.read_bytes() == encoded(photo(0))
+
+
+def test_links_pipes_and_hidden_files_are_left_out(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    outside = save(tmp_path / "outside/happy/x.png", photo(80))
+    (source / "happy/link.png").symlink_to(outside)
+    (source / "happy/dangling.png").symlink_to(tmp_path / "nowhere")
+    (source / "happy/folder").symlink_to(outside.parent)
+    (source / "happy/round").symlink_to(source)
+    os.mkfifo(source / "happy/pipe.png")
+    save(source / "happy/.hidden.png", photo(81))
+    save(source / ".cache/happy/x.png", photo(82))
+    (source / "sad/page.jpg").write_text("<html>")
+    imported = import_data(str(source), tmp_path / "ours")
+    assert sorted(snapshot(tmp_path / "ours")) == ["happy/000.png", "sad/000.png"]
+    assert imported.notes == (
+        "left out: 2 files that are hidden",
+        "left out: 5 files that are links, devices or sparse",
+        "left out: 1 files that are no pictures",
+    )
+
+
+@pytest.mark.parametrize("dir_", [".", "ours", "happy", "../theirs", "..", "link"])
+def test_source_and_dir_lie_apart(tmp_path: Path, dir_: str) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    (source / "link").symlink_to(source / "happy")
+    before = snapshot(tmp_path)
+    with pytest.raises(UsageError, match="SOURCE and DIR must lie apart: "):
+        import_data(str(source), source / dir_)
+    assert snapshot(tmp_path) == before
+
+
+def test_folders_with_one_beginning_are_apart(tmp_path: Path) -> None:
+    source = folders(tmp_path / "data", each=1)
+    assert import_data(str(source), tmp_path / "data-2").counts == {"happy": 1, "sad": 1}
+
+
+def test_sources_that_are_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folders(tmp_path / "here", each=1))
+    for source in ("nowhere", "", "x" * 200, "set.zip"):
+        with pytest.raises(UsageError, match=f"SOURCE must be .*; {source}: no such file"):
+            import_data(source, tmp_path / "out")
+    with pytest.raises(ImportDataError, match=r"x: file name too long; the same command goes on"):
+        import_data("x" * 5000, tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImportDataError, match=r"no class is named happy, .*its classes: none"):
+        import_data(str(tmp_path / "empty"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "came"),
+    [
+        (b"", "an empty file"),
+        (b"<!DOCTYPE html><p>", "an HTML page"),
+        (encoded(photo(1)), "one png picture"),
+        (b"label;pixels\n", "a text that begins with 'label;pixels'"),
+        (b"\x7fELF\2\1\1\0\0", r"a file that begins with the bytes 7f 45 4c 46 02 01 01 00"),
+        (b"\0" * 1024, "a file that begins with the bytes 00 00 00 00 00 00 00 00"),
+    ],
+)
+def test_a_file_that_is_no_dataset(tmp_path: Path, data: bytes, came: str) -> None:
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(UsageError, match=rf"SOURCE must be .*; .*a\.zip is {came}$"):
+        import_data(str(tmp_path / "a.zip"), tmp_path / "out")
+
+
+def test_dir_that_is_a_file_and_a_label_that_is_one(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match=r"DIR must be a folder: .*file: a file"):
+        import_data(str(source), tmp_path / "file")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours/sad").write_text("mine")
+    with pytest.raises(
+        ImportDataError, match=r"ours/sad.*; 1 files placed before are whole and stay; the same"
+    ):
+        import_data(str(source), tmp_path / "ours")
+    assert (tmp_path / "ours/sad").read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "mine"
