@@ -1,0 +1,99 @@
+"""`happysad import`: 0, 1 or 2 at the end, and one line on standard error where it is not 0."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from happysad import cli
+from tests.pictures import encoded, folders, photo
+
+
+def happysad(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> tuple[int, str, str]:
+    """Run the command line in this process: the status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["happysad", "import", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with sources in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folders(tmp_path / "set", each=2)
+    with zipfile.ZipFile("set.zip", "w") as made:
+        made.writestr("happy/x.png", encoded(photo(1)))
+        made.writestr("sad/x.png", encoded(photo(2)))
+    Path("cut.zip").write_bytes(Path("set.zip").read_bytes()[:-9])
+    Path("text.zip").write_text("hello")
+    Path("row.csv").write_text("emotion,pixels\n3,1 2 3\n")
+    Path("none.csv").write_text("emotion,pixels\n")
+    Path("full/sad").mkdir(parents=True)
+    Path("full/happy").write_text("mine")
+    return tmp_path
+
+
+CALLS = [
+    # a wrong call
+    (["nowhere", "x"], 2, "; nowhere: no such file"),
+    (["", "x"], 2, ": no such file"),
+    (["text.zip", "x"], 2, "; text.zip is a text that begins with 'hello'"),
+    (["set", "set"], 2, "SOURCE and DIR must lie apart: set, set"),
+    (["set", "set/new"], 2, "SOURCE and DIR must lie apart: set, set/new"),
+    (["set", "set.zip"], 2, "DIR must be a folder: set.zip: a file"),
+    (["set", "x", "--map", "happy"], 2, "--map takes THEIRS=OURS once a class"),
+    (["set", "x", "--map", "happy=a", "--map", "happy=b"], 2, "not 'happy=b'"),
+    (["set", "x", "--map", "happy=a", "--map", "HAPPY=b"], 2, "HAPPY two labels: a, b"),
+    (["set", "x", "--map", "happy=../y"], 2, "a label is a folder's name of letters"),
+    (["set", "x", "--map", "joy=happy"], 2, "--map joy=happy: set has no class of that name"),
+    (["set.zip", "x", "--sha256", "00"], 2, "--sha256 is for http(s) and Google Drive links"),
+    (["http://localhost/x", "x", "--sha256", "00"], 2, "--sha256 takes 64 hex digits, not '00'"),
+    (["ftp://localhost/x", "x"], 2, "a link must begin with http:// or https://"),
+    (["hf:a", "x"], 2, "a Hugging Face dataset is hf:OWNER/NAME, not hf:a"),
+    (["hf:a/b", "x"], 2, 'pip install "happysad[huggingface]"'),
+    # work that failed
+    (["cut.zip", "x"], 1, "cut.zip: damaged, or no archive: "),
+    (["row.csv", "x"], 1, "row.csv, line 2: pixels must be 2,304 numbers, not 3"),
+    (["none.csv", "x"], 1, "none.csv: no picture of a wanted class"),
+    (["set", "full"], 1, "full/happy: file exists; the same command goes on"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), CALLS)
+def test_a_call_that_fails_ends_in_one_line(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    message: str,
+) -> None:
+    before = sorted(here.rglob("*"))
+    code, out, err = happysad(capsys, monkeypatch, *arguments)
+    assert (code, out) == (status, "")
+    assert err.startswith("happysad: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert sorted(here.rglob("*")) == before
+
+
+def test_the_same_command_again(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = ["set.zip", "out", "--map", "happy=good", "--map", "sad=bad"]
+    assert happysad(capsys, monkeypatch, *call) == (0, "       1  bad\n       1  good\n", "")
+    code, out, err = happysad(capsys, monkeypatch, *call)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "there already: 2 files"
+    assert (here / "out/good/x.png").read_bytes() == encoded(photo(1))
