@@ -97,14 +97,28 @@ def test_links_pipes_and_hidden_files_are_left_out(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("dir_", [".", "ours", "happy", "../theirs", "..", "link"])
+@pytest.mark.parametrize(
+    "dir_", ["theirs", "theirs/new", "theirs/happy", "x/../theirs", ".", "way"]
+)
 def test_source_and_dir_lie_apart(tmp_path: Path, dir_: str) -> None:
     source = folders(tmp_path / "theirs", each=1)
-    (source / "link").symlink_to(source / "happy")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "way").symlink_to(source / "happy")
     before = snapshot(tmp_path)
     with pytest.raises(UsageError, match="SOURCE and DIR must lie apart: "):
-        import_data(str(source), source / dir_)
+        import_data(str(source), tmp_path / dir_)
     assert snapshot(tmp_path) == before
+
+
+def test_the_first_by_name_keeps_a_name_that_many_have(tmp_path: Path) -> None:
+    labels = [f"c{number}" for number in range(10)]
+    for number in (7, 3, 9, 1, 8, 0, 2, 6, 5, 4):
+        save(tmp_path / f"theirs/c{number}/x.png", photo(number))
+    mapping = dict.fromkeys(labels, "happy")
+    assert (
+        import_data(str(tmp_path / "theirs"), tmp_path / "o", mapping=mapping).counts["happy"] == 10
+    )
+    assert (tmp_path / "o/happy/x.png").read_bytes() == encoded(photo(0))
 
 
 def test_folders_with_one_beginning_are_apart(tmp_path: Path) -> None:

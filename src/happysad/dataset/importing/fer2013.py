@@ -70,7 +70,7 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
         names = columns(opened.read(4096)) or []
         opened.seek(0)
         # what is no UTF-8 fails as a number does, and its line is known
-        text = io.TextIOWrapper(opened, "utf-8-sig", errors="replace", newline="")
+        text = io.TextIOWrapper(opened, "utf-8", errors="replace", newline="")
         reader = csv.reader(text)
         try:
             next(reader)

@@ -44,7 +44,7 @@ def place(name: str, classes: Classes, placing: Placing) -> None:
     known = {split: _classes(splits[split], label) for split, (_, label) in found.items()}
     names = [names for split in known.values() for names in split.values()]
     classes.check(where, {first for first, *_ in names}, chain.from_iterable(names))
-    for split, rows in sorted(splits.items()):
+    for split, rows in splits.items():
         image, label = found[split]
         rows = rows.select_columns([image, label])
         rows = rows.cast_column(image, datasets.Image(decode=False))  # the file's own bytes
