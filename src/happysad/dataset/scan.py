@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Scan:
 
 def scan(
     root: Path,
-    classes: tuple[str, str] | None = None,
+    classes: Sequence[str] | None = None,
     *,
     earlier: Manifest | None = None,
     quality: bool = True,
@@ -57,12 +58,12 @@ def scan(
 
     Args:
         root: the data folder.
-        classes: the names of the two class folders; None where it holds exactly two.
+        classes: the names of the class folders; None where it holds exactly two.
         earlier: photos with the path, size and time of change that they had there are not read.
         quality: whether to measure what `audit.flag` judges by.
 
     Raises:
-        UsageError: no such folder, or its class folders are not the two that are needed.
+        UsageError: no such folder, or its class folders are not those that are needed.
     """
     files = [(path, label) for label in _classes(root, classes) for path in _walk(root, label)]
     known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
@@ -88,7 +89,7 @@ def pixels_hash(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _classes(root: Path, classes: tuple[str, str] | None) -> list[str]:
+def _classes(root: Path, classes: Sequence[str] | None) -> list[str]:
     try:
         found = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     except OSError as error:
@@ -99,7 +100,7 @@ def _classes(root: Path, classes: tuple[str, str] | None) -> list[str]:
             return found
         hint = "; name the two with --classes happy sad" if len(found) > 2 else ""
         raise UsageError(f"{root}: needs two class folders, found {len(found)}: {names}{hint}")
-    if len(set(classes)) != 2:
+    if len(set(classes)) < max(2, len(classes)):
         raise UsageError(f"--classes needs two different folders, not {' '.join(classes)}")
     missing = [name for name in classes if name not in found]
     if missing:

@@ -1,0 +1,119 @@
+"""Train one network on targets of seven classes, hard or soft; goes on where it was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from happysad.images import Pixels
+from happysad.models.residual import features
+from happysad.training import checkpoints
+from happysad.training.callbacks import Bookkeeper, Live, write_history
+from happysad.training.checkpoints import State
+from happysad.training.config import TrainConfig
+from happysad.training.feeding import Feed
+from recipes.face.photos import CLASSES, SIZE, Photos
+
+__all__ = ["CONFIG", "answers", "network", "smoothed", "train"]
+
+#: How every network of the recipe is trained; epochs and seed are each one's own.
+CONFIG = TrainConfig(
+    size=SIZE,
+    channels=1,
+    epochs=1,
+    batch_size=64,
+    rotation=20.0,
+    shift=0.1,
+    zoom=0.2,
+    light=0.35,
+    worsening=0.45,
+    erasing=0.3,
+)
+
+
+def network(widths: tuple[int, ...], stride: int) -> keras.Model:
+    """Build a network of seven classes."""
+    image = layers.Input((SIZE, SIZE, 1), dtype="uint8", name="image")
+    x = layers.Dropout(CONFIG.dropout)(features(image, widths, stride=stride))
+    p = layers.Dense(len(CLASSES), activation="softmax", dtype="float32", name="p")(x)
+    return keras.Model(image, p)
+
+
+def smoothed(classes: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Give the hard targets, a tenth of each spread over all classes; shape (n, 7)."""
+    smoothing = CONFIG.label_smoothing
+    hard = np.eye(len(CLASSES), dtype=np.float32)[classes]
+    return (1 - smoothing) * hard + np.float32(smoothing / len(CLASSES))
+
+
+def train(
+    model: keras.Model,
+    photos: Photos,
+    targets: NDArray[np.float32],
+    validation: Photos,
+    config: TrainConfig,
+    run: Path,
+) -> None:
+    """Train `model` for `config.epochs`, with a checkpoint an epoch in `run`.
+
+    Args:
+        model: as `network` builds it; holds the last epoch's weights afterwards.
+        photos: n of them.
+        targets: probabilities of the classes, float32, shape (n, 7).
+        validation: looked at after each epoch; decides nothing.
+        config: see `CONFIG`.
+        run: a folder; made where it is missing.
+    """
+    _compile(model, config, len(targets))
+    folder = run / "checkpoints"
+    if not folder.is_dir():
+        checkpoints.save(folder, State(), model)
+    state = checkpoints.read_state(checkpoints.latest(folder))
+    checkpoints.restore(checkpoints.latest(folder), model, optimizer=True)
+    write_history(run, state)
+    if state.epoch == config.epochs:
+        return
+    feed = Feed(photos.images, targets, config, training=True)
+    seen = Feed(validation.images, smoothed(validation.classes), config, training=False)
+    with Live(feed, config.epochs, state.epoch) as live:
+        model.fit(
+            feed,
+            validation_data=seen,
+            initial_epoch=state.epoch,
+            epochs=config.epochs,
+            callbacks=[Bookkeeper(run, feed, state, patience=0), live],
+            shuffle=False,
+            verbose=0,
+        )
+
+
+def answers(model: keras.Model, images: Pixels) -> NDArray[np.float32]:
+    """Give the geometric mean of the answers for each photo and its mirror image, shape (n, 7)."""
+    both = [
+        np.log(model.predict(look, batch_size=256, verbose=0) + 1e-9)
+        for look in (images, images[:, :, ::-1])
+    ]
+    p = np.exp(sum(both) / 2)
+    return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _compile(model: keras.Model, config: TrainConfig, photos: int) -> None:
+    steps = -(-photos // config.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        (config.epochs - config.warmup) * steps,
+        warmup_target=config.learning_rate,
+        warmup_steps=config.warmup * steps,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer,
+        "categorical_crossentropy",
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
