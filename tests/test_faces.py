@@ -270,6 +270,20 @@ class TestCrop:
         cut = crop(board, frontal((450.0, 420.0), 200.0, 7.0), 48).astype(int)
         assert np.abs(cut - 127).max() <= 12
 
+    @pytest.mark.parametrize("degrees", [0.0, 17.0])
+    @pytest.mark.parametrize("distance", [11.0, 30.0, 58.0])
+    def test_every_pixel_comes_from_its_place(self, distance: float, degrees: float) -> None:
+        # On a ramp each pixel tells where it came from, to the corners; rounded twice: 1 of 255.
+        ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+        left, right = (complex(*eye) * 48 for eye in EYES)
+        step = distance * np.exp(1j * np.radians(degrees)) / (right - left)
+        row, column = np.mgrid[:48, :48] + 0.5
+        place = 128 + 118j + (column + 1j * row - (left + right) / 2) * step
+        face = frontal((128.0, 118.0), distance, degrees)
+        across = crop(ramp, face, 48)[..., 0] - (place.real - 0.5)
+        down = crop(ramp.T, face, 48)[..., 0] - (place.imag - 0.5)
+        assert max(np.abs(across).max(), np.abs(down).max()) <= 1.0
+
     def test_the_border_is_repeated(self) -> None:
         image = np.zeros((100, 100, 3), np.uint8)
         image[:, :50] = (200, 100, 50)
