@@ -1,0 +1,235 @@
+"""How much accuracy is left when crops are blurred, dark, turned, cut badly or half hidden?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from happysad.classifier import Classifier
+from happysad.evaluation.metrics import interval, resamples, score
+from happysad.images import Pixels
+
+__all__ = ["CHANGES", "Change", "markdown", "measure"]
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Change:
+    """One way to make crops worse."""
+
+    name: str
+    unit: str
+    """What a strength counts, in words."""
+    strengths: tuple[float, ...]
+    """From mild to severe."""
+    apply: Callable[[Pixels, float, np.random.Generator], Pixels]
+    """(crop, strength, generator) to the changed crop: uint8, (height, width, channels) with 1 or
+    3 channels both times. The crop is not changed; the generator alone decides what is random."""
+
+
+def measure(
+    classifier: Classifier, images: Pixels, y: ArrayLike, groups: Sequence[str], *, seed: int = 0
+) -> dict[str, Any]:
+    """Judge a classifier's network on crops as they are and under every one of `CHANGES`.
+
+    Every strength of a change meets the same random numbers: a spot stays where it was and grows.
+    Intervals are as in `metrics.score`; that of a difference is paired, over the same resamples.
+
+    Args:
+        classifier: one that looks at faces, or at photos.
+        images: uint8, shape (n, size, size, channels), as its network takes them; not changed.
+        y: the truth, 0 for its first label and 1 for its second, shape (n,).
+        groups: the group of each crop, n of them.
+        seed: of the changes and of the bootstrap.
+
+    Returns:
+        A dict for JSON: n, groups, labels, threshold, seed and rows, the first for the crops as
+        they are (change None). A row has: change, strength, unit, accuracy, balanced_accuracy,
+        difference (its balanced accuracy minus the first row's) and intervals (a pair for each of
+        these three). What is undefined, for want of one class, is None; see `metrics.score`.
+
+    Raises:
+        DatasetError: there is no crop.
+        ValueError: the lengths differ, or a truth is neither 0 nor 1.
+    """
+    truth = np.asarray(y).astype(np.intp)
+    details = classifier.details
+    first: NDArray[np.bool_] | None = None
+    rows: list[dict[str, Any]] = []
+    for change, strength in [(None, None), *((c, s) for c in CHANGES for s in c.strengths)]:
+        changed = images
+        if change is not None and strength is not None:
+            rng = np.random.default_rng(seed)
+            changed = np.stack([change.apply(image, strength, rng) for image in images])
+        p = _p_sad(classifier, changed)
+        scored = score(
+            truth, p, groups, labels=details.labels, threshold=details.threshold, seed=seed
+        )
+        right = (p >= details.threshold) == (truth == 1)
+        first = right if first is None else first
+        difference, span = _difference(right, first, truth, groups, seed)
+        intervals = {name: scored["intervals"][name] for name in ("accuracy", "balanced_accuracy")}
+        rows.append(
+            {
+                "change": change and change.name,
+                "strength": strength,
+                "unit": change and change.unit,
+                "accuracy": scored["accuracy"],
+                "balanced_accuracy": scored["balanced_accuracy"],
+                "difference": difference,
+                "intervals": {**intervals, "difference": span},
+            }
+        )
+    return {
+        "n": len(truth),
+        "groups": len(set(groups)),
+        "labels": list(details.labels),
+        "threshold": details.threshold,
+        "seed": seed,
+        "rows": rows,
+    }
+
+
+def markdown(measured: dict[str, Any]) -> str:
+    """Write what `measure` gives as a table for a card; differences are in points (1 of 100)."""
+    lines = [
+        f"| n = {measured['n']:,} in {measured['groups']:,} groups | accuracy (95 %) "
+        "| balanced accuracy (95 %) | points lost or won (95 %) |",
+        "|---|---|---|---|",
+    ]
+    for row in measured["rows"]:
+        unchanged = row["change"] is None
+        name = "as they are" if unchanged else f"{row['change']}: {row['strength']:g} {row['unit']}"
+        cells = [_cell(row, figure, "{:.3f}") for figure in ("accuracy", "balanced_accuracy")]
+        cells.append("" if unchanged else _cell(row, "difference", "{:+.1f}", 100))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: dict[str, Any], figure: str, form: str, times: float = 1) -> str:
+    value, span = row[figure], row["intervals"][figure]
+    if value is None:
+        return ""
+    text = form.format(times * value)
+    return text if span is None else f"{text} ({' to '.join(form.format(times * v) for v in span)})"
+
+
+def _p_sad(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
+    # The empty first part lets `score` say that there is nothing to judge.
+    parts = [np.zeros(0, np.float32)]
+    parts += [classifier.p_sad(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _difference(
+    right: NDArray[np.bool_],
+    first: NDArray[np.bool_],
+    truth: NDArray[np.intp],
+    groups: Sequence[str],
+    seed: int,
+) -> tuple[float | None, list[float] | None]:
+    """Give the difference in balanced accuracy, and its interval over groups."""
+    gained = right.astype(np.float64) - first
+
+    def of(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            recalls = [
+                (weights * gained) @ (truth == label) / (weights @ (truth == label).astype(float))
+                for label in (0, 1)
+            ]
+        return np.asarray(sum(recalls) / 2)
+
+    value = float(of(np.ones((1, len(truth)), np.float32))[0])
+    if not math.isfinite(value):
+        return None, None
+    if len(set(groups)) == 1:
+        return value, None
+    return value, interval(np.concatenate([of(weights) for weights in resamples(groups, seed)]))
+
+
+def _blur(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    return _like(image, cv2.GaussianBlur(image, (0, 0), strength / 100 * image.shape[1]))
+
+
+def _noise(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+    return _levels(image + rng.normal(0, strength, image.shape))
+
+
+def _jpeg(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(strength)])[1]
+    return _like(image, cv2.imdecode(file, cv2.IMREAD_UNCHANGED))
+
+
+def _darkness(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    return _levels(image * strength)
+
+
+def _contrast(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    mean = image.mean()
+    return _levels(mean + strength * (image - mean))
+
+
+def _rotation(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+    return _about_middle(image, rng.choice((-1, 1)) * strength, 1.0)
+
+
+def _small_size(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    height, width = image.shape[:2]
+    side = round(strength)
+    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return _like(image, cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _framing(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    return _about_middle(image, 0.0, 1 / strength)
+
+
+def _occlusion(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+    height, width = image.shape[:2]
+    down, right, shade = rng.random(3)
+    tall, wide = round(strength * height), round(strength * width)
+    # A spot's middle stays where it is while the spot grows, as far as the crop allows.
+    top = min(max(round(down * height - tall / 2), 0), height - tall)
+    left = min(max(round(right * width - wide / 2), 0), width - wide)
+    changed = image.copy()
+    changed[top : top + tall, left : left + wide] = int(256 * shade)
+    return changed
+
+
+def _about_middle(image: Pixels, degrees: float, scale: float) -> Pixels:
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, scale)
+    warped = cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return _like(image, warped)
+
+
+def _levels(values: NDArray[np.floating[Any]]) -> Pixels:
+    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
+
+
+def _like(image: Pixels, changed: Any) -> Pixels:
+    return np.asarray(changed, dtype=np.uint8).reshape(image.shape)  # cv2 drops a single channel
+
+
+#: The changes of the table, each at three strengths or two.
+CHANGES = (
+    Change("blur", "% of the side (sigma of a Gaussian)", (2, 4, 6), _blur),
+    Change("noise", "levels of 255 (sigma of a Gaussian)", (8, 16, 32), _noise),
+    Change("JPEG", "quality", (50, 25, 10), _jpeg),
+    Change("darkness", "times the levels", (0.5, 0.25, 0.1), _darkness),
+    Change("contrast", "times, about the mean", (2, 0.5, 0.2), _contrast),
+    Change("rotation", "degrees to either side", (10, 20, 30), _rotation),
+    Change("small size", "pixels a side, enlarged again", (32, 24, 16), _small_size),
+    Change("loose crop", "times the frame, its border repeated", (1.15, 1.3, 1.5), _framing),
+    Change("tight crop", "times the frame", (0.85, 0.7), _framing),
+    Change("occlusion", "of the side hidden by a square", (0.2, 0.35, 0.5), _occlusion),
+)
