@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import onnx
 from onnx import TensorProto, helper
@@ -23,6 +24,8 @@ def brightness_classifier(
     threshold: float = 0.5,
     temperature: float = 1.0,
     trained_on: int = 10,
+    looks_at: Literal["photo", "face"] = "photo",
+    unsure: tuple[float, float] | None = None,
 ) -> Path:
     """Write a whole classifier that looks at brightness alone; gives `file`.
 
@@ -58,6 +61,8 @@ def brightness_classifier(
         threshold=threshold,
         trained_on=trained_on,
         version="0",
+        looks_at=looks_at,
+        unsure=unsure,
     )
     helper.set_model_props(model, {METADATA_KEY: details.to_json()})
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from happysad import Classifier, Details, Prediction
-from happysad.errors import ClassifierError, ImageError
-from happysad.images import Source
+from happysad.errors import ClassifierError, ImageError, UsageError
+from happysad.faces import Face
+from happysad.images import Pixels, Source
 from tests.classifiers import brightness_classifier
 
 BRIGHT = np.full((20, 30, 3), 250, np.uint8)
@@ -55,6 +56,102 @@ def test_a_list_keeps_its_order_and_says_what_cannot_be_read(
     assert [a.label for a in answers] == ["sad", None, "happy", None]
     assert "not an image" in str(answers[1].error)
     assert "no such file" in str(answers[3].error)
+
+
+def square(x: float, y: float, side: float) -> Face:
+    """A face whose crop lies within its box."""
+    points = [(0.35, 0.4), (0.65, 0.4), (0.5, 0.55), (0.38, 0.72), (0.62, 0.72)]
+    landmarks = tuple((x + a * side, y + b * side) for a, b in points)
+    return Face(x=x, y=y, width=side, height=side, landmarks=landmarks, score=0.9)
+
+
+@pytest.fixture
+def of_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Classifier:
+    """Finds one large face on the left half of wide photos, and a small one on the right half."""
+
+    def find(image: Pixels) -> list[Face]:
+        height, width = image.shape[:2]
+        if width <= height:
+            return []
+        return [square(0, 0, height), square(width - height / 2, 0, height / 2)]
+
+    monkeypatch.setattr("happysad.classifier.find", find)
+    file = brightness_classifier(
+        tmp_path / "model.onnx", slope=0.02, looks_at="face", unsure=(0.4, 0.6)
+    )
+    return Classifier.load(file)
+
+
+def halves(left: int, right: int) -> Pixels:
+    picture = np.full((100, 300, 3), left, np.uint8)
+    picture[:, 200:] = right
+    return picture
+
+
+def test_every_face_is_answered_and_the_photo_by_all_of_them(of_faces: Classifier) -> None:
+    answer = of_faces.predict(halves(228, 8))
+    first, second = (a.p_sad for a in answer.faces)
+    # sigmoid(0.02 * (228 - 128)) and sigmoid(0.02 * (8 - 128))
+    assert (first, second) == pytest.approx((1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2.4))), abs=1e-5)
+    assert [a.label for a in answer.faces] == ["sad", "happy"]
+    # in log-odds, the large face twice as much: (2 * 2 - 2.4) / 3
+    assert answer.p_sad == pytest.approx(1 / (1 + np.exp(-1.6 / 3)), abs=1e-5)
+    assert answer.label == "sad"
+    assert answer.probability == answer.p_sad
+
+
+@pytest.mark.parametrize(
+    ("level", "unsure", "label"),
+    [(8, True, "happy"), (120, True, "unsure"), (120, False, "happy"), (136, False, "sad")],
+)
+def test_between_the_two_thresholds_it_is_unsure(
+    of_faces: Classifier, level: int, unsure: bool, label: str
+) -> None:
+    answer = of_faces.predict(halves(level, level), unsure=unsure)
+    assert answer.label == label
+    assert [face.label for face in answer.faces] == [label] * 2
+
+
+def test_without_a_face_there_is_no_guess(of_faces: Classifier) -> None:
+    tall = np.full((30, 20, 3), 250, np.uint8)
+    answers = of_faces.predict([tall, halves(228, 228), tall])
+    assert [a.label for a in answers] == ["no_face", "sad", "no_face"]
+    assert answers[0].p_sad is answers[0].probability is None
+    crop = of_faces.predict(tall, faces=False)
+    assert (crop.label, crop.faces) == ("sad", ())
+
+
+def test_faces_off_is_not_for_whole_photos(classifier: Classifier) -> None:
+    with pytest.raises(UsageError, match="faces off"):
+        classifier.predict(BRIGHT, faces=False)
+
+
+def test_bgr_is_said(tmp_path: Path) -> None:
+    """A red picture is darker than a blue one only in grey; here the channels' order shows."""
+    grey = Classifier.load(brightness_classifier(tmp_path / "grey.onnx", channels=1, slope=0.01))
+    red = np.zeros((20, 20, 3), np.uint8)
+    red[..., 0] = 255
+    as_rgb, as_bgr = grey.predict(red).p_sad, grey.predict(red, bgr=True).p_sad
+    blue = np.ascontiguousarray(red[..., ::-1])
+    assert as_rgb == grey.predict(blue, bgr=True).p_sad != as_bgr == grey.predict(blue).p_sad
+
+
+def test_one_by_one_and_in_a_batch_faces_are_the_same(of_faces: Classifier) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(40, 90), (70, 60), (50, 120), (64, 200)]
+    photos = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    assert of_faces.predict(list(photos)) == [of_faces.predict(photo) for photo in photos]
+
+
+def test_rows_of_faces(of_faces: Classifier) -> None:
+    answer = of_faces.predict(halves(228, 8))
+    rows = answer.face_rows()
+    assert [(row["face"], row["label"]) for row in rows] == [(1, "sad"), (2, "happy")]
+    assert (rows[1]["x"], rows[1]["width"]) == (250, 50)
+    assert [face["label"] for face in answer.row()["faces"]] == ["sad", "happy"]
+    (none,) = of_faces.predict(np.zeros((30, 20, 3), np.uint8)).face_rows()
+    assert (none["face"], none["label"], none["x"]) == (None, "no_face", None)
+    assert list(none) == list(rows[0])
 
 
 def test_many_are_answered_as_one_by_one(classifier: Classifier) -> None:
@@ -139,4 +236,11 @@ def test_a_prediction_that_makes_no_sense_is_refused(fields: dict[str, object]) 
 
 def test_a_row_is_versioned() -> None:
     row = Prediction(path="a.jpg", label="sad", p_sad=0.75).row()
-    assert row == {"schema": 1, "path": "a.jpg", "label": "sad", "p_sad": 0.75, "error": None}
+    assert row == {
+        "schema": 1,
+        "path": "a.jpg",
+        "label": "sad",
+        "p_sad": 0.75,
+        "faces": [],
+        "error": None,
+    }

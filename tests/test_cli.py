@@ -65,6 +65,53 @@ def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: P
     assert all(done.returncode == 0 for done in ways.values())
 
 
+def test_faces_rows_and_a_drawing(tmp_path: Path) -> None:
+    """On a real portrait that matplotlib carries: the whole way, with YuNet."""
+    import matplotlib
+
+    model = brightness_classifier(
+        tmp_path / "f.onnx", looks_at="face", slope=0.01, unsure=(0.3, 0.9)
+    )
+    photo = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
+    done = happysad("predict", photo, "--model", model, "--json", "--draw", tmp_path / "out.png")
+    assert done.stderr == b""
+    row = json.loads(done.stdout)
+    assert row["label"] == row["faces"][0]["label"] == "unsure"
+    with Image.open(tmp_path / "out.png") as drawn:
+        assert drawn.size == (512, 600)
+    each = happysad("predict", photo, "--model", model, "--csv", "--faces", "each", "--no-unsure")
+    (flat,) = csv.DictReader(io.StringIO(each.stdout.decode()))
+    assert (flat["face"], flat["label"]) == ("1", "happy" if row["p_sad"] < 0.5 else "sad")
+    table = happysad("predict", photo, "--model", model, "--faces", "each").stdout.decode()
+    assert table.splitlines()[0].split()[:3] == ["label", "p_sad", "face"]
+    off = happysad("predict", photo, "--model", model, "--faces", "off", "--json")
+    assert json.loads(off.stdout)["faces"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--draw", "out.gif"], "ends in .jpg"),
+        (["--faces", "each"], "whole photos"),
+        (["--faces", "off"], "whole photos"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    model: Path, photos: Path, more: list[str], said: str
+) -> None:
+    done = happysad("predict", photos / "bright.png", "--model", model, *more, cwd=photos)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert said in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_drawing_is_of_one_photo(model: Path, photos: Path) -> None:
+    done = happysad("predict", photos, "--model", model, "--draw", "out.jpg", cwd=photos)
+    assert done.returncode == 2
+    assert "one photo" in done.stderr.decode()
+
+
 def test_csv_and_table(model: Path, photos: Path) -> None:
     done = happysad("predict", photos / "bright.png", "--model", model, "--csv")
     (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
@@ -118,7 +165,6 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
     ("arguments", "status", "message"),
     [
         # a wrong call ends with 2, and says what is wrong
-        (("predict", "x.jpg"), 2, "Missing option '--model'"),
         (("predict", "-", "--model", "MODEL"), 2, "standard input is empty"),
         (("predict", "x.jpg", "--model", "MODEL", "--json", "--csv"), 2, "exclude each other"),
         (("check",), 2, "check needs a DIR"),

@@ -1,34 +1,50 @@
 """One .onnx in, predictions out. Needs neither Keras nor TensorFlow.
 
-The file holds the whole classifier. Its graph takes ``image``, uint8 of shape (n, size, size,
-channels), and gives ``p_sad``, float32 of shape (n, 1), calibrated. What the graph cannot hold
-stands in its metadata under the key "happysad", as JSON: see `Details`.
+The file holds the whole classifier. What its graph takes depends on what it looks at:
+
+- a photo, or a face: ``image``, uint8 of shape (n, size, size, channels);
+- both: ``faces``, ``weights`` and ``photo``, as `inputs.both` makes them of each photo.
+
+It gives ``p_sad``, float32 of shape (n, 1), calibrated; where it looks at both also
+``face_p_sad``, (n, inputs.FACES). What the graph cannot hold stands in its metadata under the key
+"happysad", as JSON: see `Details`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.errors import ClassifierError, ImageError
+from happysad.errors import ClassifierError, ImageError, UsageError
+from happysad.faces import find
 from happysad.images import Pixels, Source, fit, read
-from happysad.predictions import Prediction
+from happysad.inputs import FACES, both, crops, weights
+from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["METADATA_KEY", "Classifier", "Details"]
+    from happysad.faces import Face
+
+__all__ = ["METADATA_KEY", "SHIPPED", "Classifier", "Details", "LooksAt"]
+
+#: The classifier that comes with happysad.
+SHIPPED = Path(str(files("happysad") / "assets" / "face.onnx"))
 
 METADATA_KEY = "happysad"
+LooksAt = Literal["photo", "face", "both"]
 _BATCH = 32
+# How far from 0 and 1 a face's probability is kept where several are averaged.
+_EPSILON = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +67,10 @@ class Details:
     """How many photos it was trained on."""
     version: str
     """The happysad that wrote it."""
+    looks_at: LooksAt = "photo"
+    """What its network takes: the whole photo, a face that was found, or both."""
+    unsure: tuple[float, float] | None = None
+    """From the first to below the second p_sad the outcome is "unsure"; None never."""
     schema: int = 1
 
     def __post_init__(self) -> None:
@@ -61,6 +81,10 @@ class Details:
             and self.channels in (1, 3)
             and self.temperature > 0
             and 0 < self.threshold < 1
+            and self.looks_at in get_args(LooksAt)
+            and (
+                self.unsure is None or 0 <= self.unsure[0] <= self.threshold <= self.unsure[1] <= 1
+            )
             and self.schema == 1
         )
         if not good:
@@ -79,8 +103,9 @@ class Details:
         """
         try:
             fields = json.loads(text)
-            return cls(**{**fields, "labels": tuple(fields["labels"])})
-        except (TypeError, KeyError) as error:
+            pairs = {n: tuple(fields[n]) for n in ("labels", "unsure") if fields.get(n) is not None}
+            return cls(**{**fields, **pairs})
+        except (AttributeError, TypeError) as error:  # no object, or other keys
             raise ValueError(f"not the details of a classifier: {error}") from error
 
 
@@ -131,19 +156,49 @@ class Classifier:
             raise ClassifierError(f"{file}: {error}") from error
         return cls(session, details)
 
+    @classmethod
+    def default(cls, *, threads: int = 0) -> Classifier:
+        """Load the classifier that comes with happysad: it looks at faces, happy or sad.
+
+        Args:
+            threads: as in `load`.
+        """
+        return cls.load(SHIPPED, threads=threads)
+
     @overload
-    def predict(self, source: Source) -> Prediction: ...
+    def predict(
+        self, source: Source, *, faces: bool = True, unsure: bool = True, bgr: bool = False
+    ) -> Prediction: ...
     @overload
-    def predict(self, source: list[Source] | list[str] | list[Path]) -> list[Prediction]: ...
+    def predict(
+        self,
+        source: list[Source] | list[str] | list[Path],
+        *,
+        faces: bool = True,
+        unsure: bool = True,
+        bgr: bool = False,
+    ) -> list[Prediction]: ...
 
     def predict(
-        self, source: Source | list[Source] | list[str] | list[Path]
+        self,
+        source: Source | list[Source] | list[str] | list[Path],
+        *,
+        faces: bool = True,
+        unsure: bool = True,
+        bgr: bool = False,
     ) -> Prediction | list[Prediction]:
         """Tell the class of one photo or of a list of them.
 
+        Where the classifier looks at faces, a photo's p_sad is the mean over its faces in log-odds,
+        larger faces counting more (by their side).
+
         Args:
-            source: a path, a whole file's bytes, or an array (uint8, RGB, as `images.read` takes
-                it); or a list of these.
+            source: a path, a whole file's bytes, or an array (uint8, as `images.read` takes it);
+                or a list of these.
+            faces: False takes every picture for one face, cut out as FER2013's are; only for a
+                classifier that looks at faces.
+            unsure: False never answers "unsure".
+            bgr: True where arrays are in BGR order, as cv2.imread gives them; else they are RGB.
 
         Returns:
             One `Prediction`; for a list, a list of the same length and order, in which a photo
@@ -151,13 +206,25 @@ class Classifier:
 
         Raises:
             ImageError: the one photo given (not in a list) cannot be read.
+            UsageError: `faces` is False and the classifier looks at photos.
         """
+        options: dict[str, bool] = {"faces": faces, "unsure": unsure, "bgr": bgr}
         if isinstance(source, list):
-            return list(self.stream(source))
-        return self._answer([read(source)], [_name(source)])[0]
+            return list(self.stream(source, **options))
+        self._check(faces)
+        pixels = _read(source, bgr)
+        return self._answer([pixels], [_name(source)], faces, unsure)[0]
 
-    def stream(self, sources: Iterable[Source]) -> Iterator[Prediction]:
-        """Answer many photos in order, a small batch in memory at a time."""
+    def stream(
+        self,
+        sources: Iterable[Source],
+        *,
+        faces: bool = True,
+        unsure: bool = True,
+        bgr: bool = False,
+    ) -> Iterator[Prediction]:
+        """Answer many photos in order, a small batch in memory at a time; see `predict`."""
+        self._check(faces)
         iterator = iter(sources)
         while batch := list(islice(iterator, _BATCH)):
             answers: list[Prediction | None] = []
@@ -165,36 +232,115 @@ class Classifier:
             for source in batch:
                 name = _name(source)
                 try:
-                    pictures.append(read(source))
+                    pictures.append(_read(source, bgr))
                 except ImageError as error:
                     answers.append(Prediction(path=name, error=str(error)))
                 else:
                     answers.append(None)
                     names.append(name)
-            good = iter(self._answer(pictures, names))
+            good = iter(self._answer(pictures, names, faces, unsure))
             yield from (answer or next(good) for answer in answers)
 
     def p_sad(self, inputs: Pixels) -> NDArray[np.float32]:
-        """Run the network alone.
+        """Run the network alone, where it looks at photos or at faces.
 
         Args:
-            inputs: uint8, shape (n, size, size, channels), as `images.fit` makes them.
+            inputs: uint8, shape (n, size, size, channels), as `images.fit` or `inputs.crops` make
+                them.
 
         Returns:
             Calibrated probabilities of the second class, float32, shape (n,).
         """
-        (output,) = self._session.run(None, {"image": inputs})
-        return np.asarray(output, dtype=np.float32).reshape(-1)
+        return self.run({"image": inputs})["p_sad"][:, 0]
 
-    def _answer(self, pictures: list[Pixels], names: list[str | None]) -> list[Prediction]:
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Run the network alone: its inputs and outputs by name, as this module's page says."""
+        names = [output.name for output in self._session.get_outputs()]
+        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+
+    def _check(self, faces: bool) -> None:
+        if not faces and self.details.looks_at != "face":
+            raise UsageError(
+                "faces off is for a classifier that looks at faces; this one looks at "
+                f"{'photos' if self.details.looks_at == 'photo' else 'photos and their faces'}"
+            )
+
+    def _answer(
+        self, pictures: list[Pixels], names: list[str | None], faces: bool, unsure: bool
+    ) -> list[Prediction]:
         if not pictures:
             return []
+        if self.details.looks_at == "both":
+            return self._by_both(pictures, names, unsure)
+        if self.details.looks_at == "face" and faces:
+            return self._by_faces(pictures, names, unsure)
         details = self.details
         inputs = np.stack([fit(p, details.size, details.channels) for p in pictures])
         return [
-            Prediction(path=name, label=details.labels[int(p >= details.threshold)], p_sad=float(p))
-            for name, p in zip(names, self.p_sad(inputs), strict=True)
+            Prediction(path=name, label=self._label(p, unsure), p_sad=p)
+            for name, p in zip(names, self.p_sad(inputs).tolist(), strict=True)
         ]
+
+    def _by_faces(
+        self, pictures: list[Pixels], names: list[str | None], unsure: bool
+    ) -> list[Prediction]:
+        size, channels = self.details.size, self.details.channels
+        found = [find(picture) for picture in pictures]
+        cut = [crops(p, faces, size, channels) for p, faces in zip(pictures, found, strict=True)]
+        everything = np.concatenate(cut)
+        p_sad = iter(self.p_sad(everything).tolist() if len(everything) else ())
+        predictions = []
+        for name, picture, faces in zip(names, pictures, found, strict=True):
+            answers = [self._of_face(face, next(p_sad), unsure) for face in faces]
+            if not answers:
+                predictions.append(Prediction(path=name, label=NO_FACE))
+                continue
+            p = _together([answer.p_sad for answer in answers], weights(picture, faces))
+            label = self._label(p, unsure)
+            predictions.append(Prediction(path=name, label=label, p_sad=p, faces=tuple(answers)))
+        return predictions
+
+    def _by_both(
+        self, pictures: list[Pixels], names: list[str | None], unsure: bool
+    ) -> list[Prediction]:
+        size, channels = self.details.size, self.details.channels
+        predictions = []
+        for name, picture in zip(names, pictures, strict=True):
+            found = find(picture)
+            inputs = both(picture, found, size, channels)
+            outputs = self.run({key: value[None] for key, value in inputs.items()})
+            of_faces = zip(found[:FACES], outputs["face_p_sad"][0].tolist(), strict=False)
+            answers = tuple(self._of_face(face, p, unsure) for face, p in of_faces)
+            p = float(outputs["p_sad"][0, 0])
+            label = self._label(p, unsure)
+            predictions.append(Prediction(path=name, label=label, p_sad=p, faces=answers))
+        return predictions
+
+    def _of_face(self, face: Face, p_sad: float, unsure: bool) -> FacePrediction:
+        return FacePrediction(label=self._label(p_sad, unsure), p_sad=p_sad, face=face)
+
+    def _label(self, p_sad: float, unsure: bool) -> str:
+        low, high = (unsure and self.details.unsure) or (self.details.threshold,) * 2
+        return (
+            self.details.labels[0]
+            if p_sad < low
+            else UNSURE
+            if p_sad < high
+            else self.details.labels[1]
+        )
+
+
+def _together(p_sad: list[float], weights: NDArray[np.float32]) -> float:
+    """Average probabilities in log-odds."""
+    if len(p_sad) == 1:
+        return p_sad[0]
+    p = np.clip(np.array(p_sad), _EPSILON, 1 - _EPSILON)
+    return float(1 / (1 + np.exp(-np.average(np.log(p / (1 - p)), weights=weights))))
+
+
+def _read(source: Source, bgr: bool) -> Pixels:
+    pixels = read(source)
+    return pixels[..., ::-1] if bgr and isinstance(source, np.ndarray) else pixels
 
 
 def _name(source: Source) -> str | None:

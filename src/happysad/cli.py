@@ -7,8 +7,10 @@ import json
 import os
 import sys
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -39,7 +41,11 @@ DataFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A folder with one folder of photos a class.")
 ]
 Model = Annotated[
-    Path, typer.Option("--model", help="An .onnx that happysad wrote, or a run's folder.")
+    Path | None,
+    typer.Option(
+        "--model",
+        help="An .onnx that happysad wrote, or a run's folder [default: what comes with happysad].",
+    ),
 ]
 Classes = Annotated[
     tuple[str, str] | None,
@@ -310,13 +316,13 @@ def _next(folder: Path) -> Path:
 
 @app.command()
 def evaluate(
-    model: Model,
     data: Annotated[
         Path | None,
         typer.Argument(
             metavar="DIR", help="Photos to judge on [default: the run's own test split]."
         ),
     ] = None,
+    model: Model = None,
     classes: Classes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -326,9 +332,10 @@ def evaluate(
     baselines: always the larger class, and logistic regression on 32x32 pixels.
     """
     _need("train", "happysad evaluate", "pandas", "sklearn", "imagehash")
+    from happysad.classifier import SHIPPED
     from happysad.evaluation.judge import evaluate as run_evaluate
 
-    scores = run_evaluate(model, None if data is None else _folder(data), classes)
+    scores = run_evaluate(model or SHIPPED, None if data is None else _folder(data), classes)
     if as_json:
         _say(json.dumps(scores))
         return
@@ -356,6 +363,14 @@ def _print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) 
         _say(f"{'recall of ' + label:<20}{shown:>12}  (n = {values['n']:,})")
 
 
+class Faces(StrEnum):
+    """What a picture is taken for."""
+
+    auto = "auto"
+    each = "each"
+    off = "off"
+
+
 @app.command()
 def predict(
     paths: Annotated[
@@ -365,7 +380,21 @@ def predict(
             help="Photos, folders, globs; - for standard input: a photo, or paths, one a line.",
         ),
     ],
-    model: Model,
+    model: Model = None,
+    faces: Annotated[
+        Faces,
+        typer.Option(
+            help="auto: a row a photo; each: a row a face; off: every picture is one face, cut out "
+            "already."
+        ),
+    ] = Faces.auto,
+    unsure: Annotated[
+        bool, typer.Option("--unsure/--no-unsure", help="Whether it may say that it is unsure.")
+    ] = True,
+    drawn: Annotated[
+        Path | None,
+        typer.Option("--draw", metavar="FILE", help="Draw boxes and outcomes of one photo there."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
@@ -374,20 +403,48 @@ def predict(
     A file that cannot be read gets a row with the reason; the rest is done, and the exit status
     is 1.
     """
-    from happysad.classifier import Classifier
+    from happysad.classifier import SHIPPED, Classifier
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    classifier = Classifier.load(model)
+    classifier = Classifier.load(model or SHIPPED)
+    looks_at = classifier.details.looks_at
+    if looks_at == "photo" and faces is not Faces.auto:
+        raise UsageError(f"--faces {faces}: {model} looks at whole photos, not at faces")
+    if looks_at == "both" and faces is Faces.off:
+        raise UsageError(f"--faces off: {model} looks at whole photos and at their faces")
+    answers = _answers(classifier, paths, faces is not Faces.off, unsure)
+    if drawn is not None:
+        if len(paths) > 1 or not Path(paths[0]).is_file():
+            raise UsageError(f"--draw is for one photo's file, not for {' '.join(paths)}")
+        answers = _drawing(answers, classifier, Path(paths[0]), drawn)
     write = _write_json if as_json else _write_csv if as_csv else _write_table
-    failed = write(_answers(classifier, paths))
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if write(answers, faces is Faces.each) else 0)
 
 
-def _answers(classifier: Classifier, paths: list[str]) -> Iterator[Prediction]:
-    for answer in classifier.stream(_sources(paths)):
+def _answers(
+    classifier: Classifier, paths: list[str], faces: bool, unsure: bool
+) -> Iterator[Prediction]:
+    for answer in classifier.stream(_sources(paths), faces=faces, unsure=unsure):
         # Only standard input gives bytes, which have no path of their own.
         yield answer if answer.path is not None else replace(answer, path="-")
+
+
+def _drawing(
+    answers: Iterator[Prediction], classifier: Classifier, photo: Path, file: Path
+) -> Iterator[Prediction]:
+    """Draw the one photo that there is, and pass its answer on."""
+    from happysad import drawing
+
+    drawing.check(photo, file)
+
+    def passed() -> Iterator[Prediction]:
+        for answer in answers:
+            if answer.error is None:
+                drawing.write(photo, answer, classifier.details.labels, file)
+            yield answer
+
+    return passed()
 
 
 def _sources(paths: Iterable[str]) -> Iterator[Source]:
@@ -428,38 +485,47 @@ def _standard_input() -> Iterator[Source]:
                 yield from _expand(line)
 
 
-def _write_table(answers: Iterator[Prediction]) -> int:
-    counts: dict[str, int] = {}
-    _say(f"{'label':<8}{'p_sad':>6}  photo")
+def _write_table(answers: Iterator[Prediction], each: bool) -> int:
+    counts: Counter[str] = Counter()
+    box = f"{'face':>5}{'x':>6}{'y':>6}{'width':>7}{'height':>7}" if each else ""
+    _say(f"{'label':<8}{'p_sad':>6}{box}  photo")
     for answer in answers:
-        label = answer.label or "error"
-        counts[label] = counts.get(label, 0) + 1
-        p_sad = "" if answer.p_sad is None else f"{answer.p_sad:.4f}"
-        _say(f"{label:<8}{p_sad:>6}  {answer.error or answer.path}")
-    if sum(counts.values()) > 1:
+        for row in answer.face_rows() if each else [answer.row()]:
+            label = row["label"] or "error"
+            counts[label] += 1
+            p_sad = "" if row["p_sad"] is None else f"{row['p_sad']:.4f}"
+            box = f"{'':>31}" if each else ""
+            if each and row["face"]:
+                x, y, width, height = (row[name] for name in ("x", "y", "width", "height"))
+                box = f"{row['face']:>5}{x:>6.0f}{y:>6.0f}{width:>7.0f}{height:>7.0f}"
+            _say(f"{label:<8}{p_sad:>6}{box}  {row['error'] or row['path']}")
+    if counts.total() > 1:
         _say(", ".join(f"{count:,} {label}" for label, count in sorted(counts.items())))
-    return counts.get("error", 0)
+    return counts["error"]
 
 
-def _write_json(answers: Iterator[Prediction]) -> int:
+def _write_json(answers: Iterator[Prediction], each: bool) -> int:
     failed = 0
     for answer in answers:
         failed += answer.error is not None
-        _say(json.dumps(answer.row()))
+        for row in answer.face_rows() if each else [answer.row()]:
+            _say(json.dumps(row))
     return failed
 
 
-def _write_csv(answers: Iterator[Prediction]) -> int:
+def _write_csv(answers: Iterator[Prediction], each: bool) -> int:
     import csv
 
     failed = 0
     writer = None
     for answer in answers:
         failed += answer.error is not None
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(answer.row()), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(answer.row())
+        rows = answer.face_rows() if each else [{**answer.row(), "faces": len(answer.faces)}]
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
     return failed
 
 

@@ -1,0 +1,84 @@
+"""What is drawn into a photo can be seen, and the photo itself stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from happysad import drawing
+from happysad.errors import UsageError
+from happysad.faces import Face
+from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
+
+LABELS = ("happy", "sad")
+
+
+def face(x: float, y: float, side: float, label: str, p_sad: float) -> FacePrediction:
+    points = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75)]
+    landmarks = tuple((x + a * side, y + b * side) for a, b in points)
+    place = Face(x=x, y=y, width=side, height=side, landmarks=landmarks, score=0.9)
+    return FacePrediction(label=label, p_sad=p_sad, face=place)
+
+
+def answer(*faces: FacePrediction) -> Prediction:
+    return Prediction(path="a.jpg", label="sad", p_sad=0.75, faces=faces)
+
+
+@pytest.mark.parametrize("size", [(40, 60), (600, 800), (4000, 3000)])
+def test_boxes_stand_where_the_faces_are(size: tuple[int, int]) -> None:
+    height, width = size
+    photo = np.full((height, width, 3), 255, np.uint8)
+    side = min(size) / 2
+    place = (width * 0.3, height * 0.35)
+    drawn = drawing.draw(photo, answer(face(*place, side, "sad", 0.9)), LABELS)
+    assert (photo == 255).all()
+    factor = drawn.shape[0] / height
+    assert max(drawn.shape) == max(480, max(size))
+    blue = (drawn == (0, 114, 178)).all(axis=2)
+    rows, columns = (np.flatnonzero(blue.any(axis=axis)) for axis in (1, 0))
+    low, left = place[1] + side, place[0]
+    assert rows.max() == pytest.approx(low * factor, abs=2)
+    assert columns.min() == pytest.approx(left * factor, abs=2)
+    inside = [round((v + side * 0.5) * factor) for v in place]
+    assert (drawn[inside[1], inside[0]] == 255).all()
+    assert ((drawn == 255).all(axis=2) & (np.cumsum(blue, axis=0) > 0)).any()  # text on its ground
+
+
+@pytest.mark.parametrize(
+    ("prediction", "colour"),
+    [
+        (Prediction(label="happy", p_sad=0.1), (230, 159, 0)),
+        (Prediction(label="sad", p_sad=0.9), (0, 114, 178)),
+        (Prediction(label=UNSURE, p_sad=0.5), (90, 90, 90)),
+        (Prediction(label=NO_FACE), (90, 90, 90)),
+    ],
+)
+def test_without_faces_the_outcome_stands_in_the_corner(
+    prediction: Prediction, colour: tuple[int, ...]
+) -> None:
+    drawn = drawing.draw(np.full((500, 500, 3), 128, np.uint8), prediction, LABELS)
+    assert tuple(drawn[0, 0]) == colour
+    assert (drawn[100:] == 128).all()
+
+
+def test_a_note_of_a_face_at_the_edge_stays_in_the_photo() -> None:
+    photo = np.full((500, 500, 3), 255, np.uint8)
+    drawn = drawing.draw(photo, answer(face(460, -30, 80, "happy", 0.1)), LABELS)
+    ground = np.argwhere((drawn == (230, 159, 0)).all(axis=2))
+    assert ground[:, 1].min() < 440  # moved left, so that all of it can be read
+
+
+def test_the_photo_is_never_overwritten(tmp_path: Path) -> None:
+    photo = tmp_path / "a.png"
+    Image.new("RGB", (20, 20)).save(photo)
+    before = photo.read_bytes()
+    for file in (photo, tmp_path / "." / "a.png", tmp_path / "b.gif", tmp_path / "b"):
+        with pytest.raises(UsageError, match=r"the photo itself|ends in \.jpg"):
+            drawing.write(photo, answer(), LABELS, file)
+    drawing.write(photo, answer(), LABELS, tmp_path / "b.jpg")
+    assert photo.read_bytes() == before
+    with Image.open(tmp_path / "b.jpg") as drawn:
+        assert drawn.size == (480, 480)
