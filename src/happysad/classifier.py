@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
     from happysad.faces import Face
 
-__all__ = ["METADATA_KEY", "SHIPPED", "Classifier", "Details", "LooksAt"]
+__all__ = ["METADATA_KEY", "SHIPPED", "Classifier", "Details", "LooksAt", "Sources"]
 
 #: The classifier that comes with happysad.
 SHIPPED = Path(str(files("happysad") / "assets" / "face.onnx"))
 
 METADATA_KEY = "happysad"
 LooksAt = Literal["photo", "face", "both"]
+Sources: TypeAlias = list[Source] | list[str] | list[Path] | list[bytes] | list[Pixels]
 _BATCH = 32
 # How far from 0 and 1 a face's probability is kept where several are averaged.
 _EPSILON = 1e-6
@@ -172,7 +173,7 @@ class Classifier:
     @overload
     def predict(
         self,
-        source: list[Source] | list[str] | list[Path],
+        source: Sources,
         *,
         faces: bool = True,
         unsure: bool = True,
@@ -181,7 +182,7 @@ class Classifier:
 
     def predict(
         self,
-        source: Source | list[Source] | list[str] | list[Path],
+        source: Source | Sources,
         *,
         faces: bool = True,
         unsure: bool = True,
