@@ -237,7 +237,7 @@ def test_what_is_undefined_is_none(
     row = measured["rows"][1]
     assert row["difference"] == difference
     assert row["intervals"]["difference"] is None
-    assert "blur: 2 %" in markdown(measured)
+    assert "blur: sigma 2 % of the side" in markdown(measured)
 
 
 def test_nothing_to_judge_is_refused(bright: Classifier) -> None:
@@ -250,6 +250,6 @@ def test_the_markdown_has_a_line_for_each_strength(bright: Classifier) -> None:
     lines = markdown(measure(bright, images, y, groups)).splitlines()
     assert lines[0].startswith("| n = 40 in 20 groups |")
     assert lines[2] == "| as they are | 1.000 (1.000 to 1.000) | 1.000 (1.000 to 1.000) |  |"
-    (dark,) = [line for line in lines if line.startswith("| darkness: 0.5 ")]
+    (dark,) = [line for line in lines if line.startswith("| darkness: levels times 0.5 |")]
     assert dark.endswith("| 0.500 (0.500 to 0.500) | -50.0 (-50.0 to -50.0) |")
     assert len({line.count("|") for line in lines}) == 1

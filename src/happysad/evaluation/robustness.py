@@ -25,8 +25,8 @@ class Change:
     """One way to make crops worse."""
 
     name: str
-    unit: str
-    """What a strength counts, in words."""
+    meaning: str
+    """What a strength counts: words in which it stands for {}."""
     strengths: tuple[float, ...]
     """From mild to severe."""
     apply: Callable[[Pixels, float, np.random.Generator], Pixels]
@@ -51,7 +51,7 @@ def measure(
 
     Returns:
         A dict for JSON: n, groups, labels, threshold, seed and rows, the first for the crops as
-        they are (change None). A row has: change, strength, unit, accuracy, balanced_accuracy,
+        they are (change None). A row has: change, strength, meaning, accuracy, balanced_accuracy,
         difference (its balanced accuracy minus the first row's) and intervals (a pair for each of
         these three). What is undefined, for want of one class, is None; see `metrics.score`.
 
@@ -80,7 +80,7 @@ def measure(
             {
                 "change": change and change.name,
                 "strength": strength,
-                "unit": change and change.unit,
+                "meaning": change and change.meaning.format(strength),
                 "accuracy": scored["accuracy"],
                 "balanced_accuracy": scored["balanced_accuracy"],
                 "difference": difference,
@@ -106,7 +106,7 @@ def markdown(measured: dict[str, Any]) -> str:
     ]
     for row in measured["rows"]:
         unchanged = row["change"] is None
-        name = "as they are" if unchanged else f"{row['change']}: {row['strength']:g} {row['unit']}"
+        name = "as they are" if unchanged else f"{row['change']}: {row['meaning']}"
         cells = [_cell(row, figure, "{:.3f}") for figure in ("accuracy", "balanced_accuracy")]
         cells.append("" if unchanged else _cell(row, "difference", "{:+.1f}", 100))
         lines.append(f"| {name} | {' | '.join(cells)} |")
@@ -222,14 +222,14 @@ def _like(image: Pixels, changed: Any) -> Pixels:
 
 #: The changes of the table, each at three strengths or two.
 CHANGES = (
-    Change("blur", "% of the side (sigma of a Gaussian)", (2, 4, 6), _blur),
-    Change("noise", "levels of 255 (sigma of a Gaussian)", (8, 16, 32), _noise),
-    Change("JPEG", "quality", (50, 25, 10), _jpeg),
-    Change("darkness", "times the levels", (0.5, 0.25, 0.1), _darkness),
-    Change("contrast", "times, about the mean", (2, 0.5, 0.2), _contrast),
-    Change("rotation", "degrees to either side", (10, 20, 30), _rotation),
-    Change("small size", "pixels a side, enlarged again", (32, 24, 16), _small_size),
-    Change("loose crop", "times the frame, its border repeated", (1.15, 1.3, 1.5), _framing),
-    Change("tight crop", "times the frame", (0.85, 0.7), _framing),
-    Change("occlusion", "of the side hidden by a square", (0.2, 0.35, 0.5), _occlusion),
+    Change("blur", "sigma {} % of the side", (2, 4, 6), _blur),
+    Change("noise", "sigma {} of 255 levels", (8, 16, 32), _noise),
+    Change("JPEG", "quality {}", (50, 25, 10), _jpeg),
+    Change("darkness", "levels times {}", (0.5, 0.25, 0.1), _darkness),
+    Change("contrast", "times {} about the mean", (2, 0.5, 0.2), _contrast),
+    Change("rotation", "{} degrees to either side", (10, 20, 30), _rotation),
+    Change("small size", "{} pixels a side, enlarged again", (32, 24, 16), _small_size),
+    Change("loose crop", "{} times the frame, the border repeated", (1.15, 1.3, 1.5), _framing),
+    Change("tight crop", "{} times the frame", (0.85, 0.7), _framing),
+    Change("occlusion", "a square of {} times the side", (0.2, 0.35, 0.5), _occlusion),
 )
