@@ -70,11 +70,11 @@ def face_at(
 ) -> Face:
     """A face by hand, its box as YuNet draws it round an upright one."""
     middle = points[:2].mean(axis=0)
-    height = 2.5 * distance
+    height = distance / 0.37
     width = 0.82 * height
     return Face(
         x=float(middle[0] - width / 2),
-        y=float(middle[1] - 0.37 * height),
+        y=float(middle[1] - 0.36 * height),
         width=width,
         height=height,
         landmarks=tuple((float(x), float(y)) for x, y in points),
