@@ -14,6 +14,7 @@ FILE = Path(__file__).with_name("commands.md")
 #: An example of each command, in the order in which they are used.
 EXAMPLES = {
     "demo": "happysad demo",
+    "info": "happysad info",
     "import": "happysad import fer2013.csv photos",
     "check": "happysad check photos --quarantine aside",
     "train": "happysad train photos --model classic --epochs 40",

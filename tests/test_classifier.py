@@ -139,9 +139,7 @@ def test_bgr_is_said(tmp_path: Path) -> None:
 def test_one_by_one_and_in_a_batch_faces_are_the_same(of_faces: Classifier) -> None:
     rng = np.random.default_rng(0)
     shapes = [(40, 90), (70, 60), (50, 120), (64, 200)]
-    photos: list[Source] = [
-        rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes
-    ]
+    photos: list[Source] = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
     assert of_faces.predict(photos) == [of_faces.predict(photo) for photo in photos]
 
 

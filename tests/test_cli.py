@@ -65,6 +65,14 @@ def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: P
     assert all(done.returncode == 0 for done in ways.values())
 
 
+def test_info_says_what_a_file_is(model: Path) -> None:
+    said = happysad("info", "--model", model).stdout.decode().splitlines()
+    rows = dict(line.split(maxsplit=1) for line in said if not line.startswith("trained on"))
+    assert rows["labels"] == "happy, sad"
+    assert rows["threshold"] == "0.5"
+    assert rows["unsure"] == "never"
+
+
 def test_faces_rows_and_a_drawing(tmp_path: Path) -> None:
     """On a real portrait that matplotlib carries: the whole way, with YuNet."""
     import matplotlib

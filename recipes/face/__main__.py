@@ -1,22 +1,26 @@
-"""Train the classifier that ships.
+"""Train the classifier that ships, judge it and write its card.
 
     python -m recipes.face DATA --work FOLDER
 
-DATA holds FER2013 as folders: train/{angry,disgust,fear,happy,neutral,sad,surprise}.
-A few larger networks learn the seven classes; their mean answers, which know that labels err, are
-what the small network that ships learns. Everything is kept in FOLDER, so that a stopped command
-goes on where it was.
+DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear, happy, neutral,
+sad and surprise. A few larger networks learn the seven classes; their mean answers, which know
+that labels err, are what the small network that ships learns. Everything is kept in FOLDER, so
+that a stopped command goes on where it was. At the end it writes face.onnx, face.json and
+MODEL_CARD.md into src/happysad/assets.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from happysad.classifier import SHIPPED, Classifier
+from happysad.files import write_text
 from happysad.training.backend import deterministic, quiet
 
 #: The larger networks: widths and the first convolution's stride.
@@ -40,7 +44,11 @@ def main() -> None:
     chosen = parser.parse_args()
 
     quiet()
-    from recipes.face import photos, training
+    import keras
+
+    from recipes.face import card, photos, training
+    from recipes.face.judging import judge
+    from recipes.face.shipping import happy_or_sad, ship
 
     manifest = photos.manifest(chosen.data / "train")
     learned = photos.load(manifest, "train")
@@ -52,22 +60,29 @@ def main() -> None:
         targets: NDArray[np.float32],
         epochs: int,
         seed: int,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> keras.Model:
         config = replace(training.CONFIG, epochs=epochs, seed=seed)
         deterministic(seed)
-        model = training.network(*shape)
-        training.train(model, learned, targets, unseen, config, chosen.work / name)
-        model.save(chosen.work / name / "network.keras")
-        return training.answers(model, learned.images), training.answers(model, unseen.images)
+        network = training.network(*shape)
+        training.train(network, learned, targets, unseen, config, chosen.work / name)
+        return network
 
     hard = training.smoothed(learned.classes)
-    taught = [
-        trained(f"teacher-{seed}", TEACHER, hard, TEACHER_EPOCHS, seed)
-        for seed in range(chosen.teachers)
-    ]
-    soft = np.mean([answers for answers, _ in taught], axis=0)
-    targets = ((soft + hard) / 2).astype(np.float32)
-    trained("student", STUDENT, targets, STUDENT_EPOCHS, chosen.teachers)
+    targets = hard
+    if chosen.teachers:
+        taught = [
+            training.answers(
+                trained(f"teacher-{seed}", TEACHER, hard, TEACHER_EPOCHS, seed), learned.images
+            )
+            for seed in range(chosen.teachers)
+        ]
+        targets = ((np.mean(taught, axis=0) + hard) / 2).astype(np.float32)
+    student = trained("student", STUDENT, targets, STUDENT_EPOCHS, chosen.teachers)
+
+    ship(happy_or_sad(student), unseen, len(learned.classes), SHIPPED)
+    figures = judge(Classifier.load(SHIPPED), chosen.data / "test")
+    write_text(SHIPPED.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
+    write_text(SHIPPED.with_name("MODEL_CARD.md"), card.write(SHIPPED, figures))
 
 
 if __name__ == "__main__":

@@ -530,6 +530,25 @@ def _write_csv(answers: Iterator[Prediction], each: bool) -> int:
 
 
 @app.command()
+def info(model: Model = None) -> None:
+    """Say what a classifier is.
+
+    Of the one that comes with happysad it is the card: what it is for, and how good it is.
+    """
+    from dataclasses import asdict
+
+    from happysad.classifier import SHIPPED, Classifier
+
+    details = Classifier.load(model or SHIPPED).details
+    if model is None:
+        _say(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").rstrip())
+        return
+    for name, value in asdict(details).items():
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        _say(f"{name.replace('_', ' '):<13} {'never' if value is None else text}")
+
+
+@app.command()
 def replicate(
     data: DataFolder,
     out: Annotated[

@@ -1,0 +1,134 @@
+"""The card of the classifier that ships: every figure in it comes from the recipe."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from happysad.classifier import Classifier
+from happysad.evaluation import robustness
+from recipes.face.shipping import RISK
+
+__all__ = ["write"]
+
+_FIGURES = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "auc": "area under the ROC curve",
+    "recall_happy": "of the happy faces called happy",
+    "recall_sad": "of the sad faces called sad",
+    "precision": "right of those called sad",
+    "f1": "F1 of sad",
+    "ece": "calibration error (ECE, 15 bins)",
+    "coverage": "answered, not unsure",
+    "selective_accuracy": "right of those answered",
+}
+
+_CARD = """# The classifier that comes with happysad
+
+It looks at one face, 48x48 grey, and says how probable it is that the face looks sad and not
+happy. A photo's faces are found by YuNet and turned upright first.
+
+- file: face.onnx, {size:,} bytes, sha256 `{sha256}`
+- made by: `python -m recipes.face DATA --work FOLDER`, which wrote this card too
+- network: {parameters:,} weights, residual, pure Keras 3; answers below {low:.3f} are happy, from
+  {high:.3f} on sad, and between them unsure: each side keeps its wrong answers within {risk:.0%} on
+  validation. With `--no-unsure` the border is {threshold:.2f}.
+
+## What it is for, and what not
+
+For sorting photos, for teaching, for measuring such classifiers. **A face's expression is not a
+person's feeling**: people smile in grief and frown at the sun. It is not for decisions on people,
+not for hiring, teaching, policing or care, and not for anyone who has not agreed to be looked at.
+In the European Union, systems that infer emotions at work or in education are forbidden but for
+medical and safety reasons (Regulation 2024/1689, Article 5).
+
+## Data
+
+FER2013 (Goodfellow et al. 2013, ICML challenge in representation learning): 48x48 grey pictures of
+faces found by a web search and labelled by people, for research use. {trained_on:,} of them, of all
+seven classes and without near-duplicates, were learned from. Both its training and its test labels
+hold errors; its people are not a fair sample of anyone's.
+
+## How good it is
+
+On FER2013's public test, crops as they are, looked at once after everything was chosen: n = {n:,}
+({happy:,} happy, {sad:,} sad, in {groups:,} groups of near-duplicates). In brackets: 95 %
+intervals, bootstrapped over groups.
+
+{table}
+
+### When it answers less
+
+| of the faces answered, the surest | wrong of those |
+|---|---|
+{curve}
+
+### Faces that are neither
+
+| labelled | n | called happy (95 %) | called sad (95 %) |
+|---|---|---|---|
+{others}
+
+### Worse pictures
+
+{robustness}
+## Where it fails
+
+It learned from crops of faces that look into the camera. Expect errors with profiles, hidden
+mouths, faces below 20 pixels, small children, drawings, and mouths that are open in pain or song.
+"""
+
+
+def write(file: Path, figures: dict[str, Any]) -> str:
+    """Write the card of `file` from what `judging.judge` measured, as Markdown."""
+    details = Classifier.load(file).details
+    assert details.unsure is not None
+    test = figures["test"]
+    data = file.read_bytes()
+    return _CARD.format(
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        parameters=_weights(file),
+        low=details.unsure[0],
+        high=details.unsure[1],
+        risk=RISK,
+        threshold=details.threshold,
+        trained_on=details.trained_on,
+        n=test["n"],
+        happy=test["per_class"]["happy"]["n"],
+        sad=test["per_class"]["sad"]["n"],
+        groups=test["groups"],
+        table=_table(test),
+        curve="\n".join(
+            f"| {share:.0%} | {risk:.1%} |" for share, risk in figures["risk_coverage"]
+        ),
+        others="\n".join(_other(name, row) for name, row in figures["others"].items()),
+        robustness=robustness.markdown(figures["robustness"]),
+    )
+
+
+def _table(test: dict[str, Any]) -> str:
+    values = {**test, **{f"recall_{name}": c["recall"] for name, c in test["per_class"].items()}}
+    lines = ["| figure | value (95 %) |", "|---|---|"]
+    for name, words in _FIGURES.items():
+        span = test["intervals"][name]
+        value = f"{values[name]:.3f} ({span[0]:.3f} to {span[1]:.3f})" if span else "not defined"
+        lines.append(f"| {words} | {value} |")
+    return "\n".join(lines)
+
+
+def _other(name: str, row: dict[str, Any]) -> str:
+    cells = []
+    for label in ("happy", "sad"):
+        low, high = row["intervals"][label]
+        cells.append(f"{row[label]:.1%} ({low:.1%} to {high:.1%})")
+    return f"| {name} | {row['n']:,} | {' | '.join(cells)} |"
+
+
+def _weights(file: Path) -> int:
+    import onnx
+
+    initializers = onnx.load(file).graph.initializer
+    return sum(onnx.numpy_helper.to_array(weight).size for weight in initializers)

@@ -1,0 +1,130 @@
+"""From a network of seven classes to the one that ships: happy or sad, small, calibrated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+from keras import layers
+from numpy.typing import NDArray
+
+from happysad import __version__
+from happysad.classifier import Classifier, Details
+from happysad.evaluation.calibration import fit_temperature, fit_threshold
+from happysad.evaluation.selective import fit_unsure
+from happysad.export import to_onnx
+from happysad.files import replacing
+from happysad.models import face
+from recipes.face.photos import CLASSES, HAPPY, SAD, SIZE, Photos
+
+__all__ = ["RISK", "happy_or_sad", "ship"]
+
+#: The share of wrong answers that the two thresholds allow.
+RISK = 0.02
+
+_NEUTRAL = CLASSES.index("neutral")
+# Called happy, of the neutral faces, at most: half of what is promised, since others' differ.
+_NEUTRAL_HAPPY = 0.05
+
+
+def happy_or_sad(network: keras.Model) -> keras.Model:
+    """Give the network that answers p_sad alone.
+
+    Of seven classes' softmax, sad against happy is one sigmoid of the difference of their logits.
+    Batch normalisations are folded into the convolutions before them, and all weights are rounded
+    to 16 bits, as they are stored.
+
+    Args:
+        network: as `training.network` builds it, of the shape that ships.
+
+    Returns:
+        As `happysad.models.face.build` builds it.
+    """
+    shipped = face.build(SIZE, 1, 0.0, pretrained=False)
+    trained = [layer for layer in network.layers if layer.weights]
+    convolutions = [layer for layer in trained if isinstance(layer, layers.Conv2D)]
+    norms = [layer for layer in trained if isinstance(layer, layers.BatchNormalization)]
+    targets = [layer for layer in shipped.layers if isinstance(layer, layers.Conv2D)]
+    for convolution, norm, target in zip(convolutions, norms, targets, strict=True):
+        gamma, beta, mean, variance = norm.get_weights()
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        target.set_weights([convolution.get_weights()[0] * scale, beta - mean * scale])
+    kernel, bias = trained[-1].get_weights()
+    shipped.layers[-1].set_weights(
+        [(kernel[:, SAD] - kernel[:, HAPPY])[:, None], (bias[SAD] - bias[HAPPY])[None]]
+    )
+    return shipped
+
+
+def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) -> Details:
+    """Calibrate on validation, and write the .onnx with its weights in 16 bits.
+
+    Args:
+        model: as `happy_or_sad` gives it; its last layer is changed.
+        validation: of all seven classes; none of them was trained on.
+        trained_on: how many photos were.
+        file: where to.
+
+    Returns:
+        What the file says of itself.
+    """
+    both = validation.only(HAPPY, SAD)
+    y = (both.classes == SAD).astype(np.intp)
+    temperature = fit_temperature(_p_sad(model, both), y)
+    last = model.layers[-1]
+    last.set_weights([weight / temperature for weight in last.get_weights()])
+    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    p = _p_sad(model, both)
+    threshold = fit_threshold(p, y, both.groups, seed=0)
+    low, high = fit_unsure(p, y, RISK, threshold)
+    neutral = _p_sad(model, validation.only(_NEUTRAL))
+    details = Details(
+        labels=("happy", "sad"),
+        size=SIZE,
+        channels=1,
+        architecture="face",
+        temperature=float(temperature),
+        threshold=threshold,
+        trained_on=trained_on,
+        version=__version__,
+        looks_at="face",
+        unsure=(min(low, float(np.quantile(neutral, _NEUTRAL_HAPPY))), high),
+    )
+    samples = np.asarray(both.images[:100])
+    with replacing(file) as temporary:
+        to_onnx(model, temporary, details, samples)
+        before = Classifier.load(temporary).p_sad(samples)
+        _store_in_16_bits(temporary)
+        if (Classifier.load(temporary).p_sad(samples) != before).any():
+            raise SystemExit(f"{file}: weights in 16 bits give other answers")
+    return details
+
+
+def _p_sad(model: keras.Model, photos: Photos) -> NDArray[np.float32]:
+    p = model.predict(photos.images, batch_size=256, verbose=0)
+    return np.asarray(p, dtype=np.float32)[:, 0]
+
+
+def _store_in_16_bits(file: Path) -> None:
+    """Halve the file: weights that 16 bits hold exactly are stored so, and cast when loaded."""
+    model = onnx.load(file)
+    casts = []
+    for weight in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or (values.astype(np.float16) != values).any():
+            continue
+        name = weight.name
+        half = onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_16")
+        weight.CopyFrom(half)
+        casts.append(
+            onnx.helper.make_node(
+                "Cast", [half.name], [name], f"Cast_{name}", to=onnx.TensorProto.FLOAT
+            )
+        )
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, file)

@@ -1,0 +1,96 @@
+"""The recipe of the classifier that ships, on random networks: nothing is lost on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from happysad.training.backend import quiet
+
+quiet()
+
+import keras  # noqa: E402
+
+from happysad.classifier import Classifier  # noqa: E402
+from happysad.errors import DatasetError  # noqa: E402
+from recipes.face import card, photos, training  # noqa: E402
+from recipes.face.__main__ import STUDENT  # noqa: E402
+from recipes.face.photos import CLASSES, HAPPY, SAD, Photos  # noqa: E402
+from recipes.face.shipping import happy_or_sad, ship  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    """A network as it is after training: its normalisations are not what they began as."""
+    keras.utils.set_random_seed(0)
+    network = training.network(*STUDENT)
+    rng = np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            _, _, mean, variance = layer.get_weights()
+            gamma, beta = (rng.normal(centre, 0.2, mean.shape) for centre in (1, 0))
+            layer.set_weights([gamma, beta, rng.normal(0, 0.3, mean.shape), variance * 1.7])
+    return network
+
+
+@pytest.fixture(scope="module")
+def unseen() -> Photos:
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (210, 48, 48, 1), dtype=np.uint8)
+    return Photos(images, np.arange(210) % 7, [str(number) for number in range(210)])
+
+
+def test_happy_or_sad_is_what_the_seven_classes_say(network: keras.Model, unseen: Photos) -> None:
+    p = network.predict(unseen.images, verbose=0)
+    said = happy_or_sad(network).predict(unseen.images, verbose=0)[:, 0]
+    expected = p[:, SAD] / (p[:, SAD] + p[:, HAPPY])
+    assert np.ptp(expected) > 0.01
+    assert np.abs(said - expected).max() < 1e-5
+
+
+def test_what_ships_is_small_and_says_what_it_is(
+    network: keras.Model, unseen: Photos, tmp_path: Path
+) -> None:
+    model = happy_or_sad(network)
+    details = ship(model, unseen, 1000, tmp_path / "face.onnx")
+    assert (tmp_path / "face.onnx").stat().st_size < 2_000_000
+    classifier = Classifier.load(tmp_path / "face.onnx")
+    assert classifier.details == details
+    assert details.looks_at == "face"
+    p = classifier.p_sad(unseen.images)
+    assert np.abs(p - model.predict(unseen.images, verbose=0)[:, 0]).max() < 1e-5
+    weights = onnx.load(tmp_path / "face.onnx").graph.initializer
+    halves = [onnx.numpy_helper.to_array(w) for w in weights if w.name.endswith("_16")]
+    assert sum(half.size for half in halves) > 0.99 * model.count_params()
+
+
+def test_the_card_says_what_was_measured(
+    network: keras.Model, unseen: Photos, tmp_path: Path
+) -> None:
+    from recipes.face.judging import judge
+    from tests.pictures import encoded
+
+    for number, name in enumerate(CLASSES):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        for place, image in enumerate(unseen.images[unseen.classes == number][:12]):
+            (tmp_path / "test" / name / f"{place}.png").write_bytes(encoded(image[..., 0], "png"))
+    file = tmp_path / "face.onnx"
+    ship(happy_or_sad(network), unseen, 1000, file)
+    figures = judge(Classifier.load(file), tmp_path / "test")
+    assert figures["test"]["n"] == 24
+    assert figures["others"]["neutral"]["n"] == 12
+    assert figures["risk_coverage"][-1] == [1.0, pytest.approx(1 - figures["test"]["accuracy"])]
+    text = card.write(file, figures)
+    assert f"{file.stat().st_size:,} bytes" in text
+    assert f"| accuracy | {figures['test']['accuracy']:.3f}" in text
+    assert "1,000 of them" in text
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    for name in CLASSES[:-1]:
+        (tmp_path / name).mkdir()
+    with pytest.raises(DatasetError, match="there is no surprise"):
+        photos.manifest(tmp_path)
