@@ -1,0 +1,159 @@
+"""How often does the answer change for a rotated, mirrored, resized or recoloured copy of a photo?
+
+    python benchmarks/copies.py DIR --write FILE
+
+Photos of the class folders in DIR, one of each group of near-duplicates, and their copies go the
+way of every prediction: faces are found anew in each copy. A change is another label than the
+photo's own. Intervals: 95 %, exact (Clopper & Pearson 1934), of photos that are nobody's copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.stats import binomtest
+
+from happysad.classifier import Classifier
+from happysad.dataset.scan import scan
+from happysad.evaluation.judge import near_groups
+from happysad.files import write_text
+from happysad.images import Pixels, read
+from happysad.predictions import NO_FACE
+from happysad.progress import track
+
+Copy = Callable[[Pixels], Pixels]
+
+
+def main() -> None:
+    """Answer every copy of every photo, print and write a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", type=Path, help="another classifier than the one that ships")
+    parser.add_argument("--photos", type=int, help="so many at most; for a quick look")
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    classifier = Classifier.load(chosen.model) if chosen.model else Classifier.default()
+    files = _one_a_group(chosen.data)[: chosen.photos]
+    labels = _labels(classifier, files, "as it is", lambda photo: photo)
+    answers = {name: _labels(classifier, files, name, copy) for name, copy in _COPIES.items()}
+    text = _table(labels, answers, classifier.details.labels)
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _one_a_group(data: Path) -> list[Path]:
+    folders = sorted(entry.name for entry in data.iterdir() if entry.is_dir())
+    table = scan(data, folders, quality=False).table
+    readable = table[table["reason"] == ""].copy()
+    readable["group"] = near_groups(readable)
+    first = readable.drop_duplicates("group")["path"]
+    return [data / path for path in first]
+
+
+def _labels(classifier: Classifier, files: list[Path], name: str, copy: Copy) -> list[str]:
+    answers = classifier.stream(copy(read(file)) for file in files)
+    return [str(answer.label) for answer in track(answers, name, len(files))]
+
+
+def _table(photos: list[str], answers: dict[str, list[str]], classes: tuple[str, str]) -> str:
+    told = sum(label in classes for label in photos)
+    lines = [
+        f"| copy | another answer, of {len(photos)} photos (95 %) "
+        f"| {classes[0]} for {classes[1]} or back, of {told} (95 %) "
+        "| to or from unsure | face lost or found |",
+        "|---|---|---|---|---|",
+    ]
+    for name, copies in answers.items():
+        changes = [{old, new} for old, new in zip(photos, copies, strict=True) if old != new]
+        swapped = sum(change == set(classes) for change in changes)
+        faces = sum(NO_FACE in change for change in changes)
+        lines.append(
+            f"| {name} | {_share(len(changes), len(photos))} | {_share(swapped, told)} "
+            f"| {len(changes) - swapped - faces} | {faces} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _share(count: int, n: int) -> str:
+    if not n:
+        return "0 of 0"
+    low, high = binomtest(count, n).proportion_ci()
+    return f"{count}: {100 * count / n:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _turned(degrees: float) -> Copy:
+    """Turn against the clock on a black ground that holds the whole photo."""
+
+    def copy(photo: Pixels) -> Pixels:
+        height, width = photo.shape[:2]
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+        cos, sin = np.abs(matrix[0, :2])
+        new_width = round(width * cos + height * sin)
+        new_height = round(width * sin + height * cos)
+        matrix[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+        return _pixels(cv2.warpAffine(photo, matrix, (new_width, new_height)))
+
+    return copy
+
+
+def _resized(scale: float) -> Copy:
+    def copy(photo: Pixels) -> Pixels:
+        height, width = (max(1, round(scale * side)) for side in photo.shape[:2])
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        return _pixels(cv2.resize(photo, (width, height), interpolation=way))
+
+    return copy
+
+
+def _times(*factors: float) -> Copy:
+    """Multiply red, green and blue."""
+    return lambda photo: _pixels(photo * np.array(factors))
+
+
+def _gamma(gamma: float) -> Copy:
+    levels = 255 * (np.arange(256) / 255) ** gamma
+    return lambda photo: _pixels(levels[photo])
+
+
+def _saturated(factor: float) -> Copy:
+    """Move every pixel from its grey (0) over itself (1) beyond."""
+
+    def copy(photo: Pixels) -> Pixels:
+        grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float64)
+        return _pixels(grey + factor * (photo - grey))
+
+    return copy
+
+
+def _pixels(values: object) -> Pixels:
+    return np.asarray(np.clip(np.rint(np.asarray(values)), 0, 255), dtype=np.uint8)
+
+
+_COPIES: dict[str, Copy] = {
+    "mirrored": lambda photo: np.ascontiguousarray(photo[:, ::-1]),
+    "rotated by 5 degrees": _turned(5),
+    "rotated by -5 degrees": _turned(-5),
+    "rotated by 15 degrees": _turned(15),
+    "rotated by -15 degrees": _turned(-15),
+    "rotated by 30 degrees": _turned(30),
+    "rotated by 90 degrees": lambda photo: np.ascontiguousarray(np.rot90(photo)),
+    "resized to twice the side": _resized(2.0),
+    "resized to 0.75 of the side": _resized(0.75),
+    "resized to half the side": _resized(0.5),
+    "resized to a quarter of the side": _resized(0.25),
+    "grey": _saturated(0.0),
+    "colours 1.5 times as strong": _saturated(1.5),
+    "warmer: red times 1.15, blue times 0.85": _times(1.15, 1.0, 0.85),
+    "cooler: red times 0.85, blue times 1.15": _times(0.85, 1.0, 1.15),
+    "lighter: gamma 0.7": _gamma(0.7),
+    "darker: gamma 1.4": _gamma(1.4),
+}
+
+
+if __name__ == "__main__":
+    main()
