@@ -1,5 +1,7 @@
 """Stand-ins for the check, the arrays and the judge, so that training is tested alone and quickly.
 
+And for the classifier that ships: `face_asset`.
+
 ``python -m tests.standins train RUN [SETTING=VALUE ...]`` and ``... resume RUN`` train as happysad
 does, on 32 made photos, in a process that a test may kill.
 """
@@ -15,10 +17,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from happysad.classifier import Details
 from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.files import write_text
 
-__all__ = ["PHOTOS", "manifest", "modules"]
+__all__ = ["FACE_DETAILS", "PHOTOS", "face_asset", "manifest", "modules"]
+
+FACE_DETAILS = Details(
+    labels=("happy", "sad"),
+    size=48,
+    channels=1,
+    architecture="face",
+    temperature=1.0,
+    threshold=0.5,
+    trained_on=20,
+    version="0",
+    looks_at="face",
+)
 
 #: How many photos of each split there are; every second one is "sad", and brighter.
 PHOTOS = {"train": 20, "val": 8, "test": 4}
@@ -46,6 +61,32 @@ def manifest(root: Path, side: int = 40, channels: int = 1) -> Manifest:
     return Manifest(root, table.sort_values("path", ignore_index=True))
 
 
+def face_asset(file: Path) -> Path:
+    """Write a classifier in place of the one that ships, with random weights; gives `file`.
+
+    Its answers are spread over 0 to 1.
+    """
+    import keras
+
+    from happysad.export import to_onnx
+    from happysad.models import build
+
+    keras.utils.set_random_seed(0)
+    model = build("face", size=48, channels=1, pretrained=False)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, np.random.default_rng(0).normal(0, 0.1, bias.shape)])
+    images = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
+    p = model.predict(images, verbose=0).astype(np.float64)
+    logits = np.log(p / (1 - p))
+    last = model.get_layer("p_sad")
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel / logits.std(), (bias - logits.mean()) / logits.std()])
+    to_onnx(model, file, FACE_DETAILS, images)
+    return file
+
+
 def modules() -> dict[str, ModuleType]:
     """The stand-ins by the names they go by in sys.modules."""
 
@@ -60,6 +101,18 @@ def modules() -> dict[str, ModuleType]:
         images = noise + (labels * 55).astype(np.uint8)[:, None, None, None]
         return SimpleNamespace(images=images, labels=labels, groups=list(rows["group"]))
 
+    def load_both(manifest: Manifest, rows: pd.DataFrame, size: int, channels: int) -> Any:
+        seen = load(manifest, rows, 64, 3)
+        weights = np.zeros((len(rows), 8), np.float32)
+        weights[::2, 0] = 0.4  # every second photo of each class has a face
+        weights[1::4, :2] = 0.2
+        faces = np.random.default_rng(0).integers(
+            0, 256, (len(rows), 8, size, size, channels), dtype=np.uint8
+        )
+        return SimpleNamespace(
+            inputs={"faces": faces, "weights": weights, "photo": seen.images}, **vars(seen)
+        )
+
     def samples(images: Any, labels: Any, names: Any, file: Path) -> None:
         write_text(file, f"{images.shape}")
 
@@ -70,7 +123,7 @@ def modules() -> dict[str, ModuleType]:
     return {
         "happysad.dataset.check": _module(check=check, CheckSettings=SimpleNamespace),
         "happysad.dataset.split": _module(refuse_leaks=lambda manifest, radius: None),
-        "happysad.dataset.arrays": _module(load=load),
+        "happysad.dataset.arrays": _module(load=load, load_both=load_both),
         "happysad.evaluation.plots": _module(samples=samples),
         "happysad.evaluation.judge": _module(judge_run=judge_run),
     }

@@ -45,7 +45,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = check(data, root / "check", CheckSettings(quality=False)).manifest
     run.mkdir()
     manifest.write(run / "manifest.csv")
-    (run / "config.toml").write_text(to_toml(TrainConfig(size=32, channels=3, epochs=3), data))
+    (run / "config.toml").write_text(
+        to_toml(TrainConfig(model="compact", size=32, channels=3, epochs=3), data)
+    )
     epoch = np.arange(1, 4)
     columns = dict.fromkeys(("loss", "val_loss", "accuracy", "val_accuracy"), 1.0 / epoch)
     pd.DataFrame({"epoch": epoch, **columns}).to_csv(run / "history.csv", index=False)

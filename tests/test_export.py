@@ -91,10 +91,10 @@ def test_a_file_that_differs_does_not_stay(
 ) -> None:
     file = tmp_path / f"model{suffix}"
     file.write_text("older")
-    shifted = answers(model) + 2e-4
+    shifted = {"p_sad": answers(model) + 2e-4}
     monkeypatch.setattr(export, "_answers", lambda *_: shifted)
     if suffix == ".h5":  # it asks Keras twice
-        asked = iter([shifted, answers(model)])
+        asked = iter([shifted, {"p_sad": answers(model)}])
         monkeypatch.setattr(export, "_answers", lambda *_: next(asked))
     writers = {
         ".onnx": lambda: export.to_onnx(model, file, DETAILS, SAMPLES),

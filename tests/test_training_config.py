@@ -62,6 +62,15 @@ def test_every_model_has_a_recipe_that_is_valid(model: str) -> None:
         ({}, 100_000, 500, True, 96, 1, 10),  # many photos: at least 10 epochs
         ({"size": 64, "channels": 3, "epochs": 2}, 300, 48, True, 64, 3, 2),  # chosen by hand
         ({"model": "classic", "size": 0}, 300, 48, True, 256, 3, 20),  # 0 falls back on the recipe
+        (
+            {"model": "face"},
+            300,
+            500,
+            False,
+            48,
+            1,
+            15,
+        ),  # the network that ships takes nothing else
     ],
 )
 def test_what_is_left_to_the_photos(
@@ -69,6 +78,20 @@ def test_what_is_left_to_the_photos(
 ) -> None:
     config = load(None, settings).resolved(photos(n, side, grey=grey))
     assert (config.size, config.channels, config.epochs) == (size, channels, epochs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "side", "faces"),
+    [
+        ({"model": "face"}, 64, "off"),  # so small pictures are faces, cut out
+        ({"model": "face"}, 65, "find"),
+        ({"model": "face", "faces": "off"}, 500, "off"),
+        ({"model": "face", "faces": "find"}, 48, "find"),
+        ({"model": "compact"}, 500, "off"),  # looks at photos only
+    ],
+)
+def test_whether_faces_are_looked_for(settings: dict[str, Any], side: int, faces: str) -> None:
+    assert load(None, settings).resolved(photos(100, side, grey=False)).faces == faces
 
 
 def test_a_run_s_config_can_be_read_again(tmp_path: Path) -> None:
@@ -91,7 +114,7 @@ def test_a_run_s_config_can_be_read_again(tmp_path: Path) -> None:
     [
         ({"epoch": 3}, "unknown setting 'epoch'; the nearest is 'epochs'"),
         ({"learningrate": 1}, "unknown setting 'learningrate'; the nearest is 'learning_rate'"),
-        ({"model": "alexnet"}, "model must be one of classic, compact"),
+        ({"model": "alexnet"}, "model must be one of face, classic, compact"),
         ({"model": 3}, "model must be str, not 3"),
         ({"epochs": 1.5}, "epochs must be int, not 1.5"),
         ({"epochs": True}, "epochs must be int, not True"),
@@ -107,8 +130,14 @@ def test_a_run_s_config_can_be_read_again(tmp_path: Path) -> None:
         ({"fractions": (0.9, 0.1, 0.0)}, "fractions must be three shares"),
         ({"classes": ("a", "a")}, "classes must be two different folders"),
         ({"classes": ("a", "b", "c")}, "classes must be tuple[str, str] | None"),
-        ({"fine_tune_epochs": 2}, "fine_tune_epochs is for vgg16.*not for compact"),
-        ({"weights": "w.h5"}, "weights is for vgg16.*not for compact"),
+        (
+            {"model": "compact", "fine_tune_epochs": 2},
+            "fine_tune_epochs is for vgg16.*not for compact",
+        ),
+        ({"model": "compact", "weights": "w.h5"}, "weights is for vgg16.*not for compact"),
+        ({"model": "compact", "faces": "find"}, "faces find is for face, not for compact"),
+        ({"model": "face", "size": 64}, "size of face is 48, not 64"),
+        ({"model": "face", "channels": 3}, "channels of face is 1, not 3"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
-__all__ = ["SUFFIXES", "TOLERANCE", "export", "to_h5", "to_onnx", "to_tflite"]
+__all__ = ["SUFFIXES", "TOLERANCE", "Samples", "export", "to_h5", "to_onnx", "to_tflite"]
+
+#: Real inputs to compare on: a network's one input, uint8, shape (n, size, size, channels); or all
+#: of its inputs by name.
+Samples = Pixels | Mapping[str, NDArray[Any]]
 
 #: Probabilities may differ from those of Keras by so much.
 TOLERANCE = 1e-4
 #: What `export` can write.
 SUFFIXES = (".onnx", ".h5", ".tflite")
+
+Answers = dict[str, NDArray[np.float32]]
 
 # The ONNX version written: onnxruntime 1.15 of 2023 reads it, tf2onnx writes it.
 _OPSET = 17
@@ -39,7 +45,7 @@ def export(run: Path, file: Path) -> float:
     The comparison takes photos of the validation split, so the run's data folder must be there.
 
     Returns:
-        The largest difference from Keras in p_sad over up to 100 photos.
+        The largest difference from Keras in any output over up to 100 photos.
 
     Raises:
         UsageError: an unknown suffix.
@@ -52,6 +58,11 @@ def export(run: Path, file: Path) -> float:
     if not model_file.is_file():
         raise RunError(f"{run}: not a finished run's folder: no model.keras")
     details = Classifier.load(run).details
+    if details.looks_at == "both" and file.suffix == ".h5":
+        raise ExportError(
+            f"{file}: .h5 cannot hold the network of a classifier that looks at faces and photos; "
+            "write .onnx or .tflite"
+        )
     samples = _validation_photos(run, details)
     from happysad.training.backend import quiet
 
@@ -64,19 +75,19 @@ def export(run: Path, file: Path) -> float:
     return (to_h5 if file.suffix == ".h5" else to_tflite)(model, file, samples)
 
 
-def to_onnx(model: keras.Model, file: Path, details: Details, samples: Pixels) -> float:
-    """Write an .onnx with ``image`` in, ``p_sad`` out and `details` in its metadata.
+def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) -> float:
+    """Write an .onnx with the names that `Classifier` knows, and `details` in its metadata.
 
     The same model gives the same bytes.
 
     Args:
-        model: uint8 (n, size, size, channels) to p_sad (n, 1).
+        model: ``image`` to p_sad, or what `happysad.models.fused` builds.
         file: where to; replaced only by a file that agrees.
         details: what `Classifier` needs to know.
-        samples: real inputs to compare on, uint8, shape (n, size, size, channels).
+        samples: real inputs to compare on.
 
     Returns:
-        The largest difference from Keras in p_sad over `samples`.
+        The largest difference from Keras in any output over `samples`.
 
     Raises:
         ExportError: it differs by more than `TOLERANCE`, or cannot be written.
@@ -88,14 +99,14 @@ def to_onnx(model: keras.Model, file: Path, details: Details, samples: Pixels) -
         with _quietly(file):
             model.export(temporary, format="onnx", verbose=False, opset_version=_OPSET)
         graph = onnx.load(temporary)
-        _tidy(graph)
+        _tidy(graph, sorted(expected))
         onnx.helper.set_model_props(graph, {METADATA_KEY: details.to_json()})
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
-        return _compare(file, expected, Classifier.load(temporary).p_sad(samples))
+        return _compare(file, expected, Classifier.load(temporary).run(_by_name(samples)))
 
 
-def to_h5(model: keras.Model, file: Path, samples: Pixels) -> float:
+def to_h5(model: keras.Model, file: Path, samples: Samples) -> float:
     """Write Keras's older HDF5 format; see `to_onnx` for the rest."""
     import keras
 
@@ -106,7 +117,7 @@ def to_h5(model: keras.Model, file: Path, samples: Pixels) -> float:
         return _compare(file, expected, _answers(again, samples))
 
 
-def to_tflite(model: keras.Model, file: Path, samples: Pixels) -> float:
+def to_tflite(model: keras.Model, file: Path, samples: Samples) -> float:
     """Write a .tflite for LiteRT, with TensorFlow alone; see `to_onnx` for the rest."""
     import keras
 
@@ -121,23 +132,36 @@ def to_tflite(model: keras.Model, file: Path, samples: Pixels) -> float:
         return _compare(file, expected, _lite_answers(temporary, samples))
 
 
-def _answers(model: keras.Model, samples: Pixels) -> NDArray[np.float32]:
+def _by_name(samples: Samples) -> Mapping[str, NDArray[Any]]:
+    return samples if isinstance(samples, Mapping) else {"image": samples}
+
+
+def _answers(model: keras.Model, samples: Samples) -> Answers:
     # Also calls the model once, which Keras asks for before the export of one that was loaded.
-    return np.asarray(model.predict(samples, verbose=0), dtype=np.float32).reshape(-1)
+    given = samples if isinstance(samples, Mapping) else np.asarray(samples)
+    came = model.predict(given, verbose=0)
+    return came if isinstance(came, dict) else {"p_sad": came}
 
 
-def _lite_answers(file: Path, samples: Pixels) -> NDArray[np.float32]:
+def _lite_answers(file: Path, samples: Samples) -> Answers:
     import tensorflow as tf
 
     interpreter = tf.lite.Interpreter(str(file))
     run: Any = interpreter.get_signature_runner()
-    (image,) = run.get_input_details()
-    outputs = [run(**{image: samples[n : n + 1]}) for n in range(len(samples))]
-    return np.array([next(iter(output.values())) for output in outputs], np.float32).reshape(-1)
+    named = _by_name(samples)
+    if len(named) == 1:  # a signature may call a single input by another name
+        named = dict(zip(run.get_input_details(), named.values(), strict=True))
+    number = len(next(iter(named.values())))
+    came = [run(**{name: v[n : n + 1] for name, v in named.items()}) for n in range(number)]
+    outputs = {name: np.concatenate([one[name] for one in came]) for name in came[0]}
+    return outputs if len(outputs) > 1 else {"p_sad": next(iter(outputs.values()))}
 
 
-def _compare(file: Path, expected: NDArray[np.float32], came: NDArray[np.float32]) -> float:
-    difference = float(np.abs(expected - came).max())
+def _compare(file: Path, expected: Answers, came: Answers) -> float:
+    difference = max(
+        float(np.abs(values - came[name].reshape(values.shape)).max())
+        for name, values in expected.items()
+    )
     if not difference <= TOLERANCE:  # NaN is refused as well
         raise ExportError(
             f"{file}: differs from Keras by {difference:.2g} (at most {TOLERANCE:.0e}), not kept"
@@ -161,8 +185,8 @@ def _quietly(file: Path) -> Iterator[None]:
         raise ExportError(f"{file}: cannot be written: {text}") from error
 
 
-def _tidy(model: onnx.ModelProto) -> None:
-    """Name input and output as `Classifier` expects, and the rest by its place in the graph.
+def _tidy(model: onnx.ModelProto, outputs: list[str]) -> None:
+    """Name inputs and outputs as `Classifier` expects, and the rest by its place in the graph.
 
     What Keras and tf2onnx choose holds counters of the process, and where a graph has branches
     they come in any order, so the bytes would differ. tf2onnx also leaves constants that it has
@@ -173,9 +197,11 @@ def _tidy(model: onnx.ModelProto) -> None:
     graph = model.graph
     nodes = _in_order(graph)
     weights = {weight.name: weight for weight in graph.initializer}
-    (image,) = [value for value in graph.input if value.name == "image"]
-    (p_sad,) = graph.output
-    names = {"": "", image.name: "image", p_sad.name: "p_sad"}
+    given = [value for value in graph.input if value.name not in weights]
+    given.sort(key=lambda value: value.name)
+    answers = list(graph.output)
+    names = {"": "", **{value.name: value.name for value in given}}
+    names |= {value.name: name for value, name in zip(answers, outputs, strict=True)}
     ordered: list[onnx.TensorProto] = []
     for number, node in enumerate(nodes):
         for name in node.input:
@@ -189,18 +215,18 @@ def _tidy(model: onnx.ModelProto) -> None:
         node.output[:] = [names[name] for name in node.output]
     for weight in ordered:
         weight.name = names[weight.name]
-    for value in (image, p_sad):
+    for value in (*given, *answers):
         value.name = names[value.name]
         value.type.tensor_type.shape.dim[0].dim_param = "n"
-    graph.CopyFrom(onnx.helper.make_graph(nodes, "happysad", [image], [p_sad], ordered))
+    graph.CopyFrom(onnx.helper.make_graph(nodes, "happysad", given, answers, ordered))
 
 
 def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Order the nodes by a walk from the output back, each after all whose output it takes."""
+    """Order the nodes by a walk from the outputs back, each after all whose output it takes."""
     maker = {name: node for node in graph.node for name in node.output}
     ordered: list[onnx.NodeProto] = []
     done: set[str] = set()
-    waiting = [(graph.output[0].name, False)]
+    waiting = [(output.name, False) for output in reversed(graph.output)]
     while waiting:
         name, ready = waiting.pop()
         if name in done or name not in maker:
@@ -214,12 +240,18 @@ def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return ordered
 
 
-def _validation_photos(run: Path, details: Details) -> Pixels:
+def _validation_photos(run: Path, details: Details) -> Samples:
     from happysad.dataset.manifest import Manifest
+    from happysad.faces import find
     from happysad.images import fit, read
+    from happysad.inputs import both
     from happysad.training.config import load_run
 
     _, data = load_run(run / "config.toml")
     manifest = Manifest.read(run / "manifest.csv", data)
     files = manifest.files(manifest.of("val")[:_COMPARED])
-    return np.stack([fit(read(file), details.size, details.channels) for file in files])
+    size, channels = details.size, details.channels
+    if details.looks_at != "both":
+        return np.stack([fit(read(file), size, channels) for file in files])
+    inputs = [both(photo, find(photo), size, channels) for photo in map(read, files)]
+    return {name: np.stack([one[name] for one in inputs]) for name in inputs[0]}

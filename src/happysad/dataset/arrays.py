@@ -1,12 +1,14 @@
-"""A split's photos, decoded once into a memory-mapped uint8 array that is kept by content."""
+"""Photos as networks take them: decoded once into a memory map that is kept by content."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,17 @@ from numpy.typing import NDArray
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError
+from happysad.faces import find
 from happysad.files import replacing
 from happysad.images import Pixels, decode, fit, read_bytes
+from happysad.inputs import FACES, PHOTO_SIZE, both
 
-__all__ = ["Arrays", "load"]
+__all__ = ["Arrays", "FacesAndPhotos", "load", "load_both"]
 
-# Rises when `images.decode` or `images.fit` gives other pixels, so that old caches are not used.
+# Rise when `images.decode` or `images.fit` gives other pixels, or `inputs.both` other faces, so
+# that old caches are not used.
 _VERSION = 1
+_BOTH_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,24 @@ class Arrays:
     """float32, shape (n,): the index into `Manifest.labels`, 0 or 1."""
     groups: list[str]
     """Each photo's group."""
+
+
+@dataclass(frozen=True)
+class FacesAndPhotos:
+    """Photos as a network takes them that looks at both their faces and the whole."""
+
+    inputs: dict[str, NDArray[Any]]
+    """``faces``, ``weights`` and ``photo``, as `inputs.both` makes them, each with n in front;
+    memory-mapped, read-only."""
+    labels: NDArray[np.float32]
+    """float32, shape (n,): the index into `Manifest.labels`, 0 or 1."""
+    groups: list[str]
+    """Each photo's group."""
+
+    @property
+    def images(self) -> Pixels:
+        """The photos themselves, small, in RGB."""
+        return self.inputs["photo"]
 
 
 def load(
@@ -57,18 +81,73 @@ def load(
             the cache's disk is full.
         ImageError: a file cannot be read any more.
     """
+    images = _cached(
+        manifest,
+        rows,
+        f"{_VERSION} {size} {channels}",
+        np.dtype((np.uint8, (size, size, channels))),
+        lambda pixels: fit(pixels, size, channels),
+        "decoding",
+        cache,
+    )
+    return Arrays(images, _labels(manifest, rows), rows["group"].tolist())
+
+
+def load_both(
+    manifest: Manifest, rows: pd.DataFrame, size: int, channels: int, cache: Path | None = None
+) -> FacesAndPhotos:
+    """Give some rows' photos through `faces.find` and `inputs.both`; see `load` for the rest.
+
+    Args:
+        manifest: the rows' manifest.
+        rows: used rows of its table.
+        size: the side of a face's crop in pixels.
+        channels: 3 for crops in RGB, 1 for grey; the photo itself is RGB.
+        cache: as in `load`.
+    """
+    photo = np.dtype(
+        [
+            ("faces", np.uint8, (FACES, size, size, channels)),
+            ("weights", np.float32, (FACES,)),
+            ("photo", np.uint8, (PHOTO_SIZE, PHOTO_SIZE, 3)),
+        ]
+    )
+
+    def look(pixels: Pixels) -> tuple[NDArray[np.generic], ...]:
+        inputs = both(pixels, find(pixels), size, channels)
+        return tuple(inputs[name] for name in photo.names or ())
+
+    key = f"both {_VERSION} {_BOTH_VERSION} {size} {channels}"
+    stored = _cached(manifest, rows, key, photo, look, "finding faces", cache)
+    inputs = {name: stored[name] for name in photo.names or ()}
+    return FacesAndPhotos(inputs, _labels(manifest, rows), rows["group"].tolist())
+
+
+def _cached(
+    manifest: Manifest,
+    rows: pd.DataFrame,
+    key: str,
+    dtype: np.dtype[Any],
+    make: Callable[[Pixels], Any],
+    what: str,
+    cache: Path | None,
+) -> NDArray[Any]:
+    """Map what `make` gives for each row's photo, one `dtype` a photo; made where it is missing."""
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photos to load")
-    shape = (len(rows), size, size, channels)
-    file = (cache or _default_cache()) / f"{_key(rows, size, channels)}.npy"
-    if _mapped(file, shape) is None:
-        _write(manifest, rows, file, shape)
-    images = _mapped(file, shape)
-    if images is None:
+    name = hashlib.sha256("\n".join([key, *rows["pixels"]]).encode()).hexdigest()
+    file = (cache or _default_cache()) / f"{name}.npy"
+    if _mapped(file, len(rows), dtype) is None:
+        _write(manifest, rows, file, dtype, make, what)
+    stored = _mapped(file, len(rows), dtype)
+    if stored is None:
         raise DatasetError(f"{file}: the cache cannot be read back")
+    return stored
+
+
+def _labels(manifest: Manifest, rows: pd.DataFrame) -> NDArray[np.float32]:
     number = {label: place for place, label in enumerate(manifest.labels)}
-    labels = np.array([number[label] for label in rows["label"]], dtype=np.float32)
-    return Arrays(images, labels, rows["group"].tolist())
+    return np.array([number[label] for label in rows["label"]], dtype=np.float32)
 
 
 def _default_cache() -> Path:
@@ -76,27 +155,30 @@ def _default_cache() -> Path:
     return Path(home) / "happysad" / "arrays"
 
 
-def _key(rows: pd.DataFrame, size: int, channels: int) -> str:
-    text = "\n".join([f"{_VERSION} {size} {channels}", *rows["pixels"]])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _mapped(file: Path, shape: tuple[int, ...]) -> Pixels | None:
+def _mapped(file: Path, count: int, dtype: np.dtype[Any]) -> NDArray[Any] | None:
     """Map a cache's file; None where there is none, or it is of another shape."""
     try:
-        images = open_memmap(file, mode="r")
+        stored = open_memmap(file, mode="r")
     except (OSError, ValueError):
         return None
-    return images if images.shape == shape and images.dtype == np.uint8 else None
+    fits = stored.shape == (count, *dtype.shape) and stored.dtype == dtype.base
+    return stored if fits else None
 
 
-def _write(manifest: Manifest, rows: pd.DataFrame, file: Path, shape: tuple[int, ...]) -> None:
+def _write(
+    manifest: Manifest,
+    rows: pd.DataFrame,
+    file: Path,
+    dtype: np.dtype[Any],
+    make: Callable[[Pixels], Any],
+    what: str,
+) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(file.parent).free
     except OSError as error:
         raise DatasetError(f"{file.parent}: {(error.strerror or str(error)).lower()}") from error
-    needed = int(np.prod(shape))
+    needed = len(rows) * dtype.itemsize
     if needed > free:  # writing to a map on a full disk would end the process
         raise DatasetError(
             f"{file.parent}: the decoded photos need {needed / 1e9:.1f} GB, {free / 1e9:.1f} are "
@@ -104,15 +186,16 @@ def _write(manifest: Manifest, rows: pd.DataFrame, file: Path, shape: tuple[int,
         )
     jobs = list(zip(manifest.files(rows), rows["sha256"], range(len(rows)), strict=True))
     with replacing(file) as temporary:
-        images = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        shape = (len(rows), *dtype.shape)
+        stored = open_memmap(temporary, mode="w+", dtype=dtype.base, shape=shape)
 
         def put(job: tuple[Path, str, int]) -> None:
             path, sha256, place = job
             data = read_bytes(path)
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise DatasetError(f"{path}: the file has changed since it was checked")
-            images[place] = fit(decode(data, str(path)).pixels, shape[1], shape[3])
+            stored[place] = make(decode(data, str(path)).pixels)
 
-        for _ in in_threads(put, jobs, "decoding"):
+        for _ in in_threads(put, jobs, what):
             pass
-        images.flush()
+        stored.flush()

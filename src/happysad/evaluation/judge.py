@@ -26,8 +26,11 @@ from happysad.evaluation import baselines, plots
 from happysad.evaluation.calibration import with_temperature
 from happysad.evaluation.metrics import score
 from happysad.evaluation.report import write_report
+from happysad.faces import find
 from happysad.files import write_text
-from happysad.images import Pixels, decode, fit, read, read_bytes
+from happysad.images import decode, fit, read, read_bytes
+from happysad.inputs import both
+from happysad.training import fused
 from happysad.training.config import load_run
 
 __all__ = ["RADIUS", "evaluate", "judge_run", "near_groups"]
@@ -43,11 +46,13 @@ _WORST = 12
 def judge_run(run: Path) -> dict[str, Any]:
     """Judge a run's model.onnx on its test split, and write metrics.json, plots and report.html.
 
-    The photos go the way of every prediction: `images.read`, `images.fit`, the .onnx.
+    The photos go the way of every prediction: `images.read`; `images.fit` or `inputs.both`; the
+    .onnx. Pictures that a network was trained on as faces, cut out, are so judged.
 
     Returns:
         What metrics.json holds: ``test`` and ``val`` (`metrics.score`), ``baselines`` (on test),
-        labels, model, data, temperature, threshold, seen_in_training and version.
+        labels, model, data, temperature, threshold, seen_in_training, version and, where it looks
+        at faces and photos, what `training.fused.fit` found as ``fused``.
 
     Raises:
         RunError: it is no run's folder.
@@ -84,6 +89,8 @@ def judge_run(run: Path) -> dict[str, Any]:
         ),
         "seen_in_training": _seen(manifest, manifest.of("test")),
     }
+    if details.looks_at == "both":
+        metrics["fused"] = json.loads((run / fused.FILE).read_text(encoding="utf-8"))
     _write_json(run / "metrics.json", metrics)
     mistakes = _mistakes(test, manifest, details.labels, details.threshold)
     _draw(run, metrics, test, mistakes)
@@ -168,21 +175,29 @@ class _Answered:
 def _answered(classifier: Classifier, manifest: Manifest, rows: pd.DataFrame) -> _Answered:
     """Let the classifier answer some rows' photos; each is read once, over all cores."""
     details = classifier.details
+    size, channels = details.size, details.channels
 
-    def look(photo: tuple[Path, str]) -> tuple[Pixels, NDArray[np.uint8]]:
+    def look(photo: tuple[Path, str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
         path, sha256 = photo
         data = read_bytes(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DatasetError(f"{path}: the file has changed since it was checked")
         pixels = decode(data, str(path)).pixels
-        return fit(pixels, details.size, details.channels), baselines.small(pixels)
+        if details.looks_at == "both":
+            inputs = both(pixels, find(pixels), size, channels)
+        else:
+            inputs = {"image": fit(pixels, size, channels)}
+        return inputs, baselines.small(pixels)
 
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photo to judge")
     photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
     seen = list(in_threads(look, photos, "judging"))
-    inputs = np.stack([image for image, _ in seen])
-    p = [classifier.p_sad(inputs[at : at + _BATCH]) for at in range(0, len(inputs), _BATCH)]
+    p = []
+    for at in range(0, len(seen), _BATCH):
+        batch = [inputs for inputs, _ in seen[at : at + _BATCH]]
+        stacked = {name: np.stack([inputs[name] for inputs in batch]) for name in batch[0]}
+        p.append(classifier.run(stacked)["p_sad"][:, 0])
     return _Answered(
         rows.reset_index(drop=True),
         (rows["label"] == details.labels[1]).to_numpy().astype(np.intp),
@@ -299,7 +314,9 @@ def _draw(
     folder, scored = run / "plots", metrics["test"]
     labels = (metrics["labels"][0], metrics["labels"][1])
     temperature = metrics["temperature"]
-    plots.curves(pd.read_csv(run / "history.csv"), folder)
+    history = pd.read_csv(run / "history.csv")
+    if len(history):
+        plots.curves(history, folder)
     plots.confusion(scored["confusion"], labels, folder / "confusion.png")
     plots.roc_pr(test.y, test.p, labels, folder / "roc_pr.png")
     plots.calibration(

@@ -23,6 +23,13 @@ __all__ = ["in_words", "warnings", "write_report"]
 #: class with more than this share of the photos.
 _WIDE, _FEW, _UNEVEN = 0.15, 100, 0.6
 
+# What a classifier that looks at faces and photos may go by.
+_SOURCES = {
+    "faces": "the faces alone",
+    "look": "the photo's own look alone",
+    "both": "both together",
+}
+
 _BASELINES = {
     "largest_class": "always the larger class",
     "logistic_regression": "logistic regression on 32x32 grey pixels",
@@ -71,9 +78,12 @@ def write_report(
         plots={
             name: inline_png(run / "plots" / f"{name}.png")
             for name in ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration")
+            if (run / "plots" / f"{name}.png").is_file()
         },
+        fused=metrics.get("fused"),
+        sources=_SOURCES,
         mistakes=[(thumbnail(mistake.picture), mistake) for mistake in mistakes],
-        looks_twice=config.augment and config.flip,
+        looks_twice=config.augment and config.flip and config.faces != "find",
         wrong=test["confusion"][0][1] + test["confusion"][1][0],
         settings=[
             (one.name, _value(getattr(config, one.name)), one.metadata["help"])

@@ -21,7 +21,7 @@ __all__ = ["NAMES", "TRANSFER", "build"]
 TRANSFER = ("vgg16", "resnet50", "mobilenetv3", "efficientnetv2b0")
 
 #: All models that `build` knows.
-NAMES = ("classic", "compact", *TRANSFER)
+NAMES = ("face", "classic", "compact", *TRANSFER)
 
 
 def build(
@@ -33,7 +33,9 @@ def build(
     weights: Path | None = None,
     pretrained: bool = True,
 ) -> keras.Model:
-    """Build a network, with fresh weights or, for `TRANSFER`, with ImageNet's in its backbone.
+    """Build a network, with fresh weights; for `TRANSFER` with ImageNet's in its backbone.
+
+    ``face`` has the weights of the classifier that ships.
 
     Args:
         name: one of `NAMES`.
@@ -42,7 +44,7 @@ def build(
         dropout: the share of features dropped before the last layer while training, 0 to below 1.
         weights: for `TRANSFER`, a local file with the backbone's weights (without top); None
             fetches Keras's own.
-        pretrained: False leaves a backbone's weights random, where others are loaded afterwards.
+        pretrained: False leaves all weights random, where others are loaded afterwards.
 
     Returns:
         The network, not compiled.
@@ -56,5 +58,9 @@ def build(
         from happysad.models import transfer
 
         return transfer.build(name, size, channels, dropout, weights, pretrained=pretrained)
+    if name == "face":
+        from happysad.models import face
+
+        return face.build(size, channels, dropout, pretrained=pretrained)
     module = import_module(f"happysad.models.{name}")
     return module.build(size, channels, dropout)

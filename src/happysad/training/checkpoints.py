@@ -45,13 +45,17 @@ class State:
 
 
 def save(folder: Path, state: State, model: keras.Model) -> None:
-    """Write ``NNN.npz``, NNN being the epochs done: whole or not at all. `model` is compiled."""
+    """Write ``NNN.npz``, NNN being the epochs done: whole or not at all.
+
+    The optimizer's state is in it where `model` is compiled.
+    """
+    optimizer = getattr(model, "optimizer", None)
     with replacing(_file(folder, state.epoch)) as temporary:
         np.savez(
             temporary,
             state=np.array(json.dumps(asdict(state))),
             **_arrays("model", model.variables),
-            **_arrays("optimizer", model.optimizer.variables),
+            **_arrays("optimizer", optimizer.variables if optimizer else ()),
         )
 
 

@@ -23,6 +23,7 @@ __all__ = ["RECIPES", "TrainConfig", "load", "load_run", "to_toml"]
 #: The smallest and the largest side of an input in pixels.
 _SIZES = (32, 512)
 #: compact's size where the photos' median shorter side is at most `_SMALL` pixels, and elsewhere.
+#: So small pictures are also taken for faces that were cut out already.
 _SMALL, _SMALL_SIZE, _LARGE_SIZE = 64, 48, 96
 #: epochs 0: as many as show the network this many photos, from `_EPOCHS[0]` to `_EPOCHS[1]`.
 _PHOTOS_SHOWN, _EPOCHS = 375_000, (10, 100)
@@ -63,6 +64,12 @@ class TrainConfig:
     )
     channels: int = _setting(
         0, "1 grey, 3 colour; 0: grey where all photos are.", choices=(0, 1, 3)
+    )
+    faces: str = _setting(
+        "auto",
+        "Model face: find them in the photos, or off where each picture is one, cut out; auto: by "
+        "the pictures' size.",
+        choices=("auto", "find", "off"),
     )
     epochs: int = _setting(0, "Rounds through the photos; 0: by their number.", low=0, high=10_000)
     batch_size: int = _setting(32, "Photos a step.", low=1, high=4096)
@@ -135,6 +142,14 @@ class TrainConfig:
         if self.model not in TRANSFER and (self.fine_tune_epochs or self.weights):
             name = "fine_tune_epochs" if self.fine_tune_epochs else "weights"
             raise ConfigError(f"{name} is for {', '.join(TRANSFER)}, not for {self.model}")
+        if self.model != "face" and self.faces == "find":
+            raise ConfigError(f"faces find is for face, not for {self.model}")
+        if self.model == "face":
+            for name in ("size", "channels"):
+                if getattr(self, name) not in (0, RECIPES["face"][name]):
+                    raise ConfigError(
+                        f"{name} of face is {RECIPES['face'][name]}, not {getattr(self, name)}"
+                    )
 
     def resolved(self, photos: pd.DataFrame) -> TrainConfig:
         """Choose what is left to the photos.
@@ -143,7 +158,7 @@ class TrainConfig:
             photos: the manifest's rows that are trained on.
 
         Returns:
-            The same settings with `size`, `channels` and `epochs` above 0.
+            The same settings with `size`, `channels` and `epochs` above 0, and `faces` find or off.
         """
         shorter = photos[["width", "height"]].min(axis=1).median()
         by_photos = {
@@ -156,6 +171,8 @@ class TrainConfig:
             name: getattr(self, name) or recipe.get(name, 0) or value
             for name, value in by_photos.items()
         }
+        if self.faces == "auto":
+            chosen["faces"] = "find" if self.model == "face" and shorter > _SMALL else "off"
         return replace(self, **chosen)
 
 
@@ -174,6 +191,12 @@ _TRANSFER_RECIPE: dict[str, Any] = {
 
 #: What each model changes of `TrainConfig`'s defaults.
 RECIPES: dict[str, dict[str, Any]] = {
+    "face": {  # starts from the classifier that ships, so a little is enough
+        "size": 48,
+        "channels": 1,
+        "epochs": 15,
+        "learning_rate": 3e-4,
+    },
     "classic": {  # the tutorials' training
         "size": 256,
         "channels": 3,

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from happysad import __version__
-from happysad.classifier import Details
+from happysad.classifier import Details, LooksAt
 from happysad.dataset.manifest import Manifest
 from happysad.errors import RunError, UsageError
 from happysad.files import replacing, write_text
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
     from happysad.dataset.arrays import Arrays
+    from happysad.export import Samples
 
 __all__ = ["resume", "train"]
 
@@ -77,13 +79,16 @@ def train(
     quiet()
     deterministic(config.seed)
     model = _build(config)
+    if config.model == "face":
+        _turn(model, config, manifest, photos)
     with _new_run(out) as run:
         write_text(run / "config.toml", to_toml(config, data))
         manifest.write(run / "manifest.csv")
         _show_samples(photos, manifest, config, run / "plots" / "samples.png")
-        _compile(model, config, photos, State())
+        if config.faces != "find":
+            _compile(model, config, photos, State())
         checkpoints.save(run / "checkpoints", State(), model)
-    _fit(model, config, photos, out)
+    _learn(model, config, photos, out)
     return _finish(model, config, manifest, photos, out)
 
 
@@ -107,14 +112,19 @@ def resume(run: Path) -> Path:
     quiet()
     deterministic(config.seed)
     model = _build(config, pretrained=False)  # all weights come from a checkpoint
-    _fit(model, config, photos, run)
+    _learn(model, config, photos, run)
     return _finish(model, config, manifest, photos, run)
 
 
+_Split = TypeVar("_Split")
+
+
 @dataclass(frozen=True)
-class _Photos:
-    train: Arrays
-    val: Arrays
+class _Photos(Generic[_Split]):
+    """`Arrays`, or `FacesAndPhotos` where faces are to be found."""
+
+    train: _Split
+    val: _Split
 
 
 @dataclass(frozen=True)
@@ -123,18 +133,19 @@ class _Phase:
     frees_backbone: bool = False
 
 
-def _load(manifest: Manifest, config: TrainConfig) -> _Photos:
-    from happysad.dataset.arrays import load
+def _load(manifest: Manifest, config: TrainConfig) -> _Photos[Any]:
+    from happysad.dataset.arrays import load, load_both
 
+    load_split = load_both if config.faces == "find" else load
     train, val = (
-        load(manifest, manifest.of(split), config.size, config.channels)
+        load_split(manifest, manifest.of(split), config.size, config.channels)
         for split in ("train", "val")
     )
     return _Photos(train, val)
 
 
 def _build(config: TrainConfig, *, pretrained: bool = True) -> keras.Model:
-    return build(
+    model = build(
         config.model,
         size=config.size,
         channels=config.channels,
@@ -142,6 +153,11 @@ def _build(config: TrainConfig, *, pretrained: bool = True) -> keras.Model:
         weights=config.weights,
         pretrained=pretrained,
     )
+    if config.faces == "find":
+        from happysad.models import fused
+
+        return fused.build(model)
+    return model
 
 
 @contextmanager
@@ -159,13 +175,41 @@ def _new_run(out: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _show_samples(photos: _Photos, manifest: Manifest, config: TrainConfig, file: Path) -> None:
+def _show_samples(
+    photos: _Photos[Any], manifest: Manifest, config: TrainConfig, file: Path
+) -> None:
     from happysad.evaluation.plots import samples
 
     file.parent.mkdir()
     everything = np.random.default_rng(config.seed).permutation(len(photos.train.labels))
     shown = np.sort(everything[:_SHOWN])
     samples(photos.train.images[shown], photos.train.labels[shown], manifest.labels, file)
+
+
+def _turn(
+    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos[Any]
+) -> None:
+    """Let the network that ships, which says how sad faces are, speak of the second class.
+
+    That is sad, where the folders are happy and sad; of others, say angry and smiling, the photos
+    tell which way round they are.
+    """
+    from happysad.training.feeding import Feed
+
+    if manifest.labels == ("happy", "sad"):
+        return
+    train, face = photos.train, model
+    if config.faces == "find":
+        there = train.inputs["weights"] > 0
+        p = model.predict(train.inputs, verbose=0)["face_p_sad"][there]
+        labels = np.repeat(train.labels, there.sum(axis=1))
+        face = model.get_layer("face")
+    else:
+        p = _p_sad(model, Feed(train.images, train.labels[:, None], config, training=False))
+        labels = train.labels
+    if p.size and ((p - p.mean()) * (labels - 0.5)).sum() < 0:
+        last = face.get_layer("p_sad")
+        last.set_weights([-weight for weight in last.get_weights()])
 
 
 def _phases(config: TrainConfig) -> list[_Phase]:
@@ -175,7 +219,9 @@ def _phases(config: TrainConfig) -> list[_Phase]:
     return phases
 
 
-def _compile(model: keras.Model, config: TrainConfig, photos: _Photos, state: State) -> None:
+def _compile(
+    model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], state: State
+) -> None:
     """Set the optimizer, fresh, and what it may move in this phase."""
     import keras
 
@@ -207,7 +253,18 @@ def _compile(model: keras.Model, config: TrainConfig, photos: _Photos, state: St
     )
 
 
-def _fit(model: keras.Model, config: TrainConfig, photos: _Photos, run: Path) -> None:
+def _learn(model: keras.Model, config: TrainConfig, photos: _Photos[Any], run: Path) -> None:
+    """Leave in `model` what the photos teach, going on from the last checkpoint."""
+    if config.faces == "find":
+        from happysad.training import fused
+
+        checkpoints.restore(checkpoints.latest(run / "checkpoints"), model, optimizer=False)
+        fused.fit(model, photos.train, photos.val, config, run)
+    else:
+        _fit(model, config, photos, run)
+
+
+def _fit(model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], run: Path) -> None:
     """Train from the last checkpoint to the end; leaves the best epoch's weights in `model`."""
     from happysad.training.callbacks import write_history
 
@@ -226,7 +283,7 @@ def _fit(model: keras.Model, config: TrainConfig, photos: _Photos, run: Path) ->
 
 
 def _fit_phase(
-    model: keras.Model, config: TrainConfig, photos: _Photos, run: Path, state: State
+    model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], run: Path, state: State
 ) -> State:
     from happysad.training.callbacks import Bookkeeper, Live, tensorboard
     from happysad.training.feeding import Feed
@@ -253,14 +310,14 @@ def _fit_phase(
     return books.state
 
 
-def _class_weights(photos: _Photos) -> dict[int, float]:
+def _class_weights(photos: _Photos[Arrays]) -> dict[int, float]:
     """Weigh each class by the inverse of its share, 1 on average ("balanced" in scikit-learn)."""
     counts = np.bincount(photos.train.labels.astype(int), minlength=2)
     return {label: float(counts.sum() / (2 * count)) for label, count in enumerate(counts) if count}
 
 
 def _finish(
-    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos, run: Path
+    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos[Any], run: Path
 ) -> Path:
     """Calibrate on validation, ship model.keras and model.onnx, judge the latter on the test split.
 
@@ -275,15 +332,22 @@ def _finish(
     from happysad.training.feeding import Feed
 
     val = photos.val
-    feed = Feed(val.images, val.labels[:, None], config, training=False)
     shipped = keras.Model.from_config(model.get_config())  # without optimizer, loss and metrics
     shipped.set_weights(model.get_weights())
-    if config.augment and config.flip:  # else it has never seen a mirror image
-        shipped = mirrored(shipped)
-    temperature = fit_temperature(shipped.predict(feed, verbose=0)[:, 0], val.labels)
-    last = shipped.layers[-1]
+    looks_at: LooksAt = "face" if config.model == "face" else "photo"
+    if config.faces == "find":
+        looks_at = "both"
+        given: Any = val.inputs
+        samples: Samples = {name: values[:_COMPARED] for name, values in val.inputs.items()}
+    else:
+        given = Feed(val.images, val.labels[:, None], config, training=False)
+        samples = val.images[:_COMPARED]
+        if config.augment and config.flip:  # else it has never seen a mirror image
+            shipped = mirrored(shipped)
+    temperature = fit_temperature(_p_sad(shipped, given), val.labels)
+    last = shipped.get_layer("p_sad")
     last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
-    p_sad = shipped.predict(feed, verbose=0)[:, 0]
+    p_sad = _p_sad(shipped, given)
     details = Details(
         labels=_two(manifest.labels),
         size=config.size,
@@ -293,14 +357,20 @@ def _finish(
         threshold=float(fit_threshold(p_sad, val.labels, val.groups, config.seed)),
         trained_on=len(photos.train.labels),
         version=__version__,
+        looks_at=looks_at,
     )
     with replacing(run / "model.keras") as temporary:
         shipped.save(temporary)
-    to_onnx(shipped, run / "model.onnx", details, np.asarray(val.images[:_COMPARED]))
+    to_onnx(shipped, run / "model.onnx", details, samples)
     judge_run(run)
     weights = checkpoints.weights_hash(shipped)
     write_text(_finished(run), json.dumps({"weights_sha256": weights}) + "\n")
     return run
+
+
+def _p_sad(model: keras.Model, given: Any) -> NDArray[np.float32]:
+    came = model.predict(given, verbose=0)
+    return np.asarray(came["p_sad"] if isinstance(came, dict) else came)[:, 0]
 
 
 def _finished(run: Path) -> Path:

@@ -1,0 +1,105 @@
+"""A network that looks at a photo's faces and at the photo itself, in one graph.
+
+The faces go through the network of `happysad.models.face`; what it says of them is summed up in a
+few figures. The photo's own look is measured in a few more: its colours, and where its detail is.
+One neuron weighs all of them.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import KerasTensor, layers, ops
+
+from happysad.inputs import FACES, PHOTO_SIZE
+
+__all__ = ["FROM_FACES", "FROM_LOOK", "build"]
+
+#: How many figures come from the faces and how many from the photo's look, in this order.
+FROM_FACES, FROM_LOOK = 7, 32
+
+# A face's probability is kept so far from 0 and 1: its log-odds within 9.2, so that no single face
+# decides everything.
+_LEAST = 1e-4
+# Detail is averaged over so many times so many parts of the photo.
+_PARTS = 4
+# Keeps fractions and roots away from 0.
+_DARK, _TINY = 0.05, 1e-4
+
+
+def build(face: keras.Model) -> keras.Model:
+    """Put the network together; its last neuron has weights yet to be found.
+
+    Args:
+        face: a network of `happysad.models.face`.
+
+    Returns:
+        A network of ``faces``, uint8 (n, FACES, size, size, channels), ``weights``, float32
+        (n, FACES), above 0 where there is a face, and ``photo``, uint8 (n, PHOTO_SIZE, PHOTO_SIZE,
+        3). It gives ``p_sad`` (n, 1) and ``face_p_sad`` (n, FACES); ``figures`` is the layer that
+        gives what the last neuron weighs, (n, FROM_FACES + FROM_LOOK).
+    """
+    _, size, _, channels = face.input.shape
+    faces = layers.Input((FACES, size, size, channels), dtype="uint8", name="faces")
+    weights = layers.Input((FACES,), dtype="float32", name="weights")
+    photo = layers.Input((PHOTO_SIZE, PHOTO_SIZE, 3), dtype="uint8", name="photo")
+    face.trainable = False
+    p = ops.reshape(face(ops.reshape(faces, (-1, size, size, channels))), (-1, FACES))
+    clipped = ops.clip(p, _LEAST, 1 - _LEAST)
+    logits = ops.log(clipped) - ops.log(1 - clipped)
+    figures = layers.Concatenate(name="figures")([_of_faces(logits, weights), _of_look(photo)])
+    p_sad = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")(figures)
+    inputs = {"faces": faces, "weights": weights, "photo": photo}
+    return keras.Model(inputs, {"p_sad": p_sad, "face_p_sad": p}, name="fused")
+
+
+def _of_faces(logits: KerasTensor, weights: KerasTensor) -> KerasTensor:
+    """Sum up the faces: is there one, how many, how large; what they say. 0 where there is none."""
+    there = ops.cast(weights > 0, "float32")
+    some = ops.max(there, axis=1)
+    figures = [
+        some,
+        ops.sum(there, axis=1),
+        ops.max(weights, axis=1),
+        logits[:, 0] * there[:, 0],  # the largest
+        ops.sum(logits * weights, axis=1) / (ops.sum(weights, axis=1) + _TINY),
+        ops.min(ops.where(there > 0, logits, 99.0), axis=1) * some,
+        ops.max(ops.where(there > 0, logits, -99.0), axis=1) * some,
+    ]
+    return ops.stack(figures, axis=1)
+
+
+def _of_look(photo: KerasTensor) -> KerasTensor:
+    """Measure colours (mean and deviation of eight channels) and where the detail is (4x4 parts).
+
+    The channels: lightness; red against green, yellow against blue; the largest of R, G and B,
+    chroma, saturation; hue as a direction, as long as the chroma. Detail: the absolute Laplacian.
+    """
+    rgb = layers.Rescaling(1 / 255)(photo)
+    red, green, blue = (rgb[..., place] for place in range(3))
+    light = (red + green + blue) / 3
+    to_red, to_yellow = red - green, (red + green) / 2 - blue
+    largest = ops.max(rgb, axis=-1)
+    chroma = largest - ops.min(rgb, axis=-1)
+    length = ops.sqrt(ops.square(to_red) + ops.square(to_yellow) + _TINY)
+    channels = ops.stack(
+        [
+            light,
+            to_red,
+            to_yellow,
+            largest,
+            chroma,
+            chroma / (largest + _DARK),
+            chroma * to_red / length,
+            chroma * to_yellow / length,
+        ],
+        axis=-1,
+    )
+    mean = ops.mean(channels, axis=(1, 2), keepdims=True)
+    deviation = ops.sqrt(ops.mean(ops.square(channels - mean), axis=(1, 2)) + _TINY**2)
+    around = light[:, :-2, 1:-1] + light[:, 2:, 1:-1] + light[:, 1:-1, :-2] + light[:, 1:-1, 2:]
+    detail = ops.abs(4 * light[:, 1:-1, 1:-1] - around)[..., None]
+    side = detail.shape[1] // _PARTS
+    detail = layers.AveragePooling2D(side)(detail)
+    return layers.Concatenate()(
+        [layers.Flatten()(mean), deviation, layers.Flatten()(detail)],
+    )
