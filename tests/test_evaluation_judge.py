@@ -18,6 +18,7 @@ from happysad.dataset.check import CheckSettings, check
 from happysad.dataset.manifest import Manifest
 from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
 from happysad.evaluation.judge import evaluate, judge_run
+from happysad.faces import Face
 from happysad.images import Pixels, read
 from happysad.training.config import TrainConfig, to_toml
 from tests.classifiers import brightness_classifier
@@ -155,6 +156,47 @@ def test_a_folder_is_judged_whole(tmp_path: Path) -> None:
         "sad/notes.txt": "not an image (allowed by content",
     }
     assert "cross-validation" in found["baselines"]["logistic_regression"]["fitted_on"]
+
+
+def test_faces_are_found_first_and_what_has_none_is_no_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(image: Pixels) -> list[Face]:
+        """Every photo but the darkest has a face, over all of it."""
+        side = float(image.shape[0])
+        points = [(0.35, 0.4), (0.65, 0.4), (0.5, 0.55), (0.38, 0.72), (0.62, 0.72)]
+        landmarks = tuple((a * side, b * side) for a, b in points)
+        face = Face(x=0, y=0, width=side, height=side, landmarks=landmarks, score=0.9)
+        return [face] if image.mean() > 15 else []
+
+    monkeypatch.setattr("happysad.classifier.find", find)
+    data = tmp_path / "data"
+    levels = {"happy": (5, 40, 60, 126), "sad": (200, 220, 130, 240)}
+    for label, several in levels.items():
+        for level in several:
+            pixels = np.clip(photo(level, 40, 40) * 0.02 + level, 0, 255).astype(np.uint8)
+            save(data / label / f"{level}.png", pixels)
+    file = brightness_classifier(
+        tmp_path / "face.onnx", slope=0.05, middle=130, looks_at="face", unsure=(0.3, 0.7)
+    )
+    found = evaluate(file, data)
+    assert (found["n"], found["accuracy"], found["no_face"]) == (7, 1.0, 1 / 8)
+    # one has no face, and one of each class is too near the middle
+    assert found["coverage"] == 5 / 8
+    assert found["selective_accuracy"] == 1.0
+    assert found["intervals"]["coverage"][0] < 5 / 8 < found["intervals"]["coverage"][1]
+    crops = evaluate(file, data, faces=False)
+    assert (crops["n"], crops["no_face"], crops["coverage"]) == (8, 0.0, 6 / 8)
+    with pytest.raises(DatasetError, match="no face in any of 2 photos"):
+        evaluate(file, new_dark_folder(tmp_path))
+    with pytest.raises(UsageError, match="looks at whole photos"):
+        evaluate(brightness_classifier(tmp_path / "photo.onnx"), data, faces=False)
+
+
+def new_dark_folder(root: Path) -> Path:
+    for place, label in enumerate(("happy", "sad")):
+        save(root / "dark" / label / "a.png", np.full((40, 40, 3), place, np.uint8))
+    return root / "dark"
 
 
 def test_the_threshold_decides(tmp_path: Path) -> None:

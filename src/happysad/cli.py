@@ -314,6 +314,21 @@ def _next(folder: Path) -> Path:
     return free
 
 
+class Faces(StrEnum):
+    """What a picture is taken for, and what gets a row."""
+
+    auto = "auto"
+    each = "each"
+    off = "off"
+
+
+class Judged(StrEnum):
+    """What a picture is taken for."""
+
+    auto = "auto"
+    off = "off"
+
+
 @app.command()
 def evaluate(
     data: Annotated[
@@ -324,6 +339,10 @@ def evaluate(
     ] = None,
     model: Model = None,
     classes: Classes = None,
+    faces: Annotated[
+        Judged,
+        typer.Option(help="auto: find the faces first; off: every picture is one, cut out."),
+    ] = Judged.auto,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say how good a classifier is, with n and intervals.
@@ -335,7 +354,8 @@ def evaluate(
     from happysad.classifier import SHIPPED
     from happysad.evaluation.judge import evaluate as run_evaluate
 
-    scores = run_evaluate(model or SHIPPED, None if data is None else _folder(data), classes)
+    folder = None if data is None else _folder(data)
+    scores = run_evaluate(model or SHIPPED, folder, classes, faces=faces is Judged.auto)
     if as_json:
         _say(json.dumps(scores))
         return
@@ -361,14 +381,11 @@ def _print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) 
         recall = values["recall"]
         shown = "not defined" if recall is None else f"{recall:.3f}"
         _say(f"{'recall of ' + label:<20}{shown:>12}  (n = {values['n']:,})")
-
-
-class Faces(StrEnum):
-    """What a picture is taken for."""
-
-    auto = "auto"
-    each = "each"
-    off = "off"
+    if scores.get("coverage", 1) < 1:
+        right = scores["selective_accuracy"]
+        shown = "" if right is None else f", {right:.3f} of them right"
+        _say(f"{'answered, not unsure':<20}{scores['coverage']:>12.3f}{shown}")
+        _say(f"{'no face found':<20}{scores['no_face']:>12.3f}")
 
 
 @app.command()

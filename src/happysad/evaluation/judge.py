@@ -26,6 +26,7 @@ from happysad.evaluation import baselines, plots
 from happysad.evaluation.calibration import with_temperature
 from happysad.evaluation.metrics import score
 from happysad.evaluation.report import write_report
+from happysad.evaluation.selective import selective
 from happysad.faces import find
 from happysad.files import write_text
 from happysad.images import decode, fit, read, read_bytes
@@ -99,7 +100,11 @@ def judge_run(run: Path) -> dict[str, Any]:
 
 
 def evaluate(
-    model: Path, data: Path | None = None, classes: tuple[str, str] | None = None
+    model: Path,
+    data: Path | None = None,
+    classes: tuple[str, str] | None = None,
+    *,
+    faces: bool = True,
 ) -> dict[str, Any]:
     """Judge a classifier on a folder of class folders, or give a run's figures on its test split.
 
@@ -112,21 +117,30 @@ def evaluate(
         data: the folder; None for what the run measured on its own test split when it ended.
         classes: the two folders, where they are named otherwise than the model's labels: first the
             one for its first label. None for folders named like the labels.
+        faces: whether a classifier that looks at faces finds them in the photos; False takes every
+            picture for one face, cut out.
 
     Returns:
-        What `metrics.score` gives, and: model, data, labels, temperature, threshold, baselines,
-        left_out (path and reason each) and seen_in_training: how many of the judged photos the run
-        was trained or validated on, told by the file's or the pixels' sha256; None for a bare
-        .onnx, which does not know.
+        What `metrics.score` gives, every photo being forced to one of the classes, and: model,
+        data, labels, temperature, threshold, baselines, left_out (path and reason each) and
+        seen_in_training: how many of the judged photos the run was trained or validated on, told by
+        the file's or the pixels' sha256; None for a bare .onnx, which does not know.
+
+        With `data` also coverage and selective_accuracy as `selective.selective` gives them, over
+        all photos; and no_face: the share of all photos in which no face was found. Those are in
+        no other figure.
 
     Raises:
-        UsageError: `data` is missing and `model` is no run, or a class folder is missing.
+        UsageError: `data` is missing and `model` is no run; a class folder is missing; or `faces`
+            is False and the classifier looks at photos.
         ClassifierError: `model` is no classifier.
-        DatasetError: there is no readable photo.
+        DatasetError: there is no readable photo, or none with a face.
     """
     classifier = Classifier.load(model)
+    if not faces and classifier.details.looks_at != "face":
+        raise UsageError(f"--faces off: {model} looks at whole photos")
     if data is not None:
-        return _evaluate_folder(classifier, model, data, classes)
+        return _evaluate_folder(classifier, model, data, classes, faces)
     if not model.is_dir():
         raise UsageError(
             f"{model}: an .onnx alone has no test split; name a folder of photos, or give the run "
@@ -171,9 +185,21 @@ class _Answered:
     small: NDArray[np.uint8]
     """As `baselines.small` makes them, shape (n, 1024)."""
 
+    def with_a_face(self) -> _Answered:
+        """Give those that have a p."""
+        there = np.flatnonzero(np.isfinite(self.p))
+        groups = [self.groups[place] for place in there]
+        rows = self.rows.iloc[there].reset_index(drop=True)
+        return _Answered(rows, self.y[there], self.p[there], groups, self.small[there])
 
-def _answered(classifier: Classifier, manifest: Manifest, rows: pd.DataFrame) -> _Answered:
-    """Let the classifier answer some rows' photos; each is read once, over all cores."""
+
+def _answered(
+    classifier: Classifier, manifest: Manifest, rows: pd.DataFrame, *, finds: bool = False
+) -> _Answered:
+    """Let the classifier answer some rows' photos; each is read once, over all cores.
+
+    `finds` says whether one that looks at faces has to find them; p is NaN where there is none.
+    """
     details = classifier.details
     size, channels = details.size, details.channels
 
@@ -183,7 +209,11 @@ def _answered(classifier: Classifier, manifest: Manifest, rows: pd.DataFrame) ->
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DatasetError(f"{path}: the file has changed since it was checked")
         pixels = decode(data, str(path)).pixels
-        if details.looks_at == "both":
+        inputs: dict[str, NDArray[Any]]
+        if finds and details.looks_at == "face":
+            p_sad = classifier.predict(pixels).p_sad
+            inputs = {"p_sad": np.array([np.nan if p_sad is None else p_sad])}
+        elif details.looks_at == "both":
             inputs = both(pixels, find(pixels), size, channels)
         else:
             inputs = {"image": fit(pixels, size, channels)}
@@ -197,7 +227,8 @@ def _answered(classifier: Classifier, manifest: Manifest, rows: pd.DataFrame) ->
     for at in range(0, len(seen), _BATCH):
         batch = [inputs for inputs, _ in seen[at : at + _BATCH]]
         stacked = {name: np.stack([inputs[name] for inputs in batch]) for name in batch[0]}
-        p.append(classifier.run(stacked)["p_sad"][:, 0])
+        answers = stacked if "p_sad" in stacked else classifier.run(stacked)
+        p.append(answers["p_sad"][:, 0])
     return _Answered(
         rows.reset_index(drop=True),
         (rows["label"] == details.labels[1]).to_numpy().astype(np.intp),
@@ -208,7 +239,7 @@ def _answered(classifier: Classifier, manifest: Manifest, rows: pd.DataFrame) ->
 
 
 def _evaluate_folder(
-    classifier: Classifier, model: Path, data: Path, classes: tuple[str, str] | None
+    classifier: Classifier, model: Path, data: Path, classes: tuple[str, str] | None, faces: bool
 ) -> dict[str, Any]:
     details = classifier.details
     folders = _folders(details.labels, classes)
@@ -218,12 +249,21 @@ def _evaluate_folder(
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
     readable["group"] = near_groups(readable)
     readable["label"] = readable["label"].map(dict(zip(folders, details.labels, strict=True)))
-    answers = _answered(classifier, Manifest(data, readable), readable)
+    everything = _answered(classifier, Manifest(data, readable), readable, finds=faces)
+    answers = everything.with_a_face()
+    if not len(answers.y):
+        raise DatasetError(f"{data}: no face in any of {len(readable):,} photos")
+    unsure = details.unsure or (details.threshold, details.threshold)
+    chosen = selective(everything.y, everything.p, everything.groups, unsure)
     own = _own_manifest(model)
     left_out = table.loc[table["pixels"] == "", ["path", "reason"]].to_dict("records")
     judging: dict[str, Any] = {"labels": details.labels, "seed": 0}
+    scored = score(answers.y, answers.p, answers.groups, threshold=details.threshold, **judging)
+    scored["intervals"] |= chosen.pop("intervals")
     return {
-        **score(answers.y, answers.p, answers.groups, threshold=details.threshold, **judging),
+        **scored,
+        **chosen,
+        "no_face": float(np.isnan(everything.p).mean()),
         "model": str(model),
         "data": str(data),
         "labels": list(details.labels),
