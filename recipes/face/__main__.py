@@ -28,7 +28,7 @@ TEACHER = ((24, 48, 96, 192), 1)
 TEACHER_EPOCHS = 30
 #: The one that ships.
 STUDENT = ((24, 48, 96, 192), 2)
-STUDENT_EPOCHS = 60
+STUDENT_EPOCHS = 30
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--teachers", type=int, default=3, help="how many larger networks")
+    parser.add_argument("--teachers", type=int, default=0, help="how many larger networks")
     chosen = parser.parse_args()
 
     quiet()

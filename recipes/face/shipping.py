@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 from keras import layers
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from happysad import __version__
 from happysad.classifier import Classifier, Details
-from happysad.evaluation.calibration import fit_temperature, fit_threshold
+from happysad.evaluation.calibration import fit_threshold, logit
 from happysad.evaluation.selective import fit_unsure
 from happysad.export import to_onnx
 from happysad.files import replacing
@@ -72,9 +73,10 @@ def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) ->
     """
     both = validation.only(HAPPY, SAD)
     y = (both.classes == SAD).astype(np.intp)
-    temperature = fit_temperature(_p_sad(model, both), y)
+    slope, shift = _platt(_p_sad(model, both), y)
     last = model.layers[-1]
-    last.set_weights([weight / temperature for weight in last.get_weights()])
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel * slope, bias * slope + shift])
     model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
     p = _p_sad(model, both)
     threshold = fit_threshold(p, y, both.groups, seed=0)
@@ -85,7 +87,7 @@ def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) ->
         size=SIZE,
         channels=1,
         architecture="face",
-        temperature=float(temperature),
+        temperature=1 / slope,
         threshold=threshold,
         trained_on=trained_on,
         version=__version__,
@@ -100,6 +102,15 @@ def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) ->
         if (Classifier.load(temporary).p_sad(samples) != before).any():
             raise SystemExit(f"{file}: weights in 16 bits give other answers")
     return details
+
+
+def _platt(p: NDArray[np.float32], y: NDArray[np.intp]) -> tuple[float, float]:
+    """Calibrate log-odds by slope and shift (Platt 1999).
+
+    A temperature alone would keep the border where seven classes put it, which were of other sizes.
+    """
+    fitted = LogisticRegression(C=np.inf).fit(logit(p)[:, None], y)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
 def _p_sad(model: keras.Model, photos: Photos) -> NDArray[np.float32]:
