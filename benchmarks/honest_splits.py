@@ -1,6 +1,6 @@
 """Which model is best on few photos? Cross-validation by groups, the same splits for each.
 
-    python benchmarks/honest_splits.py DIR --models classic compact --write FILE
+    python benchmarks/honest_splits.py DIR --models classic compact face --write FILE
 
 The photos' groups are dealt to as many folds as asked for, stratified. Each fold is the test once;
 half of the next one is validation, the rest is trained on. Every model is trained with its own

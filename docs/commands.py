@@ -18,10 +18,10 @@ EXAMPLES = {
     "import": "happysad import fer2013.csv photos",
     "check": "happysad check photos --quarantine aside",
     "train": "happysad train photos --model classic --epochs 40",
-    "evaluate": "happysad evaluate others --model runs/photos-compact-1 --json",
-    "predict": "happysad predict party.jpg holidays/ --model runs/photos-compact-1 --csv",
+    "evaluate": "happysad evaluate others --json",
+    "predict": "happysad predict party.jpg holidays/ --csv",
     "replicate": "happysad replicate photos",
-    "export": "happysad export runs/photos-compact-1 happysad.tflite",
+    "export": "happysad export runs/photos-face-1 happysad.tflite",
 }
 
 HEAD = """# Commands

@@ -1,0 +1,47 @@
+"""Why do tutorials report 1.00? `happysad replicate` as a table.
+
+    python benchmarks/replicated.py DIR --out FOLDER --write FILE
+
+In FOLDER every finished training is kept, so that it is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from happysad.files import write_text
+from happysad.training.replicate import replicate
+
+
+def main() -> None:
+    """Train by both protocols, and print and write a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("runs/replicated"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    result = replicate(
+        chosen.data, out=chosen.out, check_out=chosen.out / "check", seeds=chosen.seeds
+    )
+    lines = [
+        f"| protocol, {result['seeds']} seeds | accuracy (95 %) | n a seed | of them trained on |",
+        "|---|---|---|---|",
+    ]
+    for name, summary in result["protocols"].items():
+        low, high = summary["interval"]
+        sizes = sorted({run["n"] for run in summary["runs"]})
+        n = "-".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+        total = sum(run["n"] for run in summary["runs"])
+        seen = sum(run["seen_in_training"] for run in summary["runs"])
+        accuracy = f"{summary['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"| {name} | {accuracy} | {n} | {seen} of {total} |")
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+if __name__ == "__main__":
+    main()
