@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.dataset.arrays import load
+from happysad.dataset import drawn
+from happysad.dataset.arrays import load, load_both
 from happysad.dataset.check import CheckSettings, check
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError, ImageError
+from happysad.faces import find
 from happysad.images import fit, read
+from happysad.inputs import both
 from tests.pictures import folders, photo, save
 
 
@@ -105,3 +108,28 @@ def test_the_default_cache(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     load(manifest, manifest.used, 24, 3)
     assert len(list((tmp_path / "xdg" / "happysad" / "arrays").glob("*.npy"))) == 1
+
+
+def test_faces_are_what_prediction_would_see_and_found_once(tmp_path: Path) -> None:
+    for number in range(6):
+        label = ("happy", "sad")[number % 2]
+        face = drawn.face(label, np.random.default_rng(number), 160)
+        save(tmp_path / "data" / label / f"{number}.png", face if number < 4 else photo(number))
+    checked = check(tmp_path / "data", tmp_path / "out", CheckSettings(quality=False))
+    manifest, cache = checked.manifest, tmp_path / "cache"
+    rows = manifest.used
+    loaded = load_both(manifest, rows, 24, 1, cache)
+    assert 0 < (loaded.inputs["weights"] > 0).any(axis=1).sum() < 6
+    for place, file in enumerate(manifest.files(rows)):
+        pixels = read(file)
+        for name, values in both(pixels, find(pixels), 24, 1).items():
+            np.testing.assert_array_equal(loaded.inputs[name][place], values)
+    assert loaded.labels.tolist() == [0.0] * 3 + [1.0] * 3
+    np.testing.assert_array_equal(loaded.images, loaded.inputs["photo"])
+
+    for file in manifest.files(rows):
+        file.unlink()
+    again = load_both(manifest, rows, 24, 1, cache)
+    np.testing.assert_array_equal(again.inputs["faces"], loaded.inputs["faces"])
+    with pytest.raises(ImageError):  # another size is another file
+        load_both(manifest, rows, 32, 1, cache)
