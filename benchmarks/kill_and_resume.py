@@ -65,7 +65,7 @@ def main() -> None:
         killed = place / "killed"
         for kill in range(1, chosen.kills + 1):
             command = "resume" if (killed / "config.toml").exists() else "train"
-            wait = moments.uniform(0, seconds)
+            wait = moments.uniform(0, seconds / 2)  # so that most of them hit a training
             with _child(command, killed, settings) as process:
                 try:
                     process.wait(wait)
