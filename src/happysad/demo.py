@@ -19,7 +19,7 @@ _SETTINGS = {
     "model": "compact",
     "size": 32,
     "channels": 1,
-    "epochs": 14,
+    "epochs": 12,
     "batch_size": 8,
     "learning_rate": 1e-3,
     "rotation": 5.0,
