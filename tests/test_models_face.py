@@ -35,7 +35,7 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Any:
     def from_file(file: Path) -> Any:
-        monkeypatch.setattr(face, "ASSET", file)
+        monkeypatch.setattr(face, "SHIPPED", file)
         return build("face", size=48, channels=1, dropout=0.3)
 
     return from_file
@@ -101,6 +101,6 @@ def test_what_does_not_fit_is_refused(asset: Path, load: Any, tmp_path: Path) ->
 
 
 def test_without_weights_no_asset_is_needed(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(face, "ASSET", Path("none.onnx"))
+    monkeypatch.setattr(face, "SHIPPED", Path("none.onnx"))
     model = build("face", size=48, channels=1, pretrained=False)
     assert not any(isinstance(one, keras.layers.BatchNormalization) for one in model.layers)

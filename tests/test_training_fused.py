@@ -40,7 +40,7 @@ CONFIG = load(None, {"model": "face", "faces": "find", "epochs": 2, "batch_size"
 def asset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     file = standins.face_asset(tmp_path_factory.mktemp("asset") / "face.onnx")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face, "ASSET", file)
+        patch.setattr(face, "SHIPPED", file)
         yield file
 
 
@@ -149,7 +149,7 @@ def test_stopped_and_resumed_is_never_stopped(
         patch.setattr(sys.modules["happysad.evaluation.judge"], "judge_run", stop)
         with pytest.raises(Killed):
             train(stopped, CONFIG)
-    monkeypatch.setattr(face, "ASSET", Path("none.onnx"))  # the run has what it began with
+    monkeypatch.setattr(face, "SHIPPED", Path("none.onnx"))  # the run has what it began with
     fit.resume(stopped)
     for name in ("model.onnx", "checkpoints/finished.json"):
         assert (stopped / name).read_bytes() == (whole / name).read_bytes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from happysad.classifier import SHIPPED, Classifier
 from happysad.errors import UsageError
 from happysad.images import Pixels
 from happysad.models.residual import features
@@ -19,10 +19,8 @@ from happysad.models.residual import features
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["ASSET", "CHANNELS", "SIZE", "build"]
+__all__ = ["CHANNELS", "SIZE", "build"]
 
-#: The classifier that ships.
-ASSET = Path(str(files("happysad") / "assets" / "face.onnx"))
 #: The side of its input in pixels, and its channels: grey.
 SIZE, CHANNELS = 48, 1
 
@@ -41,10 +39,10 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
         size: `SIZE`.
         channels: `CHANNELS`.
         dropout: the share of features dropped before the last layer while training.
-        pretrained: with the weights of `ASSET`; False leaves them random.
+        pretrained: with the weights of `SHIPPED`; False leaves them random.
 
     Raises:
-        UsageError: another size or colour; or `ASSET` is missing or holds another network.
+        UsageError: another size or colour; or `SHIPPED` is missing or holds another network.
     """
     if (size, channels) != (SIZE, CHANNELS):
         raise UsageError(
@@ -57,7 +55,7 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
     p_sad = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")(x)
     model = keras.Model(image, p_sad, name="face")
     if pretrained:
-        _load(model, ASSET)
+        _load(model, SHIPPED)
     return model
 
 
@@ -121,6 +119,4 @@ def _faces() -> Pixels:
 
 
 def _onnx_answers(file: Path) -> NDArray[np.float32]:
-    from happysad.classifier import Classifier
-
     return Classifier.load(file).p_sad(_faces())[:, None]
