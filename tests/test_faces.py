@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
@@ -15,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from happysad import faces
+from happysad import faces, yunet
 from happysad.dataset import drawn
 from happysad.errors import ImageError, UsageError
 from happysad.faces import EYES, Face, crop, find
@@ -163,7 +162,8 @@ class TestFind:
         assert find(image) == []
 
     def test_a_low_strip_is_searched_soundly(self) -> None:
-        # On an input of 32 pixels or less YuNet gives what lay in memory, with a score of 1.
+        # On an input of 32 pixels or less YuNet on OpenCV gives what lay in memory, with a score of
+        # 1; here such strips are like others.
         find(portrait())
         for seed in range(20):
             assert find(photo(seed, 20 + seed, 600)) == []
@@ -194,9 +194,23 @@ class TestFind:
         with pytest.raises(UsageError, match=f"at most 1, not {score}"):
             find(portrait(), score=score)
 
+    @pytest.mark.parametrize("height, width", [(480, 640), (330, 250), (233, 217)])
+    def test_a_search_is_opencvs_own(self, height: int, width: int) -> None:
+        places = [(5, 5, 200), (230, 20, 60), (210, 190, 130), (10, 210, 36)]
+        image = on_canvas(480, 480, *places)[:height, :width, ::-1].copy()
+        if width > 480:
+            image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
+        detector = cv2.FaceDetectorYN.create(str(yunet._file()), "", (width, height), 0.5)
+        theirs = detector.detect(image)[1]
+        ours = faces._distinct(yunet.search(image, 0.5))
+        assert len(ours) == len(theirs) > 0
+        np.testing.assert_allclose(
+            ours[ours[:, 0].argsort()], theirs[theirs[:, 0].argsort()], atol=0.01
+        )
+
     def test_a_missing_model_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(faces, "find_spec", lambda name: None)
-        monkeypatch.setattr(faces, "_OF_THIS_THREAD", threading.local())
+        monkeypatch.setattr(yunet, "find_spec", lambda name: None)
+        yunet._session.cache_clear()
         with pytest.raises(UsageError, match="pip install"):
             find(portrait())
 
