@@ -229,7 +229,7 @@ def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
         if rgba[..., 3].min() < 255:
             notes.append("alpha laid on white")
         return _on_white(rgba), tuple(notes)
-    return np.asarray(upright.convert("RGB")), tuple(notes)
+    return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB")), tuple(notes)
 
 
 def _upright(image: ImageFile) -> Image:
