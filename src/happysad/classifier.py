@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from itertools import islice
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from happysad.faces import Face
 
-__all__ = ["METADATA_KEY", "SHIPPED", "Classifier", "Details", "LooksAt", "Sources"]
+__all__ = ["METADATA_KEY", "SHIPPED", "Classifier", "Details", "LooksAt", "Sources", "together"]
 
 #: The classifier that comes with happysad.
 SHIPPED = Path(str(files("happysad") / "assets" / "face.onnx"))
@@ -242,6 +242,32 @@ class Classifier:
             good = iter(self._answer(pictures, names, faces, unsure))
             yield from (answer or next(good) for answer in answers)
 
+    def predict_found(
+        self, pixels: Pixels, found: Sequence[Face], *, unsure: bool = True
+    ) -> Prediction:
+        """Tell the class of one photo whose faces are found already; see `predict`.
+
+        Args:
+            pixels: RGB, uint8, shape (height, width, 3).
+            found: its faces, the largest first; of no account where the classifier looks at whole
+                photos.
+            unsure: as for `predict`.
+        """
+        if self.details.looks_at == "photo":
+            return self._answer([pixels], [None], True, unsure)[0]
+        return self._by_found([pixels], [None], [found], unsure)[0]
+
+    def label_of(self, p_sad: float, *, unsure: bool = True) -> str:
+        """Give the outcome for a probability: a class, or "unsure" where `unsure` lets it."""
+        low, high = (unsure and self.details.unsure) or (self.details.threshold,) * 2
+        return (
+            self.details.labels[0]
+            if p_sad < low
+            else UNSURE
+            if p_sad < high
+            else self.details.labels[1]
+        )
+
     def p_sad(self, inputs: Pixels) -> NDArray[np.float32]:
         """Run the network alone, where it looks at photos or at faces.
 
@@ -271,22 +297,25 @@ class Classifier:
     ) -> list[Prediction]:
         if not pictures:
             return []
-        if self.details.looks_at == "both":
-            return self._by_both(pictures, names, unsure)
-        if self.details.looks_at == "face" and faces:
-            return self._by_faces(pictures, names, unsure)
+        if self.details.looks_at != "photo" and faces:
+            return self._by_found(pictures, names, [find(p) for p in pictures], unsure)
         details = self.details
         inputs = np.stack([fit(p, details.size, details.channels) for p in pictures])
         return [
-            Prediction(path=name, label=self._label(p, unsure), p_sad=p)
+            Prediction(path=name, label=self.label_of(p, unsure=unsure), p_sad=p)
             for name, p in zip(names, self.p_sad(inputs).tolist(), strict=True)
         ]
 
-    def _by_faces(
-        self, pictures: list[Pixels], names: list[str | None], unsure: bool
+    def _by_found(
+        self,
+        pictures: list[Pixels],
+        names: list[str | None],
+        found: Sequence[Sequence[Face]],
+        unsure: bool,
     ) -> list[Prediction]:
+        if self.details.looks_at == "both":
+            return self._by_both(pictures, names, found, unsure)
         size, channels = self.details.size, self.details.channels
-        found = [find(picture) for picture in pictures]
         cut = [crops(p, faces, size, channels) for p, faces in zip(pictures, found, strict=True)]
         everything = np.concatenate(cut)
         p_sad = iter(self.p_sad(everything).tolist() if len(everything) else ())
@@ -296,43 +325,42 @@ class Classifier:
             if not answers:
                 predictions.append(Prediction(path=name, label=NO_FACE))
                 continue
-            p = _together([answer.p_sad for answer in answers], weights(picture, faces))
-            label = self._label(p, unsure)
+            p = together([answer.p_sad for answer in answers], weights(picture, faces))
+            label = self.label_of(p, unsure=unsure)
             predictions.append(Prediction(path=name, label=label, p_sad=p, faces=tuple(answers)))
         return predictions
 
     def _by_both(
-        self, pictures: list[Pixels], names: list[str | None], unsure: bool
+        self,
+        pictures: list[Pixels],
+        names: list[str | None],
+        found: Sequence[Sequence[Face]],
+        unsure: bool,
     ) -> list[Prediction]:
         size, channels = self.details.size, self.details.channels
         predictions = []
-        for name, picture in zip(names, pictures, strict=True):
-            found = find(picture)
-            inputs = both(picture, found, size, channels)
+        for name, picture, faces in zip(names, pictures, found, strict=True):
+            inputs = both(picture, faces, size, channels)
             outputs = self.run({key: value[None] for key, value in inputs.items()})
-            of_faces = zip(found[:FACES], outputs["face_p_sad"][0].tolist(), strict=False)
+            of_faces = zip(faces[:FACES], outputs["face_p_sad"][0].tolist(), strict=False)
             answers = tuple(self._of_face(face, p, unsure) for face, p in of_faces)
             p = float(outputs["p_sad"][0, 0])
-            label = self._label(p, unsure)
+            label = self.label_of(p, unsure=unsure)
             predictions.append(Prediction(path=name, label=label, p_sad=p, faces=answers))
         return predictions
 
     def _of_face(self, face: Face, p_sad: float, unsure: bool) -> FacePrediction:
-        return FacePrediction(label=self._label(p_sad, unsure), p_sad=p_sad, face=face)
-
-    def _label(self, p_sad: float, unsure: bool) -> str:
-        low, high = (unsure and self.details.unsure) or (self.details.threshold,) * 2
-        return (
-            self.details.labels[0]
-            if p_sad < low
-            else UNSURE
-            if p_sad < high
-            else self.details.labels[1]
-        )
+        label = self.label_of(p_sad, unsure=unsure)
+        return FacePrediction(label=label, p_sad=p_sad, face=face)
 
 
-def _together(p_sad: list[float], weights: NDArray[np.float32]) -> float:
-    """Average probabilities in log-odds."""
+def together(p_sad: Sequence[float], weights: NDArray[np.floating[Any]]) -> float:
+    """Average probabilities in log-odds.
+
+    Args:
+        p_sad: n probabilities, 0 to 1; not none.
+        weights: how much each counts, shape (n,), above 0.
+    """
     if len(p_sad) == 1:
         return p_sad[0]
     p = np.clip(np.array(p_sad), _EPSILON, 1 - _EPSILON)

@@ -38,7 +38,7 @@ _SMALL = 40
 _LEAST_HEIGHT = 12
 # A face is looked for again in a square of so many of its sides, brought to so many pixels: it may
 # move by half its side from one frame to the next.
-_AROUND, _AGAIN = 2.0, 192
+_AROUND, _AGAIN = 2.0, 160
 # Two finds that share more of their areas than this (intersection over union; YuNet's own setting)
 # are one face.
 _OVERLAP = 0.3
