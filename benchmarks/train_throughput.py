@@ -42,7 +42,7 @@ quiet()
 from happysad.training.callbacks import Bookkeeper
 Bookkeeper.on_train_batch_begin = lambda *_, **__: os._exit(0)
 data, run = Path(sys.argv[1]), Path(sys.argv[2])
-fit.train(data, load(), out=run, check_out=data.with_name("check"))
+fit.train(data, load(overrides={"model": "compact"}), out=run, check_out=data.with_name("check"))
 """
 
 

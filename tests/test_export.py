@@ -111,7 +111,7 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     run, data = tmp_path / "run", tmp_path / "data"
     with pytest.raises(RunError, match=r"no model\.keras"):
         export.export(run, tmp_path / "out.h5")
-    write_text(run / "config.toml", to_toml(TrainConfig(), data))
+    write_text(run / "config.toml", to_toml(TrainConfig(model="compact"), data))
     manifest = standins.manifest(data)
     manifest.write(run / "manifest.csv")
     for number, file in enumerate(manifest.files(manifest.of("val"))):

@@ -43,13 +43,13 @@ def _setting(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The settings of one training. The defaults are those of ``compact``; see `RECIPES`.
+    """The settings of one training. `load` puts them together: a model's own are in `RECIPES`.
 
     Raises:
         ConfigError: a value is of the wrong type or out of range.
     """
 
-    model: str = _setting("compact", f"The network: {', '.join(NAMES)}.", choices=NAMES)
+    model: str = _setting("face", f"The network: {', '.join(NAMES)}.", choices=NAMES)
     classes: tuple[str, str] | None = _setting(
         None, "The two class folders, where DIR has more than two."
     )
