@@ -10,6 +10,7 @@
     ├── ClassifierError           a file that is no happysad classifier
     ├── RunError                  a run's folder that cannot be used or resumed
     ├── ExportError               an exported file that does not agree with its Keras model
+    ├── VideoError                a film or a camera that cannot be read, a film not written
     └── ImportDataError           another dataset that cannot be fetched or unpacked
 
 Every message is one line that names the file or the argument, what is allowed and what came.
@@ -32,6 +33,7 @@ __all__ = [
     "MissingExtraError",
     "RunError",
     "UsageError",
+    "VideoError",
 ]
 
 
@@ -81,6 +83,10 @@ class RunError(HappysadError):
 
 class ExportError(HappysadError):
     """An exported file that does not agree with its Keras model."""
+
+
+class VideoError(HappysadError):
+    """A film or a camera that cannot be read, or a film that cannot be written."""
 
 
 class ImportDataError(HappysadError):

@@ -43,8 +43,6 @@ class Tracked:
     """Where it is in this frame."""
     p_sad: float
     """The probability of the second class, smoothed over time, 0 to 1."""
-    p_sad_now: float
-    """The same by this frame alone."""
     label: str
     """The outcome by `p_sad`: a class, or "unsure"."""
 
@@ -97,7 +95,7 @@ class Follower:
         self._count = 0
         self._at = 0.0
         self._shape: tuple[int, ...] = ()
-        self._prediction: Prediction | None = None
+        self._prediction = self._unsmoothed = Prediction(label=NO_FACE)
         self._forget()
 
     @property
@@ -106,13 +104,14 @@ class Follower:
 
         Where the classifier looks at faces it is the mean of their log-odds, larger ones counting
         more, as in `Classifier.predict`.
-
-        Raises:
-            RuntimeError: there was no frame yet.
+        Before the first frame its label is "no_face".
         """
-        if self._prediction is None:
-            raise RuntimeError("no frame yet: step first")
         return self._prediction
+
+    @property
+    def unsmoothed(self) -> Prediction:
+        """The same by the last frame alone; its faces stand in the order of `step`'s."""
+        return self._unsmoothed
 
     def step(self, frame: Pixels, at: float | None = None) -> list[Tracked]:
         """Answer the next frame.
@@ -145,16 +144,8 @@ class Follower:
         for track, answer in zip(tracks, now.faces, strict=True):
             p = track.average.add(answer.p_sad, at)
             label = self._classifier.label_of(p, unsure=self._unsure)
-            tracked.append(
-                Tracked(
-                    track=track.number,
-                    face=answer.face,
-                    p_sad=p,
-                    p_sad_now=answer.p_sad,
-                    label=label,
-                )
-            )
-        self._prediction = self._together(frame, now, tracked, at)
+            tracked.append(Tracked(track=track.number, face=answer.face, p_sad=p, label=label))
+        self._prediction, self._unsmoothed = self._together(frame, now, tracked, at), now
         self._at = at
         return tracked
 
