@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from itertools import islice
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from happysad.errors import ClassifierError, ImageError, UsageError
 from happysad.faces import find
 from happysad.images import Pixels, Source, fit, read
-from happysad.inputs import FACES, both, crops, weights
+from happysad.inputs import both, crops, weights
 from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
 
 if TYPE_CHECKING:
@@ -209,12 +210,10 @@ class Classifier:
             ImageError: the one photo given (not in a list) cannot be read.
             UsageError: `faces` is False and the classifier looks at photos.
         """
-        options: dict[str, bool] = {"faces": faces, "unsure": unsure, "bgr": bgr}
         if isinstance(source, list):
-            return list(self.stream(source, **options))
+            return list(self.stream(source, faces=faces, unsure=unsure, bgr=bgr))
         self._check(faces)
-        pixels = _read(source, bgr)
-        return self._answer([pixels], [_name(source)], faces, unsure)[0]
+        return self._answer([self._prepare(_read(source, bgr), faces)], [_name(source)], unsure)[0]
 
     def stream(
         self,
@@ -224,23 +223,32 @@ class Classifier:
         unsure: bool = True,
         bgr: bool = False,
     ) -> Iterator[Prediction]:
-        """Answer many photos in order, a small batch in memory at a time; see `predict`."""
+        """Answer many photos in order; see `predict`.
+
+        They are read, and their faces found, by as many threads as there are cores; a small batch
+        of what the network takes of them is in memory at a time.
+        """
         self._check(faces)
+
+        def prepare(source: Source) -> _Prepared | str:
+            try:
+                return self._prepare(_read(source, bgr), faces)
+            except ImageError as error:
+                return str(error)
+
         iterator = iter(sources)
-        while batch := list(islice(iterator, _BATCH)):
-            answers: list[Prediction | None] = []
-            pictures, names = [], []
-            for source in batch:
-                name = _name(source)
-                try:
-                    pictures.append(_read(source, bgr))
-                except ImageError as error:
-                    answers.append(Prediction(path=name, error=str(error)))
-                else:
-                    answers.append(None)
-                    names.append(name)
-            good = iter(self._answer(pictures, names, faces, unsure))
-            yield from (answer or next(good) for answer in answers)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            while batch := list(islice(iterator, _BATCH)):
+                names = [_name(source) for source in batch]
+                prepared = list(pool.map(prepare, batch))
+                good = [
+                    (p, n) for p, n in zip(prepared, names, strict=True) if not isinstance(p, str)
+                ]
+                answers = iter(self._answer([p for p, _ in good], [n for _, n in good], unsure))
+                for name, one in zip(names, prepared, strict=True):
+                    yield (
+                        Prediction(path=name, error=one) if isinstance(one, str) else next(answers)
+                    )
 
     def predict_found(
         self, pixels: Pixels, found: Sequence[Face], *, unsure: bool = True
@@ -253,9 +261,7 @@ class Classifier:
                 photos.
             unsure: as for `predict`.
         """
-        if self.details.looks_at == "photo":
-            return self._answer([pixels], [None], True, unsure)[0]
-        return self._by_found([pixels], [None], [found], unsure)[0]
+        return self._answer([self._prepare(pixels, True, found)], [None], unsure)[0]
 
     def label_of(self, p_sad: float, *, unsure: bool = True) -> str:
         """Give the outcome for a probability: a class, or "unsure" where `unsure` lets it."""
@@ -292,66 +298,60 @@ class Classifier:
                 f"{'photos' if self.details.looks_at == 'photo' else 'photos and their faces'}"
             )
 
+    def _prepare(
+        self, pixels: Pixels, faces: bool, found: Sequence[Face] | None = None
+    ) -> _Prepared:
+        """Make what the network takes of one photo; `found` are its faces, where they are known."""
+        size, channels = self.details.size, self.details.channels
+        if self.details.looks_at == "photo" or not faces:
+            return _Prepared(inputs={"image": fit(pixels, size, channels)[None]})
+        if found is None:
+            found = find(pixels)
+        if self.details.looks_at == "face":
+            cut = crops(pixels, found, size, channels)
+            return _Prepared(inputs={"image": cut}, faces=found, weights=weights(pixels, found))
+        inputs = both(pixels, found, size, channels)
+        return _Prepared(inputs={key: value[None] for key, value in inputs.items()}, faces=found)
+
     def _answer(
-        self, pictures: list[Pixels], names: list[str | None], faces: bool, unsure: bool
+        self, photos: Sequence[_Prepared], names: Sequence[str | None], unsure: bool
     ) -> list[Prediction]:
-        if not pictures:
+        """Run the network once for all photos, and say what it makes of each."""
+        if not photos:
             return []
-        if self.details.looks_at != "photo" and faces:
-            return self._by_found(pictures, names, [find(p) for p in pictures], unsure)
-        details = self.details
-        inputs = np.stack([fit(p, details.size, details.channels) for p in pictures])
-        return [
-            Prediction(path=name, label=self.label_of(p, unsure=unsure), p_sad=p)
-            for name, p in zip(names, self.p_sad(inputs).tolist(), strict=True)
-        ]
-
-    def _by_found(
-        self,
-        pictures: list[Pixels],
-        names: list[str | None],
-        found: Sequence[Sequence[Face]],
-        unsure: bool,
-    ) -> list[Prediction]:
-        if self.details.looks_at == "both":
-            return self._by_both(pictures, names, found, unsure)
-        size, channels = self.details.size, self.details.channels
-        cut = [crops(p, faces, size, channels) for p, faces in zip(pictures, found, strict=True)]
-        everything = np.concatenate(cut)
-        p_sad = iter(self.p_sad(everything).tolist() if len(everything) else ())
+        keys = photos[0].inputs
+        inputs = {key: np.concatenate([photo.inputs[key] for photo in photos]) for key in keys}
+        some = len(next(iter(inputs.values()))) > 0
+        outputs = {key: iter(value) for key, value in (self.run(inputs) if some else {}).items()}
         predictions = []
-        for name, picture, faces in zip(names, pictures, found, strict=True):
-            answers = [self._of_face(face, next(p_sad), unsure) for face in faces]
-            if not answers:
-                predictions.append(Prediction(path=name, label=NO_FACE))
-                continue
-            p = together([answer.p_sad for answer in answers], weights(picture, faces))
-            label = self.label_of(p, unsure=unsure)
-            predictions.append(Prediction(path=name, label=label, p_sad=p, faces=tuple(answers)))
+        for photo, name in zip(photos, names, strict=True):
+            if photo.weights is not None:  # the network looked at the faces alone
+                of_faces = [float(next(outputs["p_sad"])[0]) for _ in photo.faces]
+                p_sad = together(of_faces, photo.weights) if of_faces else None
+            else:
+                of_faces = next(outputs["face_p_sad"]).tolist() if "face_p_sad" in outputs else []
+                p_sad = float(next(outputs["p_sad"])[0])
+            answers = [
+                FacePrediction(label=self.label_of(p, unsure=unsure), p_sad=p, face=face)
+                for face, p in zip(photo.faces, of_faces, strict=False)
+            ]
+            label = NO_FACE if p_sad is None else self.label_of(p_sad, unsure=unsure)
+            predictions.append(
+                Prediction(path=name, label=label, p_sad=p_sad, faces=tuple(answers))
+            )
         return predictions
 
-    def _by_both(
-        self,
-        pictures: list[Pixels],
-        names: list[str | None],
-        found: Sequence[Sequence[Face]],
-        unsure: bool,
-    ) -> list[Prediction]:
-        size, channels = self.details.size, self.details.channels
-        predictions = []
-        for name, picture, faces in zip(names, pictures, found, strict=True):
-            inputs = both(picture, faces, size, channels)
-            outputs = self.run({key: value[None] for key, value in inputs.items()})
-            of_faces = zip(faces[:FACES], outputs["face_p_sad"][0].tolist(), strict=False)
-            answers = tuple(self._of_face(face, p, unsure) for face, p in of_faces)
-            p = float(outputs["p_sad"][0, 0])
-            label = self.label_of(p, unsure=unsure)
-            predictions.append(Prediction(path=name, label=label, p_sad=p, faces=answers))
-        return predictions
 
-    def _of_face(self, face: Face, p_sad: float, unsure: bool) -> FacePrediction:
-        label = self.label_of(p_sad, unsure=unsure)
-        return FacePrediction(label=label, p_sad=p_sad, face=face)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A photo, ready for the network."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    """By name; the first axis counts photos, or faces where the network looks at these alone."""
+    faces: Sequence[Face] = ()
+    """That were found."""
+    weights: NDArray[np.float32] | None = None
+    """How much each face counts, where the network looks at faces alone."""
 
 
 def together(p_sad: Sequence[float], weights: NDArray[np.floating[Any]]) -> float:
