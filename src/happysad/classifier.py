@@ -17,7 +17,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "SHIPPED", "Classifier", "Details", "LooksAt", "Sources", "together"]
 
 #: The classifier that comes with happysad.
-SHIPPED = Path(str(files("happysad") / "assets" / "face.onnx"))
+SHIPPED = Path(__file__).with_name("assets") / "face.onnx"
 
 METADATA_KEY = "happysad"
 LooksAt = Literal["photo", "face", "both"]
