@@ -74,7 +74,7 @@ def kind(data: bytes) -> str | None:
     return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
 
 
-def decode(data: bytes, name: str = "the picture") -> Decoded:
+def decode(data: bytes, name: str = "the picture", *, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode a whole file's bytes; `name` stands in messages.
 
     The first frame of an animation is taken; alpha is laid on white; CMYK, palettes, grey and
@@ -82,7 +82,7 @@ def decode(data: bytes, name: str = "the picture") -> Decoded:
 
     Raises:
         ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
-            `MAX_PIXELS` pixels.
+            `max_pixels` pixels.
     """
     if not data:
         raise ImageError(f"{name}: the file is empty")
@@ -94,9 +94,9 @@ def decode(data: bytes, name: str = "the picture") -> Decoded:
         with _QUIET:
             image = _opener(type_)(io.BytesIO(data))
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            if width * height > max_pixels:
                 raise ImageError(
-                    f"{name}: {width}x{height} pixels are too many (at most {MAX_PIXELS:,})"
+                    f"{name}: {width}x{height} pixels are too many (at most {max_pixels:,})"
                 )
             image.load()
             pixels, notes = _to_rgb(image)

@@ -1,0 +1,1 @@
+"""The server and its page: happysad serve. Needs the extra web."""

@@ -1,0 +1,45 @@
+"""A classifier's card as a piece of a page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+
+from markdown_it import MarkdownIt
+
+from happysad.classifier import SHIPPED
+from happysad.web.serving import InUse
+
+__all__ = ["card"]
+
+
+def card(in_use: InUse) -> str:
+    """Give the card as HTML; of a classifier that does not ship it is what it says of itself.
+
+    Raw HTML in it is shown as text; a link to what is no web page stays text.
+    """
+    return _shipped() if in_use.shipped else _render(_own(in_use))
+
+
+@cache
+def _shipped() -> str:
+    return _render(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8"))
+
+
+def _render(text: str) -> str:
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+
+
+def _own(in_use: InUse) -> str:
+    lines = [f"# {_plain(in_use.name)}", "", "| what | value |", "|---|---|"]
+    for name, value in asdict(in_use.classifier.details).items():
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        lines.append(f"| {name.replace('_', ' ')} | {_plain(text)} |")
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Write text so that Markdown takes every character of it as it is."""
+    return "".join(
+        f"&#{ord(sign)};" if not sign.isalnum() and sign != " " else sign for sign in text
+    )

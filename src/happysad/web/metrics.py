@@ -1,0 +1,57 @@
+"""Counters for Prometheus; nothing in them comes from a picture or a client's words."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
+
+
+class Metrics:
+    """One server's counters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """Start at nought."""
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "happysad_requests",
+            "Requests answered, by what was asked.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self.seconds = Histogram(
+            "happysad_request_seconds",
+            "From a request's headers to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.photos = Counter(
+            "happysad_photos",
+            "Photos answered, by outcome; error where one could not be read.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self.live = Gauge(
+            "happysad_live_views", "Live views that are open.", registry=self._registry
+        )
+        self.frames = Histogram(
+            "happysad_frame_seconds",
+            "The server's time for a frame of a Live view.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """Give them in Prometheus's text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,165 @@
+"""Who may come in: the Host, the Origin and the token of requests and of WebSockets; headers."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from happysad.web.answers import failure, refuse
+from happysad.web.settings import Settings, is_loopback
+
+__all__ = ["COOKIE", "POLICY", "REPORT_POLICY", "Guard", "SafeHeaders"]
+
+#: The cookie that holds the token for the page.
+COOKIE = "happysad_token"
+
+#: The Content-Security-Policy of the page and of all else: nothing from elsewhere, nothing inline.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+#: That of a report: one file with its own style and pictures in it, and no script.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
+    "Cache-Control": "no-store",
+}
+# Needs no token: it says nothing, and a container's health check knows none.
+_OPEN = "/healthz"
+
+
+class SafeHeaders:
+    """Gives every answer the headers that browsers keep to; one that a route set stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class Guard:
+    """Lets in what names this server as its Host, comes from its own pages and has the token.
+
+    The Host keeps out DNS rebinding, the Origin other sites' forms, scripts and WebSockets.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        """Wrap an app."""
+        self._app = app
+        self._token = settings.token
+        self._local = is_loopback(settings.host)
+        names = {"localhost", settings.host, *settings.hosts}
+        if not self._local:
+            names.add(socket.gethostname())
+        self._names = {name.lower() for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request or a WebSocket on, or answer it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            response = failure(421, "this server does not go by the name in Host")
+        elif not _same(headers.getlist("origin"), hosts[0]):
+            response = failure(403, "requests from another origin are refused")
+        elif self._token is None or scope["path"] == _OPEN or self._knows(headers):
+            await self._app(scope, receive, send)
+            return
+        elif self._brings(scope):
+            redirect = RedirectResponse("/", 303)
+            redirect.set_cookie(
+                COOKIE,
+                self._token,
+                httponly=True,
+                samesite="strict",
+                secure=scope["scheme"] == "https",
+            )
+            await redirect(scope, receive, send)
+            return
+        else:
+            response = failure(
+                401,
+                "a token is needed: open /?token=TOKEN, or send Authorization: Bearer TOKEN",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        await refuse(response, scope, receive, send)
+
+    def _is_ours(self, host: str) -> bool:
+        name = _name(host)
+        if name in self._names:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        # An address cannot be rebound as a name can.
+        return not self._local or address.is_loopback
+
+    def _knows(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        # Both are compared, always, so that time tells nothing.
+        return (scheme.lower() == "bearer" and self._is_token(token.strip())) | (
+            self._is_token(cookie)
+        )
+
+    def _brings(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+            return False
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+        return len(given) == 1 and self._is_token(given[0])
+
+    def _is_token(self, given: str) -> bool:
+        token = self._token or ""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def _name(host: str) -> str:
+    """Give the name in a Host header, without port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower()
+
+
+def _same(origins: list[str], host: str) -> bool:
+    """Tell whether there is no Origin, or one that is this Host's.
+
+    The scheme is left out of it: behind a proxy that speaks TLS this server does not know it.
+    """
+    if not origins:
+        return True
+    try:
+        return len(origins) == 1 and urlsplit(origins[0]).netloc.lower() == host.lower()
+    except ValueError:
+        return False

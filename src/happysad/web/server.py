@@ -1,0 +1,163 @@
+"""Run the app: listen, say where, open the browser, answer until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import webbrowser
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from happysad.errors import UsageError
+from happysad.web.app import create_app
+from happysad.web.settings import Settings
+
+__all__ = ["serve"]
+
+# A server that is stopped waits for the requests that run, but no longer.
+_GOODBYE = 5
+# A client has so many seconds to send a request's line and headers.
+_HEADERS_SECONDS = 10.0
+# More connections than this are closed at once. Each costs some kilobytes.
+_CONNECTIONS = 256
+
+
+def serve(settings: Settings, *, browser: bool, say: Callable[[str], None]) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        settings: where to listen, and so on.
+        browser: whether to open the page.
+        say: told the address.
+
+    Raises:
+        UsageError: the address cannot be listened on.
+        ClassifierError: there is none at `settings.model`.
+    """
+    _log()
+    app = create_app(settings)
+    with _listen(settings.host, settings.port) as listening:
+        address = _address(settings.host, listening.getsockname()[1])
+        say(f"happysad serves {app.state.serving.in_use.name} on {address}")
+        if settings.token is not None:
+            say("a browser comes in by adding ?token=TOKEN to the address, once")
+        say("Ctrl+C ends it")
+        if browser:
+            query = "" if settings.token is None else "?" + urlencode({"token": settings.token})
+            webbrowser.open(address + query)
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config(app, settings)).run([listening])
+
+
+def config(app: object, settings: Settings) -> uvicorn.Config:
+    """Give uvicorn's settings: no log of its own, since that would hold the token."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=Protocol,
+        ws_max_size=settings.max_frame,
+        # Pictures are compressed already.
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A client could make up its address.
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GOODBYE,
+    )
+
+
+class Protocol(H11Protocol):
+    """uvicorn's HTTP, with a limit on the time for headers and on connections.
+
+    What comes before a request is whole is beyond the reach of limits.py.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        if len(self.connections) > _CONNECTIONS:
+            self._end(503, "too many connections; try again")
+        else:
+            self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait on for as long as the headers are not whole."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop()
+        elif self._timer is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self._end(400, msg)
+
+    def _wait(self) -> None:
+        self._timer = self.loop.call_later(_HEADERS_SECONDS, self._late)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE:
+            self._end(408, "the request came too slowly")
+
+    def _end(self, status: int, error: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = json.dumps({"error": error}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            for event in (
+                h11.Response(status_code=status, headers=headers),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"--host {host} --port {port}: {reason}") from error
+
+
+def _address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+
+
+def _log() -> None:
+    """Write what the server says to standard error; uvicorn says only what went wrong."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name, level in (("happysad.web", logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
