@@ -1,0 +1,177 @@
+"""A camera that gives its newest frame: whoever is slow misses frames and is never late."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from happysad.errors import UsageError, VideoError
+from happysad.images import Pixels
+from happysad.video.films import quiet
+from happysad.video.following import Follower
+
+if TYPE_CHECKING:
+    from happysad.classifier import Classifier
+
+__all__ = ["Camera", "Latest", "lines"]
+
+# A camera that gives nothing for so many seconds is gone; many take one to begin.
+_PATIENCE = 5.0
+# How long to wait before one that gave nothing is asked again.
+_PAUSE = 0.02
+
+
+class Latest:
+    """Keeps the newest of what a source gives; a thread of its own fetches it.
+
+    A queue of one place: what nobody took in time is replaced, so no delay ever builds up.
+    """
+
+    def __init__(self, fetch: Callable[[], Pixels | None]) -> None:
+        """Begin to fetch.
+
+        Args:
+            fetch: gives the next frame, None where there is none at the moment; called from the
+                thread alone.
+        """
+        self._fetch = fetch
+        self._changed = threading.Condition()
+        self._newest: Pixels | None = None
+        self._ended = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread.start()
+
+    def take(self) -> Pixels | None:
+        """Wait for a frame that was not taken yet, and give the newest; None after the end.
+
+        Raises:
+            Exception: what `fetch` raised.
+        """
+        with self._changed:
+            while self._newest is None and not self._ended:
+                self._changed.wait(0.2)  # a wait without end cannot be interrupted on Windows
+            newest, self._newest = self._newest, None
+            if newest is None and self._error is not None:
+                raise self._error
+            return newest
+
+    def close(self) -> None:
+        """Stop to fetch, and wait until the thread is done with its frame."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        try:
+            while not self._ended and time.monotonic() - last < _PATIENCE:
+                frame = self._fetch()
+                if frame is None:
+                    time.sleep(_PAUSE)
+                    continue
+                last = time.monotonic()
+                with self._changed:
+                    self._newest = frame
+                    self._changed.notify_all()
+        except Exception as error:
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+
+class Camera:
+    """A camera of this computer."""
+
+    def __init__(self, number: int = 0) -> None:
+        """Open a camera.
+
+        Args:
+            number: 0 for the first one.
+
+        Raises:
+            UsageError: `number` is negative.
+            VideoError: there is no such camera, or it gives no pictures.
+        """
+        import cv2
+
+        if number < 0:
+            raise UsageError(f"camera must be 0 for the first one or more, not {number}")
+        self._name = f"camera {number}"
+        with quiet():
+            self._capture = cv2.VideoCapture(number)
+        if not self._capture.isOpened():
+            raise VideoError(
+                f"{self._name}: there is none, or another program has it, or it may not be used"
+            )
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self._latest = Latest(self._read)
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._latest.close()
+        self._capture.release()
+
+    def frames(self) -> Iterator[Pixels]:
+        """Give the newest frame each time: RGB, uint8, shape (height, width, 3).
+
+        Raises:
+            VideoError: the camera gives no more.
+        """
+        while (frame := self._latest.take()) is not None:
+            yield frame
+        raise VideoError(f"{self._name}: it gives no pictures (any more)")
+
+    def _read(self) -> Pixels | None:
+        import cv2
+
+        good, pixels = self._capture.read()
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8) if good else None
+
+
+def lines(
+    frames: Iterator[Pixels],
+    classifier: Classifier,
+    *,
+    unsure: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[str]:
+    """Say once a second what is seen: the outcome, each face's, and how many frames a second.
+
+    Args:
+        frames: from a camera, RGB, uint8.
+        classifier: what tells the outcomes.
+        unsure: False never says "unsure".
+        clock: gives the time in seconds.
+    """
+    follower = Follower(classifier, unsure=unsure)
+    began, count = clock(), 0
+    for frame in frames:
+        tracked = follower.step(frame, clock())
+        count += 1
+        passed = clock() - began
+        if passed < 1:
+            continue
+        answer = follower.prediction
+        words = f"{str(answer.label).replace('_', ' '):<8}"
+        words += f"{'':>6}" if answer.p_sad is None else f"{answer.p_sad:>6.4f}"
+        words += f"{count / passed:>6.0f}/s"
+        if tracked:
+            words += "  " + ", ".join(f"face {one.track} {one.label}" for one in tracked)
+        yield words
+        began, count = clock(), 0
