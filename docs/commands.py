@@ -20,6 +20,9 @@ EXAMPLES = {
     "train": "happysad train photos --model classic --epochs 40",
     "evaluate": "happysad evaluate others --json",
     "predict": "happysad predict party.jpg holidays/ --csv",
+    "serve": "happysad serve",
+    "video": "happysad video party.mp4 --csv party.csv --out party-drawn.mp4",
+    "webcam": "happysad webcam --terminal",
     "replicate": "happysad replicate photos",
     "export": "happysad export runs/photos-face-1 happysad.tflite",
 }

@@ -25,6 +25,7 @@ if typing.TYPE_CHECKING:
     from happysad.dataset.quarantine import Moved
     from happysad.images import Source
     from happysad.predictions import Prediction
+    from happysad.video.watching import Watched
 
 __all__ = ["app", "main"]
 
@@ -65,6 +66,14 @@ Groups = Annotated[
         help="A CSV with columns path,group: photos of one group (one person) stay together.",
     ),
 ]
+
+
+Unsure = Annotated[
+    bool, typer.Option("--unsure/--no-unsure", help="Whether it may say that it is unsure.")
+]
+
+# Of a film so many faces are said, those seen longest.
+_MOST_FACES = 12
 
 
 def main() -> NoReturn:
@@ -405,9 +414,7 @@ def predict(
             "already."
         ),
     ] = Faces.auto,
-    unsure: Annotated[
-        bool, typer.Option("--unsure/--no-unsure", help="Whether it may say that it is unsure.")
-    ] = True,
+    unsure: Unsure = True,
     drawn: Annotated[
         Path | None,
         typer.Option("--draw", metavar="FILE", help="Draw boxes and outcomes of one photo there."),
@@ -544,6 +551,151 @@ def _write_csv(answers: Iterator[Prediction], each: bool) -> int:
                 writer.writeheader()
             writer.writerow(row)
     return failed
+
+
+@app.command()
+def video(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A film.")],
+    model: Model = None,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Look at every N-th frame.")] = 1,
+    table: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row a face a frame.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the film with boxes and outcomes, without sound: .mp4 (MPEG-4 Part 2) or "
+            ".avi (Motion JPEG).",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where the outcomes over time are drawn [default: NAME-plot.png]."
+        ),
+    ] = None,
+    unsure: Unsure = True,
+) -> None:
+    """Tell happy from sad in a film, face by face.
+
+    Faces are followed from frame to frame; their outcomes are smoothed over half a second.
+    """
+    from happysad.classifier import SHIPPED, Classifier
+    from happysad.video.films import codec_of
+    from happysad.video.watching import watch
+
+    plot = plot or Path(f"{file.stem}-plot.png")
+    classifier = Classifier.load(model or SHIPPED, threads=1)  # more only wait for each other
+    watched = watch(file, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
+    _print_watched(watched, classifier.details.labels)
+    if table is not None:
+        _say(f"table: {table}")
+    if out is not None:
+        _say(f"film:  {out} ({codec_of(out)}, without sound)")
+    _say(f"plot:  {plot}")
+    if watched.cut_off:
+        _fail(f"{file}: {watched.cut_off}", 1)
+
+
+@app.command()
+def webcam(
+    model: Model = None,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Print a line a second instead of opening the page.")
+    ] = False,
+    camera: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Which camera, with --terminal; the page asks [default: 0]."
+        ),
+    ] = None,
+) -> None:
+    """Tell happy from sad in front of the webcam.
+
+    Opens the page's Live view in the browser. No picture is stored. Ctrl+C ends it.
+    """
+    if not terminal:
+        if camera is not None:
+            raise UsageError("--camera is for --terminal; the page lets you choose one")
+        what = "happysad webcam without --terminal"
+        _need("web", what, "fastapi", "uvicorn", "websockets", "prometheus_client")
+        from happysad.web.server import serve as run_serve
+        from happysad.web.settings import Settings
+
+        run_serve(Settings(port=0, model=model), browser=True, say=_say, view="#live")
+        return
+    from contextlib import suppress
+
+    from happysad.classifier import SHIPPED, Classifier
+    from happysad.video.camera import Camera, lines
+
+    classifier = Classifier.load(model or SHIPPED, threads=1)
+    with suppress(KeyboardInterrupt), Camera(camera or 0) as opened:
+        for line in lines(opened.frames(), classifier):
+            print(line, flush=True)  # noqa: T201
+
+
+def _print_watched(watched: Watched, labels: tuple[str, str]) -> None:
+    from happysad.predictions import UNSURE
+    from happysad.video.timeline import clock
+
+    outcomes = (labels[0], UNSURE, labels[1])
+    if watched.courses:
+        names = "".join(f"{name:>9}" for name in (*outcomes, f"p_{labels[1]}"))
+        _say(f"{'face':>5}{'from':>9}{'to':>9}{'frames':>8}{names}")
+    shown = watched.courses[:_MOST_FACES]
+    for course in shown:
+        frames = len(course.times)
+        _say(
+            f"{'' if course.track is None else course.track:>5}"
+            f"{clock(course.times[0]):>9}{clock(course.times[-1]):>9}{frames:>8,}"
+            + "".join(f"{course.labels[label] / frames:>9.0%}" for label in outcomes)
+            + f"{course.mean:>9.4f}"
+        )
+    if more := len(watched.courses) - len(shown):
+        _say(f"{more:,} more faces, none of them seen in more frames")
+    without = f", no face in {watched.faceless:,} of them" if watched.faceless else ""
+    _say(f"time:  {clock(watched.seconds)}, frames looked at: {watched.frames:,}{without}")
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this machine's need --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="HAPPYSAD_TOKEN", help="Let in only who knows it."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further name that the server goes by."),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where Teach keeps its photos and runs.")
+    ] = Path("happysad-teach"),
+    model: Model = None,
+) -> None:
+    """Serve the page and the REST interface on this machine.
+
+    Try photos, the webcam live, or teach it two classes of your own, in the browser.
+    """
+    _need("web", "happysad serve", "fastapi", "uvicorn", "websockets", "prometheus_client")
+    from happysad.web.server import serve as run_serve
+    from happysad.web.settings import Settings
+
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        hosts=tuple(allow_host or ()),
+        folder=folder,
+        model=model,
+    )
+    run_serve(settings, browser=open_, say=_say)
 
 
 @app.command()

@@ -148,7 +148,6 @@ def lines(
     frames: Iterator[Pixels],
     classifier: Classifier,
     *,
-    unsure: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
     """Say once a second what is seen: the outcome, each face's, and how many frames a second.
@@ -156,10 +155,9 @@ def lines(
     Args:
         frames: from a camera, RGB, uint8.
         classifier: what tells the outcomes.
-        unsure: False never says "unsure".
         clock: gives the time in seconds.
     """
-    follower = Follower(classifier, unsure=unsure)
+    follower = Follower(classifier)
     began, count = clock(), 0
     for frame in frames:
         tracked = follower.step(frame, clock())

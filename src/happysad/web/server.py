@@ -29,13 +29,16 @@ _HEADERS_SECONDS = 10.0
 _CONNECTIONS = 256
 
 
-def serve(settings: Settings, *, browser: bool, say: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings, *, browser: bool, say: Callable[[str], None], view: str = ""
+) -> None:
     """Serve until the process is told to end.
 
     Args:
         settings: where to listen, and so on.
         browser: whether to open the page.
         say: told the address.
+        view: what of the page is opened: "#live", or "" for its first view.
 
     Raises:
         UsageError: the address cannot be listened on.
@@ -51,7 +54,7 @@ def serve(settings: Settings, *, browser: bool, say: Callable[[str], None]) -> N
         say("Ctrl+C ends it")
         if browser:
             query = "" if settings.token is None else "?" + urlencode({"token": settings.token})
-            webbrowser.open(address + query)
+            webbrowser.open(address + query + view)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config(app, settings)).run([listening])
 

@@ -1,0 +1,117 @@
+"""happysad video and happysad webcam, as they are typed."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from happysad import cli
+from happysad.classifier import Classifier
+from happysad.errors import MissingExtraError
+from happysad.images import Pixels
+from happysad.video import camera
+from tests.classifiers import brightness_classifier
+from tests.films import film, party
+from tests.test_cli import happysad
+from tests.test_video_camera import Capture
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a classifier and two films, one of them cut off."""
+    room = tmp_path_factory.mktemp("room")
+    brightness_classifier(room / "model.onnx", looks_at="face", slope=0.1)
+    content = film(room / "party.avi", party(20)).read_bytes()
+    (room / "half.avi").write_bytes(content[: len(content) // 2])
+    (room / "text.mp4").write_text("no film")
+    return room
+
+
+def test_video_says_who_was_seen_and_what_it_wrote(room: Path, tmp_path: Path) -> None:
+    done = happysad(
+        "video", room / "party.avi", "--model", room / "model.onnx", "--every", "2",
+        "--csv", "a.csv", "--out", "a.mp4", cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    head, face, *rest = done.stdout.decode().splitlines()
+    assert head.split() == ["face", "from", "to", "frames", "happy", "unsure", "sad", "p_sad"]
+    assert face.split()[:4] == ["1", "0:00", "0:01", "10"]
+    assert rest == [
+        "time:  0:01, frames looked at: 10",
+        "table: a.csv",
+        "film:  a.mp4 (MPEG-4 Part 2, without sound)",
+        "plot:  party-plot.png",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.mp4", "party-plot.png"]
+
+
+def test_a_film_that_is_cut_off_gives_what_it_has_and_ends_with_1(
+    room: Path, tmp_path: Path
+) -> None:
+    done = happysad("video", room / "half.avi", "--model", room / "model.onnx", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "of its 20 frames can be read" in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+    assert (tmp_path / "half-plot.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["video", "none.mp4"], 1, "none.mp4: no such file"),
+        (["video", "ROOM/text.mp4"], 1, "text.mp4: not a film that can be read"),
+        (["video", "ROOM/party.avi", "--out", "a.gif"], 2, "a.gif: a film that is written ends in"),
+        (["video", "ROOM/party.avi", "--every", "0"], 2, "--every"),
+        (["webcam", "--terminal", "--camera", "97"], 1, "camera 97: there is none"),
+        (["webcam", "--camera", "1"], 2, "--camera is for --terminal"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(
+    room: Path, tmp_path: Path, arguments: list[str], status: int, said: str
+) -> None:
+    given = [argument.replace("ROOM", str(room)) for argument in arguments]
+    done = happysad(*given, cwd=tmp_path)
+    assert done.returncode == status
+    assert said in done.stderr.decode()
+    assert done.stdout == b""
+    assert list(tmp_path.iterdir()) == []
+    if "--every" not in arguments:  # there the usage stands above
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path) -> None:
+    server = pytest.importorskip("happysad.web.server", reason="needs the extra web")
+    came: dict[str, Any] = {}
+    monkeypatch.setattr(
+        server, "serve", lambda settings, **more: came.update(more, settings=settings)
+    )
+    cli.webcam(model=room / "model.onnx")
+    assert came["settings"].model == room / "model.onnx"
+    assert came["settings"].port == 0  # any: another one may be in use
+    assert (came["browser"], came["view"]) == (True, "#live")
+
+
+def test_webcam_without_the_extra_names_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"without --terminal .* \"happysad\[web\]\""):
+        cli.webcam()
+
+
+def test_webcam_in_the_terminal_ends_cleanly_on_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: Path
+) -> None:
+    def lines(frames: Iterator[Pixels], classifier: Classifier) -> Iterator[str]:
+        yield f"{next(frames).shape}"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(camera, "lines", lines)
+    cli.webcam(model=room / "model.onnx", terminal=True)
+    assert capsys.readouterr().out == "(4, 4, 3)\n"
+    assert "camera" not in {thread.name for thread in threading.enumerate()}
