@@ -216,3 +216,11 @@ def test_real_faces_that_move_keep_their_numbers(classifier: Classifier) -> None
         for one, (x, y, size) in zip(tracked, places, strict=True):
             assert x < one.face.x < one.face.x + one.face.width < x + size
             assert y < one.face.y < one.face.y + one.face.height < y + size
+
+
+def test_a_single_frame_is_answered_as_a_photo_is(classifier: Classifier) -> None:
+    scene = on_canvas(480, 640, (20, 30, 240), (400, 60, 160))
+    follower = Follower(classifier)
+    follower.step(scene)
+    assert follower.unsmoothed == classifier.predict(scene)
+    assert follower.prediction.p_sad == pytest.approx(follower.unsmoothed.p_sad)
