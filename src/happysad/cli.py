@@ -102,6 +102,10 @@ def _say(line: str = "") -> None:
     print(line)  # noqa: T201
 
 
+def _say_now(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
 def _need(extra: str, what: str, *modules: str) -> None:
     from importlib.util import find_spec
 
@@ -623,7 +627,7 @@ def webcam(
         from happysad.web.server import serve as run_serve
         from happysad.web.settings import Settings
 
-        run_serve(Settings(port=0, model=model), browser=True, say=_say, view="#live")
+        run_serve(Settings(port=0, model=model), browser=True, say=_say_now, view="#live")
         return
     from contextlib import suppress
 
@@ -633,7 +637,7 @@ def webcam(
     classifier = Classifier.load(model or SHIPPED, threads=1)
     with suppress(KeyboardInterrupt), Camera(camera or 0) as opened:
         for line in lines(opened.frames(), classifier):
-            print(line, flush=True)  # noqa: T201
+            _say_now(line)
 
 
 def _print_watched(watched: Watched, labels: tuple[str, str]) -> None:
@@ -695,7 +699,7 @@ def serve(
         folder=folder,
         model=model,
     )
-    run_serve(settings, browser=open_, say=_say)
+    run_serve(settings, browser=open_, say=_say_now)
 
 
 @app.command()

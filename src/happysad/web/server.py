@@ -29,15 +29,14 @@ _HEADERS_SECONDS = 10.0
 _CONNECTIONS = 256
 
 
-def serve(
-    settings: Settings, *, browser: bool, say: Callable[[str], None], view: str = ""
-) -> None:
+def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view: str = "") -> None:
     """Serve until the process is told to end.
 
     Args:
         settings: where to listen, and so on.
         browser: whether to open the page.
         say: told the address.
+        view: which view of the page opens, such as "#live".
         view: what of the page is opened: "#live", or "" for its first view.
 
     Raises:

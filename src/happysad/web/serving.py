@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
@@ -69,6 +70,8 @@ def load(model: Path | None) -> InUse:
     path = model or SHIPPED
     # The threads are those of the requests: a prediction in one of its own is faster altogether.
     classifier = Classifier.load(path, threads=1)
+    # Whatever is loaded on first use is loaded now.
+    classifier.predict(np.zeros((64, 64, 3), np.uint8))
     file = path / "model.onnx" if path.is_dir() else path
     name = path.resolve().name if path.is_dir() else path.stem
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
