@@ -20,8 +20,8 @@ def test_the_risk_is_kept_on_other_photos(risk: float) -> None:
     low, high = fit_unsure(p, y, risk, 0.5)
     assert 0 < low < 0.5 < high < 1
     other_p, other_y = calibrated(200_000, 1)
-    assert other_y[other_p < low].mean() < risk * 1.05
-    assert 1 - other_y[other_p >= high].mean() < risk * 1.05
+    answered = (other_p < low) | (other_p >= high)
+    assert ((other_p >= high) != other_y)[answered].mean() < risk * 1.05
     # and no more is left unanswered than needed
     wider = fit_unsure(p, y, 2 * risk, 0.5)
     assert wider[0] > low
@@ -62,7 +62,7 @@ def test_photos_of_neither_class_make_it_careful() -> None:
     low, high = fit_unsure(p, y, 0.02, 0.5)
     careful = fit_unsure(np.r_[p, neither], np.r_[y, np.full(2_000, 2)], 0.02, 0.5)
     assert careful[0] < low
-    assert careful[1] == high
+    assert careful[1] > high
 
 
 def test_unanswered_photos_count_for_coverage_alone() -> None:

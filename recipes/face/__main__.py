@@ -79,7 +79,7 @@ def main() -> None:
         targets = ((np.mean(taught, axis=0) + hard) / 2).astype(np.float32)
     student = trained("student", STUDENT, targets, STUDENT_EPOCHS, chosen.teachers)
 
-    ship(happy_or_sad(student), unseen, len(learned.classes), SHIPPED)
+    ship(happy_or_sad(student, learned), unseen, len(learned.classes), SHIPPED)
     figures = judge(Classifier.load(SHIPPED), chosen.data / "test")
     write_text(SHIPPED.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
     write_text(SHIPPED.with_name("MODEL_CARD.md"), card.write(SHIPPED, figures))

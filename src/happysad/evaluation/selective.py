@@ -21,43 +21,38 @@ Floats = NDArray[np.float64]
 def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tuple[float, float]:
     """Find the two thresholds between which a classifier had better say "unsure".
 
-    Each side answers as often as it can while at most `risk` of its answers are wrong, by the
-    upper 90 % bound of Clopper & Pearson (1934) on the photos given: after Geifman & El-Yaniv 2017
-    (arXiv:1705.08500), one side at a time.
+    It answers as often as it can while at most `risk` of its answers are wrong, by the upper 90 %
+    bound of Clopper & Pearson (1934) on the photos given: after Geifman & El-Yaniv 2017
+    (arXiv:1705.08500). Both thresholds are equally far from `threshold`.
 
     Args:
         p: calibrated probabilities of the second class on validation photos, shape (n,).
         y: their truth, shape (n,): 0 or 1, or anything else for a photo that is of neither class,
             for which every answer is wrong.
         risk: the share of wrong answers allowed, above 0 and below 1.
-        threshold: where the two sides meet if nothing is unsure.
+        threshold: where the two meet if nothing is unsure.
 
     Returns:
-        (low, high), low <= threshold <= high: below low the first class, from high on the second.
-        A side that cannot keep the risk never answers: low is 0, or high 1.
+        (low, high), low <= threshold <= high: below low the first class, from high on the second;
+        (0, 1) where the risk cannot be kept.
     """
-    p_second, truth = np.asarray(p, dtype=np.float64), np.asarray(y)
-    low = _largest(p_second[p_second < threshold], truth[p_second < threshold] != 0, risk)
-    above = p_second >= threshold
-    high = 1 - _largest(1 - p_second[above], truth[above] != 1, risk)
-    return min(low, threshold), max(high, threshold)
-
-
-def _largest(p: Floats, wrong: NDArray[np.bool_], risk: float) -> float:
-    """Give the largest p up to which the risk is kept, answering all that lie below it."""
     from scipy.stats import beta
 
-    order = np.argsort(p, kind="stable")
-    n = np.arange(1, len(p) + 1)
+    p_second, truth = np.asarray(p, dtype=np.float64), np.asarray(y)
+    sure = np.abs(p_second - threshold)
+    wrong = truth != (p_second >= threshold)
+    order = np.argsort(-sure, kind="stable")
+    n = np.arange(1, len(sure) + 1)
     errors = np.cumsum(wrong[order])
     bound = beta.ppf(_SURE, errors + 1, np.maximum(n - errors, 1e-9))
     kept = np.flatnonzero((bound <= risk) & (errors < n))
     if not len(kept):
-        return 0.0
+        return 0.0, 1.0
     last = kept[-1]
-    if last + 1 == len(p):
-        return 1.0
-    return float(p[order[last]] + p[order[last + 1]]) / 2
+    if last + 1 == len(sure):
+        return threshold, threshold
+    least = float(sure[order[last]] + sure[order[last + 1]]) / 2
+    return max(0.0, threshold - least), min(1.0, threshold + least)
 
 
 def selective(
