@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from paired import table
 from sklearn.model_selection import StratifiedGroupKFold
 
 from happysad.classifier import Classifier
@@ -24,8 +25,6 @@ from happysad.dataset.manifest import Manifest
 from happysad.files import write_text
 from happysad.training import fit
 from happysad.training.config import load
-
-_RESAMPLES = 2000
 
 
 def main() -> None:
@@ -50,8 +49,8 @@ def main() -> None:
             _train(split, model, run)
             right[model].append(_right(split, run))
             print(f"{run.name}: {right[model][-1].mean():.3f} (n = {len(judged[-1])})", flush=True)
-    photos = pd.concat(judged)
-    text = _table({model: np.concatenate(parts) for model, parts in right.items()}, photos)
+    answered = {model: np.concatenate(parts) for model, parts in right.items()}
+    text = table(answered, pd.concat(judged)["group"])
     print(text, end="")
     if chosen.write:
         write_text(chosen.write, text)
@@ -91,41 +90,6 @@ def _right(split: Manifest, run: Path) -> NDArray[np.bool_]:
     answers = Classifier.load(run).predict(split.files(rows))
     labels = np.array([answer.label for answer in answers])
     return np.asarray(labels == rows["label"].to_numpy())
-
-
-def _table(right: dict[str, NDArray[np.bool_]], photos: pd.DataFrame) -> str:
-    """Accuracy of each model, and its difference from the first in points."""
-    groups = pd.factorize(photos["group"])[0]
-    rng = np.random.default_rng(0)
-    weights = np.array(
-        [
-            np.bincount(
-                rng.integers(0, groups.max() + 1, groups.max() + 1), minlength=groups.max() + 1
-            )
-            for _ in range(_RESAMPLES)
-        ]
-    )[:, groups]
-    first = next(iter(right))
-
-    def span(values: NDArray[np.float64]) -> tuple[float, float]:
-        low, high = np.percentile((weights * values).sum(1) / weights.sum(1), [2.5, 97.5])
-        return float(low), float(high)
-
-    lines = [
-        f"| model | accuracy (95 %), n = {len(photos)} in {groups.max() + 1} groups "
-        f"| points above {first} (95 %) |",
-        "|---|---|---|",
-    ]
-    for model, values in right.items():
-        low, high = span(values.astype(float))
-        difference = values.astype(float) - right[first]
-        less, more = span(difference)
-        gain = f"{100 * difference.mean():+.1f} ({100 * less:+.1f} to {100 * more:+.1f})"
-        lines.append(
-            f"| {model} | {values.mean():.3f} ({low:.3f} to {high:.3f}) "
-            f"| {'' if model == first else gain} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

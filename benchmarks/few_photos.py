@@ -1,0 +1,108 @@
+"""What does `happysad train` make of a hundred photos, and how long does it take?
+
+    python benchmarks/few_photos.py DIR --models classic compact face --write FILE
+
+Groups of near-duplicates are drawn until a hundred photos are together, as many of each class as
+DIR has; they become a folder of their own (of links), on which every model is trained by `happysad
+train` with its defaults, validation and test taken from the hundred. All other photos of DIR are
+judged. So several times, with other photos. Times are of whole commands, from folder to report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from paired import table
+
+from happysad.classifier import Classifier
+from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.manifest import Manifest
+from happysad.files import write_text
+
+
+def main() -> None:
+    """Train every model on every draw, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--models", nargs="+", default=["classic", "compact", "face"])
+    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+
+    right: dict[str, list[NDArray[np.bool_]]] = {model: [] for model in chosen.models}
+    seconds: dict[str, list[float]] = {model: [] for model in chosen.models}
+    judged: list[pd.DataFrame] = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        manifest = check(chosen.data, work / "check", CheckSettings()).manifest
+        for draw in range(chosen.draws):
+            learned = _draw(manifest, chosen.photos, draw)
+            few = work / f"few-{draw}"
+            _link(manifest, learned, few)
+            others = manifest.used.drop(learned.index)
+            judged.append(others)
+            for model in chosen.models:
+                run = work / f"{model}-{draw}"
+                began = time.perf_counter()
+                _train(few, model, run)
+                seconds[model].append(time.perf_counter() - began)
+                answers = Classifier.load(run).predict(manifest.files(others))
+                labels = np.array([answer.label for answer in answers])
+                right[model].append(np.asarray(labels == others["label"].to_numpy()))
+                said = f"{right[model][-1].mean():.3f} (n = {len(others)})"
+                print(f"{run.name}: {said}, {seconds[model][-1]:.0f} s", flush=True)
+    answered = {model: np.concatenate(parts) for model, parts in right.items()}
+    took = ", ".join(f"{model} {median(times):.0f}" for model, times in seconds.items())
+    text = table(answered, pd.concat(judged)["group"])
+    text += (
+        f"\nTrained on {chosen.photos} photos, {chosen.draws} draws; the other photos are judged. "
+        f"Seconds of a whole `happysad train`, median: {took}.\n"
+    )
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _draw(manifest: Manifest, count: int, seed: int) -> pd.DataFrame:
+    """Draw whole groups until each class has its share of `count`."""
+    used = manifest.used
+    rng = np.random.default_rng(seed)
+    wanted = (used["label"].value_counts(normalize=True) * count).round().astype(int)
+    taken: list[str] = []
+    have = dict.fromkeys(wanted.index, 0)
+    for group in rng.permutation(sorted(set(used["group"]))):
+        rows = used[used["group"] == group]
+        label = rows["label"].iloc[0]
+        if have[label] + len(rows) <= wanted[label]:
+            have[label] += len(rows)
+            taken.append(group)
+    return used[used["group"].isin(taken)]
+
+
+def _link(manifest: Manifest, rows: pd.DataFrame, folder: Path) -> None:
+    for file, label in zip(manifest.files(rows), rows["label"], strict=True):
+        link = folder / label / file.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file.resolve())
+
+
+def _train(photos: Path, model: str, run: Path) -> None:
+    command = [sys.executable, "-m", "happysad", "train", str(photos), "--model", model]
+    command += ["--out", str(run), "--check-folder", str(run.with_name(f"{run.name}-check"))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+
+
+if __name__ == "__main__":
+    main()
