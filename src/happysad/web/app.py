@@ -1,4 +1,4 @@
-"""The app: the page, the REST server and the Live view, behind the guard and the limits."""
+"""The app: the page, the REST server, Live and Teach, behind the guard and the limits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from happysad import __version__
-from happysad.web import live, rest
+from happysad.web import live, rest, teach
 from happysad.web.answers import handle_errors
+from happysad.web.jobs import Jobs
 from happysad.web.limits import Limits, WholeRequests
 from happysad.web.metrics import Metrics
 from happysad.web.security import Guard, SafeHeaders
@@ -49,9 +50,11 @@ def create_app(settings: Settings) -> FastAPI:
         metrics=metrics,
         threads=CapacityLimiter(settings.workers),
     )
+    app.state.jobs = Jobs(settings.folder)
     handle_errors(app)
     app.include_router(rest.router)
     app.include_router(live.router)
+    app.include_router(teach.router)
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     # The last one added is the outermost.

@@ -26,7 +26,7 @@ from happysad.web.card import card
 from happysad.web.rows import ERRORS, PICTURE, PICTURES, Alive, EachRow, ModelRow, PhotoRow
 from happysad.web.serving import InUse, Serving, serving
 
-__all__ = ["Faces", "model_row", "name_of", "router"]
+__all__ = ["Faces", "model_row", "name_of", "photos_of", "router"]
 
 router = APIRouter()
 
@@ -66,7 +66,7 @@ async def predict(
     """
     server = serving(request)
     _check(faces, server.in_use.classifier.details.looks_at)
-    photos = await _photos(request, server.settings.max_files)
+    photos = await photos_of(request, server.settings.max_files)
     answers: list[Prediction | None] = [None] * len(photos)
 
     async def answer(place: int) -> None:
@@ -192,8 +192,12 @@ def _check(faces: Faces, looks_at: LooksAt) -> None:
         raise UsageError("faces=off: this classifier looks at whole photos and at their faces")
 
 
-async def _photos(request: Request, most: int) -> list[tuple[str | None, bytes]]:
-    """Give the photos of a request with their names, None where the body is one."""
+async def photos_of(request: Request, most: int) -> list[tuple[str | None, bytes]]:
+    """Give the photos of a request with their names, None where the body is one.
+
+    Raises:
+        HTTPException: it is no form, has no photos, or more than `most`.
+    """
     kind, _ = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
         return [(None, await request.body())]

@@ -1,0 +1,337 @@
+"""Teach: photos come in, are checked and learned from; what came of it is seen and used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, FastAPI, Path
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse
+
+from happysad.errors import ImageError, MissingExtraError, RunError
+from happysad.web.jobs import FILES, BusyError, Job, Jobs, SlowError
+from happysad.web.rest import model_row, photos_of
+from happysad.web.rows import ERRORS, PICTURES, Failure, ModelRow
+from happysad.web.security import REPORT_POLICY
+from happysad.web.serving import load, serving
+
+__all__ = ["FEWEST", "router"]
+
+#: A training needs so many photos of each class.
+FEWEST = 10
+
+
+@contextlib.asynccontextmanager
+async def _ending(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.jobs.close()
+
+
+router = APIRouter(lifespan=_ending)
+
+# What the extra train brings.
+_MODULES = ("cleanvision", "keras", "matplotlib", "onnx", "pandas", "scipy", "sklearn")
+
+_Number = Annotated[int, Field(ge=1, le=999_999_999)]
+
+
+class Label(StrEnum):
+    """A class."""
+
+    happy = "happy"
+    sad = "sad"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(_Row):
+    """How many photos there are of each class."""
+
+    happy: int
+    sad: int
+
+
+class Refused(_Row):
+    """A photo that was not kept, and why."""
+
+    path: str | None
+    error: str
+
+
+class Added(_Row):
+    """What became of the photos of a request."""
+
+    added: int
+    known: int
+    refused: list[Refused]
+    counts: Counts
+
+
+class Emptied(_Row):
+    """What is left."""
+
+    counts: Counts
+
+
+class Found(_Row):
+    """What a check found, and its page."""
+
+    findings: dict[str, int]
+    report: str
+
+
+class RunRow(_Row):
+    """A finished run: how good it is on how many test photos, its page and its classifier."""
+
+    id: int
+    balanced_accuracy: float | None
+    n_test: int
+    report: str
+    model: str
+
+
+class Overview(_Row):
+    """All of Teach."""
+
+    available: bool
+    counts: Counts
+    job: Job | None
+    runs: list[RunRow]
+    in_use: int | None
+
+
+class Use(BaseModel):
+    """A run, or none: the classifier that comes with happysad."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    run: _Number | None
+
+
+def _answers(*codes: int, method: str = "post") -> dict[int | str, dict[str, Any]]:
+    reasons = {
+        404: "there is no such run or file",
+        409: "a training or a check is running",
+        422: "photos that cannot be learned from, or a wrong parameter",
+        500: "the folder cannot be used",
+        501: "the extra train is not installed",
+        507: "the disk is full",
+    }
+    answers = dict(ERRORS[method])
+    for code in codes:
+        answers[code] = {"model": Failure, "description": reasons[code]}
+    return answers
+
+
+@router.get("/v1/teach", response_model=Overview, responses=_answers(500, method="get"))
+def overview(request: Request) -> dict[str, Any]:
+    """Say what there is: photos, the last training, runs, and which of these answers."""
+    jobs = _jobs(request)
+    return {
+        "available": _available(),
+        "counts": jobs.photos.counts(),
+        "job": jobs.job(),
+        "runs": [
+            {
+                "id": run.id,
+                "balanced_accuracy": run.balanced_accuracy,
+                "n_test": run.n_test,
+                "report": f"/v1/teach/runs/{run.id}/report.html",
+                "model": f"/v1/teach/runs/{run.id}/model.onnx",
+            }
+            for run in jobs.runs()
+        ],
+        "in_use": _in_use(request),
+    }
+
+
+@router.post(
+    "/v1/teach/photos/{label}",
+    response_model=Added,
+    responses=_answers(507),
+    openapi_extra=PICTURES,
+)
+async def add_photos(request: Request, label: Label) -> JSONResponse:
+    """Keep photos of a class.
+
+    Send a form with the photos as `files`, or one photo as the body. They are kept as they are,
+    named by their content: the same file again is known. What is no photo is refused.
+    """
+    server, photos = serving(request), _jobs(request).photos
+    added = known = 0
+    refused: list[dict[str, str | None]] = []
+    for name, data in await photos_of(request, server.settings.max_files):
+        shown, most = name or "the picture", server.settings.max_pixels
+
+        def work(shown: str = shown, data: bytes = data, most: int = most) -> bool:
+            return photos.add(label.value, data, shown, max_pixels=most)
+
+        try:
+            if await server.work(work):
+                added += 1
+            else:
+                known += 1
+        except ImageError as error:
+            refused.append({"path": name, "error": str(error)})
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise HTTPException(507, f"photos cannot be kept: {reason}") from error
+    counts = photos.counts()
+    return JSONResponse({"added": added, "known": known, "refused": refused, "counts": counts})
+
+
+@router.delete("/v1/teach/photos/{label}", response_model=Emptied, responses=_answers(409, 500))
+def empty_class(request: Request, label: Label) -> dict[str, Any]:
+    """Delete a class's photos. Runs keep what they learned, and their reports."""
+    jobs = _jobs(request)
+    try:
+        jobs.empty(label.value)
+    except BusyError as error:
+        raise HTTPException(409, str(error)) from None
+    return {"counts": jobs.photos.counts()}
+
+
+@router.post("/v1/teach/check", response_model=Found, responses=_answers(409, 422, 500, 501))
+def check(request: Request) -> dict[str, Any]:
+    """Look for what is wrong with the photos."""
+    jobs = _jobs(request)
+    _need_extra("Teach's check")
+    _need_photos(jobs, 1)
+    # The rest of the request's time is for the answer.
+    seconds = 0.9 * serving(request).settings.request_seconds
+    try:
+        counts = jobs.check(seconds)
+    except BusyError as error:
+        raise HTTPException(409, str(error)) from None
+    except RunError as error:
+        raise HTTPException(422, str(error)) from None
+    except SlowError as error:
+        raise HTTPException(503, str(error)) from None
+    findings = {name: count for name, count in counts.items() if count}
+    return {"findings": findings, "report": "/v1/teach/check/report.html"}
+
+
+@router.get(
+    "/v1/teach/check/report.html",
+    response_class=FileResponse,
+    responses=_answers(404, method="get"),
+)
+def check_report(request: Request) -> FileResponse:
+    """Give the last check's page."""
+    file = _jobs(request).check_report
+    if not file.is_file():
+        raise HTTPException(404, "nothing was checked yet")
+    return _file(file, "text/html")
+
+
+@router.post(
+    "/v1/teach/train",
+    status_code=202,
+    response_model=Job,
+    responses=_answers(409, 422, 500, 501),
+)
+def train(request: Request) -> Job:
+    """Begin to learn from the photos, as `happysad train` does; one training at a time."""
+    jobs = _jobs(request)
+    _need_extra("Teach's training")
+    _need_photos(jobs, FEWEST)
+    try:
+        return jobs.train()
+    except BusyError as error:
+        raise HTTPException(409, str(error)) from None
+
+
+@router.post("/v1/teach/stop", response_model=Job, responses=_answers(409, 500))
+def stop(request: Request) -> Job:
+    """End the training that runs, and remove what it has written."""
+    try:
+        job = _jobs(request).stop()
+    except BusyError as error:
+        raise HTTPException(409, str(error)) from None
+    if job is None:
+        raise HTTPException(409, "there is no training to stop")
+    return job
+
+
+@router.get("/v1/teach/job", response_model=Job | None, responses=_answers(500, method="get"))
+def job(request: Request) -> Job | None:
+    """Say how far the last training is, or how it ended."""
+    return _jobs(request).job()
+
+
+@router.post("/v1/teach/use", response_model=ModelRow, responses=_answers(404, 422, 500))
+async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any]:
+    """Let a run's classifier answer from now on, everywhere; null for the one that ships."""
+    server = serving(request)
+    file = None
+    if chosen.run is not None:
+        file = _jobs(request).file(chosen.run, "model.onnx")
+        if file is None:
+            raise HTTPException(404, f"there is no finished run {chosen.run}")
+    loaded = await server.work(lambda: load(file))
+    if chosen.run is not None:
+        loaded = replace(loaded, name=f"run {chosen.run}")
+    # One assignment: a request that was begun before ends with the classifier it has.
+    server.in_use = loaded
+    return model_row(loaded)
+
+
+@router.get(
+    "/v1/teach/runs/{run}/{name:path}",
+    response_class=FileResponse,
+    responses=_answers(404, method="get"),
+)
+def run_file(request: Request, run: Annotated[_Number, Path()], name: str) -> FileResponse:
+    """Give a run's report, its classifier or one of its plots."""
+    file = _jobs(request).file(run, name)
+    if file is None:
+        raise HTTPException(404, "there is no such run, or no such file of it")
+    return _file(file, FILES[name], f"happysad-run-{run}.onnx" if name == "model.onnx" else None)
+
+
+def _file(file: os.PathLike[str], media_type: str, download: str | None = None) -> FileResponse:
+    headers = {}
+    if media_type == "text/html":
+        # Its own style and pictures stand in it. Sandboxed: it is none of this server's pages.
+        headers["Content-Security-Policy"] = f"{REPORT_POLICY}; sandbox"
+    return FileResponse(file, media_type=media_type, filename=download, headers=headers)
+
+
+def _jobs(request: Request) -> Jobs:
+    jobs = request.app.state.jobs
+    assert isinstance(jobs, Jobs)
+    return jobs
+
+
+def _in_use(request: Request) -> int | None:
+    jobs, file = _jobs(request), serving(request).in_use.file
+    ours = [run.id for run in jobs.runs() if jobs.run(run.id) == file.parent]
+    return ours[0] if ours else None
+
+
+def _available() -> bool:
+    return all(find_spec(module) is not None for module in _MODULES)
+
+
+def _need_extra(what: str) -> None:
+    if not _available():
+        raise HTTPException(501, str(MissingExtraError(what, "train")))
+
+
+def _need_photos(jobs: Jobs, fewest: int) -> None:
+    counts = jobs.photos.counts()
+    if min(counts.values()) < fewest:
+        there = " and ".join(f"{count} {label}" for label, count in counts.items())
+        raise HTTPException(
+            422, f"{fewest} photos or more of each class are needed; there are {there}"
+        )
