@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     # The last one added is the outermost.
-    app.add_middleware(Limits, settings=settings)
+    app.add_middleware(Limits, settings=settings, metrics=metrics)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(WholeRequests)
     app.add_middleware(Watch, metrics=metrics)

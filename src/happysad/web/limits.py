@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from happysad.web.answers import failure
+from happysad.web.metrics import Metrics
 from happysad.web.settings import Settings
 
 __all__ = ["Limits", "WholeRequests"]
@@ -24,10 +25,11 @@ class Limits:
     has come; no more than `max_body` bytes of it are ever held.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         """Wrap an app."""
         self._app = app
         self._settings = settings
+        self._metrics = metrics
         self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,10 +43,12 @@ class Limits:
             await response(scope, receive, send)
         else:
             self._now += 1
+            self._metrics.busy.set(self._now)
             try:
                 await self._limited(scope, receive, send)
             finally:
                 self._now -= 1
+                self._metrics.busy.set(self._now)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         size = 0

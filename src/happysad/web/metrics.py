@@ -35,6 +35,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.busy = Gauge(
+            "happysad_requests_busy",
+            "Requests with a body that are not answered yet.",
+            registry=self._registry,
+        )
         self.photos = Counter(
             "happysad_photos",
             "Photos answered, by outcome; error where one could not be read.",

@@ -25,6 +25,8 @@ __all__ = ["serve"]
 _GOODBYE = 5
 # A client has so many seconds to send a request's line and headers.
 _HEADERS_SECONDS = 10.0
+# One that is refused before is listened to for so many seconds more.
+_LISTEN = 1.0
 # More connections than this are closed at once. Each costs some kilobytes.
 _CONNECTIONS = 256
 
@@ -82,6 +84,7 @@ class Protocol(H11Protocol):
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -89,15 +92,19 @@ class Protocol(H11Protocol):
         if len(self.connections) > _CONNECTIONS:
             self._end(503, "too many connections; try again")
         else:
-            self._wait()
+            self._wait(_HEADERS_SECONDS, self._late)
 
     def data_received(self, data: bytes) -> None:
         """Wait on for as long as the headers are not whole."""
+        if self._ended:
+            return
         super().data_received(data)
+        if self._ended:
+            return
         if self.conn.their_state is not h11.IDLE:
             self._stop()
         elif self._timer is None:
-            self._wait()
+            self._wait(_HEADERS_SECONDS, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -108,8 +115,8 @@ class Protocol(H11Protocol):
         """Answer what is no HTTP."""
         self._end(400, msg)
 
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(_HEADERS_SECONDS, self._late)
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        self._timer = self.loop.call_later(seconds, then)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -122,22 +129,26 @@ class Protocol(H11Protocol):
             self._end(408, "the request came too slowly")
 
     def _end(self, status: int, error: str) -> None:
+        """Answer, and listen on for a moment: else the client would find a broken connection."""
+        self._ended = True
         if self.transport.is_closing():
             return
-        body = json.dumps({"error": error}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = json.dumps({"error": error}).encode()
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            ]
             for event in (
                 h11.Response(status_code=status, headers=headers),
                 h11.Data(data=body),
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+            self.transport.write_eof()
+        self._stop()
+        self._wait(_LISTEN, self.transport.close)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from urllib.parse import quote
@@ -22,7 +23,7 @@ _GONE = 499
 
 
 class Watch:
-    """Logs and counts; answers 500 where something went wrong that nobody foresaw.
+    """Logs and counts; where something went wrong that nobody foresaw, answers 500, or 1011.
 
     The log says the path without what follows its question mark. What was only looked at, and
     was there, is logged at level DEBUG.
@@ -35,9 +36,26 @@ class Watch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
-            return
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            _LOG.exception("%s failed", quote(scope["path"]))
+            with contextlib.suppress(Exception):  # it may be closed already
+                await send({"type": "websocket.close", "code": 1011})
+        finally:
+            seconds = time.perf_counter() - began
+            _LOG.info("%s %s ended after %.0f s", _client(scope), quote(scope["path"]), seconds)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = 0
 
         async def sending(message: Message) -> None:
@@ -66,14 +84,17 @@ class Watch:
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.seconds.labels(route).observe(seconds)
-        client = (scope.get("client") or ("-",))[0]
         level = logging.DEBUG if method == "GET" and status < 400 else logging.INFO
         _LOG.log(
             level,
             "%s %s %s %d %.0f ms",
-            client,
+            _client(scope),
             method,
             quote(scope["path"]),
             status,
             seconds * 1000,
         )
+
+
+def _client(scope: Scope) -> str:
+    return str((scope.get("client") or ("-",))[0])

@@ -1,0 +1,276 @@
+"""What single requests are answered; the rows are those of the command line and of Python."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from happysad import Classifier
+from happysad.classifier import SHIPPED
+from happysad.web.app import create_app
+from happysad.web.rest import name_of
+from tests.classifiers import brightness_classifier
+from tests.pictures import encoded, photo
+from tests.web import client, portrait, settings
+
+REAL = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    with client(create_app(settings(tmp_path_factory.mktemp("web")))) as one:
+        yield one
+
+
+@pytest.fixture
+def bright(tmp_path: Path) -> Iterator[TestClient]:
+    model = brightness_classifier(tmp_path / "bright.onnx")
+    with client(create_app(settings(tmp_path, model=model))) as one:
+        yield one
+
+
+def form(*photos: tuple[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("files", one) for one in photos]
+
+
+def rows_of_command_line(folder: Path, names: list[str], *options: str) -> list[Any]:
+    command = [sys.executable, "-m", "happysad", "predict", *names, "--json", *options]
+    done = subprocess.run(command, capture_output=True, cwd=folder, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_server_command_line_and_python_give_identical_rows(
+    shipped: TestClient, tmp_path: Path
+) -> None:
+    """Faces, none, grey, transparent, turned, damaged and no picture at all."""
+    pictures = {
+        "portrait.jpg": portrait(),
+        "blobs.png": encoded(photo(1)),
+        "small.gif": encoded(photo(2, 5, 7), "gif"),
+        "clear.webp": encoded(np.dstack([photo(3), photo(4)[..., 0]]), "webp"),
+        "half.jpg": portrait()[:9000],
+        "notes.txt": b"no picture",
+        "empty.png": b"",
+    }
+    for name, data in pictures.items():
+        (tmp_path / name).write_bytes(data)
+    names = list(pictures)
+    for each, options in ((False, ()), (True, ("--faces", "each", "--no-unsure"))):
+        query = {"faces": "each", "unsure": "false"} if each else {}
+        answer = shipped.post("/v1/predict", files=form(*pictures.items()), params=query)
+        assert answer.status_code == 200
+        from_python = [
+            row
+            for one in Classifier.default().predict(
+                [str(tmp_path / name) for name in names], unsure=not each
+            )
+            for row in (one.face_rows() if each else [one.row()])
+        ]
+        for row in from_python:
+            row["path"] = Path(row["path"]).name
+            row["error"] = row["error"] and row["error"].replace(f"{tmp_path}/", "")
+        assert answer.json() == rows_of_command_line(tmp_path, names, *options) == from_python
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real pictures are not here")
+def test_identical_rows_for_a_hundred_real_pictures(shipped: TestClient) -> None:
+    scenes = sorted(str(file) for file in (REAL / "scenes").glob("*/*"))
+    crops = sorted(str(file) for file in (REAL / "faces" / "test").glob("*/*"))
+    chosen = random.Random(0).sample(scenes, 60) + random.Random(1).sample(crops, 40)
+    from_python = [one.row() for one in Classifier.default().predict(chosen)]
+    rows = []
+    for start in range(0, 100, 20):
+        files = [(name, Path(name).read_bytes()) for name in chosen[start : start + 20]]
+        rows += shipped.post("/v1/predict", files=form(*files)).json()
+    assert rows_of_command_line(Path.cwd(), chosen) == from_python
+    for row in from_python:
+        whole, row["path"] = row["path"], Path(row["path"]).name
+        row["error"] = row["error"] and row["error"].replace(whole, row["path"])
+    assert rows == from_python
+    assert sum(bool(row["faces"]) for row in rows) > 50
+
+
+def test_a_body_is_one_photo(shipped: TestClient) -> None:
+    row = Classifier.default().predict(portrait()).row()
+    for kind in ("image/jpeg", "application/octet-stream", "text/plain; x", ""):
+        answer = shipped.post("/v1/predict", content=portrait(), headers={"Content-Type": kind})
+        assert answer.json() == [row], kind
+
+
+def test_faces_off_takes_the_picture_for_a_face(shipped: TestClient) -> None:
+    crop = encoded(photo(1, 48, 48, 1))
+    answer = shipped.post("/v1/predict?faces=off&unsure=false", content=crop).json()
+    assert answer == [Classifier.default().predict(crop, faces=False, unsure=False).row()]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("faces=each", "faces=each: this classifier looks at whole photos, not at faces"),
+        ("faces=off", "faces=off: this classifier looks at whole photos, not at faces"),
+        ("faces=some", "query faces: input should be 'auto', 'each' or 'off'"),
+        ("unsure=perhaps", "query unsure: input should be a valid boolean"),
+    ],
+)
+def test_parameters_that_cannot_be(bright: TestClient, query: str, error: str) -> None:
+    answer = bright.post(f"/v1/predict?{query}", content=encoded(photo(1)))
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("party.jpg", "party.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("/etc/passwd", "passwd"),
+        ("C:\\photos\\party.jpg", "party.jpg"),
+        ("a\\..\\b/c.jpg", "c.jpg"),
+        ("..", ".."),
+        ("", ""),
+        ("Grüße ☺.jpg", "Grüße ☺.jpg"),
+        ("line\nbreak.jpg", "line\nbreak.jpg"),
+    ],
+)
+def test_a_files_name_is_cut_to_its_last_part(sent: str, name: str) -> None:
+    assert name_of(sent) == name
+
+
+@pytest.mark.parametrize("name", ["../../x.jpg", "..", "%2e%2e%2fx.jpg", "x\x01.jpg", "☺" * 90])
+def test_a_weird_name_is_only_said_again(bright: TestClient, tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    [row] = bright.post("/v1/predict", files=form((name, b"no picture"))).json()
+    assert "/" not in row["path"]
+    assert row["error"] == f"{row['path']}: not an image (allowed by content: jpeg, png, bmp, " + (
+        "gif, webp, tiff)"
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_decided_is_a_picture_with_the_answer(shipped: TestClient) -> None:
+    answer = shipped.post("/v1/explain", content=portrait())
+    picture = Image.open(io.BytesIO(answer.content))
+    assert (picture.format, picture.size) == ("PNG", (384, 384))
+    face = Classifier.default().predict(portrait()).faces[0]
+    assert answer.headers["x-happysad-label"] == face.label
+    assert float(answer.headers["x-happysad-p-sad"]) == face.p_sad
+    assert shipped.post("/v1/explain?face=1", content=portrait()).content == answer.content
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "error"),
+    [
+        ("?face=2", "portrait", "face=2: the photo has one face"),
+        ("", "blobs", "face=1: the photo has no face"),
+        ("?face=0", "portrait", "query face: input should be greater than or equal to 1"),
+        ("", "", "the picture: the file is empty"),
+    ],
+)
+def test_what_cannot_be_explained(shipped: TestClient, query: str, body: str, error: str) -> None:
+    data = {"portrait": portrait(), "blobs": encoded(photo(1)), "": b""}[body]
+    answer = shipped.post(f"/v1/explain{query}", content=data)
+    assert (answer.status_code, answer.json()) == (422, {"error": error})
+
+
+def test_the_model_says_what_it_is(bright: TestClient, shipped: TestClient, tmp_path: Path) -> None:
+    own, ships = bright.get("/v1/model").json(), shipped.get("/v1/model").json()
+    digest = hashlib.sha256((tmp_path / "bright.onnx").read_bytes()).hexdigest()
+    assert (own["name"], own["sha256"], own["shipped"]) == ("bright", digest, False)
+    assert own["details"]["labels"] == ["happy", "sad"]
+    assert (ships["name"], ships["shipped"]) == (SHIPPED.stem, True)
+    assert ships["details"]["looks_at"] == "face"
+
+
+def test_another_classifier_answers_as_soon_as_it_is_in_use(
+    bright: TestClient, tmp_path: Path
+) -> None:
+    from happysad.web.serving import load
+
+    white = encoded(np.full((9, 9, 3), 255, np.uint8))
+    assert bright.post("/v1/predict", content=white).json()[0]["label"] == "sad"
+    other = load(brightness_classifier(tmp_path / "dark.onnx", slope=-0.1))
+    bright.app.state.serving.in_use = other  # type: ignore[attr-defined]
+    assert bright.post("/v1/predict", content=white).json()[0]["label"] == "happy"
+    assert bright.get("/v1/model").json()["name"] == "dark"
+
+
+def test_the_card_is_html_without_scripts(bright: TestClient, shipped: TestClient) -> None:
+    card = shipped.get("/v1/card")
+    assert card.headers["content-type"].startswith("text/html")
+    assert card.text.startswith("<h1>")
+    assert "<table>" in card.text or "<li>" in card.text
+    serving = bright.app.state.serving  # type: ignore[attr-defined]
+    serving.in_use = replace(serving.in_use, name="<script>alert(1)</script> [x](javascript:1)")
+    own = bright.get("/v1/card").text
+    assert "<script>" not in own
+    assert "<a " not in own
+    assert "&lt;script&gt;" in own
+    assert "<td>brightness</td>" in own
+
+
+def test_metrics_count_what_was_asked_and_answered(bright: TestClient) -> None:
+    bright.post("/v1/predict", files=form(("a.png", encoded(photo(1))), ("b.png", b"")))
+    bright.get("/v1/nothing-of-that-name")
+    bright.request("BREW", "/v1/predict")
+    text = bright.get("/metrics").text
+    for line in (
+        'happysad_requests_total{method="POST",route="/v1/predict",status="200"} 1.0',
+        'happysad_requests_total{method="GET",route="other",status="404"} 1.0',
+        'happysad_requests_total{method="other",route="/v1/predict",status="405"} 1.0',
+        'happysad_photos_total{outcome="error"} 1.0',
+        "process_resident_memory_bytes",
+    ):
+        assert line in text
+    assert "nothing-of-that-name" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/static/nothing.js", 404),
+        ("GET", "/static/../app.py", 404),
+        ("GET", "/static/%2e%2e/app.py", 404),
+        ("GET", "/static/..%2f..%2fclassifier.py", 404),
+        ("GET", "/v1/predict", 405),
+        ("GET", "/docs", 404),
+        ("DELETE", "/", 405),
+    ],
+)
+def test_every_error_is_one_line_of_json(
+    bright: TestClient, method: str, path: str, status: int
+) -> None:
+    answer = bright.request(method, path)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_an_error_that_nobody_foresaw_is_answered_and_logged(
+    bright: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret")
+
+    monkeypatch.setattr("happysad.web.rest.decode", broken)
+    answer = bright.post("/v1/predict", content=encoded(photo(1)))
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "an internal error; the server's log says more"}
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "the secret" in caplog.text
+    assert bright.get("/healthz").status_code == 200

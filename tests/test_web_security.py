@@ -1,0 +1,227 @@
+"""Who comes in, and what every answer tells the browser."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient, WebSocketDenialResponse
+
+from happysad.web.app import create_app
+from happysad.web.security import COOKIE
+from tests.classifiers import brightness_classifier
+from tests.pictures import encoded, photo
+from tests.web import ADDRESS, LIVE, client, settings
+
+TOKEN = "a-token.of_80~bits+/=="
+
+
+def make(tmp_path: Path, **given: Any) -> FastAPI:
+    return create_app(
+        settings(tmp_path, model=brightness_classifier(tmp_path / "model.onnx"), **given)
+    )
+
+
+@pytest.fixture
+def open_(tmp_path: Path) -> Iterator[TestClient]:
+    with client(make(tmp_path)) as one:
+        yield one
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[TestClient]:
+    with client(make(tmp_path, token=TOKEN)) as one:
+        yield one
+
+
+def refused(one: TestClient, headers: dict[str, Any]) -> int:
+    """The status that a WebSocket is refused with; 0 where it is not."""
+    try:
+        with one.websocket_connect(LIVE, headers=headers) as view:
+            view.send_bytes(encoded(photo(1)))
+            assert "label" in view.receive_json()
+    except WebSocketDenialResponse as answer:
+        assert list(answer.json()) == ["error"]
+        return int(answer.status_code)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("LOCALHOST:9000", 200),  # a port of another machine, brought here by ssh -L
+        ("[::1]:8000", 200),
+        ("127.0.0.2", 200),
+        ("happysad.example", 421),
+        ("evil.com:8000", 421),
+        ("localhost.evil.com", 421),
+        ("127.0.0.1.evil.com", 421),
+        ("127.0.0.1@evil.com", 421),
+        ("192.168.0.7:8000", 421),
+        ("", 421),
+        ("[::1", 200),
+        ("[", 421),
+    ],
+)
+def test_only_this_machines_names_are_answered(open_: TestClient, host: str, status: int) -> None:
+    assert open_.get("/v1/model", headers={"Host": host}).status_code == status
+    assert open_.post("/v1/predict", headers={"Host": host}).status_code in (status, 422)
+    assert refused(open_, {"Host": host}) == (0 if status == 200 else status)
+    assert open_.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("192.168.0.7:8000", 200),  # an address cannot be rebound
+        ("happysad.example", 200),
+        ("HAPPYSAD.EXAMPLE:443", 200),
+        ("evil.com", 421),
+    ],
+)
+def test_names_of_a_server_for_others(tmp_path: Path, host: str, status: int) -> None:
+    app = make(tmp_path, host="0.0.0.0", token=TOKEN, hosts=("happysad.example",))
+    with client(app) as one:
+        headers = {"Host": host, "Authorization": f"Bearer {TOKEN}"}
+        assert one.get("/v1/model", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (ADDRESS, 200),
+        ("https://127.0.0.1:8000", 200),  # behind a proxy that speaks TLS
+        ("http://127.0.0.1:8001", 403),
+        ("http://localhost:8000", 403),
+        ("http://evil.com", 403),
+        ("http://127.0.0.1:8000.evil.com", 403),
+        ("http://evil.com@127.0.0.1:8000", 403),
+        ("null", 403),
+        ("", 403),
+        ("http://[", 403),
+    ],
+)
+def test_only_its_own_pages_may_ask(open_: TestClient, origin: str, status: int) -> None:
+    headers = {"Origin": origin}
+    body = encoded(photo(1))
+    assert open_.post("/v1/predict", content=body, headers=headers).status_code == status
+    assert open_.get("/v1/model", headers=headers).status_code == status
+    assert open_.options("/v1/predict", headers=headers).status_code in (status, 405)
+    assert refused(open_, headers) == (0 if status == 200 else status)
+    answer = open_.get("/healthz")
+    assert answer.status_code == 200
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": f"Bearer {TOKEN}"}, 200),
+        ({"Authorization": f"bearer {TOKEN}"}, 200),
+        ({"Authorization": f"Bearer {TOKEN}x"}, 401),
+        ({"Authorization": "Bearer "}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": TOKEN}, 401),
+        ({"Authorization": "Bearer ☺".encode()}, 401),
+        ({"Cookie": f"other=1; {COOKIE}={TOKEN}"}, 200),
+        ({"Cookie": f"{COOKIE}=wrong"}, 401),
+        ({"Cookie": f"{COOKIE}="}, 401),
+    ],
+)
+def test_only_who_has_the_token_comes_in(
+    closed: TestClient, headers: dict[str, Any], status: int
+) -> None:
+    for path in ("/", "/static/index.html", "/v1/model", "/metrics", "/openapi.json"):
+        answer = closed.get(path, headers=headers)
+        assert answer.status_code == status, path
+        if status == 401:
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert TOKEN not in answer.text
+    sent = closed.post("/v1/predict", content=encoded(photo(1)), headers=headers)
+    assert sent.status_code == status
+    assert refused(closed, headers) == (0 if status == 200 else status)
+    assert closed.get("/healthz").status_code == 200
+
+
+def test_the_token_in_the_address_becomes_a_cookie(closed: TestClient) -> None:
+    answer = closed.get("/", params={"token": TOKEN}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    assert closed.get("/").status_code == 200
+    assert refused(closed, {}) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/?token=wrong"),
+        ("GET", "/?token="),
+        ("GET", f"/?token=wrong&token={TOKEN}"),
+        ("GET", "/v1/model?token=" + TOKEN.replace("+", "%2B")),
+        ("POST", "/?token=" + TOKEN.replace("+", "%2B")),
+    ],
+)
+def test_no_other_address_brings_the_token(closed: TestClient, method: str, path: str) -> None:
+    answer = closed.request(method, path, follow_redirects=False)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+
+
+def test_the_log_holds_no_token_and_no_picture(
+    closed: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    picture = encoded(photo(1))
+    escaped = TOKEN.replace("+", "%2B")
+    closed.get(f"/?token={escaped}", follow_redirects=False)
+    closed.get(f"/nothing?token={escaped}")
+    closed.post(f"/v1/predict?token={escaped}", content=picture)
+    closed.post("/v1/predict", files={"files": ("secret name.png", picture)})
+    ours = [record for record in caplog.records if record.name == "happysad.web"]
+    assert len(ours) == 4
+    for record in ours:
+        said = record.getMessage()
+        assert TOKEN not in said
+        assert escaped not in said
+        assert "secret" not in said
+        assert "?" not in said
+
+
+def test_a_path_cannot_break_the_log(open_: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "happysad.web")
+    open_.get("/x%0AINFO%20all%20is%20well")
+    [record] = [record for record in caplog.records if record.name == "happysad.web"]
+    assert "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/index.html", "/v1/model", "/nothing", "/healthz", "/v1/predict"]
+)
+def test_every_answer_tells_browsers_what_is_allowed(open_: TestClient, path: str) -> None:
+    headers = open_.get(path).headers
+    policy = dict(
+        part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
+
+
+def test_refusals_have_these_headers_too(closed: TestClient) -> None:
+    for answer in (closed.get("/"), closed.get("/", headers={"Host": "evil.com"})):
+        assert "content-security-policy" in answer.headers

@@ -1,0 +1,102 @@
+"""Servers that tests start: in the test's own process, or on a free port of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from happysad.web.app import create_app
+from happysad.web.server import config
+from happysad.web.settings import Settings
+
+__all__ = ["ADDRESS", "LIVE", "Running", "client", "portrait", "running", "settings"]
+
+#: Where `client` takes its server to be.
+ADDRESS = "http://127.0.0.1:8000"
+LIVE = "ws://127.0.0.1:8000/v1/live"
+
+
+def settings(folder: Path, **given: Any) -> Settings:
+    """Settings of a server whose Teach stays in a test's folder."""
+    return Settings(**{"folder": folder / "teach", **given})
+
+
+def client(app: FastAPI) -> TestClient:
+    """A client of a server in this process; without one of its own it needs a `with`."""
+    return TestClient(app, base_url=ADDRESS)
+
+
+def portrait() -> bytes:
+    """A real portrait that matplotlib carries: one face, 512x600."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg").read_bytes()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A real server, its client and its address."""
+
+    app: FastAPI
+    client: httpx2.Client
+    port: int
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes as they are; gives what comes back until the server ends the connection."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            return rest(connection)
+
+    def connect(self) -> socket.socket:
+        """Give a bare connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def is_well(self) -> bool:
+        """Whether it still answers."""
+        return bool(self.client.get("/healthz").json() == {"status": "ok"})
+
+    def wait_for(self, line: str) -> None:
+        """Wait until a line stands in its metrics."""
+        for _ in range(1000):
+            if f"{line}\n" in (text := self.client.get("/metrics").text):
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"no {line!r} in {text}")
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Give what comes until the other side ends the connection."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+@contextlib.contextmanager
+def running(settings: Settings) -> Iterator[Running]:
+    """A real uvicorn on a free port, as happysad serve starts it; ended at the end."""
+    app = create_app(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        server = uvicorn.Server(config(app, settings))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                yield Running(app, client, port)
+        finally:
+            server.should_exit = True
+            thread.join()
