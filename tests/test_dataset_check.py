@@ -222,6 +222,14 @@ def test_a_class_too_small_is_refused(tmp_path: Path, each: int, bad: int, words
     assert not (tmp_path / "out" / "manifest.csv").exists()
 
 
+def test_many_photos_that_are_nearly_equal_are_too_few(tmp_path: Path) -> None:
+    data = folders(tmp_path / "data", each=4)
+    for number in range(4):  # one photo in four sizes: a single group
+        save(data / "sad" / f"{number:03}.png", photo(1, 48 + 2 * number, 64))
+    with pytest.raises(DatasetError, match=r"sad: 4 files in 1 usable groups .*other light$"):
+        check(data, tmp_path / "out", QUICK)
+
+
 def test_an_empty_class_is_refused(tmp_path: Path) -> None:
     data = folders(tmp_path / "data", each=5, labels=("happy",))
     (data / "sad").mkdir()

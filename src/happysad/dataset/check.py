@@ -330,14 +330,17 @@ def _refuse_few(manifest: Manifest) -> None:
 
 
 def _few(manifest: Manifest, label: str, rows: pd.DataFrame) -> None:
-    groups = rows.loc[rows["status"] == "used", "group"].nunique()
+    used = rows.loc[rows["status"] == "used", "group"]
+    groups = used.nunique()
     if groups >= len(SPLITS):
         return
     reasons = Counter(re.split(r" of |: | \(", reason)[0] for reason in rows["reason"] if reason)
     why = ", ".join(f"{reason} ({n})" for reason, n in reasons.most_common(3))
     raise DatasetError(
         f"{manifest.root / label}: {len(rows)} files in {groups} usable groups of different "
-        f"photos, at least {len(SPLITS)} are needed" + (f"; left out: {why}" if why else "")
+        f"photos, at least {len(SPLITS)} are needed"
+        + (f"; left out: {why}" if why else "")
+        + (f"; {split.MORE_GROUPS}" if len(used) > groups else "")
     )
 
 

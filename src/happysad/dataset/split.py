@@ -25,7 +25,13 @@ from happysad.dataset.duplicates import hashes, near_pairs
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.errors import LeakError
 
-__all__ = ["assign", "refuse_leaks"]
+__all__ = ["MORE_GROUPS", "assign", "refuse_leaks"]
+
+#: What helps where many photos, such as a webcam's, make few groups.
+MORE_GROUPS = (
+    "nearly equal photos form one group: take more from nearer and farther, from other sides, "
+    "in other light"
+)
 
 
 def assign(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.dataset.arrays import FacesAndPhotos
+from happysad.dataset.split import MORE_GROUPS
 from happysad.errors import DatasetError
 from happysad.files import write_text
 from happysad.training.checkpoints import State
@@ -117,7 +118,8 @@ def _strength(figures: Floats, photos: FacesAndPhotos, config: TrainConfig) -> t
     fewest = min(len(set(groups[labels == label])) for label in (0, 1))
     if fewest < 2:
         raise DatasetError(
-            f"the photos to learn from must be of 2 groups or more in each class, not {fewest}"
+            f"the photos to learn from must be of 2 groups or more in each class, not {fewest}; "
+            + MORE_GROUPS
         )
     dealt = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=config.seed)
     splits = list(dealt.split(figures, labels, groups))

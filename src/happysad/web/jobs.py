@@ -147,10 +147,12 @@ class Jobs:
                 last = self._stored()
                 job = Job(run=1 + max([0, *self._ids(), last.run if last else 0]))
                 self._store(job)
-                self._training = _Training(self._start("train", self.run(job.run)), lock)
-            finally:
-                if self._training is None:
-                    lock.close()
+                process = self._start("train", self.run(job.run))
+            except BaseException:
+                lock.close()
+                raise
+            self._training = _Training(process, lock)
+            threading.Thread(target=self._wait, args=(process,), daemon=True).start()
             return job
 
     def stop(self) -> Job | None:
@@ -251,6 +253,12 @@ class Jobs:
                 finally:
                     lock.close()
 
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Settle as soon as a training has ended, also where nobody asks."""
+        process.wait()
+        with self._mutex:
+            self._settle()
+
     def _end(self, state: State, error: str | None) -> None:
         assert self._training is not None
         training, self._training = self._training, None
@@ -337,7 +345,8 @@ class Jobs:
                 self.folder / "lock", timeout=0, isolation_level=None, check_same_thread=False
             )
         except (OSError, sqlite3.Error) as error:
-            raise RunError(f"{self.folder}: {getattr(error, 'strerror', error)}") from error
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RunError(f"{self.folder}: {reason.lower()}") from error
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
@@ -374,7 +383,11 @@ class Jobs:
         return None
 
     def _store(self, job: Job) -> None:
-        write_text(self.folder / "job.json", json.dumps(asdict(job)) + "\n")
+        file = self.folder / "job.json"
+        try:
+            write_text(file, json.dumps(asdict(job)) + "\n")
+        except OSError as error:
+            raise RunError(f"{file}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _finished(run: Path) -> bool:

@@ -1,0 +1,82 @@
+"""A stand-in for the process that Teach trains in: it writes what a training writes, and no more.
+
+What it does is said by HAPPYSAD_STUB. It is started as the real one is, by its path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from happysad.errors import DatasetError
+from happysad.web.child import main
+
+HISTORY = "epoch,seconds,images_per_second,learning_rate,loss,accuracy,val_loss,val_accuracy\n"
+
+
+def check(photos: Path, out: Path) -> dict[str, int]:
+    """Find as many files as there are, or fail, or take long."""
+    out.mkdir(exist_ok=True)
+    (out / ".manifest-1234.csv").write_text("half")
+    _do(os.environ["HAPPYSAD_STUB"], out)
+    (out / ".manifest-1234.csv").unlink()
+    (out / "report.html").write_text("<p>checked</p>")
+    return {"files": len(list(photos.rglob("*.png"))), "dark": 0}
+
+
+def train(photos: Path, out: Path, run: Path) -> None:
+    """Write two epochs, then do what is asked, then the rest."""
+    out.mkdir(exist_ok=True)
+    temporary = run.with_name(f".{run.name}-0123abcd")
+    temporary.mkdir(parents=True)
+    (temporary / "config.toml").write_text('epochs = 3\nfaces = "off"\n')
+    shutil.copytree(temporary, run)
+    (run / "checkpoints").mkdir()
+    _history(run, 2)
+    (out / ".manifest-1234.csv").write_text("half")
+    cache = Path(os.environ["XDG_CACHE_HOME"], "happysad", "arrays")
+    cache.mkdir(parents=True)
+    (cache / "photos.npy").write_text("photos")
+    _do(os.environ["HAPPYSAD_STUB"], run)
+    shutil.rmtree(temporary)
+    _history(run, 3)
+    (run / "plots").mkdir()
+    (run / "plots" / "loss.png").write_bytes(b"picture")
+    (run / "report.html").write_text("<p>judged</p>")
+    shutil.copy(os.environ["HAPPYSAD_STUB_MODEL"], run / "model.onnx")
+    test = {"balanced_accuracy": 0.75, "n": 8}
+    (run / "metrics.json").write_text(json.dumps({"test": test}))
+    (run / "checkpoints" / "finished.json").write_text("{}")
+
+
+def _history(run: Path, epochs: int) -> None:
+    rows = [
+        f"{epoch},1,1,0.1,0.{9 - epoch},0.5,0.{8 - epoch},0.25\n" for epoch in range(1, 1 + epochs)
+    ]
+    (run / "history.csv").write_text(HISTORY + "".join(rows))
+
+
+def _do(what: str, folder: Path) -> None:
+    if what == "refuse":
+        raise DatasetError(f"{Path(sys.argv[2], 'happy')}: too few\nof them")
+    if what == "disk":
+        raise OSError(28, "No space left on device", "model.keras")
+    if what == "break":
+        raise ValueError("something\nodd")
+    if what == "die":
+        os._exit(3)
+    if what == "hang":  # and show that it is alive
+        print("said aloud")  # noqa: T201
+        while True:
+            with (folder.parent / "beats").open("a") as beats:
+                beats.write(".")
+            time.sleep(0.01)
+    assert what == "finish"
+
+
+if __name__ == "__main__":
+    main({"check": check, "train": train})
