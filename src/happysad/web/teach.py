@@ -41,6 +41,8 @@ router = APIRouter(lifespan=_ending)
 _MODULES = ("cleanvision", "keras", "matplotlib", "onnx", "pandas", "scipy", "sklearn")
 
 _Number = Annotated[int, Field(ge=1, le=999_999_999)]
+# As an int it would be 1 for "1.0", "01" and the like too.
+_InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's number.")]
 
 
 class Label(StrEnum):
@@ -125,7 +127,7 @@ def _answers(*codes: int, method: str = "post") -> dict[int | str, dict[str, Any
         422: "photos that cannot be learned from, or a wrong parameter",
         500: "the folder cannot be used",
         501: "the extra train is not installed",
-        507: "the disk is full",
+        507: "the folder cannot be written in, or the disk is full",
     }
     answers = dict(ERRORS[method])
     for code in codes:
@@ -291,9 +293,9 @@ async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any
     response_class=FileResponse,
     responses=_answers(404, method="get"),
 )
-def run_file(request: Request, run: Annotated[_Number, Path()], name: str) -> FileResponse:
+def run_file(request: Request, run: _InPath, name: str) -> FileResponse:
     """Give a run's report, its classifier or one of its plots."""
-    file = _jobs(request).file(run, name)
+    file = _jobs(request).file(int(run), name)
     if file is None:
         raise HTTPException(404, "there is no such run, or no such file of it")
     return _file(file, FILES[name], f"happysad-run-{run}.onnx" if name == "model.onnx" else None)
@@ -315,8 +317,7 @@ def _jobs(request: Request) -> Jobs:
 
 def _in_use(request: Request) -> int | None:
     jobs, file = _jobs(request), serving(request).in_use.file
-    ours = [run.id for run in jobs.runs() if jobs.run(run.id) == file.parent]
-    return ours[0] if ours else None
+    return next((run.id for run in jobs.runs() if jobs.run(run.id) == file.parent), None)
 
 
 def _available() -> bool:

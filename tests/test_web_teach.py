@@ -1,0 +1,588 @@
+"""Teach's routes; what is no photo, too much, out of place or missing."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from happysad.dataset.drawn import face
+from happysad.web import jobs, photos, teach
+from happysad.web.app import create_app
+from happysad.web.teach import FEWEST
+from tests.classifiers import brightness_classifier
+from tests.pictures import encoded, photo
+from tests.test_web_jobs import STUB
+from tests.web import LIVE, client, portrait, settings
+
+GOOD = encoded(photo(1))
+NAMED = hashlib.sha256(GOOD).hexdigest() + ".png"
+
+Files = list[tuple[str, tuple[str, bytes]]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data folder; trainings in it are stand-ins whose classifier says the opposite."""
+    monkeypatch.setattr(jobs, "COMMAND", STUB)
+    monkeypatch.setenv("HAPPYSAD_STUB", "finish")
+    trained = brightness_classifier(tmp_path / "trained.onnx", slope=-0.1)
+    monkeypatch.setenv("HAPPYSAD_STUB_MODEL", str(trained))
+    return tmp_path / "teach"
+
+
+@pytest.fixture
+def one(folder: Path) -> Iterator[TestClient]:
+    with open_(folder) as client:
+        yield client
+
+
+def open_(folder: Path, **given: Any) -> TestClient:
+    model = brightness_classifier(folder.parent / "bright.onnx")
+    return client(create_app(settings(folder.parent, model=model, **given)))
+
+
+def form(*files: tuple[str, bytes]) -> Files:
+    return [("files", file) for file in files]
+
+
+def fill(one: TestClient, each: int = FEWEST) -> None:
+    """Give photos of both classes."""
+    for place, label in enumerate(("happy", "sad")):
+        files = [(f"{n}.png", encoded(photo(100 * place + n))) for n in range(each)]
+        answer = one.post(f"/v1/teach/photos/{label}", files=form(*files))
+        assert answer.json()["added"] == each
+
+
+def until(one: TestClient, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    for _ in range(6000):
+        job: dict[str, Any] = one.get("/v1/teach/job").json()
+        if right(job):
+            return job
+        time.sleep(0.01)
+    raise AssertionError(job)
+
+
+def ended(one: TestClient) -> dict[str, Any]:
+    return until(one, lambda job: job["state"] in ("done", "failed", "stopped"))
+
+
+def train(one: TestClient) -> int:
+    """Train to the end; gives the run."""
+    assert one.post("/v1/teach/train").status_code == 202
+    job = ended(one)
+    assert job["state"] == "done", job
+    return int(job["run"])
+
+
+def stored(folder: Path) -> list[str]:
+    """The files that photos became, from the data folder."""
+    found = (folder / "photos").rglob("*")
+    return sorted(str(file.relative_to(folder / "photos")) for file in found if file.is_file())
+
+
+def refused(answer: Any, status: int, words: str) -> None:
+    """Hold an answer to be an error, in one line."""
+    assert answer.status_code == status
+    said = answer.json()
+    assert list(said) == ["error"]
+    assert words in said["error"]
+    assert "\n" not in said["error"]
+
+
+# Photos
+
+
+def test_photos_are_kept_by_their_content(one: TestClient, folder: Path) -> None:
+    assert one.get("/v1/teach").json() == {
+        "available": True,
+        "counts": {"happy": 0, "sad": 0},
+        "job": None,
+        "runs": [],
+        "in_use": None,
+    }
+    assert not folder.exists()  # who teaches nothing finds nothing written
+    files = form(("a.png", GOOD), ("again.jpg", GOOD), ("portrait", portrait()))
+    assert one.post("/v1/teach/photos/happy", files=files).json() == {
+        "added": 2,
+        "known": 1,
+        "refused": [],
+        "counts": {"happy": 2, "sad": 0},
+    }
+    answer = one.post("/v1/teach/photos/happy", content=GOOD)  # a raw body will do too
+    assert (answer.json()["added"], answer.json()["known"]) == (0, 1)
+    assert f"happy/{NAMED}" in stored(folder)
+    assert (folder / "photos" / "happy" / NAMED).read_bytes() == GOOD
+    assert {Path(name).suffix for name in stored(folder)} == {".png", ".jpg"}
+    # In the other class it is another matter: a check will say that one is wrong.
+    answer = one.post("/v1/teach/photos/sad", content=GOOD)
+    assert answer.json()["counts"] == {"happy": 2, "sad": 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../evil.png",
+        "..\\..\\evil.png",
+        "/etc/passwd",
+        "C:\\evil.png",
+        "..",
+        ".",
+        "",
+        "a\0b.png",
+        "happy/.hidden",
+        "x" * 5000,
+        "☺.php",
+    ],
+)
+def test_no_name_becomes_a_path(one: TestClient, folder: Path, name: str) -> None:
+    before = set(folder.parent.rglob("*"))
+    head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+    for data in (GOOD, b"no photo"):
+        body = head.encode() + data + b"\r\n--x--\r\n"
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = one.post("/v1/teach/photos/sad", content=body, headers=kind)
+        assert answer.status_code in (200, 400, 422)  # a form that is none is refused as such
+        for row in answer.json().get("refused", []):
+            assert "/" not in row["path"]
+            assert "\\" not in row["path"]
+    new = {file for file in folder.rglob("*") if file.is_file()}
+    assert new <= {folder / "photos" / "sad" / NAMED}
+    assert set(folder.parent.rglob("*")) - before - set(folder.rglob("*")) <= {folder}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "the file is empty"),
+        (b"<svg onload=alert(1)>", "not an image"),
+        (portrait()[:9000], "truncated"),
+        (b"\xff\xd8\xff" + b"\0" * 999, "damaged"),
+        (encoded(np.zeros((800, 800), np.uint8)), "800x800 pixels are too many (at most 400,000)"),
+    ],
+)
+def test_what_is_no_photo_is_refused(folder: Path, data: bytes, says: str) -> None:
+    with open_(folder, max_pixels=400_000) as one:
+        files = form(("dir/bad.png", data), ("good.png", GOOD))
+        answer = one.post("/v1/teach/photos/happy", files=files)
+        assert answer.status_code == 200
+        [row] = answer.json()["refused"]
+        assert row["path"] == "bad.png"
+        assert says in row["error"]
+        assert answer.json()["added"] == 1
+    assert stored(folder) == [f"happy/{NAMED}"]
+
+
+def test_no_more_photos_than_allowed(
+    one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "MAX_PHOTOS", 3)
+    files = form(*((f"{n}.png", encoded(photo(n))) for n in range(5)))
+    with ThreadPoolExecutor(4) as pool:  # also at once
+        calls = [pool.submit(one.post, "/v1/teach/photos/sad", files=files[n:]) for n in range(4)]
+        answers = [call.result().json() for call in calls]
+    assert sum(answer["added"] for answer in answers) == len(stored(folder)) == 3
+    rows = [row for answer in answers for row in answer["refused"]]
+    assert all("no more than 3 photos of a class are kept" in row["error"] for row in rows)
+    assert len(rows) == 14 - sum(answer["added"] + answer["known"] for answer in answers) > 0
+    answer = one.post("/v1/teach/photos/happy", files=files[:1])
+    assert answer.json()["counts"] == {"happy": 1, "sad": 3}
+
+
+def test_no_more_bytes_than_allowed(one: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = encoded(photo(2))
+    monkeypatch.setattr(photos, "MAX_BYTES", max(len(GOOD), len(other)) + 10)
+    assert one.post("/v1/teach/photos/sad", content=GOOD).json()["added"] == 1
+    [row] = one.post("/v1/teach/photos/happy", content=other).json()["refused"]
+    assert row["path"] is None
+    assert f"there are {len(GOOD):,}" in row["error"]
+    assert one.post("/v1/teach/photos/sad", content=GOOD).json()["known"] == 1
+    one.delete("/v1/teach/photos/sad")
+    assert one.post("/v1/teach/photos/happy", content=other).json()["added"] == 1
+
+
+def test_a_full_disk(one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        answer = one.post("/v1/teach/photos/sad", content=GOOD)
+    refused(answer, 507, "photos cannot be kept: no space left on device")
+    assert stored(folder) == []
+    assert one.post("/v1/teach/photos/sad", content=GOOD).json()["added"] == 1
+
+
+def test_a_class_is_emptied(one: TestClient, folder: Path) -> None:
+    fill(one, 2)
+    assert one.post("/v1/teach/check").status_code == 200
+    (folder / "photos" / "sad" / "mine.png").write_bytes(GOOD)
+    assert one.delete("/v1/teach/photos/happy").json() == {"counts": {"happy": 0, "sad": 3}}
+    assert one.delete("/v1/teach/photos/happy").json() == {"counts": {"happy": 0, "sad": 3}}
+    # What the user laid there himself stays.
+    assert one.delete("/v1/teach/photos/sad").json() == {"counts": {"happy": 0, "sad": 1}}
+    assert stored(folder) == ["sad/mine.png"]
+    refused(one.get("/v1/teach/check/report.html"), 404, "nothing was checked")
+
+
+@pytest.mark.parametrize(
+    "label", ["angry", "Happy", "..", "%2e%2e", "happy%2f..%2fsad", "happy%00"]
+)
+def test_there_are_two_classes(one: TestClient, folder: Path, label: str) -> None:
+    for call in (one.post, one.delete):
+        answer = call(f"/v1/teach/photos/{label}")
+        assert answer.status_code in (404, 405, 422)
+        assert list(answer.json()) == ["error"]
+    assert not folder.exists()
+
+
+# Check, train, stop
+
+
+def test_a_check(one: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(one.get("/v1/teach/check/report.html"), 404, "nothing was checked")
+    refused(one.post("/v1/teach/check"), 422, "there are 0 happy and 0 sad")
+    fill(one, 2)
+    answer = one.post("/v1/teach/check")
+    assert answer.json() == {"findings": {"files": 4}, "report": "/v1/teach/check/report.html"}
+    page = one.get(answer.json()["report"])
+    assert page.text == "<p>checked</p>"
+    is_sandboxed(page)
+    monkeypatch.setenv("HAPPYSAD_STUB", "refuse")
+    refused(one.post("/v1/teach/check"), 422, "happy: too few of them")
+
+
+def test_a_check_ends_with_the_requests_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_(folder, request_seconds=2) as one:
+        fill(one, 1)
+        monkeypatch.setenv("HAPPYSAD_STUB", "hang")
+        refused(one.post("/v1/teach/check"), 503, "the check took too long")
+
+
+def is_sandboxed(page: Any) -> None:
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["x-content-type-options"] == "nosniff"
+    policy = page.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "sandbox", "style-src 'unsafe-inline'"} < set(policy)
+    assert not any(part.startswith("script-src") for part in policy)
+
+
+def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
+    bright = encoded(np.full((40, 40, 3), 250, np.uint8))
+
+    def label() -> str:
+        return str(one.post("/v1/predict", content=bright).json()[0]["label"])
+
+    assert label() == "sad"
+    fill(one)
+    answer = one.post("/v1/teach/train")
+    assert answer.status_code == 202
+    assert answer.json()["run"] == 1
+    job = ended(one)
+    assert set(job["history"][0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert (job["state"], job["epoch"], job["epochs"], job["error"]) == ("done", 3, 3, None)
+    overview = one.get("/v1/teach").json()
+    assert overview["job"] == job
+    assert overview["runs"] == [
+        {
+            "id": 1,
+            "balanced_accuracy": 0.75,
+            "n_test": 8,
+            "report": "/v1/teach/runs/1/report.html",
+            "model": "/v1/teach/runs/1/model.onnx",
+        }
+    ]
+    assert label() == "sad"  # until it is asked for
+    with one.websocket_connect(LIVE) as view:
+        view.send_bytes(bright)
+        assert view.receive_json()["label"] == "sad"
+        used = one.post("/v1/teach/use", json={"run": 1})
+        assert used.status_code == 200
+        view.send_bytes(bright)
+        assert view.receive_json()["label"] == "happy"
+    assert used.json() == one.get("/v1/model").json()
+    assert (used.json()["name"], used.json()["shipped"]) == ("run 1", False)
+    assert one.get("/v1/teach").json()["in_use"] == 1
+    assert label() == "happy"
+    assert one.post("/v1/teach/use", json={"run": None}).json()["shipped"] is True
+    assert one.get("/v1/model").json()["shipped"] is True
+    assert one.get("/v1/teach").json()["in_use"] is None
+
+
+def test_the_classifier_is_swapped_in_the_midst_of_requests(one: TestClient) -> None:
+    """Each answer is wholly of the one or of the other."""
+    fill(one)
+    run = train(one)
+    bright = encoded(np.full((40, 40, 3), 250, np.uint8))
+    files = form(*((str(n), bright) for n in range(8)))
+    stop = threading.Event()
+    seen = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            answer = one.post("/v1/predict", files=files)
+            assert answer.status_code == 200
+            labels = {row["label"] for row in answer.json()}
+            assert len(labels) == 1
+            seen.append(labels.pop())
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        try:
+            for _ in range(5):
+                assert one.post("/v1/teach/use", json={"run": run}).status_code == 200
+                assert one.post("/v1/teach/use", json={"run": None}).status_code == 200
+            assert one.post("/v1/teach/use", json={"run": run}).status_code == 200
+            answer = one.post("/v1/predict", content=bright).json()[0]["label"]
+        finally:
+            stop.set()
+        for each in asking:
+            each.result()
+    assert answer == "happy"
+    assert seen
+
+
+def test_one_training_at_a_time(
+    one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(one.post("/v1/teach/stop"), 409, "no training to stop")
+    fill(one, FEWEST - 1)
+    refused(one.post("/v1/teach/train"), 422, "10 photos or more of each class are needed")
+    fill_more = form(("a.png", encoded(photo(50))))
+    one.post("/v1/teach/photos/happy", files=fill_more)
+    refused(one.post("/v1/teach/train"), 422, "there are 10 happy and 9 sad")
+    one.post("/v1/teach/photos/sad", files=form(("a.png", encoded(photo(51)))))
+    assert one.get("/v1/teach/job").json() is None
+    monkeypatch.setenv("HAPPYSAD_STUB", "hang")
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: one.post("/v1/teach/train"), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 5
+    for answer in answers:
+        if answer.status_code == 409:
+            refused(answer, 409, "is running")
+    refused(one.post("/v1/teach/check"), 409, "is running")
+    refused(one.delete("/v1/teach/photos/sad"), 409, "is running")
+    # Photos may come in meanwhile; this training does not see them.
+    assert one.post("/v1/teach/photos/sad", content=GOOD).json()["added"] == 1
+    job = until(one, lambda job: job["epoch"] == 2)
+    assert job["state"] == "training"
+    refused(one.post("/v1/teach/use", json={"run": 1}), 404, "no finished run 1")
+    refused(one.get("/v1/teach/runs/1/report.html"), 404, "no such run")
+    stopped = one.post("/v1/teach/stop")
+    assert stopped.status_code == 200
+    assert stopped.json() == one.get("/v1/teach/job").json() == {**job, "state": "stopped"}
+    assert one.post("/v1/teach/stop").json() == stopped.json()
+    assert not (folder / "runs" / "1").exists()
+    assert one.delete("/v1/teach/photos/sad").status_code == 200
+
+
+def test_a_restarted_server_finds_what_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_(folder) as one:
+        fill(one)
+        run = train(one)
+        monkeypatch.setenv("HAPPYSAD_STUB", "hang")
+        one.post("/v1/teach/train")
+        job = until(one, lambda job: job["epoch"] == 2)
+    with open_(folder) as one:
+        found = one.get("/v1/teach").json()
+        said = "the server ended while it trained"
+        assert found["job"] == {**job, "state": "stopped", "error": said}
+        assert [row["id"] for row in found["runs"]] == [run]
+        assert found["counts"] == {"happy": FEWEST, "sad": FEWEST}
+        monkeypatch.setenv("HAPPYSAD_STUB", "finish")
+        assert train(one) == 3
+
+
+def test_a_training_that_fails(one: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(one)
+    monkeypatch.setenv("HAPPYSAD_STUB", "break")
+    one.post("/v1/teach/train")
+    job = ended(one)
+    assert (job["state"], job["error"]) == ("failed", "ValueError: something odd")
+    assert one.get("/v1/teach").json()["runs"] == []
+
+
+# Files and bad requests
+
+
+def test_files_of_a_run(one: TestClient, folder: Path) -> None:
+    fill(one)
+    train(one)
+    page = one.get("/v1/teach/runs/1/report.html")
+    assert page.text == "<p>judged</p>"
+    is_sandboxed(page)
+    plot = one.get("/v1/teach/runs/1/plots/loss.png")
+    assert plot.headers["content-type"] == "image/png"
+    model = one.get("/v1/teach/runs/1/model.onnx")
+    assert model.content == (folder / "runs" / "1" / "model.onnx").read_bytes()
+    assert model.headers["content-disposition"] == 'attachment; filename="happysad-run-1.onnx"'
+    for other in (plot, model):
+        assert "sandbox" not in other.headers["content-security-policy"]
+        assert "unsafe" not in other.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "1/config.toml",
+        "1/history.csv",
+        "1/checkpoints/finished.json",
+        "1/plots/other.png",
+        "1/plots/",
+        "1/",
+        "1/../../job.json",
+        "1/%2e%2e/%2e%2e/job.json",
+        "1/..%2f..%2fjob.json",
+        "1/plots/..%2f..%2f..%2f..%2fjob.json",
+        "1/" + quote("/etc/passwd", safe=""),
+        "1/report.html%00.png",
+        "1/REPORT.HTML",
+        "1/report.html/",
+        "2/report.html",
+        "0/report.html",
+        "-1/report.html",
+        "1.0/report.html",
+        "01/report.html",
+        "+1/report.html",
+        "%EF%BC%91/report.html",
+        "1%0A/report.html",
+        "1e0/report.html",
+        "../report.html",
+        "..%2fruns%2f1/report.html",
+        "%2e%2e/report.html",
+        "9" * 5000 + "/report.html",
+        "1000000000/report.html",
+        "null/report.html",
+    ],
+)
+def test_no_other_file_is_given(one: TestClient, folder: Path, path: str) -> None:
+    run = folder / "runs" / "1"
+    for name in ("config.toml", "history.csv", "checkpoints/finished.json", "plots/other.png"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("secret")
+    (run / "report.html").write_text("report")
+    assert one.get("/v1/teach/runs/1/report.html").text == "report"
+    answer = one.get(f"/v1/teach/runs/{path}")
+    assert answer.status_code in (404, 422)
+    assert list(answer.json()) == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"run": 2}', 404),
+        (b'{"run": 0}', 422),
+        (b'{"run": -1}', 422),
+        (b'{"run": "1"}', 422),
+        (b'{"run": 1.0}', 422),
+        (b'{"run": true}', 422),
+        (b'{"run": [1]}', 422),
+        (b'{"run": "../1"}', 422),
+        (b'{"run": 1e999}', 422),
+        (b'{"run": ' + b"9" * 4000 + b"}", 422),
+        (b'{"run": null, "file": "/etc/passwd"}', 422),
+        (b"{}", 422),
+        (b"null", 422),
+        (b"", 422),
+        (b'{"run":', 422),
+        (b"\xff\xfe", 422),
+        (b"[" * 100_000, 400),
+    ],
+)
+def test_no_other_run_is_used(one: TestClient, body: bytes, status: int) -> None:
+    before = one.get("/v1/model").json()
+    json = {"Content-Type": "application/json"}
+    answer = one.post("/v1/teach/use", content=body, headers=json)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+    assert one.get("/v1/model").json() == before
+
+
+def test_a_run_whose_classifier_is_damaged(one: TestClient, folder: Path) -> None:
+    fill(one)
+    train(one)
+    (folder / "runs" / "1" / "model.onnx").write_bytes(b"no model")
+    before = one.get("/v1/model").json()
+    refused(one.post("/v1/teach/use", json={"run": 1}), 500, "not an .onnx that can be loaded")
+    assert one.get("/v1/model").json() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/teach/train"),
+        ("GET", "/v1/teach/stop"),
+        ("GET", "/v1/teach/use"),
+        ("GET", "/v1/teach/photos/happy"),
+        ("POST", "/v1/teach/job"),
+        ("PUT", "/v1/teach/photos/happy"),
+    ],
+)
+def test_nothing_is_done_by_another_method(one: TestClient, method: str, path: str) -> None:
+    refused(one.request(method, path), 405, "Method Not Allowed")
+
+
+def test_without_the_extra_train(
+    one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teach, "_MODULES", ("keras", "not_there"))
+    assert one.get("/v1/teach").json()["available"] is False
+    assert one.post("/v1/teach/photos/happy", content=GOOD).json()["added"] == 1
+    for path in ("check", "train"):
+        refused(one.post(f"/v1/teach/{path}"), 501, 'pip install "happysad[train]"')
+    assert one.get("/v1/teach/job").json() is None
+
+
+def test_a_folder_that_is_none(one: TestClient, folder: Path) -> None:
+    folder.write_text("a file")
+    refused(one.post("/v1/teach/photos/sad", content=GOOD), 507, "photos cannot be kept")
+    refused(one.delete("/v1/teach/photos/sad"), 500, "teach: ")
+    assert one.get("/v1/teach").json()["counts"] == {"happy": 0, "sad": 0}
+
+
+# The real thing
+
+
+@pytest.mark.slow
+def test_a_real_training(tmp_path: Path) -> None:
+    """Small drawn faces, happysad's own process: each is taken for a face, and epochs are seen."""
+    with client(create_app(settings(tmp_path))) as one:
+        for place, label in enumerate(("happy", "sad")):
+            drawn = [face(label, np.random.default_rng((place, n)), 48) for n in range(12)]
+            files = form(*((f"{n}.png", encoded(pixels)) for n, pixels in enumerate(drawn)))
+            assert one.post(f"/v1/teach/photos/{label}", files=files).json()["added"] == 12
+        found = one.post("/v1/teach/check").json()["findings"]
+        assert found["files"] == found["used"] == 24
+        assert "<h1>" in one.get("/v1/teach/check/report.html").text
+        one.post("/v1/teach/train")
+        states = []
+
+        def over(job: dict[str, Any]) -> bool:
+            states.append(job["state"])
+            return job["state"] not in ("checking", "training", "judging")
+
+        job = until(one, over)
+        assert job["error"] is None
+        assert list(dict.fromkeys(states)) == ["checking", "training", "judging", "done"]
+        assert job["epoch"] == job["epochs"] == len(job["history"]) == 15
+        [run] = one.get("/v1/teach").json()["runs"]
+        assert run["n_test"] == 2
+        assert "<h1>" in one.get(run["report"]).text
+        assert one.get("/v1/teach/runs/1/plots/confusion.png").status_code == 200
+        before = one.get("/v1/model").json()["sha256"]
+        used = one.post("/v1/teach/use", json={"run": 1}).json()
+        assert used["sha256"] == hashlib.sha256(one.get(run["model"]).content).hexdigest() != before
+        assert used["details"]["trained_on"] == 18
+        answer = one.post("/v1/predict", content=portrait())
+        assert answer.json()[0]["label"] in ("happy", "sad")
+        assert sorted(file.name for file in (tmp_path / "teach" / "runs").iterdir()) == ["1"]
