@@ -62,7 +62,7 @@ def _history(run: Path, epochs: int) -> None:
 
 def _do(what: str, folder: Path) -> None:
     if what == "refuse":
-        raise DatasetError(f"{Path(sys.argv[2], 'happy')}: too few\nof them")
+        raise DatasetError(f"{Path(sys.argv[3], 'happy')}: too few\nof them")
     if what == "disk":
         raise OSError(28, "No space left on device", "model.keras")
     if what == "break":

@@ -16,7 +16,8 @@ import pytest
 
 from happysad.errors import RunError
 from happysad.web import jobs as module
-from happysad.web.jobs import BusyError, Job, Jobs, SlowError
+from happysad.web.jobs import Job, Jobs, SlowError
+from happysad.web.locks import BusyError, take
 
 STUB = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
 GONE = "the server ended while it trained"
@@ -59,7 +60,9 @@ def ended(jobs: Jobs) -> Job:
 def begun(jobs: Jobs) -> Job:
     """Begin a training that hangs, and wait until it is in the midst of it."""
     jobs.train()
-    return until(jobs, lambda job: job.epoch == 2 and (jobs.run(job.run).parent / "beats").exists())
+    return until(
+        jobs, lambda job: job.epoch == 2 and (jobs.runs.path(job.run).parent / "beats").exists()
+    )
 
 
 def left(jobs: Jobs) -> list[str]:
@@ -73,7 +76,7 @@ def left(jobs: Jobs) -> list[str]:
 def test_before_anything_nothing_is_written(jobs: Jobs) -> None:
     assert jobs.job() is None
     assert jobs.stop() is None
-    assert jobs.runs() == []
+    assert jobs.runs.finished() == []
     assert not jobs.folder.exists()
 
 
@@ -84,23 +87,23 @@ def test_a_training_is_followed_by_its_files(jobs: Jobs, does: Does) -> None:
     assert (job.state, job.epoch, job.epochs, job.run, job.error) == ("done", 3, 3, 1, None)
     assert [epoch.loss for epoch in job.history] == [0.8, 0.7, 0.6]
     assert job.history[0].val_accuracy == 0.25
-    [run] = jobs.runs()
+    [run] = jobs.runs.finished()
     assert (run.id, run.balanced_accuracy, run.n_test) == (1, 0.75, 8)
     assert not (jobs.folder / "cache" / "happysad").exists()  # a copy of the photos
     jobs.train()
     assert ended(jobs).run == 2
-    assert [run.id for run in jobs.runs()] == [1, 2]
+    assert [run.id for run in jobs.runs.finished()] == [1, 2]
 
 
 def test_states_on_the_way(jobs: Jobs, does: Does) -> None:
     does("hang")
     job = begun(jobs)
     assert (job.state, job.epochs, len(job.history)) == ("training", 3, 2)
-    (jobs.run(1) / "fused.json").write_text("{}")
+    (jobs.runs.path(1) / "fused.json").write_text("{}")
     assert until(jobs, lambda job: True).state == "judging"
-    (jobs.run(1) / "config.toml").write_text('epochs = 15\nfaces = "find"\n')
+    (jobs.runs.path(1) / "config.toml").write_text('epochs = 15\nfaces = "find"\n')
     assert until(jobs, lambda job: True).epochs == 0  # faces that are found are learned at once
-    (jobs.run(1) / "history.csv").write_text("half a l")
+    (jobs.runs.path(1) / "history.csv").write_text("half a l")
     assert until(jobs, lambda job: True).history == ()
 
 
@@ -182,7 +185,7 @@ def test_what_breaks_comes_back_as_one_line(jobs: Jobs, does: Does, what: str, e
     assert job.state == "failed"
     assert re.fullmatch(error, job.error or "")
     assert left(jobs) == []
-    assert jobs.runs() == []
+    assert jobs.runs.finished() == []
     with pytest.raises(RunError, match=error):
         jobs.check(9)
     assert left(jobs) == []
@@ -239,6 +242,25 @@ def test_a_server_that_is_killed(jobs: Jobs, does: Does) -> None:
     assert ended(jobs).state == "done"
 
 
+def test_a_process_that_outlives_its_server_for_a_while(jobs: Jobs, does: Does) -> None:
+    """Nothing is cleared, and none other begun, while it may still write."""
+    does("hang")
+    begun(jobs)
+    jobs.close()
+    file = jobs.folder / "job.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "state": "training"}))
+    jobs.runs.path(1).mkdir()
+    later = Jobs(jobs.folder)
+    alive = take(jobs.folder / "process")
+    assert until(later, lambda job: True).state == "training"
+    with pytest.raises(BusyError):
+        later.train()
+    assert jobs.runs.path(1).exists()
+    alive.close()
+    assert until(later, lambda job: True).state == "stopped"
+    assert not jobs.runs.path(1).exists()
+
+
 def test_a_server_that_ends(jobs: Jobs, does: Does) -> None:
     does("hang")
     begun(jobs)
@@ -291,8 +313,8 @@ def test_damaged_and_foreign_runs_are_left_alone(jobs: Jobs, does: Does) -> None
         (jobs.folder / "runs" / name).mkdir()
     (jobs.folder / "runs" / "3" / "checkpoints").mkdir()
     (jobs.folder / "runs" / "3" / "checkpoints" / "finished.json").touch()  # but no metrics
-    assert [run.id for run in jobs.runs()] == [1]
-    assert jobs.file(2, "report.html") is None
+    assert [run.id for run in jobs.runs.finished()] == [1]
+    assert jobs.runs.file(2, "report.html") is None
     does("refuse")
     assert jobs.train().run == 4
     ended(jobs)
@@ -305,12 +327,12 @@ def test_only_listed_files_are_given(jobs: Jobs, does: Does) -> None:
     does("finish")
     jobs.train()
     ended(jobs)
-    (jobs.run(1) / "config.toml").write_text("secret")
-    assert jobs.file(1, "model.onnx") == jobs.run(1) / "model.onnx"
-    assert jobs.file(1, "plots/loss.png") is not None
-    assert jobs.file(1, "plots/worst.png") is None  # listed, but not there
+    (jobs.runs.path(1) / "config.toml").write_text("secret")
+    assert jobs.runs.file(1, "model.onnx") == jobs.runs.path(1) / "model.onnx"
+    assert jobs.runs.file(1, "plots/loss.png") is not None
+    assert jobs.runs.file(1, "plots/worst.png") is None  # listed, but not there
     for name in ("config.toml", "../1/model.onnx", "plots", "", ".", "/etc/passwd", "MODEL.ONNX"):
-        assert jobs.file(1, name) is None
+        assert jobs.runs.file(1, name) is None
 
 
 def test_a_folder_that_cannot_be_used(jobs: Jobs, does: Does) -> None:

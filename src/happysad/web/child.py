@@ -2,7 +2,9 @@
 
 Its standard input is a pipe that the server holds open and never writes to. Where that ends, also
 by the server's being killed, so does this process, at once: on Linux, macOS and Windows. (Linux's
-PR_SET_PDEATHSIG would fire as soon as the server's thread ends that began the training.)
+PR_SET_PDEATHSIG would fire as soon as the server's thread ends that began the training.) Where
+native code keeps Python waiting, such as TensorFlow while it is loaded, that takes until it is
+done, a second or two: so it holds a lock.
 
 The answer goes to standard output: one JSON object with ``error``, one line or null, and what the
 task gave as ``found``. All else that is said goes to standard error.
@@ -10,6 +12,7 @@ task gave as ``found``. All else that is said goes to standard error.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from happysad.errors import HappysadError
+from happysad.web.locks import take
 from happysad.web.photos import LABELS
 
 __all__ = ["TASKS", "main"]
@@ -48,14 +52,13 @@ TASKS: Mapping[str, Task] = {"check": _check, "train": _train}
 
 
 def main(tasks: Mapping[str, Task] = TASKS) -> None:
-    """Do the task that the command line names."""
+    """Do what the command line says: a task, the file of the lock, and the task's paths."""
     _end_with_server()
-    with _answer() as answer:
-        name, *paths = sys.argv[1:]
-        photos = paths[0]
-        said: dict[str, Any] = {"error": None}
+    name, lock, photos, *others = sys.argv[1:]
+    said: dict[str, Any] = {"error": None}
+    with _answer() as answer, contextlib.closing(take(Path(lock))):
         try:
-            said["found"] = tasks[name](*map(Path, paths))
+            said["found"] = tasks[name](*map(Path, (photos, *others)))
         except HappysadError as error:
             said["error"] = str(error)
         except OSError as error:  # a full disk, a folder that may not be written

@@ -6,6 +6,7 @@
     job.json                   the last training
     log.txt                    what the last process said
     lock                       held by the server, of several in one folder, whose process runs
+    process                    held by that process
     cache/                     the photos as a network takes them, while it learns
 
 Nothing but these files is asked for how a training goes on: so it can be looked at by any server,
@@ -15,16 +16,12 @@ also by one that was started since.
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
-import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,56 +29,24 @@ from typing import Any, Literal
 
 from happysad.errors import HappysadError, RunError
 from happysad.files import write_text
+from happysad.web.locks import BusyError, Lock, take
 from happysad.web.photos import Photos
+from happysad.web.runs import Epoch, Runs
 
-__all__ = ["COMMAND", "FILES", "BusyError", "Epoch", "Job", "Jobs", "Run", "SlowError", "State"]
+__all__ = ["COMMAND", "Job", "Jobs", "SlowError", "State"]
 
 #: What a process is started with. -P: a module that lies in the working folder is not taken.
 COMMAND = (sys.executable, "-P", "-m", "happysad.web.child")
 
-#: What of a run may be looked at, with its media type.
-FILES = {
-    "report.html": "text/html",
-    "model.onnx": "application/octet-stream",
-    **{
-        f"plots/{name}.png": "image/png"
-        for name in (
-            "samples",
-            "loss",
-            "accuracy",
-            "confusion",
-            "roc_pr",
-            "calibration",
-            "worst",
-        )
-    },
-}
-
 State = Literal["checking", "training", "judging", "done", "failed", "stopped"]
 _RUNNING = ("checking", "training", "judging")
 
-_ID = re.compile(r"[1-9][0-9]{0,8}")
 # Other programs on the machine, and this server's other answers, go before.
 _NICE = 5
 
 
-class BusyError(HappysadError):
-    """Another training or check is running."""
-
-
 class SlowError(HappysadError):
     """A check took too long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """What came out of one round through the photos."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +64,10 @@ class Job:
     """Why it failed or stopped, in one line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A finished run."""
-
-    id: int
-    balanced_accuracy: float | None
-    """On the test photos; None where one class has none."""
-    n_test: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Training:
     process: subprocess.Popen[bytes]
-    lock: sqlite3.Connection
+    lock: Lock
 
 
 class Jobs:
@@ -123,7 +78,8 @@ class Jobs:
         self.folder = folder.absolute()
         self.photos = Photos(self.folder / "photos")
         self.check_report = self.folder / "check" / "report.html"
-        self._runs = self.folder / "runs"
+        self.runs = Runs(self.folder / "runs")
+        self._process_lock = self.folder / "process"
         self._mutex = threading.Lock()
         self._training: _Training | None = None
 
@@ -145,9 +101,9 @@ class Jobs:
             lock = self._take()
             try:
                 last = self._stored()
-                job = Job(run=1 + max([0, *self._ids(), last.run if last else 0]))
+                job = Job(run=1 + max([0, *self.runs.numbers(), last.run if last else 0]))
                 self._store(job)
-                process = self._start("train", self.run(job.run))
+                process = self._start("train", self.runs.path(job.run))
             except BaseException:
                 lock.close()
                 raise
@@ -214,29 +170,7 @@ class Jobs:
         """
         with self._alone():
             self.photos.empty(label)
-            shutil.rmtree(self.folder / "check", ignore_errors=True)
-
-    def runs(self) -> list[Run]:
-        """Give the finished runs, the first one first."""
-        runs = []
-        for number in sorted(self._ids()):
-            if _finished(self.run(number)):
-                with contextlib.suppress(OSError, ValueError, KeyError):
-                    text = (self.run(number) / "metrics.json").read_text(encoding="utf-8")
-                    test = json.loads(text)["test"]
-                    accuracy, count = test["balanced_accuracy"], test["n"]
-                    runs.append(Run(id=number, balanced_accuracy=accuracy, n_test=count))
-        return runs
-
-    def run(self, number: int) -> Path:
-        """Name a run's folder."""
-        return self._runs / str(number)
-
-    def file(self, number: int, name: str) -> Path | None:
-        """Give a file of a finished run; None where there is none, or it is none of `FILES`."""
-        file = self.run(number) / name
-        there = name in FILES and _finished(self.run(number)) and file.is_file()
-        return file if there else None
+            shutil.rmtree(self.check_report.parent, ignore_errors=True)
 
     def _settle(self) -> None:
         """Write down how a training ended that runs no more, here or in a server that is gone."""
@@ -273,28 +207,27 @@ class Jobs:
         """Write down how the last training ended, with the lock held; remove what is left of it."""
         job = self._stored()
         if job and job.state in _RUNNING:
-            if _finished(self.run(job.run)):
+            if self.runs.is_finished(job.run):
                 state, error = "done", None
             self._store(replace(self._seen(job), state=state, error=error))
-            self._clear(job.run)
+            self.runs.clear(job.run)
+            self._tidy()
 
     def _seen(self, job: Job) -> Job:
-        """Say how far a training is by what its run's folder holds."""
-        run = self.run(job.run)
-        if job.state not in _RUNNING or not run.is_dir():
+        """Say how far a training is that runs; of one that has ended that is written down."""
+        if job.state not in _RUNNING:
             return job
-        epochs, history = _epochs(run / "config.toml"), _history(run / "history.csv")
-        learned = (run / "fused.json").exists() or (run / "model.keras").exists()
+        seen = self.runs.progress(job.run)
         return replace(
             job,
-            state="judging" if learned or 0 < epochs <= len(history) else "training",
-            epoch=len(history),
-            epochs=epochs,
-            history=history,
+            state=seen.state,
+            epoch=len(seen.history),
+            epochs=seen.epochs,
+            history=seen.history,
         )
 
     def _start(self, task: str, *further: Path) -> subprocess.Popen[bytes]:
-        paths = [self.photos.folder, self.folder / "check", *further]
+        paths = [self._process_lock, self.photos.folder, self.check_report.parent, *further]
         cache = self.folder / "cache"
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - no part of it comes from a client
@@ -329,51 +262,24 @@ class Jobs:
         finally:
             lock.close()
 
-    def _take(self) -> sqlite3.Connection:
-        """Take the folder's lock; it is free again when it is closed, or this process has ended.
+    def _take(self) -> Lock:
+        """Take the folder's lock; see `locks.take`.
 
-        It is SQLite's, of a data base that holds nothing: the standard library has no other that
-        works on every system.
-
-        Raises:
-            BusyError: another one has it, here or in another process.
-            RunError: the folder cannot be written in.
+        A process whose server was killed may live on for a second or two: it is waited for.
         """
+        lock = take(self.folder / "lock")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = sqlite3.connect(
-                self.folder / "lock", timeout=0, isolation_level=None, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise RunError(f"{self.folder}: {reason.lower()}") from error
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
+            take(self._process_lock).close()
+        except BaseException:
             lock.close()
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                raise BusyError("a training or a check is running; wait or stop it") from None
-            raise RunError(f"{self.folder}: {error}") from error
+            raise
         return lock
-
-    def _clear(self, run: int) -> None:
-        """Remove what a training has left that did not come to its end."""
-        folders = [self.run(run), *self._runs.glob(f".{run}-*")]
-        for folder in folders:
-            if not _finished(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-        self._tidy()
 
     def _tidy(self) -> None:
         """Remove what a process leaves beside what it is asked for."""
         shutil.rmtree(self.folder / "cache" / "happysad", ignore_errors=True)
-        for file in (self.folder / "check").glob(".*"):
+        for file in self.check_report.parent.glob(".*"):
             file.unlink(missing_ok=True)
-
-    def _ids(self) -> list[int]:
-        if not self._runs.is_dir():
-            return []
-        return [int(one.name) for one in self._runs.iterdir() if _ID.fullmatch(one.name)]
 
     def _stored(self) -> Job | None:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
@@ -388,28 +294,3 @@ class Jobs:
             write_text(file, json.dumps(asdict(job)) + "\n")
         except OSError as error:
             raise RunError(f"{file}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _finished(run: Path) -> bool:
-    """Tell whether a training has written its last file."""
-    return (run / "checkpoints" / "finished.json").is_file()
-
-
-def _epochs(file: Path) -> int:
-    """Give how many epochs a run's config.toml says; 0 where it finds faces: there are none."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        config = tomllib.loads(file.read_text(encoding="utf-8"))
-        return 0 if config["faces"] == "find" else int(config["epochs"])
-    return 0
-
-
-def _history(file: Path) -> tuple[Epoch, ...]:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        with file.open(encoding="utf-8", newline="") as table:
-            rows = list(csv.DictReader(table))
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        return tuple(
-            Epoch(epoch=int(row["epoch"]), **{name: float(row[name]) for name in names})
-            for row in rows
-        )
-    return ()

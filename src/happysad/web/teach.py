@@ -6,22 +6,31 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from enum import StrEnum
 from importlib.util import find_spec
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Path
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
 from happysad.errors import ImageError, MissingExtraError, RunError
-from happysad.web.jobs import FILES, BusyError, Job, Jobs, SlowError
+from happysad.web.jobs import Job, Jobs, SlowError
+from happysad.web.locks import BusyError
 from happysad.web.rest import model_row, photos_of
-from happysad.web.rows import ERRORS, PICTURES, Failure, ModelRow
+from happysad.web.rows import PICTURES, ModelRow
+from happysad.web.runs import FILES
 from happysad.web.security import REPORT_POLICY
 from happysad.web.serving import load, serving
+from happysad.web.teach_rows import (
+    Added,
+    Emptied,
+    Found,
+    Label,
+    Overview,
+    Use,
+    teach_errors,
+)
 
 __all__ = ["FEWEST", "router"]
 
@@ -40,102 +49,11 @@ router = APIRouter(lifespan=_ending)
 # What the extra train brings.
 _MODULES = ("cleanvision", "keras", "matplotlib", "onnx", "pandas", "scipy", "sklearn")
 
-_Number = Annotated[int, Field(ge=1, le=999_999_999)]
 # As an int it would be 1 for "1.0", "01" and the like too.
 _InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's number.")]
 
 
-class Label(StrEnum):
-    """A class."""
-
-    happy = "happy"
-    sad = "sad"
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Counts(_Row):
-    """How many photos there are of each class."""
-
-    happy: int
-    sad: int
-
-
-class Refused(_Row):
-    """A photo that was not kept, and why."""
-
-    path: str | None
-    error: str
-
-
-class Added(_Row):
-    """What became of the photos of a request."""
-
-    added: int
-    known: int
-    refused: list[Refused]
-    counts: Counts
-
-
-class Emptied(_Row):
-    """What is left."""
-
-    counts: Counts
-
-
-class Found(_Row):
-    """What a check found, and its page."""
-
-    findings: dict[str, int]
-    report: str
-
-
-class RunRow(_Row):
-    """A finished run: how good it is on how many test photos, its page and its classifier."""
-
-    id: int
-    balanced_accuracy: float | None
-    n_test: int
-    report: str
-    model: str
-
-
-class Overview(_Row):
-    """All of Teach."""
-
-    available: bool
-    counts: Counts
-    job: Job | None
-    runs: list[RunRow]
-    in_use: int | None
-
-
-class Use(BaseModel):
-    """A run, or none: the classifier that comes with happysad."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    run: _Number | None
-
-
-def _answers(*codes: int, method: str = "post") -> dict[int | str, dict[str, Any]]:
-    reasons = {
-        404: "there is no such run or file",
-        409: "a training or a check is running",
-        422: "photos that cannot be learned from, or a wrong parameter",
-        500: "the folder cannot be used",
-        501: "the extra train is not installed",
-        507: "the folder cannot be written in, or the disk is full",
-    }
-    answers = dict(ERRORS[method])
-    for code in codes:
-        answers[code] = {"model": Failure, "description": reasons[code]}
-    return answers
-
-
-@router.get("/v1/teach", response_model=Overview, responses=_answers(500, method="get"))
+@router.get("/v1/teach", response_model=Overview, responses=teach_errors(500, method="get"))
 def overview(request: Request) -> dict[str, Any]:
     """Say what there is: photos, the last training, runs, and which of these answers."""
     jobs = _jobs(request)
@@ -151,7 +69,7 @@ def overview(request: Request) -> dict[str, Any]:
                 "report": f"/v1/teach/runs/{run.id}/report.html",
                 "model": f"/v1/teach/runs/{run.id}/model.onnx",
             }
-            for run in jobs.runs()
+            for run in jobs.runs.finished()
         ],
         "in_use": _in_use(request),
     }
@@ -160,7 +78,7 @@ def overview(request: Request) -> dict[str, Any]:
 @router.post(
     "/v1/teach/photos/{label}",
     response_model=Added,
-    responses=_answers(507),
+    responses=teach_errors(507),
     openapi_extra=PICTURES,
 )
 async def add_photos(request: Request, label: Label) -> JSONResponse:
@@ -192,7 +110,7 @@ async def add_photos(request: Request, label: Label) -> JSONResponse:
     return JSONResponse({"added": added, "known": known, "refused": refused, "counts": counts})
 
 
-@router.delete("/v1/teach/photos/{label}", response_model=Emptied, responses=_answers(409, 500))
+@router.delete("/v1/teach/photos/{label}", response_model=Emptied, responses=teach_errors(409, 500))
 def empty_class(request: Request, label: Label) -> dict[str, Any]:
     """Delete a class's photos. Runs keep what they learned, and their reports."""
     jobs = _jobs(request)
@@ -203,7 +121,7 @@ def empty_class(request: Request, label: Label) -> dict[str, Any]:
     return {"counts": jobs.photos.counts()}
 
 
-@router.post("/v1/teach/check", response_model=Found, responses=_answers(409, 422, 500, 501))
+@router.post("/v1/teach/check", response_model=Found, responses=teach_errors(409, 422, 500, 501))
 def check(request: Request) -> dict[str, Any]:
     """Look for what is wrong with the photos."""
     jobs = _jobs(request)
@@ -226,7 +144,7 @@ def check(request: Request) -> dict[str, Any]:
 @router.get(
     "/v1/teach/check/report.html",
     response_class=FileResponse,
-    responses=_answers(404, method="get"),
+    responses=teach_errors(404, method="get"),
 )
 def check_report(request: Request) -> FileResponse:
     """Give the last check's page."""
@@ -240,7 +158,7 @@ def check_report(request: Request) -> FileResponse:
     "/v1/teach/train",
     status_code=202,
     response_model=Job,
-    responses=_answers(409, 422, 500, 501),
+    responses=teach_errors(409, 422, 500, 501),
 )
 def train(request: Request) -> Job:
     """Begin to learn from the photos, as `happysad train` does; one training at a time."""
@@ -253,7 +171,7 @@ def train(request: Request) -> Job:
         raise HTTPException(409, str(error)) from None
 
 
-@router.post("/v1/teach/stop", response_model=Job, responses=_answers(409, 500))
+@router.post("/v1/teach/stop", response_model=Job, responses=teach_errors(409, 500))
 def stop(request: Request) -> Job:
     """End the training that runs, and remove what it has written."""
     try:
@@ -265,19 +183,19 @@ def stop(request: Request) -> Job:
     return job
 
 
-@router.get("/v1/teach/job", response_model=Job | None, responses=_answers(500, method="get"))
+@router.get("/v1/teach/job", response_model=Job | None, responses=teach_errors(500, method="get"))
 def job(request: Request) -> Job | None:
     """Say how far the last training is, or how it ended."""
     return _jobs(request).job()
 
 
-@router.post("/v1/teach/use", response_model=ModelRow, responses=_answers(404, 422, 500))
+@router.post("/v1/teach/use", response_model=ModelRow, responses=teach_errors(404, 422, 500))
 async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any]:
     """Let a run's classifier answer from now on, everywhere; null for the one that ships."""
     server = serving(request)
     file = None
     if chosen.run is not None:
-        file = _jobs(request).file(chosen.run, "model.onnx")
+        file = _jobs(request).runs.file(chosen.run, "model.onnx")
         if file is None:
             raise HTTPException(404, f"there is no finished run {chosen.run}")
     loaded = await server.work(lambda: load(file))
@@ -291,11 +209,11 @@ async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any
 @router.get(
     "/v1/teach/runs/{run}/{name:path}",
     response_class=FileResponse,
-    responses=_answers(404, method="get"),
+    responses=teach_errors(404, method="get"),
 )
 def run_file(request: Request, run: _InPath, name: str) -> FileResponse:
     """Give a run's report, its classifier or one of its plots."""
-    file = _jobs(request).file(int(run), name)
+    file = _jobs(request).runs.file(int(run), name)
     if file is None:
         raise HTTPException(404, "there is no such run, or no such file of it")
     return _file(file, FILES[name], f"happysad-run-{run}.onnx" if name == "model.onnx" else None)
@@ -317,7 +235,7 @@ def _jobs(request: Request) -> Jobs:
 
 def _in_use(request: Request) -> int | None:
     jobs, file = _jobs(request), serving(request).in_use.file
-    return next((run.id for run in jobs.runs() if jobs.run(run.id) == file.parent), None)
+    return next((n for n in jobs.runs.numbers() if jobs.runs.path(n) == file.parent), None)
 
 
 def _available() -> bool:
