@@ -105,6 +105,10 @@ def test_states_on_the_way(jobs: Jobs, does: Does) -> None:
     assert until(jobs, lambda job: True).epochs == 0  # faces that are found are learned at once
     (jobs.runs.path(1) / "history.csv").write_text("half a l")
     assert until(jobs, lambda job: True).history == ()
+    jobs.runs.path(1).rename(jobs.folder / "away")
+    assert until(jobs, lambda job: True).state == "training"  # faces are looked for
+    (jobs.folder / "cache" / "happysad").rename(jobs.folder / "cache" / "away")
+    assert until(jobs, lambda job: True).state == "checking"
 
 
 def test_one_at_a_time(jobs: Jobs, does: Does) -> None:

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import hypothesis
 import numpy as np
 import pytest
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from happysad.dataset.drawn import face
@@ -548,6 +554,42 @@ def test_a_folder_that_is_none(one: TestClient, folder: Path) -> None:
     refused(one.post("/v1/teach/photos/sad", content=GOOD), 507, "photos cannot be kept")
     refused(one.delete("/v1/teach/photos/sad"), 500, "teach: ")
     assert one.get("/v1/teach").json()["counts"] == {"happy": 0, "sad": 0}
+
+
+# The OpenAPI description; the other routes' is in test_web_openapi.py.
+
+PICTURES = st.sampled_from([GOOD, encoded(photo(2, 9, 5), "gif"), portrait()])
+for media_type in ("image/*", "application/octet-stream"):
+    schemathesis.openapi.media_type(media_type, PICTURES)
+
+
+def test_every_answer_is_as_described(folder: Path) -> None:
+    """But that few photos, or no training, are refused: no description could say that."""
+    model = brightness_classifier(folder.parent / "bright.onnx")
+    app = create_app(settings(folder.parent, model=model, hosts=("testserver",)))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    seen = set()
+    for found in schema.include(path_regex="^/v1/teach").get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        modes = [GenerationMode.POSITIVE]
+        if operation.path_parameters or operation.label == "POST /v1/teach/use":
+            modes.append(GenerationMode.NEGATIVE)  # there is something that could be wrong
+        for mode in modes:
+
+            @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+            @hypothesis.settings(
+                max_examples=15,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(hypothesis.HealthCheck),
+            )
+            def holds(case: Any) -> None:
+                case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+            holds()
+        seen.add(operation.label)
+    assert len(seen) == 10
 
 
 # The real thing

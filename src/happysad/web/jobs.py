@@ -80,6 +80,7 @@ class Jobs:
         self.check_report = self.folder / "check" / "report.html"
         self.runs = Runs(self.folder / "runs")
         self._process_lock = self.folder / "process"
+        self._cache = self.folder / "cache" / "happysad"
         self._mutex = threading.Lock()
         self._training: _Training | None = None
 
@@ -218,9 +219,12 @@ class Jobs:
         if job.state not in _RUNNING:
             return job
         seen = self.runs.progress(job.run)
+        state = seen.state
+        if state == "checking" and self._cache.exists():  # the photos are prepared for the network
+            state = "training"
         return replace(
             job,
-            state=seen.state,
+            state=state,
             epoch=len(seen.history),
             epochs=seen.epochs,
             history=seen.history,
@@ -228,14 +232,13 @@ class Jobs:
 
     def _start(self, task: str, *further: Path) -> subprocess.Popen[bytes]:
         paths = [self._process_lock, self.photos.folder, self.check_report.parent, *further]
-        cache = self.folder / "cache"
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - no part of it comes from a client
                 [*COMMAND, task, *map(str, paths)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+                env={**os.environ, "XDG_CACHE_HOME": str(self._cache.parent)},
             )
         with contextlib.suppress(AttributeError, OSError):  # Windows has no such thing
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
@@ -277,7 +280,7 @@ class Jobs:
 
     def _tidy(self) -> None:
         """Remove what a process leaves beside what it is asked for."""
-        shutil.rmtree(self.folder / "cache" / "happysad", ignore_errors=True)
+        shutil.rmtree(self._cache, ignore_errors=True)
         for file in self.check_report.parent.glob(".*"):
             file.unlink(missing_ok=True)
 
