@@ -1,0 +1,34 @@
+"""The OpenAPI description is true: whatever it allows or forbids is answered as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from schemathesis import checks
+
+from happysad.web.app import create_app
+from happysad.web.settings import Settings
+from tests.pictures import encoded, photo
+from tests.web import portrait
+
+PICTURES = st.sampled_from([encoded(photo(1)), encoded(photo(2, 9, 5), "gif"), portrait()])
+
+for kind in ("image/*", "application/octet-stream"):
+    schemathesis.openapi.media_type(kind, PICTURES)
+
+# Teach's folder is never made: its routes are tested in test_web_teach.py.
+schema = schemathesis.openapi.from_asgi(
+    "/openapi.json", create_app(Settings(folder=Path("nowhere"), hosts=("testserver",)))
+).exclude(path_regex="^/v1/teach")
+
+
+@schema.parametrize()
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case: Any) -> None:
+    # That a picture shows no face, or no second one, cannot be described.
+    unsaid = [checks.positive_data_acceptance] if case.path == "/v1/explain" else []
+    case.call_and_validate(excluded_checks=unsaid)
