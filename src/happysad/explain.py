@@ -84,7 +84,7 @@ def explain(classifier: Classifier, pixels: Pixels, *, face: int | None = None) 
         found = find(pixels)
         if details.looks_at == "both":
             found = found[:FACES]
-        number = face or 1
+        number = 1 if face is None else face
         if not 1 <= number <= len(found):
             raise UsageError(f"face={number}: the photo has {_counted(len(found))}")
         input_, p_sad = _of_face(classifier, pixels, found, number - 1)
