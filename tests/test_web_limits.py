@@ -264,6 +264,21 @@ def test_too_many_requests_at_once(start: Start, monkeypatch: pytest.MonkeyPatch
         assert [answer.status_code for answer in answers] == [200] * 3
 
 
+def test_too_much_at_once(start: Start) -> None:
+    """Bodies that are each small enough, but not together."""
+    one = start(max_body=MIB, max_held=MIB + MIB // 2)
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {MIB}\r\n\r\n".encode()
+    with one.connect() as first:
+        first.sendall(head + bytes(MIB - 1))
+        one.wait_for("happysad_requests_busy 1.0")
+        answer = one.client.post("/v1/predict", content=bytes(MIB))
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        first.sendall(b"\0")
+        assert first.recv(65536).startswith(b"HTTP/1.1 422 ")
+    for _ in range(3):  # nothing is held any more
+        assert one.client.post("/v1/predict", content=bytes(MIB)).status_code == 422
+
+
 def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

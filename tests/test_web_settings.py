@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from happysad.errors import UsageError
+from happysad.web.server import listen
 from happysad.web.settings import Settings, is_loopback
 from tests.classifiers import brightness_classifier
 
@@ -62,6 +63,12 @@ def test_what_cannot_be(given: dict[str, Any], says: str) -> None:
 
 def test_the_token_is_not_shown() -> None:
     assert "secret" not in repr(Settings(token="secret"))
+
+
+def test_answers_are_sent_at_once() -> None:
+    """asyncio sets TCP_NODELAY only where a socket names its protocol."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def start(*options: str, **environment: str) -> subprocess.Popen[str]:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from happysad.web.app import create_app
-from happysad.web.server import config
+from happysad.web.server import config, listen
 from happysad.web.settings import Settings
 
 __all__ = ["ADDRESS", "LIVE", "Running", "client", "portrait", "running", "settings"]
@@ -87,7 +87,7 @@ def rest(connection: socket.socket) -> bytes:
 def running(settings: Settings) -> Iterator[Running]:
     """A real uvicorn on a free port, as happysad serve starts it; ended at the end."""
     app = create_app(settings)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
         server = uvicorn.Server(config(app, settings))
         thread = threading.Thread(target=server.run, args=([listening],))

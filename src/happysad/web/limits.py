@@ -16,6 +16,7 @@ __all__ = ["Limits", "WholeRequests"]
 # A client that was refused while it still sends is listened to for so many seconds, so that it
 # reads the answer instead of a broken connection.
 _LISTEN = 1.0
+_TOO_MANY, _LATER = "too many requests at once; try again", {"Retry-After": "1"}
 
 
 class Limits:
@@ -30,7 +31,7 @@ class Limits:
         self._app = app
         self._settings = settings
         self._metrics = metrics
-        self._now = 0
+        self._now = self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -39,8 +40,7 @@ class Limits:
         elif _length(scope) > self._settings.max_body:
             await self._too_large()(scope, receive, send)
         elif self._now >= self._settings.max_requests:
-            response = failure(429, "too many requests at once; try again", {"Retry-After": "1"})
-            await response(scope, receive, send)
+            await failure(429, _TOO_MANY, _LATER)(scope, receive, send)
         else:
             self._now += 1
             self._metrics.busy.set(self._now)
@@ -64,8 +64,11 @@ class Limits:
             except TimeoutError:
                 raise HTTPException(408, "the request came too slowly") from None
             size += len(message.get("body", b""))
+            self._held += len(message.get("body", b""))
             if size > self._settings.max_body:
                 raise HTTPException(413, self._size_allowed())
+            if self._held > self._settings.max_held:
+                raise HTTPException(429, _TOO_MANY, _LATER)
             whole = not message.get("more_body", False)
             return message
 
@@ -74,11 +77,14 @@ class Limits:
             started = True
             await send(message)
 
-        with anyio.move_on_after(self._settings.request_seconds) as timer:
-            await self._app(scope, receiving, sending)
+        try:
+            with anyio.move_on_after(self._settings.request_seconds) as timer:
+                await self._app(scope, receiving, sending)
+        finally:
+            self._held -= size
         if timer.cancelled_caught and not started:
             if whole:
-                response = failure(503, "the answer took too long", {"Retry-After": "1"})
+                response = failure(503, "the answer took too long", _LATER)
             else:
                 response = failure(408, "the request came too slowly")
             await response(scope, receive, send)

@@ -21,8 +21,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 class Settings:
     """A server's settings.
 
-    The limits bound its memory: at most `max_requests` bodies of `max_body` bytes are held at
-    once, and at most `workers` decoded photos of `max_pixels` pixels (3 bytes each).
+    The limits bound its memory: at most `max_held` bytes of bodies are held at once, and at most
+    `workers` photos of `max_pixels` pixels are decoded (up to 16 bytes for each, by their format).
     """
 
     host: str = "127.0.0.1"
@@ -43,8 +43,10 @@ class Settings:
     """The largest photo in pixels: what the largest phone cameras give."""
     max_files: int = 64
     """The most photos in a request."""
-    max_requests: int = 16
+    max_requests: int = 64
     """The most requests with a body at once."""
+    max_held: int = 256 * _MIB
+    """The most bytes of their bodies together."""
     max_live: int = 4
     """The most Live views at once."""
     max_frame: int = 4 * _MIB
