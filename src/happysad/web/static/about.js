@@ -1,0 +1,49 @@
+// About: the classifier's facts and its card.
+
+import { ask } from "./api.js";
+import { at, h } from "./dom.js";
+import { loadModel, model, modelName } from "./model.js";
+import { safely } from "./safely.js";
+
+const LOOKS_AT = {
+  face: "each face, found by YuNet and turned upright",
+  photo: "the whole photo",
+  both: "the whole photo and its faces",
+};
+
+/** Make the view work. */
+export function start() {}
+
+/** Ask each time: the classifier may have changed. */
+export async function enter() {
+  const card = at("about-card");
+  card.setAttribute("aria-busy", "true");
+  try {
+    await loadModel();
+    at("about-facts").replaceChildren(...facts(model()));
+    card.replaceChildren(safely(await (await ask("/v1/card")).text()));
+  } catch (error) {
+    card.replaceChildren(h("p", { class: "notice bad", role: "alert" }, error.message));
+  }
+  card.setAttribute("aria-busy", "false");
+}
+
+export function leave() {}
+
+function facts(row) {
+  const { labels, size, channels, architecture, looks_at, unsure, threshold, trained_on, version } = row.details;
+  const name = modelName(row);
+  const borders = unsure
+    ? `${labels[0]} below ${unsure[0].toPrecision(2)}, ${labels[1]} from ${unsure[1].toPrecision(3)} on, unsure between`
+    : `${labels[0]} below ${threshold.toPrecision(2)}, ${labels[1]} from there on; never unsure`;
+  return [
+    ["Answers come from", name.charAt(0).toUpperCase() + name.slice(1)],
+    ["Tells", `${labels[0]} from ${labels[1]}`],
+    ["Looks at", LOOKS_AT[looks_at]],
+    [`Borders, by the probability of ${labels[1]}`, borders],
+    ["Input", `${size} × ${size} pixels, ${channels === 1 ? "grey" : "colour"}`],
+    ["Trained on", `${trained_on.toLocaleString("en")} pictures`],
+    ["Made by", `happysad ${version}, architecture ${architecture}`],
+    ["SHA-256", h("code", {}, row.sha256)],
+  ].map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text)));
+}

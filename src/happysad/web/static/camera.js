@@ -1,0 +1,54 @@
+// The webcam: opened, looked at, and closed again.
+
+/** What went wrong, and what helps. */
+const REASONS = {
+  NotAllowedError: "The browser did not let this page use the camera. Allow it, beside the address, and start again.",
+  NotFoundError: "No camera was found. Plug one in and start again.",
+  OverconstrainedError: "That camera is no longer there. Choose another.",
+  NotReadableError: "The camera cannot be read. Perhaps another program uses it.",
+  AbortError: "The camera stopped. Start it again.",
+};
+
+/** Say in words why there is no camera. */
+export const cameraReason = (error) => REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
+
+/** Open the camera, the one of `id` where that is given, and show it in a video element. */
+export async function openCamera(video, id) {
+  if (!navigator.mediaDevices)
+    throw new DOMException("browsers give it only to https pages, or to this machine’s own as localhost.", "SecurityError");
+  const which = id ? { deviceId: { exact: id } } : { facingMode: "user" };
+  const stream = await navigator.mediaDevices.getUserMedia({
+    video: { ...which, width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } },
+  });
+  video.srcObject = stream;
+  // What looks at oneself is shown as a mirror; what looks at others is not.
+  const { facingMode } = stream.getVideoTracks()[0].getSettings();
+  video.classList.toggle("mirror", facingMode !== "environment");
+  await video.play();
+  return stream;
+}
+
+/** Close it: its light goes out. */
+export function closeCamera(video, stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+}
+
+/** Give the cameras that there are; their names are known once one was opened. */
+export async function cameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(({ kind }) => kind === "videoinput");
+}
+
+/** Take the picture of this moment as a JPEG whose longer side has at most `longest` pixels. */
+export function grab(video, canvas, longest) {
+  const { videoWidth: width, videoHeight: height } = video;
+  const factor = Math.min(1, longest / Math.max(width, height));
+  const wide = Math.round(width * factor);
+  const high = Math.round(height * factor);
+  // Setting a canvas's size clears it, which costs time.
+  if (canvas.width !== wide) canvas.width = wide;
+  if (canvas.height !== high) canvas.height = high;
+  canvas.getContext("2d").drawImage(video, 0, 0, wide, high);
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
+}

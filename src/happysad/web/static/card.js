@@ -1,0 +1,166 @@
+// One photo's card: the photo with its boxes, its outcome, its faces, and what decided.
+
+import { ask } from "./api.js";
+import { counted, h, s } from "./dom.js";
+import { look, model } from "./model.js";
+import { line, scale, shown, why } from "./outcome.js";
+
+let number = 0;
+
+/** Make the card of a file that is still to be answered. */
+export function answerCard(file) {
+  const id = `answer-${++number}`;
+  const address = URL.createObjectURL(file);
+  const boxes = s("svg", { class: "boxes", "aria-hidden": "true", focusable: "false" });
+  const image = h("img", { src: address, alt: `The photo ${file.name}`, decoding: "async" });
+  const picture = h("div", { class: "picture" }, image, boxes);
+  image.addEventListener("load", () => drawn(card));
+  image.addEventListener("error", () => {
+    image.remove();
+    boxes.before(h("p", { class: "soft" }, "No preview"));
+  });
+  const words = h("div", { class: "words" }, h("p", { class: "soft" }, "Waiting for its answer"));
+  const title = h("h3", { id, class: "name", title: file.name }, file.name);
+  const element = h(
+    "li",
+    { class: "answer waiting", "aria-labelledby": id },
+    picture,
+    h("div", { class: "text" }, words, title),
+  );
+  const card = {
+    file,
+    element,
+    row: null,
+    image,
+    boxes,
+    show(row) {
+      card.row = row;
+      element.classList.remove("waiting");
+      words.replaceChildren(...answered(card));
+      drawn(card);
+    },
+    forget: () => URL.revokeObjectURL(address),
+  };
+  return card;
+}
+
+function answered(card) {
+  const { label, p_sad: p, faces, error } = card.row;
+  if (error)
+    return [
+      h("p", { class: "outcome" }, h("span", { class: "chip bad" }, "not read")),
+      h("p", { class: "why" }, reason(card)),
+    ];
+  const because = why(label);
+  const parts = [h("p", { class: "outcome" }, ...shown(label, p))];
+  if (p !== null) parts.push(scale(p));
+  if (because) parts.push(h("p", { class: "why" }, because));
+  if (faces.length > 1) parts.push(several(card, faces));
+  else if (faces.length || model().details.looks_at !== "face")
+    parts.push(decided(card, faces.length ? 1 : null, "What decided?"));
+  return parts;
+}
+
+/** The error without the name, which stands beside it. */
+function reason({ row, file }) {
+  const name = `${row.path ?? file.name}: `;
+  const text = row.error.startsWith(name) ? row.error.slice(name.length) : row.error;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function several(card, faces) {
+  const rows = faces.map((face, place) =>
+    h(
+      "li",
+      {},
+      h("span", { class: "badge", "aria-hidden": "true" }, String(place + 1)),
+      h("span", { class: "grow" }, ...shown(face.label, face.p_sad)),
+      decided(card, place + 1, "Why?", `What decided on face ${place + 1}?`),
+    ),
+  );
+  return h(
+    "details",
+    { class: "faces" },
+    h("summary", {}, `${counted(faces.length, "face")}, the largest first`),
+    h("ol", {}, ...rows),
+  );
+}
+
+/** A button that asks for the heat map and shows it. */
+function decided(card, face, text, label) {
+  const button = h(
+    "button",
+    {
+      class: "button quiet",
+      type: "button",
+      "aria-label": label ?? `${text} ${card.file.name}`,
+      onclick: () => explain(card, face, button),
+    },
+    text,
+  );
+  return button;
+}
+
+async function explain(card, face, button) {
+  button.disabled = true;
+  card.element.querySelector(".heat")?.remove();
+  const heat = h("figure", { class: "heat", tabindex: "-1" }, h("figcaption", { role: "status" }, "Looking at it part by part"));
+  card.element.querySelector(".text").append(heat);
+  try {
+    const query = face === null ? "" : `?face=${face}`;
+    const answer = await ask(`/v1/explain${query}`, { method: "POST", body: card.file });
+    const label = decodeURIComponent(answer.headers.get("X-Happysad-Label"));
+    const p = Number(answer.headers.get("X-Happysad-P-Sad"));
+    const address = URL.createObjectURL(await answer.blob());
+    const which = face === null ? "the photo" : `face ${face}`;
+    const image = h("img", { src: address, alt: `Heat map of ${which} of ${card.file.name}: ${line(label, p)}`, width: 384, height: 384 });
+    image.addEventListener("load", () => URL.revokeObjectURL(address));
+    heat.replaceChildren(
+      image,
+      h(
+        "figcaption",
+        {},
+        h("i", { class: "key for", "aria-hidden": "true" }),
+        "Orange parts spoke for the answer, ",
+        h("i", { class: "key against", "aria-hidden": "true" }),
+        "blue ones against it: what was covered there changed it most. ",
+        h("button", { class: "button quiet", type: "button", onclick: () => close(heat, button) }, "Close"),
+      ),
+    );
+    heat.focus();
+  } catch (error) {
+    heat.replaceChildren(h("figcaption", { class: "bad", role: "alert" }, error.message));
+  }
+  button.disabled = false;
+}
+
+function close(heat, button) {
+  heat.remove();
+  button.focus();
+}
+
+/** Draw the boxes, once both the photo's size and its faces are known. */
+function drawn({ image, boxes, row }) {
+  const { naturalWidth: width, naturalHeight: height } = image;
+  if (!row || !width) return;
+  boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const many = row.faces.length > 1;
+  const marks = row.faces.map((face, place) => {
+    const { x, y, width: wide, height: high } = face;
+    const box = s("g", { class: look(face.label) }, s("rect", { class: "box halo", x, y, width: wide, height: high }), s("rect", { class: "box", x, y, width: wide, height: high }));
+    if (many) box.append(badge(place + 1, x, y, Math.max(wide / 4, Math.max(width, height) / 28)));
+    return box;
+  });
+  // The largest face's last, on top.
+  boxes.replaceChildren(...marks.reverse());
+}
+
+function badge(text, x, y, size) {
+  const wide = size * (0.6 + 0.6 * String(text).length);
+  return s(
+    "g",
+    {},
+    s("rect", { class: "ground", x, y, width: wide, height: size * 1.2 }),
+    s("text", { x: x + wide / 2, y: y + size * 0.95, "font-size": size, "text-anchor": "middle" }, String(text)),
+  );
+}

@@ -1,0 +1,51 @@
+// Making elements. Text always goes in as text, never as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Find an element by its id. */
+export const at = (id) => document.getElementById(id);
+
+/** Make an HTML element; an attribute that is a function listens, null and false leave one out. */
+export function h(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** Make an SVG element. */
+export function s(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Show a text in an element that is hidden while it has none. */
+export function tell(element, text) {
+  element.hidden = !text;
+  if (element.textContent !== (text ?? "")) element.textContent = text ?? "";
+}
+
+/** Write a number with its noun: "1 photo", "1,200 photos". */
+export function counted(number, noun) {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Ask before something is deleted; gives whether to. */
+export function sure(title, text) {
+  const dialog = at("sure");
+  at("sure-title").textContent = title;
+  at("sure-text").textContent = text;
+  return new Promise((resolve) => {
+    at("sure-no").onclick = () => dialog.close("no");
+    at("sure-yes").onclick = () => dialog.close("yes");
+    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    dialog.returnValue = "no";
+    dialog.showModal();
+  });
+}

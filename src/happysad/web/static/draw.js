@@ -1,0 +1,62 @@
+// Boxes over the video, on a canvas: colours and line as in the photos that happysad draws.
+
+import { look, sureness } from "./model.js";
+import { nameOf } from "./outcome.js";
+
+const COLOURS = {
+  first: ["#e69f00", "#000"],
+  second: ["#0072b2", "#fff"],
+  other: ["#5a5a5a", "#fff"],
+};
+
+/** Draw an answer's faces, or clear the canvas where there is none; texts are never mirrored. */
+export function drawFaces(canvas, answer, mirrored) {
+  const sharp = window.devicePixelRatio || 1;
+  const { clientWidth, clientHeight } = canvas;
+  const wide = Math.round(clientWidth * sharp);
+  const high = Math.round(clientHeight * sharp);
+  if (canvas.width !== wide) canvas.width = wide;
+  if (canvas.height !== high) canvas.height = high;
+  const brush = canvas.getContext("2d");
+  brush.setTransform(1, 0, 0, 1, 0, 0);
+  brush.clearRect(0, 0, wide, high);
+  if (!answer) return;
+  // The video fits into its frame whole, in the middle.
+  const factor = Math.min(clientWidth / answer.width, clientHeight / answer.height);
+  const left = (clientWidth - factor * answer.width) / 2;
+  const top = (clientHeight - factor * answer.height) / 2;
+  brush.setTransform(sharp, 0, 0, sharp, 0, 0);
+  // The largest face's last, on top.
+  for (const face of [...answer.faces].reverse()) {
+    const x = mirrored ? answer.width - face.x - face.width : face.x;
+    box(brush, face, {
+      x: left + factor * x,
+      y: top + factor * face.y,
+      width: factor * face.width,
+      height: factor * face.height,
+      least: left,
+      most: left + factor * answer.width,
+      top,
+    });
+  }
+}
+
+function box(brush, face, { x, y, width, height, least, most, top }) {
+  const [ground, ink] = COLOURS[look(face.label)];
+  brush.lineJoin = "round";
+  for (const [colour, line] of [["rgb(255 255 255 / 0.7)", 6], [ground, 3]]) {
+    brush.strokeStyle = colour;
+    brush.lineWidth = line;
+    brush.strokeRect(x, y, width, height);
+  }
+  const text = `${nameOf(face.label)} ${sureness(face.p_sad)}`;
+  brush.font = "600 15px system-ui, sans-serif";
+  const wide = brush.measureText(text).width + 14;
+  const at = Math.max(least, Math.min(x - 1.5, most - wide));
+  const above = Math.max(top, y - 26);
+  brush.fillStyle = ground;
+  brush.fillRect(at, above, wide, 25);
+  brush.fillStyle = ink;
+  brush.textBaseline = "middle";
+  brush.fillText(text, at + 7, above + 13.5);
+}

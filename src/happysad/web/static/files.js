@@ -1,0 +1,63 @@
+// Files that a person drops, pastes or chooses; of folders all that lies in them.
+
+const hidden = (name) => name.startsWith(".");
+
+/** Give the files of a drop, sorted by their paths; folders are walked through. */
+export async function dropped(transfer) {
+  // The entries are only there until the event ends: they are all taken before the first wait.
+  const entries = [...transfer.items]
+    .filter((item) => item.kind === "file")
+    .map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  const found = [];
+  for (const entry of entries) await walk(entry, found);
+  return inOrder(found);
+}
+
+/** Give the files of an input; of a chosen folder too. */
+export function chosen(input) {
+  const found = [...input.files].map((file) => [file.webkitRelativePath || file.name, file]);
+  input.value = "";
+  return inOrder(found.filter(([path]) => !path.split("/").some(hidden)));
+}
+
+/** Give the pictures that were pasted. */
+export const pasted = (transfer) => [...(transfer?.files ?? [])];
+
+/** Take drops on an element: it shows that it would, and `take` gets the files. */
+export function acceptDrops(element, take) {
+  let depth = 0;
+  const over = (by) => {
+    depth = Math.max(0, depth + by);
+    element.classList.toggle("over", depth > 0);
+  };
+  element.addEventListener("dragenter", () => over(1));
+  element.addEventListener("dragleave", () => over(-1));
+  element.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    over(-depth);
+    take(await dropped(event.dataTransfer));
+  });
+}
+
+async function walk(entry, found) {
+  if (!entry || (hidden(entry.name) && !(entry instanceof File))) return;
+  if (entry instanceof File) found.push([entry.name, entry]);
+  else if (entry.isFile) found.push([entry.fullPath, await fileOf(entry)]);
+  else for (const child of await childrenOf(entry)) await walk(child, found);
+}
+
+const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
+
+async function childrenOf(folder) {
+  const reader = folder.createReader();
+  const children = [];
+  for (;;) {
+    // A hundred at most come at once.
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return children;
+    children.push(...some);
+  }
+}
+
+const inOrder = (found) =>
+  found.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)).map(([, file]) => file);

@@ -1,0 +1,230 @@
+// Live: the webcam's frames go to the server one by one, and boxes are drawn over the video.
+
+import { cameraReason, cameras, closeCamera, grab, openCamera } from "./camera.js";
+import { at, counted, h, tell } from "./dom.js";
+import { drawFaces } from "./draw.js";
+import { line, scale, shown } from "./outcome.js";
+
+// The longer side of a frame that is sent, in pixels.
+const LONGEST = 640;
+// After so many milliseconds a server that ended the view is asked again.
+const RETRY = 2000;
+// The figures are those of so many milliseconds.
+const WINDOW = 2000;
+// What is seen is said aloud once it has stayed so for so many milliseconds.
+const STEADY = 1500;
+
+const canvas = document.createElement("canvas");
+let video, stream, socket, timer;
+let state = "off";
+let fresh = false;
+let wanted = null;
+let answers = [];
+let said = { text: "", since: 0, told: "" };
+
+/** Make the view work. */
+export function start() {
+  video = at("live-video");
+  at("live-start").addEventListener("click", () => begin());
+  at("live-stop").addEventListener("click", () => {
+    end();
+    at("live-start").focus();
+  });
+  at("live-pause").addEventListener("click", () => (state === "paused" ? resume() : pause()));
+  at("live-camera").addEventListener("change", (event) => {
+    const id = event.target.value;
+    end();
+    begin(id);
+  });
+}
+
+export function enter() {}
+
+/** The camera stops when the view is left. */
+export function leave() {
+  end();
+}
+
+async function begin(id) {
+  if (state !== "off") return;
+  change("starting");
+  trouble("");
+  at("live-message").textContent = "Asking for the camera";
+  try {
+    const opened = await openCamera(video, id);
+    if (state !== "starting") return closeCamera(video, opened);
+    stream = opened;
+  } catch (error) {
+    if (state !== "starting") return;
+    change("off");
+    at("live-message").textContent = cameraReason(error);
+    return;
+  }
+  stream.getVideoTracks()[0].addEventListener("ended", () => {
+    end();
+    at("live-message").textContent = "The camera is gone. Start it again when it is back.";
+  });
+  change("running");
+  offerCameras();
+  at("live-pause").focus();
+  watch();
+  timer = setInterval(figures, 250);
+  connect();
+}
+
+function end() {
+  clearInterval(timer);
+  // First, so that what ends on its own does not begin again.
+  change("off");
+  socket?.close();
+  socket = null;
+  closeCamera(video, stream);
+  stream = null;
+  wanted = null;
+  answers = [];
+  said = { text: "", since: 0, told: "" };
+  drawFaces(at("live-boxes"), null);
+  figures();
+  at("live-outcome").replaceChildren(h("p", { class: "soft" }, "The outcome stands here."));
+  at("live-message").textContent =
+    "Frames go to the server that this page came from, one at a time, and are never kept.";
+}
+
+function pause() {
+  change("paused");
+  video.pause();
+}
+
+async function resume() {
+  change("running");
+  await video.play();
+  answers = [];
+  if (socket?.readyState === WebSocket.OPEN) socket.next();
+  else connect();
+}
+
+function change(to) {
+  state = to;
+  const on = to === "running" || to === "paused";
+  at("live-cover").hidden = on;
+  at("live-start").disabled = to === "starting";
+  at("live-stop").disabled = at("live-pause").disabled = !on;
+  at("live-pause").textContent = to === "paused" ? "Go on" : "Pause";
+}
+
+const trouble = (text) => tell(at("live-trouble"), text);
+
+async function offerCameras() {
+  const all = await cameras();
+  at("live-pick").hidden = all.length < 2;
+  const used = stream?.getVideoTracks()[0].getSettings().deviceId;
+  at("live-camera").replaceChildren(
+    ...all.map(({ deviceId, label }, place) =>
+      h("option", { value: deviceId, selected: deviceId === used }, label || `Camera ${place + 1}`),
+    ),
+  );
+}
+
+/** Know whether the camera has given a new picture. */
+function watch() {
+  const mine = stream;
+  const look = () => {
+    if (stream !== mine) return;
+    fresh = true;
+    wanted?.();
+    watch();
+  };
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(look);
+  else requestAnimationFrame(look);
+}
+
+async function newFrame() {
+  if (!fresh) await new Promise((resolve) => (wanted = resolve));
+  wanted = null;
+  fresh = false;
+}
+
+/** Open the WebSocket; a frame is sent when the one before was answered. */
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const mine = new WebSocket(`${scheme}://${location.host}/v1/live`);
+  let opened = false;
+  let busy = false;
+  let began = 0;
+
+  async function next() {
+    if (busy || mine !== socket || state !== "running" || mine.readyState !== WebSocket.OPEN) return;
+    busy = true;
+    await newFrame();
+    began = performance.now();
+    const frame = await grab(video, canvas, LONGEST);
+    if (mine === socket && mine.readyState === WebSocket.OPEN) mine.send(frame);
+  }
+
+  mine.addEventListener("open", () => {
+    opened = true;
+    trouble("");
+    next();
+  });
+  mine.addEventListener("message", ({ data }) => {
+    busy = false;
+    if (mine !== socket) return;
+    show(JSON.parse(data), began);
+    next();
+  });
+  mine.addEventListener("close", () => {
+    // A server ends a view that was paused for long; it is opened again when it goes on.
+    if (mine !== socket || state !== "running") return;
+    trouble(
+      opened
+        ? "The server ended the view; asking again."
+        : "The server does not take this view: perhaps too many are open, or it has ended. Asking again.",
+    );
+    setTimeout(() => mine === socket && state === "running" && connect(), RETRY);
+  });
+  mine.next = next;
+  socket = mine;
+}
+
+function show(answer, began) {
+  if (answer.error) return trouble(answer.error);
+  trouble("");
+  drawFaces(at("live-boxes"), answer, video.classList.contains("mirror"));
+  const now = performance.now();
+  answers.push({ at: now, latency: now - began, server: answer.milliseconds });
+  outcome(answer);
+  say(answer, now);
+}
+
+function outcome({ label, p_sad: p, faces }) {
+  const parts = [h("p", { class: "outcome" }, ...shown(label, p))];
+  if (p !== null) parts.push(scale(p));
+  if (faces.length > 1) parts.push(h("p", { class: "soft small" }, `${counted(faces.length, "face")}, larger ones count more.`));
+  if (label === "no_face") parts.push(h("p", { class: "soft small" }, "No face is seen. Come closer, and into the light."));
+  at("live-outcome").replaceChildren(...parts);
+}
+
+/** Tell a screen reader what is seen, when that has changed for more than a moment. */
+function say({ label, faces }, now) {
+  const text = faces.length ? `${counted(faces.length, "face")}: ${faces.map((face) => line(face.label, null)).join(", ")}` : line(label, null);
+  if (text !== said.text) said = { ...said, text, since: now };
+  if (text !== said.told && now - said.since > STEADY) {
+    said.told = text;
+    at("live-said").textContent = text;
+  }
+}
+
+function figures() {
+  const since = performance.now() - WINDOW;
+  if (state !== "paused") answers = answers.filter((one) => one.at >= since);
+  const seconds = (answers.at(-1)?.at - answers[0]?.at) / 1000;
+  const rate = answers.length > 1 ? ((answers.length - 1) / seconds).toFixed(1) : "–";
+  at("live-rate").textContent = rate;
+  at("live-latency").textContent = milliseconds("latency");
+  at("live-server").textContent = milliseconds("server");
+}
+
+function milliseconds(name) {
+  const values = answers.map((one) => one[name]).sort((one, other) => one - other);
+  return values.length ? `${Math.round(values[values.length >> 1])} ms` : "–";
+}

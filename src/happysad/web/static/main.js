@@ -1,0 +1,46 @@
+// The page: which view is shown, and what stands under all of them.
+
+import * as about from "./about.js";
+import { at, tell } from "./dom.js";
+import * as live from "./live.js";
+import { loadModel, modelName, onModel } from "./model.js";
+import * as teach from "./teach.js";
+import * as photos from "./try.js";
+
+const VIEWS = { try: photos, live, teach, about };
+let shown = null;
+
+function show(focus) {
+  const name = location.hash.slice(1) || "try";
+  if (!(name in VIEWS) || name === shown) return;
+  if (shown) VIEWS[shown].leave();
+  shown = name;
+  for (const each of Object.keys(VIEWS)) at(`view-${each}`).hidden = each !== name;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const title = at(`${name}-title`);
+  document.title = `${document.querySelector('nav [aria-current="page"]').textContent} · happysad`;
+  if (focus) title.focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+  VIEWS[name].enter();
+}
+
+for (const view of Object.values(VIEWS)) view.start();
+
+// A file that misses its place would be opened by the browser, in this page's stead.
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => event.preventDefault());
+}
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  at("main").focus();
+});
+window.addEventListener("hashchange", () => show(true));
+window.addEventListener("pagehide", () => VIEWS[shown].leave());
+onModel((row) => {
+  at("footer-model").textContent = row.name ? `Answers come from ${modelName(row)}.` : "happysad";
+});
+show(false);
+loadModel().catch((error) => tell(at("notice"), error.message));

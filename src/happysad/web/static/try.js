@@ -1,0 +1,105 @@
+// Try: photos in, answers out.
+
+import { batches, send } from "./api.js";
+import { answerCard } from "./card.js";
+import { csv, save } from "./csv.js";
+import { at, counted, tell } from "./dom.js";
+import { acceptDrops, chosen, pasted } from "./files.js";
+import { nameOf } from "./outcome.js";
+
+// The cards of the photos that were given, in order; a card's row is there once it is answered.
+let cards = [];
+let working = false;
+let waiting = "";
+
+/** Make the view work. */
+export function start() {
+  const input = at("choose");
+  input.addEventListener("change", () => add(chosen(input)));
+  acceptDrops(at("view-try"), add);
+  document.addEventListener("paste", (event) => {
+    const files = at("view-try").hidden ? [] : pasted(event.clipboardData);
+    if (files.length) event.preventDefault();
+    add(files);
+  });
+  at("try-csv").addEventListener("click", () => save(csv(rows()), "happysad.csv"));
+  at("try-clear").addEventListener("click", clear);
+}
+
+export function enter() {}
+
+export function leave() {}
+
+const rows = () => cards.filter((card) => card.row).map((card) => card.row);
+
+function add(files) {
+  const added = files.map((file) => answerCard(file));
+  cards.push(...added);
+  at("answers").append(...added.map((card) => card.element));
+  show();
+  if (!working) work();
+}
+
+function clear() {
+  for (const card of cards) card.forget();
+  cards = [];
+  waiting = "";
+  at("answers").replaceChildren();
+  show();
+  at("choose").focus();
+}
+
+async function work() {
+  working = true;
+  try {
+    for (let open = unanswered(); open.length; open = unanswered()) {
+      const [batch] = batches(open.map((card) => card.file));
+      await answer(open.slice(0, batch.length));
+      waiting = "";
+      show();
+    }
+  } finally {
+    working = false;
+  }
+}
+
+const unanswered = () => cards.filter((card) => !card.row);
+
+async function answer(batch) {
+  const files = batch.map((card) => card.file);
+  try {
+    const found = await send("/v1/predict", files, (seconds) => {
+      waiting = `the server is busy, asking again in ${counted(seconds, "second")}`;
+      show();
+    });
+    batch.forEach((card, place) => card.show(found[place]));
+  } catch (error) {
+    // Too much at once: each has its own chance.
+    if (error.status === 413 && batch.length > 1) for (const card of batch) await answer([card]);
+    else for (const card of batch) card.show(failed(card.file.name, error.message));
+  }
+}
+
+const failed = (path, error) => ({ schema: 1, path, label: null, p_sad: null, faces: [], error });
+
+function show() {
+  const done = rows();
+  at("view-try").classList.toggle("given", cards.length > 0);
+  at("try-bar").hidden = !cards.length;
+  at("try-csv").disabled = !done.length;
+  const progress = at("try-progress");
+  progress.hidden = done.length === cards.length;
+  progress.max = Math.max(1, cards.length);
+  progress.value = done.length;
+  const so = done.length < cards.length ? `Answered ${done.length} of ` : "";
+  tell(at("try-status"), [so + counted(cards.length, "photo"), summary(done), waiting].filter(Boolean).join(" · "));
+}
+
+function summary(done) {
+  const counts = new Map();
+  for (const { label } of done) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts]
+    .sort(([one], [other]) => (one ?? "~").localeCompare(other ?? "~"))
+    .map(([label, count]) => `${count} ${label ? nameOf(label) : "not read"}`)
+    .join(", ");
+}
