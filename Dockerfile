@@ -1,0 +1,29 @@
+# The server: what prediction needs and the web, no TensorFlow. Anyone who reaches it needs the token.
+#
+#     docker build -t happysad .
+#     docker run --read-only -p 127.0.0.1:8000:8000 -e HAPPYSAD_TOKEN=... happysad
+#
+# Then open http://127.0.0.1:8000/?token=... Its port inside is always 8000. If it is called by a
+# name of its own, add --allow-host NAME at the end. tests/test_container.py runs its steps.
+
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /build
+COPY requirements-web.txt ./
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-web.txt
+COPY src/happysad /venv/app/happysad
+# A folder that only root may write holds no __pycache__ unless it is made here.
+RUN /venv/bin/python -m compileall -q /venv/app
+
+FROM python:3.12-slim-bookworm
+COPY --from=build /venv /venv
+RUN useradd --system --uid 10001 --no-create-home happysad
+USER 10001
+WORKDIR /tmp
+ENV PYTHONPATH=/venv/app \
+    PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+    CMD ["/venv/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+ENTRYPOINT ["/venv/bin/python", "-m", "happysad", "serve", "--host", "0.0.0.0", "--port", "8000", "--no-open"]
