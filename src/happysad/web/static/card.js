@@ -80,7 +80,7 @@ function several(card, faces) {
   );
   return h(
     "details",
-    { class: "faces" },
+    { class: "each" },
     h("summary", {}, `${counted(faces.length, "face")}, the largest first`),
     h("ol", {}, ...rows),
   );
@@ -123,9 +123,9 @@ async function explain(card, face, button) {
         h("i", { class: "key for", "aria-hidden": "true" }),
         "Orange parts spoke for the answer, ",
         h("i", { class: "key against", "aria-hidden": "true" }),
-        "blue ones against it: what was covered there changed it most. ",
-        h("button", { class: "button quiet", type: "button", onclick: () => close(heat, button) }, "Close"),
+        "blue ones against it.",
       ),
+      h("button", { class: "button quiet", type: "button", onclick: () => close(heat, button) }, "Close the heat map"),
     );
     heat.focus();
   } catch (error) {

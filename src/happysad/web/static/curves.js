@@ -1,6 +1,6 @@
 // Curves of a training, drawn as SVG, with the same in words and in numbers.
 
-import { h, s } from "./dom.js";
+import { counted, h, s } from "./dom.js";
 
 const WIDTH = 380;
 const HEIGHT = 220;
@@ -71,7 +71,7 @@ function inWords(title, history, series, percent) {
   if (!history.length) return `${title}: no epoch is done yet.`;
   const write = (value) => (percent ? `${(100 * value).toFixed(1)} %` : value.toFixed(3));
   const said = series.map(([kind, values]) => `${kind} ${write(values[0])} at first, ${write(values.at(-1))} now`);
-  return `${title} after ${history.length} of its epochs: ${said.join("; ")}.`;
+  return `${title} after ${counted(history.length, "epoch")}: ${said.join("; ")}.`;
 }
 
 /** The next round number above. */

@@ -7,6 +7,8 @@ import { line, scale, shown } from "./outcome.js";
 
 // The longer side of a frame that is sent, in pixels.
 const LONGEST = 640;
+// A frame at hand that is older, in milliseconds, makes way for the next.
+const STALE = 50;
 // After so many milliseconds a server that ended the view is asked again.
 const RETRY = 2000;
 // The figures are those of so many milliseconds.
@@ -32,9 +34,9 @@ export function start() {
   });
   at("live-pause").addEventListener("click", () => (state === "paused" ? resume() : pause()));
   at("live-camera").addEventListener("change", (event) => {
-    const id = event.target.value;
+    const { value } = event.target;
     end();
-    begin(id);
+    begin(value);
   });
 }
 
@@ -99,8 +101,7 @@ async function resume() {
   change("running");
   await video.play();
   answers = [];
-  if (socket?.readyState === WebSocket.OPEN) socket.next();
-  else connect();
+  if (socket.readyState !== WebSocket.OPEN) connect();
 }
 
 function change(to) {
@@ -144,33 +145,47 @@ async function newFrame() {
   fresh = false;
 }
 
-/** Open the WebSocket; a frame is sent when the one before was answered. */
+/** Open the WebSocket; a frame is sent when the one before it was answered. */
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const mine = new WebSocket(`${scheme}://${location.host}/v1/live`);
   let opened = false;
   let busy = false;
+  let ready = null;
   let began = 0;
 
-  async function next() {
-    if (busy || mine !== socket || state !== "running" || mine.readyState !== WebSocket.OPEN) return;
+  const here = () => mine === socket && state !== "off" && mine.readyState === WebSocket.OPEN;
+
+  /** Have a frame at hand while another is answered: else the camera's next one is waited for. */
+  async function take() {
+    while (here()) {
+      await newFrame();
+      const at = performance.now();
+      if (state !== "running" || (ready && at - ready.at < STALE)) continue;
+      const frame = await grab(video, canvas, LONGEST);
+      if (frame) ready = { frame, at };
+      send();
+    }
+  }
+
+  function send() {
+    if (busy || !ready || !here() || state !== "running") return;
+    mine.send(ready.frame);
     busy = true;
-    await newFrame();
-    began = performance.now();
-    const frame = await grab(video, canvas, LONGEST);
-    if (mine === socket && mine.readyState === WebSocket.OPEN) mine.send(frame);
+    began = ready.at;
+    ready = null;
   }
 
   mine.addEventListener("open", () => {
     opened = true;
     trouble("");
-    next();
+    take();
   });
   mine.addEventListener("message", ({ data }) => {
     busy = false;
     if (mine !== socket) return;
     show(JSON.parse(data), began);
-    next();
+    send();
   });
   mine.addEventListener("close", () => {
     // A server ends a view that was paused for long; it is opened again when it goes on.
@@ -182,7 +197,6 @@ function connect() {
     );
     setTimeout(() => mine === socket && state === "running" && connect(), RETRY);
   });
-  mine.next = next;
   socket = mine;
 }
 

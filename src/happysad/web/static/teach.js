@@ -67,14 +67,14 @@ function classPart(name) {
     h(
       "div",
       { class: "drop little" },
-      h("p", {}, `Drop ${name} photos or a folder here, or`),
-      h("div", { class: "row" }, files, h("label", { class: "button", for: files.id }, "Choose photos"), folder, h("label", { class: "button", for: folder.id }, "Choose a folder")),
+      h("p", {}, "Drop photos or a folder, or choose"),
+      h("div", { class: "row" }, files, h("label", { class: "button", for: files.id }, "Photos"), folder, h("label", { class: "button", for: folder.id }, "A folder")),
     ),
     strip,
     empty,
   );
-  files.setAttribute("aria-label", `Choose ${name} photos`);
-  folder.setAttribute("aria-label", `Choose a folder of ${name} photos`);
+  files.setAttribute("aria-label", `Photos that are ${name}: choose`);
+  folder.setAttribute("aria-label", `A folder of ${name} photos: choose`);
   acceptDrops(element, (found) => add(name, found));
   parts[name] = { count, strip, hold, empty };
   return element;
@@ -85,7 +85,9 @@ function counts(now) {
     parts[name].count.textContent = now[name].toLocaleString("en");
     parts[name].empty.disabled = !now[name];
   }
-  at("teach-check").disabled = !CLASSES.some((name) => now[name]);
+  const every = CLASSES.every((name) => now[name]);
+  at("teach-check").disabled = !every;
+  training.allow(every);
 }
 
 const status = (text) => (at("teach-status").textContent = text);

@@ -11,11 +11,19 @@ const RUNNING = ["checking", "training", "judging"];
 let timer = null;
 let here = false;
 let last = null;
+let going = false;
+let enough = false;
 
 /** Make the two steps work. */
 export function start() {
   at("teach-train").addEventListener("click", train);
   at("teach-stop").addEventListener("click", stop);
+}
+
+/** Say whether there are examples of both classes. */
+export function allow(there) {
+  enough = there;
+  at("teach-train").disabled = going || !enough;
 }
 
 /** Show what GET /v1/teach said; follow a training that runs. */
@@ -37,7 +45,7 @@ async function train() {
     follow(await post("/v1/teach/train"));
     at("teach-stop").focus();
   } catch (error) {
-    at("teach-train").disabled = false;
+    allow(enough);
     failed(error);
   }
 }
@@ -84,7 +92,8 @@ async function ended() {
 }
 
 function show(job, running) {
-  at("teach-train").disabled = running;
+  going = running;
+  allow(enough);
   at("teach-stop").hidden = !running;
   at("teach-stop").disabled = !running;
   at("job").hidden = !job;
@@ -96,9 +105,10 @@ function show(job, running) {
   progress.hidden = !running;
   progress.max = Math.max(1, job.epochs);
   // Without a value it shows that something is done, but not how much.
-  if (job.state === "training" && job.epoch) progress.value = job.epoch;
+  if (job.state === "training" && job.epochs) progress.value = job.epoch;
   else progress.removeAttribute("value");
   at("job").hidden = !running && !job.history.length;
+  at("job-curves").hidden = !job.history.length && !(running && job.epochs);
   chart(at("chart-loss"), "Loss", job.history, "loss", { least: 0 });
   chart(at("chart-accuracy"), "Accuracy", job.history, "accuracy", { least: 0, most: 1, percent: true });
   at("job-table").replaceChildren(table(job.history));
@@ -107,7 +117,7 @@ function show(job, running) {
 function inWords({ state, epoch, epochs, error }) {
   return {
     checking: "Checking the photos.",
-    training: epoch ? `Training: epoch ${epoch} of at most ${epochs}.` : "Training begins.",
+    training: epochs ? `Training: ${epoch} of ${counted(epochs, "epoch")} done.` : "Learning from the photos.",
     judging: "Trained. Now it is judged by photos that it has not learned from.",
     done: "Done. The new classifier stands below.",
     failed: `It failed: ${error}`,

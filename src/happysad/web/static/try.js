@@ -5,6 +5,7 @@ import { answerCard } from "./card.js";
 import { csv, save } from "./csv.js";
 import { at, counted, tell } from "./dom.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
+import { model } from "./model.js";
 import { nameOf } from "./outcome.js";
 
 // The cards of the photos that were given, in order; a card's row is there once it is answered.
@@ -98,8 +99,9 @@ function show() {
 function summary(done) {
   const counts = new Map();
   for (const { label } of done) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const order = [...model().details.labels, "unsure", "no_face", null];
   return [...counts]
-    .sort(([one], [other]) => (one ?? "~").localeCompare(other ?? "~"))
+    .sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))
     .map(([label, count]) => `${count} ${label ? nameOf(label) : "not read"}`)
     .join(", ");
 }
