@@ -270,7 +270,7 @@ def test_too_much_at_once(start: Start) -> None:
     head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {MIB}\r\n\r\n".encode()
     with one.connect() as first:
         first.sendall(head + bytes(MIB - 1))
-        one.wait_for("happysad_requests_busy 1.0")
+        one.wait_for("happysad_requests_held_bytes 1.048575e+06")
         answer = one.client.post("/v1/predict", content=bytes(MIB))
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
         first.sendall(b"\0")

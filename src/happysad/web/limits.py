@@ -38,7 +38,7 @@ class Limits:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
         elif _length(scope) > self._settings.max_body:
-            await self._too_large()(scope, receive, send)
+            await failure(413, self._size_allowed())(scope, receive, send)
         elif self._now >= self._settings.max_requests:
             await failure(429, _TOO_MANY, _LATER)(scope, receive, send)
         else:
@@ -64,11 +64,11 @@ class Limits:
             except TimeoutError:
                 raise HTTPException(408, "the request came too slowly") from None
             size += len(message.get("body", b""))
-            self._held += len(message.get("body", b""))
-            if size > self._settings.max_body:
-                raise HTTPException(413, self._size_allowed())
-            if self._held > self._settings.max_held:
-                raise HTTPException(429, _TOO_MANY, _LATER)
+            self._hold(len(message.get("body", b"")))
+            if refusal := self._refusal(size):
+                self._hold(-size)  # now, not when the client has been told
+                size = 0
+                raise refusal
             whole = not message.get("more_body", False)
             return message
 
@@ -81,7 +81,7 @@ class Limits:
             with anyio.move_on_after(self._settings.request_seconds) as timer:
                 await self._app(scope, receiving, sending)
         finally:
-            self._held -= size
+            self._hold(-size)
         if timer.cancelled_caught and not started:
             if whole:
                 response = failure(503, "the answer took too long", _LATER)
@@ -89,8 +89,16 @@ class Limits:
                 response = failure(408, "the request came too slowly")
             await response(scope, receive, send)
 
-    def _too_large(self) -> ASGIApp:
-        return failure(413, self._size_allowed())
+    def _refusal(self, size: int) -> HTTPException | None:
+        if size > self._settings.max_body:
+            return HTTPException(413, self._size_allowed())
+        if self._held > self._settings.max_held:
+            return HTTPException(429, _TOO_MANY, _LATER)
+        return None
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._metrics.held.set(self._held)
 
     def _size_allowed(self) -> str:
         return f"the body is too large (at most {self._settings.max_body:,} bytes)"

@@ -40,6 +40,11 @@ class Metrics:
             "Requests with a body that are not answered yet.",
             registry=self._registry,
         )
+        self.held = Gauge(
+            "happysad_requests_held_bytes",
+            "What their bodies take.",
+            registry=self._registry,
+        )
         self.photos = Counter(
             "happysad_photos",
             "Photos answered, by outcome; error where one could not be read.",
