@@ -29,6 +29,7 @@ from happysad.faces import find
 from happysad.images import Pixels, Source, fit, read
 from happysad.inputs import both, crops, weights
 from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
+from happysad.runtime import session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -113,9 +114,9 @@ class Details:
 class Classifier:
     """Tells one class from the other in photos. Safe to share between threads."""
 
-    def __init__(self, session: InferenceSession, details: Details) -> None:
+    def __init__(self, network: InferenceSession, details: Details) -> None:
         """Use `Classifier.load`."""
-        self._session = session
+        self._network = network
         self.details = details
 
     @classmethod
@@ -135,18 +136,11 @@ class Classifier:
             raise ClassifierError(
                 f"{file}: no such file; a model is an .onnx or a finished run's folder"
             )
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         try:
-            session = ort.InferenceSession(
-                file.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
+            network = session(file.read_bytes(), threads=threads)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise ClassifierError(f"{file}: not an .onnx that can be loaded") from error
-        metadata = session.get_modelmeta().custom_metadata_map
+        metadata = network.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise ClassifierError(
                 f"{file}: an .onnx, but not written by happysad (no {METADATA_KEY!r} metadata)"
@@ -155,7 +149,7 @@ class Classifier:
             details = Details.from_json(metadata[METADATA_KEY])
         except ValueError as error:
             raise ClassifierError(f"{file}: {error}") from error
-        return cls(session, details)
+        return cls(network, details)
 
     @classmethod
     def default(cls, *, threads: int = 0) -> Classifier:
@@ -287,8 +281,8 @@ class Classifier:
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         """Run the network alone: its inputs and outputs by name, as this module's page says."""
-        names = [output.name for output in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        names = [output.name for output in self._network.get_outputs()]
+        return dict(zip(names, self._network.run(names, dict(inputs)), strict=True))
 
     def _check(self, faces: bool) -> None:
         if not faces and self.details.looks_at != "face":

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from happysad.errors import UsageError
 from happysad.images import Pixels
+from happysad.runtime import session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -48,10 +49,10 @@ def search(image: Pixels, score: float) -> NDArray[np.float64]:
 
     height, width = image.shape[:2]
     padded = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
-    session = _session()
+    network = _session()
     names = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
     pixels = cv2.dnn.blobFromImage(padded)
-    outputs = session.run(names, {session.get_inputs()[0].name: pixels})
+    outputs = network.run(names, {network.get_inputs()[0].name: pixels})
     classes, objects, boxes, points = (
         [output[0] for output in outputs[at : at + 3]] for at in range(0, 12, 3)
     )
@@ -76,16 +77,10 @@ def search(image: Pixels, score: float) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _session() -> InferenceSession:
-    import onnxruntime as ort
-
     content = _file().read_bytes()
     for free in _FREE:
         content = content.replace(_FIXED, free, 1)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3  # the outputs' sizes are no longer those that the file states
-    # Between its short calls the cores belong to others.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session(content)
 
 
 def _file() -> Path:

@@ -1,0 +1,34 @@
+"""What people look at stays with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PREDICT = """
+import os
+import numpy
+from happysad import Classifier
+from happysad.faces import find
+before = os.environ.get("ORT_DISABLE_TELEMETRY")
+find(numpy.zeros((64, 64, 3), "uint8"))
+Classifier.default().predict(numpy.zeros((48, 48), "uint8"), faces=False)
+assert os.environ.get("ORT_DISABLE_TELEMETRY") == before
+"""
+
+
+@pytest.mark.parametrize("chosen", [{}, {"ORT_DISABLE_TELEMETRY": "0"}])
+def test_predicting_writes_nothing_and_keeps_the_environment(
+    chosen: dict[str, str], tmp_path: Path
+) -> None:
+    # onnxruntime would leave an identifier of the device here.
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"), str(tmp_path))
+    # It holds its telemetry back by itself where it sees one of these.
+    ours = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_ACTIONS")}
+    environment = {**ours, **homes, **chosen, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", PREDICT], env=environment, cwd=tmp_path, check=True)
+    assert list(tmp_path.rglob("*")) == []
