@@ -23,6 +23,7 @@ import keras  # noqa: E402
 
 from happysad.models import face  # noqa: E402
 from happysad.models.mirrored import mirrored  # noqa: E402
+from happysad.models.residual import features  # noqa: E402
 
 FACES = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
 
@@ -89,10 +90,9 @@ def test_what_does_not_fit_is_refused(asset: Path, load: Any, tmp_path: Path) ->
         load(other)
     # Of the same shapes, but put together otherwise: its first convolution does not halve.
     keras.utils.set_random_seed(0)
-    wide = build("compact", size=48, channels=1)
-    for layer in wide.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([weight + 0.1 for weight in layer.get_weights()])
+    image = keras.Input((48, 48, 1), dtype="uint8", name="image")
+    x = features(image, face._WIDTHS, stride=1, normalised=False)
+    wide = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
     to_onnx(wide, other, FACE_DETAILS, FACES)
     with pytest.raises(UsageError, match="its answers differ"):
         load(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import keras  # noqa: E402
 from happysad.classifier import Classifier  # noqa: E402
 from happysad.errors import DatasetError  # noqa: E402
 from happysad.export import TOLERANCE  # noqa: E402
-from recipes.face import card, photos, training  # noqa: E402
+from recipes.face import card, photos, pictures, training  # noqa: E402
 from recipes.face.__main__ import STUDENT  # noqa: E402
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos  # noqa: E402
 from recipes.face.shipping import happy_or_sad, ship  # noqa: E402
@@ -97,11 +98,21 @@ def test_the_card_says_what_was_measured(
             (tmp_path / "test" / name / f"{place}.png").write_bytes(encoded(image[..., 0], "png"))
     file = tmp_path / "face.onnx"
     ship(happy_or_sad(network, unseen), unseen, 1000, file)
-    figures = judge(Classifier.load(file), tmp_path / "test")
+    repeated = Photos(unseen.images[:5], unseen.classes[:5], unseen.groups[:5])
+    classifier = Classifier.load(file)
+    figures = judge(classifier, tmp_path / "test", repeated)
     assert figures["test"]["n"] == 24
     assert figures["others"]["neutral"]["n"] == 12
-    assert figures["risk_coverage"][-1] == [1.0, pytest.approx(1 - figures["test"]["accuracy"])]
-    text = card.write(file, figures)
+    curve = figures["risk_coverage"]
+    assert curve["coverage"][-1] == 1
+    assert curve["risk"][-1] == pytest.approx(1 - figures["test"]["accuracy"])
+    assert curve["low"][-1] < curve["risk"][-1] < curve["high"][-1]
+    assert figures["seen_in_training"] == np.isin(repeated.classes, (HAPPY, SAD)).sum() > 0
+    drawn = pictures.write(classifier, figures, tmp_path)
+    assert drawn["n"] == sum(sum(h["outcomes"].values()) for h in drawn["as_drawn"].values())
+    text = card.write(file, figures, drawn)
+    for name in re.findall(r"\]\((.*?)\)", text):
+        assert 1_000 < (tmp_path / name).stat().st_size < 100_000
     assert f"{file.stat().st_size:,} bytes" in text
     assert f"| accuracy | {figures['test']['accuracy']:.3f}" in text
     assert "1,000 of them" in text

@@ -3,10 +3,10 @@
     python -m recipes.face DATA --work FOLDER
 
 DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear, happy, neutral,
-sad and surprise. A few larger networks learn the seven classes; their mean answers, which know
-that labels err, are what the small network that ships learns. Everything is kept in FOLDER, so
-that a stopped command goes on where it was. At the end it writes face.onnx, face.json and
-MODEL_CARD.md into src/happysad/assets.
+sad and surprise. The network learns the seven classes: from the labels, or with --teachers from the
+mean answers of some others, which know that labels err. Everything is kept in FOLDER, so that a
+stopped command goes on where it was. At the end it writes face.onnx, face.json, MODEL_CARD.md and
+its two pictures into src/happysad/assets.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from happysad.classifier import SHIPPED, Classifier
 from happysad.files import write_text
 from happysad.training.backend import deterministic, quiet
 
-#: The larger networks: widths and the first convolution's stride.
-TEACHER = ((24, 48, 96, 192), 1)
-TEACHER_EPOCHS = 30
+#: The networks that teach: widths and the first convolution's stride.
+TEACHER = ((32, 64, 128, 192), 2)
+TEACHER_EPOCHS = 60
 #: The one that ships.
-STUDENT = ((24, 48, 96, 192), 2)
-STUDENT_EPOCHS = 30
+STUDENT = ((32, 64, 128, 192), 2)
+STUDENT_EPOCHS = 60
 
 
 def main() -> None:
@@ -40,13 +40,13 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--teachers", type=int, default=0, help="how many larger networks")
+    parser.add_argument("--teachers", type=int, default=0, help="how many other networks")
     chosen = parser.parse_args()
 
     quiet()
     import keras
 
-    from recipes.face import card, photos, training
+    from recipes.face import card, photos, pictures, training
     from recipes.face.judging import judge
     from recipes.face.shipping import happy_or_sad, ship
 
@@ -80,9 +80,11 @@ def main() -> None:
     student = trained("student", STUDENT, targets, STUDENT_EPOCHS, chosen.teachers)
 
     ship(happy_or_sad(student, learned), unseen, len(learned.classes), SHIPPED)
-    figures = judge(Classifier.load(SHIPPED), chosen.data / "test")
+    shipped = Classifier.load(SHIPPED)
+    figures = judge(shipped, chosen.data / "test", learned)
+    drawn = pictures.write(shipped, figures, SHIPPED.parent)
     write_text(SHIPPED.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
-    write_text(SHIPPED.with_name("MODEL_CARD.md"), card.write(SHIPPED, figures))
+    write_text(SHIPPED.with_name("MODEL_CARD.md"), card.write(SHIPPED, figures, drawn))
 
 
 if __name__ == "__main__":

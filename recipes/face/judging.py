@@ -1,11 +1,13 @@
-"""Judge the classifier that ships on the test folder: once, at the end."""
+"""Judge the classifier that ships on the test folder, at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
 from happysad.dataset.manifest import Manifest
@@ -16,24 +18,30 @@ from happysad.evaluation.metrics import interval, resamples, score
 from happysad.evaluation.selective import risk_coverage, selective
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos, load
 
-__all__ = ["judge"]
+__all__ = ["costliest", "judge"]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.intp]
 
 _BATCH = 64
-#: Where the risk-coverage curve is written down.
-_COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
+#: Where the risk-coverage curve is written down: the surest hundredth, the two surest, and so on.
+_SHARES = np.arange(1, 101) / 100
 
 
-def judge(classifier: Classifier, folder: Path) -> dict[str, Any]:
+def judge(classifier: Classifier, folder: Path, learned: Photos) -> dict[str, Any]:
     """Give every figure of the card, by the crops as they are.
 
     Args:
         classifier: as it ships.
-        folder: with FER2013's seven folders, none of which was learned from.
+        folder: with FER2013's seven folders.
+        learned: what was learned from.
 
     Returns:
         A dict for JSON: test (as `metrics.score`, and coverage and selective_accuracy),
-        risk_coverage (pairs), others (what the other five classes' faces are called, with n) and
-        robustness (as `robustness.measure`).
+        risk_coverage (lists of 100: coverage, risk, and low and high, its 95 % interval over
+        groups), others (what the other five classes' faces are called, with n) and robustness (as
+        `robustness.measure`); seen_in_training: how many of the test's happy and sad faces are also
+        among those learned from, pixel by pixel.
     """
     photos = _everything(folder)
     details = classifier.details
@@ -44,17 +52,64 @@ def judge(classifier: Classifier, folder: Path) -> dict[str, Any]:
     chosen = selective(y, p, both.groups, details.unsure)
     scored = score(y, p, both.groups, labels=details.labels, threshold=details.threshold)
     scored["intervals"] |= chosen.pop("intervals")
-    coverage, risk = risk_coverage(y, p, details.threshold)
-    places = np.searchsorted(coverage, _COVERAGES).clip(max=len(coverage) - 1)
     return {
         "test": {**scored, **chosen},
-        "risk_coverage": [[float(coverage[at]), float(risk[at])] for at in places],
+        "seen_in_training": _repeated(both, learned),
+        "risk_coverage": _curve(y, p, both.groups, details.threshold),
         "others": {
             name: _called(classifier, photos.only(number))
             for number, name in enumerate(CLASSES)
             if number not in (HAPPY, SAD)
         },
         "robustness": robustness.measure(classifier, np.asarray(both.images), y, both.groups),
+    }
+
+
+def costliest(measured: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Give the changes that cost most, each at the strength that does.
+
+    Args:
+        measured: as `robustness.measure` gives it.
+        count: how many at most; a change that costs nothing for sure, by its interval, is none.
+
+    Returns:
+        Their rows, the costliest first.
+    """
+    worst: dict[str, dict[str, Any]] = {}
+    for row in measured["rows"]:
+        span = row["intervals"]["difference"]
+        if row["change"] is None or span is None or span[1] >= 0:
+            continue
+        known = worst.setdefault(row["change"], row)
+        if row["difference"] < known["difference"]:
+            worst[row["change"]] = row
+    return sorted(worst.values(), key=lambda row: float(row["difference"]))[:count]
+
+
+def _repeated(test: Photos, learned: Photos) -> int:
+    known = {image.tobytes() for image in learned.images}
+    return sum(image.tobytes() in known for image in test.images)
+
+
+def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:
+    """Give the risk-coverage curve at every hundredth, with its band."""
+    coverage, risk = risk_coverage(y, p, threshold)
+    at = np.searchsorted(coverage, _SHARES)
+    order = np.argsort(-np.abs(p - threshold), kind="stable")
+    wrong = ((p >= threshold) != (y == 1))[order]
+    resampled = []
+    for weights in resamples(groups, 0):
+        sorted_ = weights[:, order].astype(np.float64)
+        answered, errors = sorted_.cumsum(axis=1), (sorted_ * wrong).cumsum(axis=1)
+        for n, k in zip(answered, errors, strict=True):
+            place = np.searchsorted(n, _SHARES * n[-1])
+            resampled.append(k[place] / n[place])
+    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
+    return {
+        "coverage": coverage[at].tolist(),
+        "risk": risk[at].tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
     }
 
 
@@ -87,7 +142,7 @@ def _called(classifier: Classifier, photos: Photos) -> dict[str, Any]:
     return {"n": len(p), **shares, "intervals": spans}
 
 
-def _p_sad(classifier: Classifier, photos: Photos) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _p_sad(classifier: Classifier, photos: Photos) -> _Floats:
     images = photos.images
     parts = [classifier.p_sad(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
     return np.concatenate(parts).astype(np.float64)

@@ -26,12 +26,12 @@ CONFIG = TrainConfig(
     channels=1,
     epochs=1,
     batch_size=64,
-    rotation=20.0,
+    rotation=15.0,
     shift=0.1,
-    zoom=0.2,
-    light=0.35,
-    worsening=0.45,
-    erasing=0.3,
+    zoom=0.15,
+    light=0.25,
+    worsening=0.25,
+    erasing=0.2,
 )
 
 

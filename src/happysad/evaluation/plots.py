@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "INK",
+    "SOFT",
     "Mistake",
     "calibration",
     "confusion",
     "curves",
     "new_figure",
+    "picture",
     "plain",
     "roc_pr",
     "samples",
@@ -40,7 +43,10 @@ __all__ = [
 #: One colour for each class: the first (happy) is amber, the second (sad) blue.
 COLOURS = ("#b7791f", "#2b6cb0")
 
-_INK, _SOFT, _LINE = "#1b1f24", "#57606a", "#d8dee4"
+#: Of what is read, and of what stands beside it.
+INK, SOFT = "#1b1f24", "#57606a"
+
+_LINE = "#d8dee4"
 _CALIBRATION_BINS = 10
 
 
@@ -70,7 +76,7 @@ def samples(images: Pixels, labels: ArrayLike, label_names: Sequence[str], file:
     columns = min(8, max(1, len(images)))
     figure, axes = _grid(len(images), columns, 1.25, 1.42)
     for ax, image, label in zip(axes, images, truth, strict=False):
-        _picture(ax, image)
+        picture(ax, image)
         ax.set_title(label_names[label], fontsize=9, color=COLOURS[label], pad=3)
     size, channels = (images.shape[1], images.shape[3]) if len(images) else (0, 0)
     counts = ", ".join(f"{(truth == k).sum()} {name}" for k, name in enumerate(label_names))
@@ -78,7 +84,7 @@ def samples(images: Pixels, labels: ArrayLike, label_names: Sequence[str], file:
     figure.suptitle(
         f"What the network sees: {len(images)} training photos ({counts}), {size}x{size} {colour}",
         fontsize=11,
-        color=_INK,
+        color=INK,
     )
     save(figure, file)
 
@@ -112,7 +118,7 @@ def curves(history: pd.DataFrame, folder: Path) -> None:
         ax = figure.add_subplot()
         marker = "o" if last <= 30 else ""
         for column, colour, label in (
-            (name, _SOFT, "training"),
+            (name, SOFT, "training"),
             (f"val_{name}", COLOURS[1], "validation"),
         ):
             ax.plot(
@@ -160,7 +166,7 @@ def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, str], file: Pa
                 linewidth=0,
             )
             text = f"{counts[i, j]:,}"
-            style: dict[str, Any] = {"ha": "center", "color": _INK}
+            style: dict[str, Any] = {"ha": "center", "color": INK}
             ax.text(j, i - 0.08, text, fontsize=22, va="center", **style)
             of_row = f"{100 * shares[i, j]:.0f} % of {counts[i].sum():,} {labels[i]}"
             ax.text(j, i + 0.22, of_row, fontsize=10, va="center", **style)
@@ -207,14 +213,14 @@ def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, str], file: Path) -> N
         return
     fpr, tpr, _ = roc_curve(truth, p_second)
     roc.plot(fpr, tpr, color=COLOURS[1], linewidth=2, label="this classifier")
-    roc.plot([0, 1], [0, 1], "--", color=_SOFT, linewidth=1.2, label="guessing")
+    roc.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1.2, label="guessing")
     roc.set_xlabel(f"share of {labels[0]} photos called {labels[1]}")
     roc.set_ylabel(f"share of {labels[1]} photos found")
     plain(roc, f"AUC {roc_auc_score(truth, p_second):.3f} (guessing 0.5)")
     precision, recall, _ = precision_recall_curve(truth, p_second)
     share = second / n
     pr.plot(recall, precision, color=COLOURS[1], linewidth=2, drawstyle="steps-post")
-    pr.axhline(share, linestyle="--", color=_SOFT, linewidth=1.2)
+    pr.axhline(share, linestyle="--", color=SOFT, linewidth=1.2)
     pr.set_xlabel(f"recall: share of {labels[1]} photos found")
     pr.set_ylabel(f"precision: share of “{labels[1]}” answers right")
     average = average_precision_score(truth, p_second)
@@ -227,7 +233,7 @@ def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, str], file: Path) -> N
     figure.suptitle(
         f"n = {n:,} test photos: {n - second:,} {labels[0]}, {second:,} {labels[1]}",
         fontsize=11,
-        color=_SOFT,
+        color=SOFT,
     )
     save(figure, file)
 
@@ -256,7 +262,7 @@ def calibration(
     truth, p_second = np.asarray(y).astype(int), np.asarray(p, dtype=float)
     figure = new_figure(6.4, 6.4)
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    top.plot([0, 1], [0, 1], "--", color=_SOFT, linewidth=1.2, label="perfect")
+    top.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1.2, label="perfect")
     if before is not None:
         x, share, _, _ = _reliability(truth, np.asarray(before, dtype=float))
         top.plot(x, share, "o:", color=COLOURS[0], markersize=4.5, label="before the temperature")
@@ -283,7 +289,7 @@ def calibration(
     middles = (edges[:-1] + edges[1:]) / 2
     below.bar(middles, counts, width=0.9 / _CALIBRATION_BINS, color=COLOURS[1], alpha=0.7)
     for middle, count in zip(middles, counts, strict=True):
-        below.text(middle, count, f"{count:,}", ha="center", va="bottom", fontsize=9, color=_SOFT)
+        below.text(middle, count, f"{count:,}", ha="center", va="bottom", fontsize=9, color=SOFT)
     below.set_ylim(0, max(1, counts.max()) * 1.25)
     below.set_xlabel(f"p_{labels[1]}: the probability of {labels[1]} that was given")
     below.set_ylabel("photos")
@@ -307,22 +313,22 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
         return
     figure, axes = _grid(len(mistakes), min(6, len(mistakes)), 1.7, 2.35)
     for ax, mistake in zip(axes, mistakes, strict=False):
-        _picture(ax, mistake.picture)
+        picture(ax, mistake.picture)
         ax.set_title(
             f"is {mistake.truth}\nanswer {mistake.answer}, {100 * mistake.p_answer:.0f} %",
             fontsize=9,
-            color=_INK,
+            color=INK,
             pad=3,
         )
         name = mistake.path if len(mistake.path) <= 24 else f"…{mistake.path[-23:]}"
-        ax.set_xlabel(name, fontsize=7, color=_SOFT, labelpad=3)
+        ax.set_xlabel(name, fontsize=7, color=SOFT, labelpad=3)
     if total == 1:
         words = "The only mistake"
     elif total == len(mistakes):
         words = f"All {total} mistakes"
     else:
         words = f"The most confident of {total:,} mistakes"
-    figure.suptitle(f"{words} in {n:,} test photos", fontsize=11, color=_INK)
+    figure.suptitle(f"{words} in {n:,} test photos", fontsize=11, color=INK)
     save(figure, file)
 
 
@@ -338,15 +344,15 @@ def new_figure(width: float, height: float) -> Figure:
 
 def plain(ax: Axes, title: str) -> None:
     """Give axes the look that all figures share, and a title."""
-    ax.set_title(title, fontsize=12, color=_INK, loc="left", pad=9)
+    ax.set_title(title, fontsize=12, color=INK, loc="left", pad=9)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(_LINE)
-    ax.tick_params(colors=_SOFT, labelsize=10)
+    ax.tick_params(colors=SOFT, labelsize=10)
     ax.grid(color=_LINE, linewidth=0.5, alpha=0.7)
     ax.set_axisbelow(True)
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set_fontsize(10.5)
-        label.set_color(_INK)
+        label.set_color(INK)
 
 
 def save(figure: Figure, file: Path) -> None:
@@ -376,7 +382,7 @@ def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure
     return figure, axes
 
 
-def _picture(ax: Axes, image: Pixels) -> None:
+def picture(ax: Axes, image: Pixels) -> None:
     """Show a picture in the middle of a square."""
     grey = image.shape[-1] == 1
     ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255)

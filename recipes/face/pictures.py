@@ -1,0 +1,303 @@
+"""The card's pictures: the risk-coverage curve, and drawn faces that the classifier fails on.
+
+None of them is made from a photo.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from happysad.classifier import Classifier
+from happysad.dataset.drawn import write_set
+from happysad.evaluation import plots
+from happysad.evaluation.robustness import CHANGES
+from happysad.files import replacing
+from happysad.images import Pixels, read
+from happysad.inputs import crops
+from happysad.predictions import NO_FACE, UNSURE, Prediction
+from recipes.face.judging import costliest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FAILURES", "RISK_COVERAGE", "said", "write"]
+
+RISK_COVERAGE, FAILURES = "risk_coverage.png", "failures.png"
+
+#: So many faces are drawn: the first of those of `happysad demo`, under the same names.
+_FACES, _SEED = 200, 0
+#: So many changes are shown, those that cost most on the test faces.
+_CHANGES = 4
+# The pictures stay small: so many colours, so many pixels for the side of a drawn face.
+_COLOURS, _SIDE = 40, 64
+#: The size of the text in failures.png.
+_TEXT = 6.5
+
+
+@dataclass(frozen=True)
+class _Example:
+    """A drawn face, and what the classifier says of it."""
+
+    path: str
+    label: str
+    pixels: Pixels
+    prediction: Prediction
+
+
+def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Draw both pictures.
+
+    failures.png shows faces that `happysad.dataset.drawn` draws, each read as a user's photo is.
+    By rule, the first ones drawn:
+
+    - as drawn, of each class: the first that is called the other class, the first in which no face
+      is found, the first that is unsure; the first two of these that there are;
+    - for each of the changes that cost most on the test faces, of each class: the first that is
+      answered rightly as drawn and called the other class when its crop is changed so, or else the
+      first that is then unsure.
+
+    Args:
+        classifier: as it ships.
+        figures: as `judging.judge` gives them.
+        folder: where the two files go.
+
+    Returns:
+        What failures.png shows, as a dict for JSON: n, as_drawn (for each class its outcomes,
+        counted, and shown) and changed (for each change, besides its row of the robustness table,
+        the same of the faces that are right as drawn).
+    """
+    _risk_coverage(figures, folder / RISK_COVERAGE)
+    examples = _draw(classifier)
+    rows = costliest(figures["robustness"], _CHANGES)
+    panels = [_as_drawn(classifier, examples)]
+    panels += [_changed(classifier, examples, row) for row in rows]
+    _failures(panels, rows, classifier.details.labels, folder / FAILURES)
+    as_drawn, *changed = [
+        {label: {"outcomes": part.outcomes, "shown": part.shown} for label, part in panel.items()}
+        for panel in panels
+    ]
+    return {
+        "n": _FACES,
+        "as_drawn": as_drawn,
+        "changed": [{**row, **parts} for row, parts in zip(rows, changed, strict=True)],
+    }
+
+
+def said(label: str, p_sad: float | None, labels: tuple[str, str]) -> str:
+    """Say in words what a classifier answered, such as "happy, 98.1 %"."""
+    if p_sad is None:
+        return "no face found"
+    likelier = labels[p_sad >= 0.5]
+    percent = f"{100 * min(max(p_sad, 1 - p_sad), 0.999):.1f} %"  # none is certain
+    return f"{label}, {percent}" if label == likelier else f"{label}, {likelier} {percent}"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One class's half of a row: what is counted, and what is shown."""
+
+    outcomes: dict[str, int]
+    shown: list[dict[str, Any]]
+    """For JSON: path and answers, (label, p_sad) each."""
+    pictures: list[tuple[Pixels, str, float | None]]
+    """The same for the eye: what was looked at, and the answer."""
+
+
+def _draw(classifier: Classifier) -> list[_Example]:
+    """Draw the faces into files, and read them as a user's photos."""
+    labels = classifier.details.labels
+    names = [
+        (labels[number % 2], f"{labels[number % 2]}/drawn-{number:04d}.jpg")
+        for number in range(_FACES)
+    ]
+    with TemporaryDirectory() as folder:
+        write_set(Path(folder), _FACES, _SEED)
+        files = [Path(folder, name) for _, name in names]
+        return [
+            _Example(name, label, read(file), prediction)
+            for (label, name), file, prediction in zip(
+                names, files, classifier.predict(files), strict=True
+            )
+        ]
+
+
+def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str, _Part]:
+    labels = classifier.details.labels
+    parts = {}
+    for label, other in (labels, labels[::-1]):
+        own = [example for example in examples if example.label == label]
+        counted = Counter(example.prediction.label for example in own)
+        kinds = [next((e for e in own if e.prediction.label == k), None) for k in _kinds(other)]
+        shown = [example for example in kinds if example is not None][:2]
+        parts[label] = _Part(
+            {outcome: counted[outcome] for outcome in (label, *_kinds(other))},
+            [{"path": e.path, "as_drawn": [e.prediction.label, e.prediction.p_sad]} for e in shown],
+            [(_small(e.pixels), str(e.prediction.label), e.prediction.p_sad) for e in shown],
+        )
+    return parts
+
+
+def _changed(
+    classifier: Classifier, examples: Sequence[_Example], row: dict[str, Any]
+) -> dict[str, _Part]:
+    """Change the crops of the faces that are answered rightly, and ask again."""
+    details = classifier.details
+    change = next(change for change in CHANGES if change.name == row["change"])
+    parts = {}
+    for label, other in (details.labels, details.labels[::-1]):
+        own = [
+            (number, example)
+            for number, example in enumerate(examples)
+            if example.label == label == example.prediction.label
+            and len(example.prediction.faces) == 1
+        ]
+        before = [_crop(classifier, example) for _, example in own]
+        after = [
+            change.apply(crop, row["strength"], np.random.default_rng((_SEED, number)))
+            for crop, (number, _) in zip(before, own, strict=True)
+        ]
+        p = classifier.p_sad(np.stack(after)).tolist() if after else []
+        answers = [classifier.label_of(value) for value in p]
+        counted = Counter(answers)
+        outcomes = {outcome: counted[outcome] for outcome in (label, other, UNSURE)}
+        place = next((answers.index(kind) for kind in (other, UNSURE) if kind in answers), None)
+        if place is None:
+            parts[label] = _Part(outcomes, [], [])
+            continue
+        example, now = own[place][1], (answers[place], p[place])
+        then = (label, example.prediction.p_sad)
+        parts[label] = _Part(
+            outcomes,
+            [{"path": example.path, "as_drawn": list(then), "changed": list(now)}],
+            [(before[place], *then), (after[place], *now)],
+        )
+    return parts
+
+
+def _kinds(other: str) -> tuple[str, ...]:
+    """Give the outcomes that are failures, the worst first."""
+    return other, NO_FACE, UNSURE
+
+
+def _crop(classifier: Classifier, example: _Example) -> Pixels:
+    """Give the one face of an example as the network takes it."""
+    details = classifier.details
+    face = example.prediction.faces[0].face
+    return np.asarray(crops(example.pixels, [face], details.size, details.channels)[0])
+
+
+def _small(pixels: Pixels) -> Pixels:
+    """Give a drawn face as it is shown: grey, since few colours would show it falsely."""
+    import cv2
+
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)[..., None]
+
+
+def _risk_coverage(figures: dict[str, Any], file: Path) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    curve, test = figures["risk_coverage"], figures["test"]
+    figure = plots.new_figure(7, 4.3)
+    ax = figure.add_subplot()
+    colour = plots.COLOURS[1]
+    band = "95 % interval over groups"
+    ax.fill_between(
+        curve["coverage"], curve["low"], curve["high"], color=colour, alpha=0.18, lw=0, label=band
+    )
+    ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.8, label="the surest first")
+    words = "At the two default thresholds no test face is answered"
+    if test["selective_accuracy"] is not None:
+        answered, wrong = test["coverage"], 1 - test["selective_accuracy"]
+        spans = test["intervals"]["coverage"], test["intervals"]["selective_accuracy"]
+        (left, right), (most, least) = spans[0], [1 - v for v in spans[1]]
+        ax.errorbar(
+            [answered],
+            [wrong],
+            xerr=[[max(0, answered - left)], [max(0, right - answered)]],
+            yerr=[[max(0, wrong - least)], [max(0, most - wrong)]],
+            fmt="o",
+            color=plots.COLOURS[0],
+            markersize=8,
+            elinewidth=1,
+            capsize=3,
+            zorder=5,
+            label="the two default thresholds, between them unsure",
+        )
+        words = (
+            f"{100 * answered:.0f} % of the faces are answered, {100 * wrong:.1f} % of them wrong"
+        )
+    ax.set_xlabel(f"share of the n = {test['n']:,} test faces that is answered")
+    ax.set_ylabel("share of those answers that is wrong")
+    ax.set_xlim(0, 1.01)
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    plots.plain(ax, words)
+    ax.legend(frameon=False, fontsize=10, loc="upper left")
+    _save(figure, file)
+
+
+def _failures(
+    panels: Sequence[dict[str, _Part]],
+    rows: Sequence[dict[str, Any]],
+    labels: tuple[str, str],
+    file: Path,
+) -> None:
+    """Draw a row of four pictures each; two of either class."""
+    names = ["as drawn"]
+    names += [f"{row['change']}\n{row['meaning'].replace(', ', f',{chr(10)}')}" for row in rows]
+    figure = plots.new_figure(5.4, 1.12 * len(panels) + 0.4)
+    grid = figure.subplots(len(panels), 5, squeeze=False, width_ratios=[1.15, 1, 1, 1, 1])
+    for axes, name, panel in zip(grid, names, panels, strict=True):
+        for ax in axes:
+            ax.set_axis_off()
+        note = f"{name}\n\n{_tally(panel, labels)}"
+        axes[0].text(0, 0.5, note, fontsize=_TEXT, color=plots.INK, va="center", linespacing=1.25)
+        for label, half in zip(labels, (axes[1:3], axes[3:]), strict=True):
+            changed = len(panel[label].pictures) > len(panel[label].shown)
+            heads = [f"drawn {label}", "changed so" if changed else f"drawn {label}"]
+            for ax, head, (pixels, answer, p_sad) in zip(
+                half, heads, panel[label].pictures, strict=False
+            ):
+                plots.picture(ax, pixels)
+                ax.images[0].set_interpolation("nearest")
+                colour = plots.SOFT if answer == label else plots.INK
+                words = f"{head}:\n{said(answer, p_sad, labels)}"
+                ax.set_title(words, fontsize=_TEXT, color=colour, pad=2)
+    right = sum(panels[0][label].outcomes[label] for label in labels)
+    figure.suptitle(
+        f"Drawn faces: {right} of {_FACES} are answered rightly; examples of how others fail",
+        fontsize=8.5,
+        color=plots.INK,
+    )
+    _save(figure, file)
+
+
+def _tally(panel: dict[str, _Part], labels: tuple[str, str]) -> str:
+    """Count a row's outcomes, of both classes together."""
+    counts: Counter[str] = Counter()
+    for label, part in panel.items():
+        for outcome, count in part.outcomes.items():
+            wrong = outcome in labels and outcome != label
+            counts["wrong" if wrong else "right" if outcome == label else outcome] += count
+    lines = [f"{outcome.replace('_', ' ')}: {count}" for outcome, count in counts.items()]
+    return f"n = {counts.total()}\n" + "\n".join(lines)
+
+
+def _save(figure: Figure, file: Path) -> None:
+    """Write a figure as PNG with fewer colours: a third of the bytes."""
+    from PIL import Image
+
+    with replacing(file) as temporary:
+        plots.save(figure, temporary)
+        with Image.open(temporary) as drawn:
+            drawn.convert("RGB").quantize(_COLOURS).save(temporary, optimize=True)
