@@ -34,7 +34,7 @@ export function answerCard(file) {
     image,
     boxes,
     show(row) {
-      card.row = row;
+      card.row = named(row, file.name);
       element.classList.remove("waiting");
       words.replaceChildren(...answered(card));
       drawn(card);
@@ -49,7 +49,7 @@ function answered(card) {
   if (error)
     return [
       h("p", { class: "outcome" }, h("span", { class: "chip bad" }, "not read")),
-      h("p", { class: "why" }, reason(card)),
+      h("p", { class: "why" }, reason(card.row)),
     ];
   const because = why(label);
   const parts = [h("p", { class: "outcome" }, ...shown(label, p))];
@@ -61,10 +61,17 @@ function answered(card) {
   return parts;
 }
 
+/** Give a row the file's own name: a form cannot hold quotes and line breaks in it. */
+function named(row, name) {
+  const error = row.error?.startsWith(`${row.path}: `)
+    ? name + row.error.slice(row.path.length)
+    : row.error;
+  return { ...row, path: name, error };
+}
+
 /** The error without the name, which stands beside it. */
-function reason({ row, file }) {
-  const name = `${row.path ?? file.name}: `;
-  const text = row.error.startsWith(name) ? row.error.slice(name.length) : row.error;
+function reason({ path, error }) {
+  const text = error.startsWith(`${path}: `) ? error.slice(path.length + 2) : error;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -75,7 +82,7 @@ function several(card, faces) {
       {},
       h("span", { class: "badge", "aria-hidden": "true" }, String(place + 1)),
       h("span", { class: "grow" }, ...shown(face.label, face.p_sad)),
-      decided(card, place + 1, "Why?", `What decided on face ${place + 1}?`),
+      decided(card, place + 1, "Why?", `Why? Face ${place + 1} of ${card.file.name}`),
     ),
   );
   return h(

@@ -201,8 +201,8 @@ function holdable(button, name) {
   const isKey = (event) => event.key === " " || event.key === "Enter";
   button.addEventListener("pointerdown", (event) => event.button === 0 && press(event));
   button.addEventListener("keydown", (event) => isKey(event) && press(event));
-  button.addEventListener("keyup", (event) => isKey(event) && release());
-  for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) button.addEventListener(type, release);
+  button.addEventListener("keyup", (event) => isKey(event) && release(button));
+  for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) button.addEventListener(type, () => release(button));
   button.addEventListener("contextmenu", (event) => event.preventDefault());
   button.addEventListener("click", () => {
     // Assistive technology clicks without pressing.
@@ -225,8 +225,9 @@ function hold(button, name) {
   take();
 }
 
-function release() {
-  if (!holding) return;
+/** End the hold of a button, or whichever there is. */
+function release(button = holding?.button) {
+  if (!holding || holding.button !== button) return;
   const mine = holding;
   holding = null;
   clearTimeout(mine.timer);

@@ -6,6 +6,8 @@ import { at, counted, h } from "./dom.js";
 import { model, setModel } from "./model.js";
 
 const EVERY = 1000;
+// Fewer test photos than this leave balanced accuracy wide open.
+const FEW = 50;
 const RUNNING = ["checking", "training", "judging"];
 
 let timer = null;
@@ -137,12 +139,13 @@ function runs({ runs: all, in_use: used }) {
 }
 
 function one(run, used) {
-  const right = run.balanced_accuracy === null ? "not judged" : `${(100 * run.balanced_accuracy).toFixed(1)} %`;
-  const tested = run.n_test ? `of ${counted(run.n_test, "photo")}` : "";
+  const right = run.balanced_accuracy === null ? "no" : `${(100 * run.balanced_accuracy).toFixed(1)} %`;
+  const tested = run.balanced_accuracy === null ? "" : ` on ${counted(run.n_test, "test photo")}`;
+  const few = run.n_test < FEW ? h("p", { class: "soft small" }, "So few test photos tell little: the report says between which figures the truth lies.") : null;
   return h(
     "li",
     { class: used ? "used" : null },
-    h("div", { class: "grow" }, h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null), h("p", {}, h("b", {}, right), " balanced accuracy ", h("span", { class: "soft" }, tested))),
+    h("div", { class: "grow" }, h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null), h("p", {}, h("b", {}, right), " balanced accuracy", tested), few),
     h(
       "div",
       { class: "row" },

@@ -1,0 +1,192 @@
+"""A real server in a process of its own, and the page in Debian's Chromium."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playwright
+
+from happysad.dataset import drawn
+from happysad.faces import find
+from happysad.images import Pixels
+
+__all__: list[str] = []
+
+FAKE_CAMERA = "--use-fake-device-for-media-stream"
+FAKE_CONSENT = "--use-fake-ui-for-media-stream"
+
+
+@dataclass
+class Seen:
+    """What a page did."""
+
+    page: Page
+    address: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """Of the console; a test that makes the server refuse something forgives its own."""
+    sockets: list[WebSocket] = field(default_factory=list)
+    answers: int = 0
+    """How many frames of the Live view were answered."""
+
+    def open(self, view: str = "") -> None:
+        self.page.goto(self.address + view)
+
+    def drop(self, place: str, *paths: Path) -> None:
+        """Drop files and folders on an element, as a person does."""
+        element = self.page.locator(place)
+        element.scroll_into_view_if_needed()
+        box = element.bounding_box()
+        assert box is not None
+        session = self.page.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, "x": x, "y": y, "data": data}
+            session.send("Input.dispatchDragEvent", event)
+        session.detach()
+
+
+Launch = Callable[..., Browser]
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """One a module: while it runs, no other event loop can in this thread."""
+    with sync_playwright() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def launch(playwright: Playwright) -> Iterator[Launch]:
+    """Starts browsers with further arguments."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium (Debian: apt-get install chromium)")
+    with contextlib.ExitStack() as stack:
+
+        def launching(*args: str) -> Browser:
+            browser = playwright.chromium.launch(
+                executable_path=chromium, args=["--no-sandbox", *args]
+            )
+            stack.callback(browser.close)
+            return browser
+
+        yield launching
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    """A browser whose camera looks at a drawn face."""
+    film = _film(tmp_path_factory.mktemp("film") / "face.mjpeg")
+    return launch(FAKE_CAMERA, FAKE_CONSENT, f"--use-file-for-fake-video-capture={film}")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a server listens, started as happysad serve starts it."""
+    folder = tmp_path_factory.mktemp("served")
+    command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--folder", "teach"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            found = re.search(r"http://\S+/", server.stdout.readline())
+            assert found is not None
+            yield found[0]
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def seen(browser: Browser, address: str) -> Iterator[Seen]:
+    """A page that asks its own origin alone and has nothing to complain of, to the end."""
+    with watched(browser, address) as one:
+        yield one
+    check(one)
+
+
+@contextlib.contextmanager
+def watched(browser: Browser, address: str, **options: Any) -> Iterator[Seen]:
+    """A page in a context of its own, watched from before it opens."""
+    context = browser.new_context(**options)
+    seen = Seen(context.new_page(), address)
+    context.on("request", lambda request: seen.requests.append(request.url))
+    context.on("weberror", lambda error: seen.complaints.append(str(error.error)))
+    context.on(
+        "console",
+        lambda message: (
+            seen.complaints.append(message.text) if message.type in ("error", "warning") else None
+        ),
+    )
+
+    def opened(socket: WebSocket) -> None:
+        seen.sockets.append(socket)
+        socket.on("framereceived", lambda _: answered())
+
+    def answered() -> None:
+        seen.answers += 1
+
+    seen.page.on("websocket", opened)
+    try:
+        yield seen
+    finally:
+        context.close()
+
+
+def check(seen: Seen) -> None:
+    """Hold a page to its own origin, and to silence."""
+    own = (seen.address, "blob:" + seen.address, "data:", "about:")
+    assert [url for url in seen.requests if not url.startswith(own)] == []
+    socket = seen.address.replace("http", "ws")
+    assert [one.url for one in seen.sockets if not one.url.startswith(socket)] == []
+    assert seen.complaints == []
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what people drop: a face, two faces, a wall, no picture."""
+    folder = tmp_path_factory.mktemp("photos")
+    wall = np.full((240, 480, 3), (150, 160, 170), np.uint8)
+    two = wall.copy()
+    two[10:210, 20:220] = two[20:220, 250:450] = _face(200)
+    one = wall.copy()
+    one[20:220, 100:300] = _face(200)
+    for name, pixels in {"one.png": one, 'two, "twins".png': two, "wall.png": wall}.items():
+        assert cv2.imwrite(str(folder / name), pixels[..., ::-1])
+    (folder / "notes.jpg").write_text("These are no pixels.\n", encoding="utf-8")
+    (folder / ".hidden.png").write_text("Nobody asks for these.\n", encoding="utf-8")
+    assert (len(find(one)), len(find(two)), len(find(wall))) == (1, 2, 0)
+    return folder
+
+
+def _face(size: int) -> Pixels:
+    return drawn.face("happy", np.random.default_rng(9), size)
+
+
+def _film(file: Path) -> Path:
+    """Two seconds of a face that sways, 640x480, as Motion JPEG without a container."""
+    with file.open("wb") as film:
+        for number in range(60):
+            frame = np.full((480, 640, 3), (150, 160, 170), np.uint8)
+            left = 140 + round(40 * np.sin(number / 30 * np.pi))
+            frame[80:400, left : left + 320] = _face(320)
+            assert len(find(frame)) == 1 or number % 15
+            film.write(cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes())
+    return file

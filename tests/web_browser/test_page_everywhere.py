@@ -1,0 +1,164 @@
+"""What holds for all views: keyboard alone, no fault that axe finds, text that stays text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.web_browser.conftest import Seen, check, watched
+
+pytestmark = pytest.mark.browser
+
+VIEWS = ("try", "live", "teach", "about")
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+FOCUSED = "(document.activeElement.innerText || document.activeElement.id).trim()"
+
+
+def tab_to(page: Page, what: str, key: str = "Tab") -> None:
+    """Press Tab until something has the focus."""
+    passed = []
+    for _ in range(40):
+        page.keyboard.press(key)
+        passed.append(page.evaluate(FOCUSED))
+        if passed[-1] == what:
+            return
+    raise AssertionError(passed)
+
+
+def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    seen.open()
+    tab_to(page, "Skip to the content")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    tab_to(page, "choose")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(photos / "one.png")
+    expect(page.locator(".answer:not(.waiting)")).to_have_count(1, timeout=20_000)
+    tab_to(page, "What decided?")
+    page.keyboard.press("Enter")
+    expect(page.locator(".heat img")).to_be_visible(timeout=20_000)
+    tab_to(page, "Close the heat map")
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUSED) == "What decided?"
+    tab_to(page, "Live", "Shift+Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "live-title"
+    tab_to(page, "Start the camera")
+    page.keyboard.press("Space")
+    expect(page.locator("#live-outcome .chip")).to_be_visible(timeout=20_000)
+    assert page.evaluate(FOCUSED) == "Pause"
+    page.keyboard.press("Space")
+    assert page.evaluate(FOCUSED) == "Go on"
+    tab_to(page, "Stop the camera")
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUSED) == "Start the camera"
+    tab_to(page, "Teach", "Shift+Tab")
+    page.keyboard.press("Enter")
+    tab_to(page, "files-happy")
+    tab_to(page, "folder-happy")
+    tab_to(page, "folder-sad")
+    tab_to(page, "About", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#about-card h2")).to_be_visible()
+
+
+def test_the_views_have_addresses(seen: Seen) -> None:
+    page = seen.page
+    seen.open("#about")
+    for name in (*VIEWS, "about"):
+        page.evaluate(f"location.hash = '{name}'")
+        expect(page.locator(f"#view-{name}")).to_be_visible()
+        assert page.locator("main > section:visible").count() == 1
+        assert page.locator("nav [aria-current=page]").inner_text().lower() == name
+        assert page.title().lower().startswith(name)
+    page.go_back()
+    expect(page.locator("#view-teach")).to_be_visible()
+    page.evaluate("location.hash = 'nothing'")
+    expect(page.locator("#view-teach")).to_be_visible()
+
+
+def test_about_says_what_answers(seen: Seen) -> None:
+    seen.open("#about")
+    facts = seen.page.locator("#about-facts")
+    expect(facts).to_contain_text("The classifier that comes with happysad")
+    sha256 = seen.page.request.get(seen.address + "v1/model").json()["sha256"]
+    expect(facts).to_contain_text(sha256)
+    assert seen.page.locator("#about-card table").count() > 0
+
+
+def test_a_card_never_becomes_a_script(seen: Seen) -> None:
+    evil = (
+        "<h1 onclick='x()'>A <b style='color:red'>card</b></h1>"
+        "<script>document.title = 'x'</script>"
+        "<img src='http://elsewhere.invalid/x' onerror='x()'><a href='javascript:x()'>one</a>"
+        "<a href='https://example.org/'>two</a><form><input name='x'></form><svg><a>s</a></svg>"
+    )
+    page = seen.page
+    page.route("**/v1/card", lambda route: route.fulfill(body=evil, content_type="text/html"))
+    seen.open("#about")
+    card = page.locator("#about-card")
+    expect(card).to_contain_text("two")
+    assert card.inner_html() == (
+        '<h2>A <b>card</b></h2><a>one</a><a href="https://example.org/" '
+        'rel="noopener noreferrer" target="_blank">two</a><a>s</a>'
+    )
+    assert page.title().startswith("About")
+    # The parser says what the policy forbids, though nothing of it comes into the page.
+    assert all("Content Security Policy" in one for one in seen.complaints)
+    seen.complaints.clear()
+
+
+@pytest.mark.skipif(
+    not AXE.is_file(), reason="axe-core is missing (npm install --no-save axe-core)"
+)
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(
+    browser: Browser, address: str, photos: Path, scheme: str, width: int
+) -> None:
+    options: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": 844},
+        "reduced_motion": "reduce",
+    }
+    faults = []
+    with watched(browser, address, **options) as seen:
+        page = seen.page
+        for view in VIEWS:
+            seen.open(f"#{view}")
+            if view == "try":
+                faults += serious(page, "try, empty")
+                page.set_input_files("#choose", sorted(photos.glob("[!.]*")))
+                expect(page.locator(".answer:not(.waiting)")).to_have_count(4, timeout=30_000)
+                page.locator("summary").first.click()
+                page.get_by_role("button", name="What decided? one.png").click()
+                expect(page.locator(".heat img")).to_be_visible(timeout=20_000)
+            if view == "live":
+                faults += serious(page, "live, off")
+                page.get_by_role("button", name="Start the camera").click()
+                expect(page.locator("#live-outcome .chip")).to_be_visible(timeout=20_000)
+            if view == "about":
+                expect(page.locator("#about-card h2")).to_be_visible()
+            if view == "teach":
+                expect(page.locator("#runs-words")).not_to_be_empty()
+            faults += serious(page, view)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+    check(seen)
+    assert faults == []
+
+
+def serious(page: Page, where: str) -> list[str]:
+    """What axe finds, serious or critical, by rule and element."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{where}: {fault['id']}: {node['target']}: {node['failureSummary']}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]

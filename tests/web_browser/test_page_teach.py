@@ -1,0 +1,165 @@
+"""Teach: from dropped folders, by a training that a reload does not hurt, to a used classifier."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from happysad.dataset import drawn
+from tests.web_browser.conftest import Seen
+
+pytestmark = pytest.mark.browser
+
+EACH = 12
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small drawn faces, in happy and sad; with them what is no picture."""
+    folder = tmp_path_factory.mktemp("examples")
+    for place, label in enumerate(("happy", "sad")):
+        (folder / label / "more").mkdir(parents=True)
+        for n in range(EACH):
+            face = drawn.face(label, np.random.default_rng((place, n)), 48)
+            Image.fromarray(face).save(folder / label / ("more" if n % 2 else "") / f"{n}.png")
+    (folder / "happy" / "notes.txt").write_text("no picture", encoding="utf-8")
+    (folder / "happy" / ".hidden").write_text("no picture", encoding="utf-8")
+    return folder
+
+
+def count(page: Page, label: str) -> int:
+    return int(page.inner_text(f"#count-{label}"))
+
+
+def points(page: Page) -> int:
+    """How many epochs the curves show."""
+    drawn = page.locator("polyline.validation").first.get_attribute("points")
+    return len((drawn or "").split())
+
+
+def give(seen: Seen, examples: Path) -> None:
+    """Open the view and drop both folders."""
+    page = seen.page
+    seen.open("#teach")
+    for label in ("happy", "sad"):
+        before = count(page, label)
+        seen.drop(f"[aria-labelledby=class-{label}] .drop", examples / label)
+        expect(page.locator("#teach-status")).to_contain_text(f"added to {label}", timeout=20_000)
+        if not before:
+            expect(page.locator(f"#count-{label}")).to_have_text(str(EACH))
+
+
+def test_without_the_extra_train(seen: Seen) -> None:
+    missing = {
+        "available": False,
+        "counts": {"happy": 0, "sad": 0},
+        "job": None,
+        "runs": [],
+        "in_use": None,
+    }
+    seen.page.route("**/v1/teach", lambda route: route.fulfill(json=missing))
+    seen.open("#teach")
+    expect(seen.page.locator("#teach-missing")).to_contain_text('pip install "happysad[train]"')
+    expect(seen.page.locator("#teach-steps")).to_be_hidden()
+
+
+def test_examples_are_dropped_known_again_refused_and_deleted(seen: Seen, examples: Path) -> None:
+    page = seen.page
+    give(seen, examples)
+    seen.drop("[aria-labelledby=class-happy] .drop", examples / "happy")
+    status = page.locator("#teach-status")
+    expect(status).to_contain_text(f"0 examples added to happy, {EACH} there already, 1 refused")
+    assert "notes.txt: not an image" in (page.locator("#teach-refused").text_content() or "")
+    page.get_by_role("button", name="Delete the happy examples").click()
+    page.get_by_role("button", name="Keep them").click()
+    assert count(page, "happy") == EACH
+    page.get_by_role("button", name="Delete the happy examples").click()
+    page.get_by_role("button", name="Delete them").click()
+    expect(page.locator("#count-happy")).to_have_text("0")
+    expect(page.get_by_role("button", name="Train")).to_be_disabled()
+
+
+def test_examples_by_holding_a_button(seen: Seen) -> None:
+    page = seen.page
+    seen.open("#teach")
+    before = count(page, "sad")
+    page.get_by_role("button", name="Start the camera").click()
+    hold = page.get_by_role("button", name="Hold to take sad examples")
+    expect(hold).to_be_enabled()
+    hold.hover()
+    page.mouse.down()
+    expect(page.locator(".hold").last).to_contain_text(re.compile("[2-9] taken"), timeout=20_000)
+    page.mouse.up()
+    expect(page.locator("#teach-status")).to_contain_text("added to sad")
+    expect(page.locator("#count-sad")).not_to_have_text(str(before))
+    by_mouse = count(page, "sad") - before
+    assert by_mouse >= 2
+    page.keyboard.down("Space")  # a press moves the focus to the button
+    page.wait_for_timeout(100)
+    page.keyboard.up("Space")
+    expect(page.locator("#count-sad")).not_to_have_text(str(before + by_mouse))
+
+
+@pytest.mark.slow
+def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -> None:
+    page = seen.page
+    give(seen, examples)
+    page.get_by_role("button", name="Check the examples").click()
+    findings = page.locator("#teach-findings")
+    expect(findings).to_contain_text("can be learned from", timeout=120_000)
+    with page.context.expect_page() as report:
+        findings.get_by_role("link").click()
+    expect(report.value.locator("h1")).to_be_visible()
+    report.value.close()
+
+    status = page.locator("#job-status")
+    page.get_by_role("button", name="Train").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+    expect(status).to_have_text(re.compile(r"Training: ([2-9]|1\d) of"), timeout=300_000)
+    before = points(page)
+    page.reload()
+    expect(status).to_have_text(re.compile("Training|judged"))
+    assert points(page) >= before >= 2
+    loss = page.get_by_role("img", name=re.compile(r"Loss after \d+ epochs: training \d"))
+    expect(loss).to_be_visible()
+    expect(status).to_have_text("Done. The new classifier stands below.", timeout=300_000)
+    page.get_by_text("The curves as numbers").click()
+    assert page.locator("#job-table tbody tr").count() >= 2
+
+    run = page.locator("#runs li").last
+    with page.context.expect_page() as report:
+        run.get_by_role("link", name="Open the report").click()
+    expect(report.value.locator("h1")).to_be_visible()
+    report.value.close()
+    with page.expect_download() as download:
+        run.get_by_role("link", name=re.compile("Download")).click()
+    assert re.fullmatch(r"happysad-run-\d+\.onnx", download.value.suggested_filename)
+    run.get_by_role("button", name=re.compile("Use run")).click()
+    expect(page.locator("#runs .chip.used")).to_have_text("in use")
+    expect(page.locator("footer")).to_contain_text("the classifier “run")
+    page.get_by_role("link", name="Try").click()
+    page.set_input_files("#choose", [examples / "happy" / "0.png"])
+    expect(page.locator(".answer:not(.waiting) .chip")).to_have_text(
+        re.compile("happy|sad|unsure"), timeout=20_000
+    )
+    page.get_by_role("link", name="Teach").click()
+    page.get_by_role("button", name="Back to the one that comes with happysad").click()
+    expect(page.locator("footer")).to_contain_text("the classifier that comes with happysad")
+
+
+@pytest.mark.slow
+def test_a_training_that_is_stopped(seen: Seen, examples: Path) -> None:
+    page = seen.page
+    give(seen, examples)
+    before = page.locator("#runs li").count()
+    page.get_by_role("button", name="Train").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#job-status")).to_contain_text("Stopped.", timeout=60_000)
+    expect(page.get_by_role("button", name="Train")).to_be_enabled()
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    assert page.locator("#runs li").count() == before

@@ -1,0 +1,127 @@
+"""Try: photos are dropped, pasted or chosen, answered, explained and saved."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.web_browser.conftest import Seen
+
+pytestmark = pytest.mark.browser
+
+NAMES = ["notes.jpg", "one.png", 'two, "twins".png', "wall.png"]
+
+
+def card(page: Page, name: str) -> str:
+    """The words of a photo's card."""
+    found = page.locator(".answer:not(.waiting)", has=page.get_by_role("heading", name=name))
+    return found.inner_text()
+
+
+def answered(page: Page, count: int) -> None:
+    expect(page.locator(".answer:not(.waiting)")).to_have_count(count, timeout=60_000)
+
+
+def test_a_folder_that_is_dropped(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    seen.open()
+    seen.drop("#drop", photos)
+    answered(page, 4)
+    assert page.locator(".answer h3").all_inner_texts() == NAMES
+    assert "happy" in card(page, "one.png")
+    assert "No face was found" in card(page, "wall.png")
+    assert "Not an image (allowed by content:" in card(page, "notes.jpg")
+    assert "2 faces" in card(page, "two,")
+    expect(page.locator("#try-status")).to_contain_text("4 photos")
+    expect(page.locator("#try-status")).to_contain_text("1 no face, 1 not read")
+    boxes = [one.locator(".boxes > g").count() for one in page.locator(".answer").all()]
+    assert boxes == [0, 1, 2, 0]
+    page.get_by_role("button", name="Clear").click()
+    answered(page, 0)
+    expect(page.locator("#try-bar")).to_be_hidden()
+
+
+def test_the_table_is_that_of_the_command_line(seen: Seen, photos: Path, tmp_path: Path) -> None:
+    page = seen.page
+    seen.open()
+    page.set_input_files("#choose", [photos / name for name in NAMES])
+    answered(page, 4)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "happysad.csv"
+    command = [sys.executable, "-m", "happysad", "predict", "--csv", *NAMES]
+    printed = subprocess.run(command, cwd=photos, capture_output=True, text=True, check=False)
+    download.value.save_as(tmp_path / "saved.csv")
+    assert (tmp_path / "saved.csv").read_text(encoding="utf-8") == printed.stdout
+
+
+def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    seen.open()
+    page.set_input_files("#choose", [photos / 'two, "twins".png'])
+    answered(page, 1)
+    page.get_by_text("2 faces, the largest first").click()
+    page.get_by_role("button", name="Why? Face 2").click()
+    heat = page.get_by_role("img", name="Heat map of face 2")
+    expect(heat).to_be_visible(timeout=30_000)
+    assert page.evaluate("document.querySelector('.heat img').naturalWidth") == 384
+    assert "Orange parts spoke for the answer" in page.locator(".heat").inner_text()
+    assert any(url.endswith("/v1/explain?face=2") for url in seen.requests)
+    page.get_by_role("button", name="Close the heat map").click()
+    expect(heat).to_have_count(0)
+
+
+def test_a_picture_that_is_pasted(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    seen.open()
+    page.evaluate(
+        """text => {
+          const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+          const clipboardData = new DataTransfer();
+          clipboardData.items.add(new File([bytes], "image.png", { type: "image/png" }));
+          document.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+        }""",
+        base64.b64encode((photos / "one.png").read_bytes()).decode(),
+    )
+    answered(page, 1)
+    assert "happy" in card(page, "image.png")
+
+
+def test_many_photos_go_in_parts_that_are_sent_again_to_a_busy_server(
+    seen: Seen, photos: Path
+) -> None:
+    page = seen.page
+    sizes: list[int] = []
+
+    def busy_once(route: Route) -> None:
+        body = route.request.post_data_buffer or b""
+        sizes.append(body.count(b'name="files"'))
+        if len(sizes) == 1:
+            route.fulfill(status=429, headers={"Retry-After": "1"}, json={"error": "too many"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/predict", busy_once)
+    seen.open()
+    page.set_input_files("#choose", [photos / "one.png"] * 20)
+    expect(page.locator("#try-status")).to_contain_text("the server is busy")
+    answered(page, 20)
+    assert sizes == [8, 8, 8, 4]
+    [forgiven] = seen.complaints
+    assert "429" in forgiven
+    seen.complaints.clear()
+
+
+def test_a_server_that_has_ended(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    page.route("**/v1/predict", lambda route: route.abort())
+    seen.open()
+    page.set_input_files("#choose", [photos / "one.png"])
+    answered(page, 1)
+    assert "The server does not answer" in card(page, "one.png")
+    seen.complaints.clear()
