@@ -121,7 +121,7 @@ def test_the_regression_is_scikit_learns(model: Any) -> None:
 def test_one_group_a_class_is_too_few(model: Any, tmp_path: Path) -> None:
     few = photos(model, 6, 0, look=1, faces=1)
     alone = replace(few, groups=["a" if label else str(n) for n, label in enumerate(few.labels)])
-    with pytest.raises(DatasetError, match="2 groups or more in each class, not 1; .*other light"):
+    with pytest.raises(DatasetError, match=r"2 groups or more in each class, not 1; .*other light"):
         learning.fit(model, alone, few, CONFIG, tmp_path)
 
 
