@@ -30,14 +30,14 @@ def tab_to(page: Page, what: str, key: str = "Tab") -> None:
 
 def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     page = seen.page
+    # From the start: that it is listened for reaches the browser only after a while.
+    page.on("filechooser", lambda chooser: chooser.set_files(photos / "one.png"))
     seen.open()
     tab_to(page, "Skip to the content")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     tab_to(page, "choose")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(photos / "one.png")
+    page.keyboard.press("Enter")
     expect(page.locator(".answer:not(.waiting)")).to_have_count(1, timeout=20_000)
     tab_to(page, "What decided?")
     page.keyboard.press("Enter")
@@ -80,6 +80,9 @@ def test_the_views_have_addresses(seen: Seen) -> None:
     expect(page.locator("#view-teach")).to_be_visible()
     page.evaluate("location.hash = 'nothing'")
     expect(page.locator("#view-teach")).to_be_visible()
+    page.reload()
+    expect(page.locator("#view-try")).to_be_visible()
+    assert page.locator("nav [aria-current=page]").inner_text() == "Try"
 
 
 def test_about_says_what_answers(seen: Seen) -> None:

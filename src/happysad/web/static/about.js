@@ -31,7 +31,8 @@ export async function enter() {
 export function leave() {}
 
 function facts(row) {
-  const { labels, size, channels, architecture, looks_at, unsure, threshold, trained_on, version } = row.details;
+  const { labels, size, channels, architecture, looks_at, unsure, threshold, trained_on, version } =
+    row.details;
   const name = modelName(row);
   const borders = unsure
     ? `${labels[0]} below ${unsure[0].toPrecision(2)}, ${labels[1]} from ${unsure[1].toPrecision(3)} on, unsure between`

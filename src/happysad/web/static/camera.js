@@ -2,7 +2,8 @@
 
 /** What went wrong, and what helps. */
 const REASONS = {
-  NotAllowedError: "The browser did not let this page use the camera. Allow it, beside the address, and start again.",
+  NotAllowedError:
+    "The browser did not let this page use the camera. Allow it, beside the address, and start again.",
   NotFoundError: "No camera was found. Plug one in and start again.",
   OverconstrainedError: "That camera is no longer there. Choose another.",
   NotReadableError: "The camera cannot be read. Perhaps another program uses it.",
@@ -10,12 +11,16 @@ const REASONS = {
 };
 
 /** Say in words why there is no camera. */
-export const cameraReason = (error) => REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
+export const cameraReason = (error) =>
+  REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
 
 /** Open the camera, the one of `id` where that is given, and show it in a video element. */
 export async function openCamera(video, id) {
   if (!navigator.mediaDevices)
-    throw new DOMException("browsers give it only to https pages, or to this machine’s own as localhost.", "SecurityError");
+    throw new DOMException(
+      "browsers give it only to https pages, or to this machine’s own as localhost.",
+      "SecurityError",
+    );
   const which = id ? { deviceId: { exact: id } } : { facingMode: "user" };
   const stream = await navigator.mediaDevices.getUserMedia({
     video: { ...which, width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } },
@@ -24,7 +29,12 @@ export async function openCamera(video, id) {
   // What looks at oneself is shown as a mirror; what looks at others is not.
   const { facingMode } = stream.getVideoTracks()[0].getSettings();
   video.classList.toggle("mirror", facingMode !== "environment");
-  await video.play();
+  try {
+    await video.play();
+  } catch (error) {
+    closeCamera(video, stream);
+    throw error;
+  }
   return stream;
 }
 

@@ -25,7 +25,7 @@ export function answerCard(file) {
     "li",
     { class: "answer waiting", "aria-labelledby": id },
     picture,
-    h("div", { class: "text" }, words, title),
+    h("div", { class: "text" }, title, words),
   );
   const card = {
     file,
@@ -111,7 +111,11 @@ function decided(card, face, text, label) {
 async function explain(card, face, button) {
   button.disabled = true;
   card.element.querySelector(".heat")?.remove();
-  const heat = h("figure", { class: "heat", tabindex: "-1" }, h("figcaption", { role: "status" }, "Looking at it part by part"));
+  const heat = h(
+    "figure",
+    { class: "heat", tabindex: "-1" },
+    h("figcaption", { role: "status" }, "Looking at it part by part"),
+  );
   card.element.querySelector(".text").append(heat);
   try {
     const query = face === null ? "" : `?face=${face}`;
@@ -120,7 +124,12 @@ async function explain(card, face, button) {
     const p = Number(answer.headers.get("X-Happysad-P-Sad"));
     const address = URL.createObjectURL(await answer.blob());
     const which = face === null ? "the photo" : `face ${face}`;
-    const image = h("img", { src: address, alt: `Heat map of ${which} of ${card.file.name}: ${line(label, p)}`, width: 384, height: 384 });
+    const image = h("img", {
+      src: address,
+      alt: `Heat map of ${which} of ${card.file.name}: ${line(label, p)}`,
+      width: 384,
+      height: 384,
+    });
     image.addEventListener("load", () => URL.revokeObjectURL(address));
     heat.replaceChildren(
       image,
@@ -132,7 +141,11 @@ async function explain(card, face, button) {
         h("i", { class: "key against", "aria-hidden": "true" }),
         "blue ones against it.",
       ),
-      h("button", { class: "button quiet", type: "button", onclick: () => close(heat, button) }, "Close the heat map"),
+      h(
+        "button",
+        { class: "button quiet", type: "button", onclick: () => close(heat, button) },
+        "Close the heat map",
+      ),
     );
     heat.focus();
   } catch (error) {
@@ -154,7 +167,12 @@ function drawn({ image, boxes, row }) {
   const many = row.faces.length > 1;
   const marks = row.faces.map((face, place) => {
     const { x, y, width: wide, height: high } = face;
-    const box = s("g", { class: look(face.label) }, s("rect", { class: "box halo", x, y, width: wide, height: high }), s("rect", { class: "box", x, y, width: wide, height: high }));
+    const box = s(
+      "g",
+      { class: look(face.label) },
+      s("rect", { class: "box halo", x, y, width: wide, height: high }),
+      s("rect", { class: "box", x, y, width: wide, height: high }),
+    );
     if (many) box.append(badge(place + 1, x, y, Math.max(wide / 4, Math.max(width, height) / 28)));
     return box;
   });
@@ -168,6 +186,10 @@ function badge(text, x, y, size) {
     "g",
     {},
     s("rect", { class: "ground", x, y, width: wide, height: size * 1.2 }),
-    s("text", { x: x + wide / 2, y: y + size * 0.95, "font-size": size, "text-anchor": "middle" }, String(text)),
+    s(
+      "text",
+      { x: x + wide / 2, y: y + size * 0.95, "font-size": size, "text-anchor": "middle" },
+      String(text),
+    ),
   );
 }

@@ -44,7 +44,10 @@ export function drawFaces(canvas, answer, mirrored) {
 function box(brush, face, { x, y, width, height, least, most, top }) {
   const [ground, ink] = COLOURS[look(face.label)];
   brush.lineJoin = "round";
-  for (const [colour, line] of [["rgb(255 255 255 / 0.7)", 6], [ground, 3]]) {
+  for (const [colour, line] of [
+    ["rgb(255 255 255 / 0.7)", 6],
+    [ground, 3],
+  ]) {
     brush.strokeStyle = colour;
     brush.lineWidth = line;
     brush.strokeRect(x, y, width, height);

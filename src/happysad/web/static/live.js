@@ -19,6 +19,7 @@ const STEADY = 1500;
 const canvas = document.createElement("canvas");
 let video, stream, socket, timer;
 let state = "off";
+let attempt = 0;
 let fresh = false;
 let wanted = null;
 let answers = [];
@@ -49,15 +50,17 @@ export function leave() {
 
 async function begin(id) {
   if (state !== "off") return;
+  const mine = ++attempt;
   change("starting");
   trouble("");
   at("live-message").textContent = "Asking for the camera";
   try {
     const opened = await openCamera(video, id);
-    if (state !== "starting") return closeCamera(video, opened);
+    // The view was left meanwhile.
+    if (mine !== attempt) return closeCamera(video, opened);
     stream = opened;
   } catch (error) {
-    if (state !== "starting") return;
+    if (mine !== attempt) return;
     change("off");
     at("live-message").textContent = cameraReason(error);
     return;
@@ -75,6 +78,7 @@ async function begin(id) {
 }
 
 function end() {
+  attempt += 1;
   clearInterval(timer);
   // First, so that what ends on its own does not begin again.
   change("off");
@@ -213,14 +217,22 @@ function show(answer, began) {
 function outcome({ label, p_sad: p, faces }) {
   const parts = [h("p", { class: "outcome" }, ...shown(label, p))];
   if (p !== null) parts.push(scale(p));
-  if (faces.length > 1) parts.push(h("p", { class: "soft small" }, `${counted(faces.length, "face")}, larger ones count more.`));
-  if (label === "no_face") parts.push(h("p", { class: "soft small" }, "No face is seen. Come closer, and into the light."));
+  if (faces.length > 1)
+    parts.push(
+      h("p", { class: "soft small" }, `${counted(faces.length, "face")}, larger ones count more.`),
+    );
+  if (label === "no_face")
+    parts.push(
+      h("p", { class: "soft small" }, "No face is seen. Come closer, and into the light."),
+    );
   at("live-outcome").replaceChildren(...parts);
 }
 
 /** Tell a screen reader what is seen, when that has changed for more than a moment. */
 function say({ label, faces }, now) {
-  const text = faces.length ? `${counted(faces.length, "face")}: ${faces.map((face) => line(face.label, null)).join(", ")}` : line(label, null);
+  const text = faces.length
+    ? `${counted(faces.length, "face")}: ${faces.map((face) => line(face.label, null)).join(", ")}`
+    : line(label, null);
   if (text !== said.text) said = { ...said, text, since: now };
   if (text !== said.told && now - said.since > STEADY) {
     said.told = text;

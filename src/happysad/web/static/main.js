@@ -11,8 +11,10 @@ const VIEWS = { try: photos, live, teach, about };
 let shown = null;
 
 function show(focus) {
-  const name = location.hash.slice(1) || "try";
-  if (!(name in VIEWS) || name === shown) return;
+  const asked = location.hash.slice(1);
+  // What is no view leaves the one that is shown.
+  const name = Object.hasOwn(VIEWS, asked) ? asked : (asked && shown) || "try";
+  if (name === shown) return;
   if (shown) VIEWS[shown].leave();
   shown = name;
   for (const each of Object.keys(VIEWS)) at(`view-${each}`).hidden = each !== name;

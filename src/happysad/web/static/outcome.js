@@ -9,7 +9,9 @@ export const nameOf = (label) => label.replaceAll("_", " ");
 /** An outcome with how sure it is, in one line of text. */
 export function line(label, p) {
   if (p === null) return nameOf(label);
-  return label === "unsure" ? `unsure, leans to ${leaning(p)}, ${sureness(p)}` : `${label}, ${sureness(p)}`;
+  return label === "unsure"
+    ? `unsure, leans to ${leaning(p)}, ${sureness(p)}`
+    : `${label}, ${sureness(p)}`;
 }
 
 /** The same as elements. */

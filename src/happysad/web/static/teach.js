@@ -1,31 +1,24 @@
-// Teach: examples for two classes, from the webcam or from files, and their check.
+// Teach: examples for two classes, from the webcam or from files.
 
-import { ask, batches, get, post, send } from "./api.js";
-import { cameraReason, closeCamera, grab, openCamera } from "./camera.js";
+import { ask, batches, get, send } from "./api.js";
+import { check } from "./check.js";
 import { at, counted, h, sure, tell } from "./dom.js";
+import { closeEyes, holdable, openEyes } from "./hold.js";
 import { acceptDrops, chosen } from "./files.js";
 import { look } from "./model.js";
 import * as training from "./training.js";
 
 const CLASSES = ["happy", "sad"];
-// While a button is held a picture is taken every so many milliseconds.
-const EVERY = 250;
-const LONGEST = 640;
 // At most so many of the pictures that were just added are shown.
 const STRIP = 8;
 
-const canvas = document.createElement("canvas");
 const parts = {};
 let queue = Promise.resolve();
-let stream = null;
-let opening = false;
-let holding = null;
-let shots = 0;
 
 /** Make the view work. */
 export function start() {
   at("teach-classes").append(...CLASSES.map(classPart));
-  at("teach-camera").addEventListener("click", openEyes);
+  at("teach-camera").addEventListener("click", () => openEyes(status));
   at("teach-check").addEventListener("click", check);
   training.start();
 }
@@ -53,22 +46,54 @@ export function leave() {
 function classPart(name) {
   const count = h("b", { id: `count-${name}` }, "0");
   const strip = h("ul", { class: "strip", "aria-hidden": "true" });
-  const files = h("input", { id: `files-${name}`, class: "unseen", type: "file", accept: "image/*", multiple: true });
-  const folder = h("input", { id: `folder-${name}`, class: "unseen", type: "file", webkitdirectory: true });
-  for (const input of [files, folder]) input.addEventListener("change", () => add(name, chosen(input)));
-  const hold = h("button", { class: `button hold ${look(name)}`, type: "button", disabled: true }, `Hold to take ${name} examples`);
-  holdable(hold, name);
-  const empty = h("button", { class: "button quiet", type: "button", disabled: true, onclick: () => clear(name) }, `Delete the ${name} examples`);
+  const files = h("input", {
+    id: `files-${name}`,
+    class: "unseen",
+    type: "file",
+    accept: "image/*",
+    multiple: true,
+  });
+  const folder = h("input", {
+    id: `folder-${name}`,
+    class: "unseen",
+    type: "file",
+    webkitdirectory: true,
+  });
+  for (const input of [files, folder])
+    input.addEventListener("change", () => add(name, chosen(input)));
+  const hold = h(
+    "button",
+    { class: `button hold ${look(name)}`, type: "button", disabled: true },
+    `Hold to take ${name} examples`,
+  );
+  holdable(hold, (files) => add(name, files));
+  const empty = h(
+    "button",
+    { class: "button quiet", type: "button", disabled: true, onclick: () => clear(name) },
+    `Delete the ${name} examples`,
+  );
   const element = h(
     "div",
     { class: `class-part ${look(name)}`, role: "group", "aria-labelledby": `class-${name}` },
-    h("h3", { id: `class-${name}` }, h("span", { class: `chip ${look(name)}` }, name), h("span", { class: "count" }, count, " examples")),
+    h(
+      "h3",
+      { id: `class-${name}` },
+      h("span", { class: `chip ${look(name)}` }, name),
+      h("span", { class: "count" }, count, " examples"),
+    ),
     hold,
     h(
       "div",
       { class: "drop little" },
       h("p", {}, "Drop photos or a folder, or choose"),
-      h("div", { class: "row" }, files, h("label", { class: "button", for: files.id }, "Photos"), folder, h("label", { class: "button", for: folder.id }, "A folder")),
+      h(
+        "div",
+        { class: "row" },
+        files,
+        h("label", { class: "button", for: files.id }, "Photos"),
+        folder,
+        h("label", { class: "button", for: folder.id }, "A folder"),
+      ),
     ),
     strip,
     empty,
@@ -76,7 +101,7 @@ function classPart(name) {
   files.setAttribute("aria-label", `Photos that are ${name}: choose`);
   folder.setAttribute("aria-label", `A folder of ${name} photos: choose`);
   acceptDrops(element, (found) => add(name, found));
-  parts[name] = { count, strip, hold, empty };
+  parts[name] = { count, strip, empty };
   return element;
 }
 
@@ -128,7 +153,13 @@ function refusals(refused) {
       "details",
       {},
       h("summary", {}, `${counted(refused.length, "file")} refused`),
-      h("ul", { class: "plain" }, refused.map(({ path, error }) => h("li", {}, error.startsWith(path) ? error : `${path}: ${error}`))),
+      h(
+        "ul",
+        { class: "plain" },
+        refused.map(({ path, error }) =>
+          h("li", {}, error.startsWith(path) ? error : `${path}: ${error}`),
+        ),
+      ),
     ),
   );
 }
@@ -151,7 +182,12 @@ function picture(name, files) {
 
 async function clear(name) {
   const many = counted(Number(parts[name].count.textContent.replaceAll(",", "")), "example");
-  if (!(await sure(`Delete all ${name} examples?`, `${many} of ${name} will be deleted from the server’s folder. The files that you added them from stay.`)))
+  if (
+    !(await sure(
+      `Delete all ${name} examples?`,
+      `${many} of ${name} will be deleted from the server’s folder. The files that you added them from stay.`,
+    ))
+  )
     return;
   try {
     const answer = await (await ask(`/v1/teach/photos/${name}`, { method: "DELETE" })).json();
@@ -161,116 +197,4 @@ async function clear(name) {
   } catch (error) {
     status(error.message);
   }
-}
-
-async function openEyes() {
-  if (opening) return;
-  opening = true;
-  at("teach-camera-message").textContent = "Asking for the camera";
-  try {
-    const opened = await openCamera(at("teach-video"));
-    if (!opening) return closeCamera(at("teach-video"), opened);
-    stream = opened;
-    at("teach-cover").hidden = true;
-    for (const { hold } of Object.values(parts)) hold.disabled = false;
-    parts[CLASSES[0]].hold.focus();
-    status("The camera runs. Hold a class’s button while you make the face.");
-  } catch (error) {
-    at("teach-camera-message").textContent = cameraReason(error);
-  }
-  opening = false;
-}
-
-function closeEyes() {
-  opening = false;
-  release();
-  closeCamera(at("teach-video"), stream);
-  stream = null;
-  at("teach-cover").hidden = false;
-  for (const { hold } of Object.values(parts)) hold.disabled = true;
-}
-
-/** Pictures are taken while a button is held, by mouse, finger or key; a plain click takes one. */
-function holdable(button, name) {
-  let handled = false;
-  const press = (event) => {
-    if (event.repeat || holding) return;
-    handled = true;
-    hold(button, name);
-  };
-  const isKey = (event) => event.key === " " || event.key === "Enter";
-  button.addEventListener("pointerdown", (event) => event.button === 0 && press(event));
-  button.addEventListener("keydown", (event) => isKey(event) && press(event));
-  button.addEventListener("keyup", (event) => isKey(event) && release(button));
-  for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) button.addEventListener(type, () => release(button));
-  button.addEventListener("contextmenu", (event) => event.preventDefault());
-  button.addEventListener("click", () => {
-    // Assistive technology clicks without pressing.
-    if (!handled) shoot(name).then((file) => add(name, [file]));
-    handled = false;
-  });
-}
-
-function hold(button, name) {
-  button.classList.add("held");
-  const mine = { button, name, taken: [] };
-  holding = mine;
-  const take = async () => {
-    if (holding !== mine) return;
-    mine.taken.push(await shoot(name));
-    button.textContent = `${mine.taken.length} taken`;
-    if (holding === mine) mine.timer = setTimeout(take, EVERY);
-    else finish(mine);
-  };
-  take();
-}
-
-/** End the hold of a button, or whichever there is. */
-function release(button = holding?.button) {
-  if (!holding || holding.button !== button) return;
-  const mine = holding;
-  holding = null;
-  clearTimeout(mine.timer);
-  mine.button.classList.remove("held");
-  finish(mine);
-}
-
-/** Send what was taken since the last time. */
-function finish(mine) {
-  add(mine.name, mine.taken.splice(0));
-  mine.button.textContent = `Hold to take ${mine.name} examples`;
-}
-
-async function shoot(name) {
-  const jpeg = await grab(at("teach-video"), canvas, LONGEST);
-  return new File([jpeg], `webcam-${Date.now()}-${++shots}.jpg`, { type: "image/jpeg" });
-}
-
-async function check() {
-  const button = at("teach-check");
-  const box = at("teach-findings");
-  button.disabled = true;
-  box.replaceChildren(h("p", {}, "Looking at every photo"));
-  try {
-    const { findings, report } = await post("/v1/teach/check");
-    box.replaceChildren(...found(findings, report));
-  } catch (error) {
-    box.replaceChildren(h("p", { class: "notice bad" }, error.message));
-  }
-  button.disabled = false;
-}
-
-// What a check counts that is no fault.
-const PLAIN = ["files", "readable", "used", "left_out", "groups"];
-
-function found(findings, report) {
-  const words = (name) => name.replaceAll("_", " ");
-  const faults = Object.entries(findings).filter(([name, count]) => count && !PLAIN.includes(name));
-  const link = h("a", { href: report, target: "_blank", rel: "noopener" }, "Open the report of the check");
-  const used = findings.used === undefined ? "" : `${counted(findings.used, "photo")} of ${findings.files.toLocaleString("en")} can be learned from. `;
-  return [
-    h("p", {}, used + (faults.length ? "Found on the way:" : "Nothing is wrong with them.")),
-    faults.length ? h("ul", { class: "findings" }, faults.map(([name, count]) => h("li", {}, h("b", {}, count.toLocaleString("en")), ` ${words(name)}`))) : null,
-    h("p", {}, link),
-  ].filter(Boolean);
 }

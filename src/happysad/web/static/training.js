@@ -112,14 +112,20 @@ function show(job, running) {
   at("job").hidden = !running && !job.history.length;
   at("job-curves").hidden = !job.history.length && !(running && job.epochs);
   chart(at("chart-loss"), "Loss", job.history, "loss", { least: 0 });
-  chart(at("chart-accuracy"), "Accuracy", job.history, "accuracy", { least: 0, most: 1, percent: true });
+  chart(at("chart-accuracy"), "Accuracy", job.history, "accuracy", {
+    least: 0,
+    most: 1,
+    percent: true,
+  });
   at("job-table").replaceChildren(table(job.history));
 }
 
 function inWords({ state, epoch, epochs, error }) {
   return {
     checking: "Checking the photos.",
-    training: epochs ? `Training: ${epoch} of ${counted(epochs, "epoch")} done.` : "Learning from the photos.",
+    training: epochs
+      ? `Training: ${epoch} of ${counted(epochs, "epoch")} done.`
+      : "Learning from the photos.",
     judging: "Trained. Now it is judged by photos that it has not learned from.",
     done: "Done. The new classifier stands below.",
     failed: `It failed: ${error}`,
@@ -133,25 +139,77 @@ function runs({ runs: all, in_use: used }) {
     : "What you train stands here, with its report, to be used at once or taken along.";
   at("runs-words").textContent = words;
   at("runs").replaceChildren(
-    ...(all.length ? [h("ul", { class: "runs" }, all.map((run) => one(run, run.id === used)))] : []),
+    ...(all.length
+      ? [
+          h(
+            "ul",
+            { class: "runs" },
+            all.map((run) => one(run, run.id === used)),
+          ),
+        ]
+      : []),
     back(used),
   );
 }
 
 function one(run, used) {
-  const right = run.balanced_accuracy === null ? "no" : `${(100 * run.balanced_accuracy).toFixed(1)} %`;
+  const right =
+    run.balanced_accuracy === null ? "no" : `${(100 * run.balanced_accuracy).toFixed(1)} %`;
   const tested = run.balanced_accuracy === null ? "" : ` on ${counted(run.n_test, "test photo")}`;
-  const few = run.n_test < FEW ? h("p", { class: "soft small" }, "So few test photos tell little: the report says between which figures the truth lies.") : null;
+  const few =
+    run.n_test < FEW
+      ? h(
+          "p",
+          { class: "soft small" },
+          "So few test photos tell little: the report says between which figures the truth lies.",
+        )
+      : null;
   return h(
     "li",
     { class: used ? "used" : null },
-    h("div", { class: "grow" }, h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null), h("p", {}, h("b", {}, right), " balanced accuracy", tested), few),
+    h(
+      "div",
+      { class: "grow" },
+      h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null),
+      h("p", {}, h("b", {}, right), " balanced accuracy", tested),
+      few,
+    ),
     h(
       "div",
       { class: "row" },
-      h("a", { class: "button", href: run.report, target: "_blank", rel: "noopener", "aria-label": `Open the report of run ${run.id}` }, "Open the report"),
-      h("a", { class: "button", href: run.model, download: `happysad-run-${run.id}.onnx`, "aria-label": `Download run ${run.id} as .onnx` }, "Download .onnx"),
-      used ? null : h("button", { class: "button primary", type: "button", "aria-label": `Use run ${run.id} now`, onclick: () => use(run.id) }, "Use it now"),
+      h(
+        "a",
+        {
+          class: "button",
+          href: run.report,
+          target: "_blank",
+          rel: "noopener",
+          "aria-label": `Open the report of run ${run.id}`,
+        },
+        "Open the report",
+      ),
+      h(
+        "a",
+        {
+          class: "button",
+          href: run.model,
+          download: `happysad-run-${run.id}.onnx`,
+          "aria-label": `Download run ${run.id} as .onnx`,
+        },
+        "Download .onnx",
+      ),
+      used
+        ? null
+        : h(
+            "button",
+            {
+              class: "button primary",
+              type: "button",
+              "aria-label": `Use run ${run.id} now`,
+              onclick: () => use(run.id),
+            },
+            "Use it now",
+          ),
     ),
   );
 }
@@ -162,9 +220,19 @@ function back(used) {
       "p",
       { class: "row" },
       h("span", { class: "grow", role: "status" }, `Try and Live are now answered by run ${used}.`),
-      h("button", { class: "button", type: "button", onclick: () => use(null) }, "Back to the one that comes with happysad"),
+      h(
+        "button",
+        { class: "button", type: "button", onclick: () => use(null) },
+        "Back to the one that comes with happysad",
+      ),
     );
-  return model().shipped ? h("p", { class: "soft", role: "status" }, "Try and Live are answered by the classifier that comes with happysad.") : "";
+  return model().shipped
+    ? h(
+        "p",
+        { class: "soft", role: "status" },
+        "Try and Live are answered by the classifier that comes with happysad.",
+      )
+    : "";
 }
 
 async function use(run) {

@@ -93,7 +93,10 @@ function show() {
   progress.max = Math.max(1, cards.length);
   progress.value = done.length;
   const so = done.length < cards.length ? `Answered ${done.length} of ` : "";
-  tell(at("try-status"), [so + counted(cards.length, "photo"), summary(done), waiting].filter(Boolean).join(" · "));
+  tell(
+    at("try-status"),
+    [so + counted(cards.length, "photo"), summary(done), waiting].filter(Boolean).join(" · "),
+  );
 }
 
 function summary(done) {
