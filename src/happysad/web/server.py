@@ -39,7 +39,6 @@ def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view
         settings: where to listen, and so on.
         browser: whether to open the page.
         say: told the address.
-        view: which view of the page opens, such as "#live".
         view: what of the page is opened: "#live", or "" for its first view.
 
     Raises:
