@@ -206,7 +206,8 @@ class Classifier:
         if isinstance(source, list):
             return list(self.stream(source, faces=faces, unsure=unsure, bgr=bgr))
         self._check(faces)
-        return self._answer([self._prepare(_read(source, bgr), faces)], [_name(source)], unsure)[0]
+        prepared = self._prepare(_name(source), _read(source, bgr), faces)
+        return self._answer([prepared], unsure)[0]
 
     def stream(
         self,
@@ -225,7 +226,7 @@ class Classifier:
 
         def prepare(source: Source) -> _Prepared | str:
             try:
-                return self._prepare(_read(source, bgr), faces)
+                return self._prepare(_name(source), _read(source, bgr), faces)
             except ImageError as error:
                 return str(error)
 
@@ -234,10 +235,8 @@ class Classifier:
             while batch := list(islice(iterator, _BATCH)):
                 names = [_name(source) for source in batch]
                 prepared = list(pool.map(prepare, batch))
-                good = [
-                    (p, n) for p, n in zip(prepared, names, strict=True) if not isinstance(p, str)
-                ]
-                answers = iter(self._answer([p for p, _ in good], [n for _, n in good], unsure))
+                good = [one for one in prepared if not isinstance(one, str)]
+                answers = iter(self._answer(good, unsure))
                 for name, one in zip(names, prepared, strict=True):
                     yield (
                         Prediction(path=name, error=one) if isinstance(one, str) else next(answers)
@@ -254,7 +253,7 @@ class Classifier:
                 photos.
             unsure: as for `predict`.
         """
-        return self._answer([self._prepare(pixels, True, found)], [None], unsure)[0]
+        return self._answer([self._prepare(None, pixels, True, found)], unsure)[0]
 
     def label_of(self, p_sad: float, *, unsure: bool = True) -> str:
         """Give the outcome for a probability: a class, or "unsure" where `unsure` lets it."""
@@ -292,23 +291,23 @@ class Classifier:
             )
 
     def _prepare(
-        self, pixels: Pixels, faces: bool, found: Sequence[Face] | None = None
+        self, name: str | None, pixels: Pixels, faces: bool, found: Sequence[Face] | None = None
     ) -> _Prepared:
         """Make what the network takes of one photo; `found` are its faces, where they are known."""
         size, channels = self.details.size, self.details.channels
         if self.details.looks_at == "photo" or not faces:
-            return _Prepared(inputs={"image": fit(pixels, size, channels)[None]})
+            return _Prepared(name=name, inputs={"image": fit(pixels, size, channels)[None]})
         if found is None:
             found = find(pixels)
         if self.details.looks_at == "face":
             cut = crops(pixels, found, size, channels)
-            return _Prepared(inputs={"image": cut}, faces=found, weights=weights(pixels, found))
+            counts = weights(pixels, found)
+            return _Prepared(name=name, inputs={"image": cut}, faces=found, weights=counts)
         inputs = both(pixels, found, size, channels)
-        return _Prepared(inputs={key: value[None] for key, value in inputs.items()}, faces=found)
+        one = {key: value[None] for key, value in inputs.items()}
+        return _Prepared(name=name, inputs=one, faces=found)
 
-    def _answer(
-        self, photos: Sequence[_Prepared], names: Sequence[str | None], unsure: bool
-    ) -> list[Prediction]:
+    def _answer(self, photos: Sequence[_Prepared], unsure: bool) -> list[Prediction]:
         """Run the network once for all photos, and say what it makes of each."""
         if not photos:
             return []
@@ -317,7 +316,7 @@ class Classifier:
         some = len(next(iter(inputs.values()))) > 0
         outputs = {key: iter(value) for key, value in (self.run(inputs) if some else {}).items()}
         predictions = []
-        for photo, name in zip(photos, names, strict=True):
+        for photo in photos:
             if photo.weights is not None:  # the network looked at the faces alone
                 of_faces = [float(next(outputs["p_sad"])[0]) for _ in photo.faces]
                 p_sad = together(of_faces, photo.weights) if of_faces else None
@@ -330,7 +329,7 @@ class Classifier:
             ]
             label = NO_FACE if p_sad is None else self.label_of(p_sad, unsure=unsure)
             predictions.append(
-                Prediction(path=name, label=label, p_sad=p_sad, faces=tuple(answers))
+                Prediction(path=photo.name, label=label, p_sad=p_sad, faces=tuple(answers))
             )
         return predictions
 
@@ -339,6 +338,8 @@ class Classifier:
 class _Prepared:
     """A photo, ready for the network."""
 
+    name: str | None
+    """Its path, where it has one."""
     inputs: Mapping[str, NDArray[Any]]
     """By name; the first axis counts photos, or faces where the network looks at these alone."""
     faces: Sequence[Face] = ()

