@@ -19,7 +19,7 @@ from happysad.classifier import Classifier  # noqa: E402
 from happysad.errors import DatasetError  # noqa: E402
 from happysad.export import TOLERANCE  # noqa: E402
 from recipes.face import card, photos, pictures, training  # noqa: E402
-from recipes.face.__main__ import STUDENT  # noqa: E402
+from recipes.face.__main__ import SMALL  # noqa: E402
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos  # noqa: E402
 from recipes.face.shipping import happy_or_sad, ship  # noqa: E402
 
@@ -28,7 +28,7 @@ from recipes.face.shipping import happy_or_sad, ship  # noqa: E402
 def network() -> keras.Model:
     """A network as it is after training: its normalisations are not what they began as."""
     keras.utils.set_random_seed(0)
-    network = training.network(*STUDENT)
+    network = training.network(SMALL)
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -108,6 +108,7 @@ def test_the_card_says_what_was_measured(
     assert curve["risk"][-1] == pytest.approx(1 - figures["test"]["accuracy"])
     assert curve["low"][-1] < curve["risk"][-1] < curve["high"][-1]
     assert figures["seen_in_training"] == np.isin(repeated.classes, (HAPPY, SAD)).sum() > 0
+    assert figures["unseen"]["n"] == figures["test"]["n"] - figures["seen_in_training"]
     drawn = pictures.write(classifier, figures, tmp_path)
     assert drawn["n"] == sum(sum(h["outcomes"].values()) for h in drawn["as_drawn"].values())
     text = card.write(file, figures, drawn)

@@ -3,10 +3,12 @@
     python -m recipes.face DATA --work FOLDER
 
 DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear, happy, neutral,
-sad and surprise. The network learns the seven classes: from the labels, or with --teachers from the
-mean answers of some others, which know that labels err. Everything is kept in FOLDER, so that a
-stopped command goes on where it was. At the end it writes face.onnx, face.json, MODEL_CARD.md and
-its two pictures into src/happysad/assets.
+sad and surprise. Three networks learn the seven classes, one after the other: the first from the
+labels, each later one from the labels and from what those before it answer on average, since labels
+err (born-again networks, Furlanello et al. 2018, arXiv:1805.04770). The second is larger; the third
+goes on from the first one's weights, and ships. Everything is kept in FOLDER, so that a stopped
+command goes on where it was. At the end it writes face.onnx, face.json, MODEL_CARD.md and its two
+pictures into src/happysad/assets.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from happysad.classifier import SHIPPED, Classifier
 from happysad.files import write_text
 from happysad.training.backend import deterministic, quiet
 
-#: The networks that teach: widths and the first convolution's stride.
-TEACHER = ((32, 64, 128, 192), 2)
-TEACHER_EPOCHS = 60
-#: The one that ships.
-STUDENT = ((32, 64, 128, 192), 2)
-STUDENT_EPOCHS = 60
+#: Widths of the networks' stages, whose first convolution has stride 2: the one that ships, and a
+#: larger one that teaches it.
+SMALL, LARGE = (32, 64, 128, 192), (48, 96, 144, 192)
+#: What is trained in turn: name, widths, epochs, highest learning rate.
+NETWORKS = (
+    ("teacher-0", SMALL, 60, 2e-3),
+    ("teacher-1", LARGE, 36, 2e-3),
+    ("student", SMALL, 24, 1e-3),
+)
 
 
 def main() -> None:
@@ -40,7 +45,6 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--teachers", type=int, default=0, help="how many other networks")
     chosen = parser.parse_args()
 
     quiet()
@@ -54,32 +58,21 @@ def main() -> None:
     learned = photos.load(manifest, "train")
     unseen = photos.load(manifest, "val", "test")
 
-    def trained(
-        name: str,
-        shape: tuple[tuple[int, ...], int],
-        targets: NDArray[np.float32],
-        epochs: int,
-        seed: int,
-    ) -> keras.Model:
-        config = replace(training.CONFIG, epochs=epochs, seed=seed)
-        deterministic(seed)
-        network = training.network(*shape)
-        training.train(network, learned, targets, unseen, config, chosen.work / name)
-        return network
-
     hard = training.smoothed(learned.classes)
-    targets = hard
-    if chosen.teachers:
-        taught = [
-            training.answers(
-                trained(f"teacher-{seed}", TEACHER, hard, TEACHER_EPOCHS, seed), learned.images
-            )
-            for seed in range(chosen.teachers)
-        ]
-        targets = ((np.mean(taught, axis=0) + hard) / 2).astype(np.float32)
-    student = trained("student", STUDENT, targets, STUDENT_EPOCHS, chosen.teachers)
+    trained: list[keras.Model] = []
+    taught: list[NDArray[np.float32]] = []
+    for seed, (name, widths, epochs, rate) in enumerate(NETWORKS):
+        config = replace(training.CONFIG, epochs=epochs, seed=seed, learning_rate=rate)
+        deterministic(seed)
+        network = training.network(widths)
+        if name == "student":
+            network.set_weights(trained[0].get_weights())
+        targets = (np.mean(taught, axis=0) + hard) / 2 if taught else hard
+        training.train(network, learned, targets, unseen, config, chosen.work / name)
+        trained.append(network)
+        taught.append(training.answers(network, learned.images))
 
-    ship(happy_or_sad(student, learned), unseen, len(learned.classes), SHIPPED)
+    ship(happy_or_sad(trained[-1], learned), unseen, len(learned.classes), SHIPPED)
     shipped = Classifier.load(SHIPPED)
     figures = judge(shipped, chosen.data / "test", learned)
     drawn = pictures.write(shipped, figures, SHIPPED.parent)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.classifier import Classifier
+from happysad.classifier import Classifier, Details
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
 from happysad.evaluation import robustness
@@ -41,20 +41,19 @@ def judge(classifier: Classifier, folder: Path, learned: Photos) -> dict[str, An
         risk_coverage (lists of 100: coverage, risk, and low and high, its 95 % interval over
         groups), others (what the other five classes' faces are called, with n) and robustness (as
         `robustness.measure`); seen_in_training: how many of the test's happy and sad faces are also
-        among those learned from, pixel by pixel.
+        among those learned from, pixel by pixel; unseen: as test, of the others alone.
     """
     photos = _everything(folder)
     details = classifier.details
     both = photos.only(HAPPY, SAD)
     y = (both.classes == SAD).astype(np.intp)
     p = _p_sad(classifier, both)
-    assert details.unsure is not None
-    chosen = selective(y, p, both.groups, details.unsure)
-    scored = score(y, p, both.groups, labels=details.labels, threshold=details.threshold)
-    scored["intervals"] |= chosen.pop("intervals")
+    seen = _seen(both, learned)
+    new = np.flatnonzero(~seen)
     return {
-        "test": {**scored, **chosen},
-        "seen_in_training": _repeated(both, learned),
+        "test": _scored(details, y, p, both.groups),
+        "seen_in_training": int(seen.sum()),
+        "unseen": _scored(details, y[new], p[new], [both.groups[row] for row in new]),
         "risk_coverage": _curve(y, p, both.groups, details.threshold),
         "others": {
             name: _called(classifier, photos.only(number))
@@ -86,9 +85,18 @@ def costliest(measured: dict[str, Any], count: int) -> list[dict[str, Any]]:
     return sorted(worst.values(), key=lambda row: float(row["difference"]))[:count]
 
 
-def _repeated(test: Photos, learned: Photos) -> int:
+def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> dict[str, Any]:
+    assert details.unsure is not None
+    scored = score(y, p, groups, labels=details.labels, threshold=details.threshold)
+    chosen = selective(y, p, groups, details.unsure)
+    spans = {**scored["intervals"], **chosen["intervals"]}
+    return {**scored, **chosen, "intervals": spans}
+
+
+def _seen(test: Photos, learned: Photos) -> NDArray[np.bool_]:
+    """Say which photos were learned from, pixel by pixel."""
     known = {image.tobytes() for image in learned.images}
-    return sum(image.tobytes() in known for image in test.images)
+    return np.array([image.tobytes() in known for image in test.images], dtype=bool)
 
 
 def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:

@@ -35,10 +35,10 @@ CONFIG = TrainConfig(
 )
 
 
-def network(widths: tuple[int, ...], stride: int) -> keras.Model:
+def network(widths: tuple[int, ...]) -> keras.Model:
     """Build a network of seven classes."""
     image = layers.Input((SIZE, SIZE, 1), dtype="uint8", name="image")
-    x = layers.Dropout(CONFIG.dropout)(features(image, widths, stride=stride))
+    x = layers.Dropout(CONFIG.dropout)(features(image, widths, stride=2))
     p = layers.Dense(len(CLASSES), activation="softmax", dtype="float32", name="p")(x)
     return keras.Model(image, p)
 
