@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from happysad import bombs
 from happysad.errors import ImageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ EXTENSIONS = {
 
 # So many pixels of a photo are brought from alpha to white at once: it takes 20 bytes for each.
 _AT_ONCE = 1_000_000
+
+# TIFF's tags for the sides of a tile.
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 
 # The first bytes of a file of each type.
 _SIGNATURES = {
@@ -93,10 +97,15 @@ def decode(data: bytes, name: str = "the picture", *, max_pixels: int = MAX_PIXE
     if type_ is None:
         allowed = ", ".join(EXTENSIONS)
         raise ImageError(f"{name}: not an image (allowed by content: {allowed})")
+    if refusal := bombs.reason(data, type_):
+        raise ImageError(f"{name}: {refusal} ({type_})")
     try:
         with _QUIET:
             image = _opener(type_)(io.BytesIO(data))
-            width, height = image.size
+            # Of a TIFF in tiles one is unpacked whole, however little of it the picture takes.
+            tags = getattr(image, "tag_v2", {})
+            width = max(image.size[0], tags.get(_TILE_WIDTH, 0))
+            height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
             if width * height > max_pixels:
                 raise ImageError(
                     f"{name}: {width}x{height} pixels are too many (at most {max_pixels:,})"
@@ -239,6 +248,8 @@ def _upright(image: ImageFile) -> Image:
     from PIL import ImageOps
 
     with contextlib.suppress(Exception):  # damaged EXIF: the picture itself is still good
+        if len(image.info.get("exif", b"")) > bombs.LARGEST_EXIF:
+            return image
         if image.getexif().get(0x0112, 1) != 1:
             return ImageOps.exif_transpose(image)
     return image
