@@ -8,8 +8,10 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
 
+# The browser's tests by themselves: among others they would measure a starved Live.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -41,6 +43,7 @@ requirements:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra train -o requirements-train.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra web -o requirements-web.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra scale -o requirements-scale.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra dev -o requirements-dev.txt
 
 clean:

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, WebSocket, expect, sync_playwright
 
 from happysad.dataset import drawn
 from happysad.faces import find
@@ -25,6 +25,18 @@ __all__: list[str] = []
 
 FAKE_CAMERA = "--use-fake-device-for-media-stream"
 FAKE_CONSENT = "--use-fake-ui-for-media-stream"
+# How long what must come is waited for, in milliseconds: machines may be slow, and busy besides.
+PATIENCE = 60_000
+
+expect.set_options(timeout=PATIENCE)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how fast Live was: it is measured, but no test fails by it."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "live":
+                terminalreporter.write_line(f"live: {value}")
 
 
 @dataclass
@@ -42,6 +54,7 @@ class Seen:
 
     def open(self, view: str = "") -> None:
         self.page.goto(self.address + view)
+        expect(self.page.locator(f"#view-{view[1:] or 'try'}")).to_be_visible()
 
     def drop(self, place: str, *paths: Path) -> None:
         """Drop files and folders on an element, as a person does."""
@@ -126,6 +139,7 @@ def seen(browser: Browser, address: str) -> Iterator[Seen]:
 def watched(browser: Browser, address: str, **options: Any) -> Iterator[Seen]:
     """A page in a context of its own, watched from before it opens."""
     context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
     seen = Seen(context.new_page(), address)
     context.on("request", lambda request: seen.requests.append(request.url))
     context.on("weberror", lambda error: seen.complaints.append(str(error.error)))
@@ -148,6 +162,15 @@ def watched(browser: Browser, address: str, **options: Any) -> Iterator[Seen]:
         yield seen
     finally:
         context.close()
+
+
+def until(page: Page, right: Callable[[], bool]) -> None:
+    """Wait for what only this side knows."""
+    for _ in range(PATIENCE // 50):
+        if right():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it never came")
 
 
 def check(seen: Seen) -> None:

@@ -28,6 +28,10 @@ def tab_to(page: Page, what: str, key: str = "Tab") -> None:
     raise AssertionError(passed)
 
 
+def focused(page: Page, what: str) -> None:
+    page.wait_for_function(f"what => {FOCUSED} === what", arg=what)
+
+
 def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     page = seen.page
     # From the start: that it is listened for reaches the browser only after a while.
@@ -35,30 +39,31 @@ def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     seen.open()
     tab_to(page, "Skip to the content")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()
     tab_to(page, "choose")
     page.keyboard.press("Enter")
-    expect(page.locator(".answer:not(.waiting)")).to_have_count(1, timeout=20_000)
+    expect(page.locator(".answer:not(.waiting)")).to_have_count(1)
     tab_to(page, "What decided?")
     page.keyboard.press("Enter")
-    expect(page.locator(".heat img")).to_be_visible(timeout=20_000)
+    expect(page.locator(".heat img")).to_be_visible()
     tab_to(page, "Close the heat map")
     page.keyboard.press("Enter")
-    assert page.evaluate(FOCUSED) == "What decided?"
+    focused(page, "What decided?")
     tab_to(page, "Live", "Shift+Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "live-title"
+    expect(page.locator("#live-title")).to_be_focused()
     tab_to(page, "Start the camera")
     page.keyboard.press("Space")
-    expect(page.locator("#live-outcome .chip")).to_be_visible(timeout=20_000)
-    assert page.evaluate(FOCUSED) == "Pause"
+    expect(page.locator("#live-outcome .chip")).to_be_visible()
+    focused(page, "Pause")
     page.keyboard.press("Space")
-    assert page.evaluate(FOCUSED) == "Go on"
+    focused(page, "Go on")
     tab_to(page, "Stop the camera")
     page.keyboard.press("Enter")
-    assert page.evaluate(FOCUSED) == "Start the camera"
+    focused(page, "Start the camera")
     tab_to(page, "Teach", "Shift+Tab")
     page.keyboard.press("Enter")
+    expect(page.locator("#teach-title")).to_be_focused()
     tab_to(page, "files-happy")
     tab_to(page, "folder-happy")
     tab_to(page, "folder-sad")
@@ -91,7 +96,7 @@ def test_about_says_what_answers(seen: Seen) -> None:
     expect(facts).to_contain_text("The classifier that comes with happysad")
     sha256 = seen.page.request.get(seen.address + "v1/model").json()["sha256"]
     expect(facts).to_contain_text(sha256)
-    assert seen.page.locator("#about-card table").count() > 0
+    expect(seen.page.locator("#about-card table").first).to_be_visible()
 
 
 def test_a_card_never_becomes_a_script(seen: Seen) -> None:
@@ -137,14 +142,14 @@ def test_axe_finds_no_serious_fault(
             if view == "try":
                 faults += serious(page, "try, empty")
                 page.set_input_files("#choose", sorted(photos.glob("[!.]*")))
-                expect(page.locator(".answer:not(.waiting)")).to_have_count(4, timeout=30_000)
+                expect(page.locator(".answer:not(.waiting)")).to_have_count(4)
                 page.locator("summary").first.click()
                 page.get_by_role("button", name="What decided? one.png").click()
-                expect(page.locator(".heat img")).to_be_visible(timeout=20_000)
+                expect(page.locator(".heat img")).to_be_visible()
             if view == "live":
                 faults += serious(page, "live, off")
                 page.get_by_role("button", name="Start the camera").click()
-                expect(page.locator("#live-outcome .chip")).to_be_visible(timeout=20_000)
+                expect(page.locator("#live-outcome .chip")).to_be_visible()
             if view == "about":
                 expect(page.locator("#about-card h2")).to_be_visible()
             if view == "teach":

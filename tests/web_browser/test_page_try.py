@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.web_browser.conftest import Seen
+from tests.web_browser.conftest import Seen, until
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def card(page: Page, name: str) -> str:
 
 
 def answered(page: Page, count: int) -> None:
-    expect(page.locator(".answer:not(.waiting)")).to_have_count(count, timeout=60_000)
+    expect(page.locator(".answer:not(.waiting)")).to_have_count(count)
 
 
 def test_a_folder_that_is_dropped(seen: Seen, photos: Path) -> None:
@@ -39,6 +39,7 @@ def test_a_folder_that_is_dropped(seen: Seen, photos: Path) -> None:
     assert "2 faces" in card(page, "two,")
     expect(page.locator("#try-status")).to_contain_text("4 photos")
     expect(page.locator("#try-status")).to_contain_text("1 no face, 1 not read")
+    expect(page.locator(".boxes > g")).to_have_count(3)
     boxes = [one.locator(".boxes > g").count() for one in page.locator(".answer").all()]
     assert boxes == [0, 1, 2, 0]
     page.get_by_role("button", name="Clear").click()
@@ -68,8 +69,8 @@ def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:
     page.get_by_text("2 faces, the largest first").click()
     page.get_by_role("button", name="Why? Face 2").click()
     heat = page.get_by_role("img", name="Heat map of face 2")
-    expect(heat).to_be_visible(timeout=30_000)
-    assert page.evaluate("document.querySelector('.heat img').naturalWidth") == 384
+    expect(heat).to_be_visible()
+    page.wait_for_function("document.querySelector('.heat img').naturalWidth === 384")
     assert "Orange parts spoke for the answer" in page.locator(".heat").inner_text()
     assert any(url.endswith("/v1/explain?face=2") for url in seen.requests)
     page.get_by_role("button", name="Close the heat map").click()
@@ -97,12 +98,15 @@ def test_many_photos_go_in_parts_that_are_sent_again_to_a_busy_server(
 ) -> None:
     page = seen.page
     sizes: list[int] = []
+    held: list[Route] = []
 
     def busy_once(route: Route) -> None:
         body = route.request.post_data_buffer or b""
         sizes.append(body.count(b'name="files"'))
         if len(sizes) == 1:
             route.fulfill(status=429, headers={"Retry-After": "1"}, json={"error": "too many"})
+        elif len(sizes) == 2:
+            held.append(route)
         else:
             route.continue_()
 
@@ -110,6 +114,8 @@ def test_many_photos_go_in_parts_that_are_sent_again_to_a_busy_server(
     seen.open()
     page.set_input_files("#choose", [photos / "one.png"] * 20)
     expect(page.locator("#try-status")).to_contain_text("the server is busy")
+    until(page, lambda: bool(held))
+    held[0].continue_()
     answered(page, 20)
     assert sizes == [8, 8, 8, 4]
     [forgiven] = seen.complaints

@@ -11,8 +11,9 @@ const LONGEST = 640;
 const STALE = 50;
 // After so many milliseconds a server that ended the view is asked again.
 const RETRY = 2000;
-// The figures are those of so many milliseconds.
+// The figures are those of so many milliseconds; of the last two answers where they are rarer.
 const WINDOW = 2000;
+const RARE = 10000;
 // What is seen is said aloud once it has stayed so for so many milliseconds.
 const STEADY = 1500;
 
@@ -241,8 +242,11 @@ function say({ label, faces }, now) {
 }
 
 function figures() {
-  const since = performance.now() - WINDOW;
-  if (state !== "paused") answers = answers.filter((one) => one.at >= since);
+  const now = performance.now();
+  if (state !== "paused") {
+    const many = answers.filter((one) => one.at >= now - WINDOW);
+    answers = many.length > 1 ? many : answers.slice(-2).filter((one) => one.at >= now - RARE);
+  }
   const seconds = (answers.at(-1)?.at - answers[0]?.at) / 1000;
   const rate = answers.length > 1 ? ((answers.length - 1) / seconds).toFixed(1) : "–";
   at("live-rate").textContent = rate;
