@@ -19,7 +19,7 @@ EXAMPLES = {
     "check": "happysad check photos --quarantine aside",
     "train": "happysad train photos --model classic --epochs 40",
     "evaluate": "happysad evaluate others --json",
-    "predict": "happysad predict party.jpg holidays/ --csv",
+    "predict": "happysad predict photos --out results",
     "serve": "happysad serve",
     "video": "happysad video party.mp4 --csv party.csv --out party-drawn.mp4",
     "webcam": "happysad webcam --terminal",

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +25,7 @@ if typing.TYPE_CHECKING:
     from happysad.dataset.check import Checked
     from happysad.dataset.quarantine import Moved
     from happysad.images import Source
+    from happysad.library.tables import Format
     from happysad.predictions import Prediction
     from happysad.video.watching import Watched
 
@@ -423,18 +425,43 @@ def predict(
         Path | None,
         typer.Option("--draw", metavar="FILE", help="Draw boxes and outcomes of one photo there."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write tables of photos and faces there, in Parquet. The same command again goes "
+            "on where it was stopped, and does what has been added.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", "--jsonl", help="Print, or with --out write, a JSON object a line."),
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print, or with --out write, CSV.")] = False,
+    shard: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Photos in a part, with --out; a kill costs so many at most."
+        ),
+    ] = None,
 ) -> None:
     """Tell happy from sad in photos.
 
-    A file that cannot be read gets a row with the reason; the rest is done, and the exit status
-    is 1.
+    In a folder every file counts, but hidden ones. A file that cannot be read gets a row with the
+    reason; the rest is done, and the exit status is 1.
     """
     from happysad.classifier import SHIPPED, Classifier
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
+    if out is not None:
+        format_: Format = "jsonl" if as_json else "csv" if as_csv else "parquet"
+        if faces is Faces.each or drawn is not None:
+            raise UsageError("--out goes with neither --draw nor --faces each: it has both tables")
+        _predict_library(paths, out, model, format_, faces is Faces.auto, unsure, shard)
+        return
+    if shard is not None:
+        raise UsageError("--shard goes with --out")
     classifier = Classifier.load(model or SHIPPED)
     looks_at = classifier.details.looks_at
     if looks_at == "photo" and faces is not Faces.auto:
@@ -477,30 +504,18 @@ def _drawing(
 
 def _sources(paths: Iterable[str]) -> Iterator[Source]:
     """Turn what stands on the command line into single photos, in order."""
+    from happysad.library.listing import expand
+
     for path in paths:
         if path == "-":
             yield from _standard_input()
         else:
-            yield from _expand(path)
-
-
-def _expand(path: str) -> Iterator[str]:
-    import glob
-
-    if Path(path).is_dir():
-        for folder, folders, files in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (
-                str(Path(folder, name)) for name in sorted(files) if not name.startswith(".")
-            )
-    elif glob.has_magic(path) and not Path(path).exists():
-        yield from sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207
-    else:
-        yield path
+            yield from expand(path)
 
 
 def _standard_input() -> Iterator[Source]:
     from happysad.images import kind
+    from happysad.library.listing import expand, lines
 
     data = sys.stdin.buffer.read()
     if not data:
@@ -508,9 +523,60 @@ def _standard_input() -> Iterator[Source]:
     if kind(data):
         yield data
     else:
-        for line in os.fsdecode(data).splitlines():
-            if line:
-                yield from _expand(line)
+        for line in lines(data.splitlines()):
+            yield from expand(line)
+
+
+def _predict_library(
+    sources: list[str],
+    out: Path,
+    model: Path | None,
+    format_: Format,
+    faces: bool,
+    unsure: bool,
+    shard: int | None,
+) -> None:
+    if format_ == "parquet":
+        _need("scale", "happysad predict --out", "pyarrow")
+    from happysad.library.listing import expand, lines
+    from happysad.library.predicting import SHARD
+    from happysad.library.predicting import predict as run_predict
+    from happysad.library.results import UNREADABLE
+
+    def files() -> Iterator[str]:
+        for source in sources:
+            for path in lines(_list_on_standard_input()) if source == "-" else [source]:
+                yield from expand(path, ordered=False, without=out)
+
+    try:
+        summary = run_predict(
+            files(),
+            out,
+            sources=sources,
+            model=model,
+            faces=faces,
+            unsure=unsure,
+            format=format_,
+            shard=shard or SHARD,
+            say=lambda line: print(line, file=sys.stderr),  # noqa: T201
+        )
+    except KeyboardInterrupt:
+        _fail(f"{out}: stopped; the same command goes on", 130)
+    for outcome, count in summary.counts.items():
+        _say(f"{count:>12,}  {outcome}")
+    _say(f"{summary.counts.total():>12,}  photos, {summary.done:,} of them now")
+    _say(f"results: {out}")
+    raise typer.Exit(1 if summary.counts[UNREADABLE] else 0)
+
+
+def _list_on_standard_input() -> Iterable[bytes]:
+    from happysad.images import kind
+
+    first = sys.stdin.buffer.readline()
+    if not first or kind(first):
+        came = "a photo" if first else "nothing"
+        raise UsageError(f"with --out, - takes a list of paths, one a line; {came} came")
+    return chain([first], sys.stdin.buffer)
 
 
 def _write_table(answers: Iterator[Prediction], each: bool) -> int:

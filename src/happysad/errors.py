@@ -10,6 +10,7 @@
     ├── ClassifierError           a file that is no happysad classifier
     ├── RunError                  a run's folder that cannot be used or resumed
     ├── ExportError               an exported file that does not agree with its Keras model
+    ├── LibraryError              results of many photos that cannot be written or read
     ├── VideoError                a film or a camera that cannot be read, a film not written
     └── ImportDataError           another dataset that cannot be fetched or unpacked
 
@@ -30,6 +31,7 @@ __all__ = [
     "ImageError",
     "ImportDataError",
     "LeakError",
+    "LibraryError",
     "MissingExtraError",
     "RunError",
     "UsageError",
@@ -83,6 +85,10 @@ class RunError(HappysadError):
 
 class ExportError(HappysadError):
     """An exported file that does not agree with its Keras model."""
+
+
+class LibraryError(HappysadError):
+    """A folder of results that cannot be written to, or read."""
 
 
 class VideoError(HappysadError):

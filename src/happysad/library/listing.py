@@ -1,0 +1,116 @@
+"""From what the command line names to single files: one rule for all of `happysad predict`.
+
+A folder stands for all files in it and below it, whatever their type, in the order of their names;
+hidden ones (.name) are left out, links to folders are not followed. A folder that cannot be listed
+stands for itself, so that it gets a row with the reason.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+__all__ = ["expand", "lines", "walk", "with_sorted"]
+
+
+def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
+    """Give the files that a path, a folder or a glob stands for.
+
+    Args:
+        path: what does not exist is given back as it is: reading it will say why.
+        ordered: False walks folders in the disk's order and keeps no folder's names in memory.
+        without: a folder that is not entered.
+    """
+    if Path(path).is_dir():
+        yield from walk(path, ordered=ordered, without=without)
+    elif glob.has_magic(path) and not Path(path).exists():
+        found = glob.iglob(path, recursive=True)  # noqa: PTH207
+        none = True
+        for name in sorted(found) if ordered else found:
+            none = False
+            if not Path(name).is_dir():
+                yield name
+        if none:
+            yield path
+    else:
+        yield path
+
+
+def walk(folder: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
+    """Give the files in a folder and below it; see `expand`."""
+    left_out = None if without is None or not without.exists() else without.stat()
+    open_: list[Iterator[str]] = [_entries(folder, ordered)]
+    while open_:
+        path = next(open_[-1], None)
+        if path is None:
+            open_.pop()
+        elif not path.endswith(os.sep):
+            yield path
+        elif left_out is None or not _same(path, left_out):
+            open_.append(_entries(path, ordered))
+
+
+def _entries(folder: str, ordered: bool) -> Iterator[str]:
+    """Give a folder's files, then its folders, these with a separator at their end."""
+    folders = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda one: one.name) if ordered else entries:
+                if entry.name.startswith("."):
+                    continue
+                path = os.path.join(folder, entry.name)  # noqa: PTH118
+                if not entry.is_dir():
+                    yield path
+                elif not entry.is_symlink():
+                    folders.append(path + os.sep)
+    except OSError:
+        yield folder.rstrip(os.sep) or folder
+    yield from folders
+
+
+def _same(folder: str, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(folder), status)  # noqa: PTH116
+    except OSError:
+        return False
+
+
+def lines(file: Iterable[bytes]) -> Iterator[str]:
+    """Give the paths of a list, one a line; empty lines are none."""
+    for line in file:
+        if path := line.rstrip(b"\r\n"):
+            yield os.fsdecode(path)
+
+
+def with_sorted(
+    found: Iterable[str],
+    known: Iterable[bytes],
+    use: Callable[[Iterator[bytes]], int],
+) -> tuple[int, int]:
+    """Sort paths by their bytes, each once, without keeping them in memory: SQLite does it on disk.
+
+    Args:
+        found: paths, in any order.
+        known: those that were found before.
+        use: takes the new ones in order; gives how many it took.
+
+    Returns:
+        How many are new, and how many of the known ones were not found.
+    """
+    with closing(sqlite3.connect("")) as base:  # a temporary file that goes with the connection
+        base.execute("PRAGMA temp_store = FILE")
+        base.execute("PRAGMA synchronous = OFF")
+        base.execute("PRAGMA journal_mode = OFF")
+        for table, paths in (("found", map(os.fsencode, found)), ("known", known)):
+            base.execute(f"CREATE TABLE {table} (path BLOB NOT NULL)")
+            base.executemany(f"INSERT INTO {table} VALUES (?)", ((path,) for path in paths))  # noqa: S608
+        new = base.execute("SELECT path FROM found EXCEPT SELECT path FROM known ORDER BY path")
+        count = use(path for (path,) in new)
+        ((gone,),) = base.execute(
+            "SELECT count(*) FROM (SELECT path FROM known EXCEPT SELECT path FROM found)"
+        )
+    return count, int(gone)

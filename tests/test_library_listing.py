@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from happysad.library.listing import expand, lines, walk, with_sorted
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("b.jpg", "a.txt", "c/z.png", "c/deep/y.png", ".hidden.png", ".git/x.png", "d/1"):
+        file = tmp_path / "tree" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    (tmp_path / "tree" / "broken.jpg").symlink_to("nowhere")
+    (tmp_path / "tree" / "loop").symlink_to(tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+FILES = ["a.txt", "b.jpg", "broken.jpg", "c/z.png", "c/deep/y.png", "d/1"]
+
+
+def names(paths: Iterator[str], tree: Path) -> list[str]:
+    return [os.path.relpath(path, tree) for path in paths]
+
+
+def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) -> None:
+    assert names(walk(str(tree)), tree) == FILES
+    assert sorted(names(walk(str(tree), ordered=False), tree)) == sorted(FILES)
+    assert names(walk(str(tree), without=tree / "c"), tree) == [
+        "a.txt",
+        "b.jpg",
+        "broken.jpg",
+        "d/1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        (".", FILES),
+        ("*.jpg", ["b.jpg", "broken.jpg"]),
+        ("*", ["a.txt", "b.jpg", "broken.jpg"]),  # of a glob files count, folders do not
+        ("c/**", ["c/deep/y.png", "c/z.png"]),
+        ("missing.jpg", ["missing.jpg"]),  # reading it says why
+        ("none-*.jpg", ["none-*.jpg"]),
+    ],
+)
+def test_what_a_source_stands_for(
+    what: str, found: list[str], tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    assert names(expand(what), tree) == found
+    assert sorted(names(expand(what, ordered=False), tree)) == sorted(found)
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_itself(tmp_path: Path) -> None:
+    file = tmp_path / "party [1].jpg"
+    file.touch()
+    assert list(expand(str(file))) == [str(file)]
+
+
+def test_a_folder_that_cannot_be_listed_stands_for_itself(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def refuse(folder: str) -> object:
+        if Path(folder).name == "c":
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert names(walk(str(tree)), tree) == ["a.txt", "b.jpg", "broken.jpg", "c", "d/1"]
+
+
+def test_lines_are_paths_whatever_their_bytes() -> None:
+    assert list(lines([b"a b.jpg\n", b"\n", b"\xff.jpg\r\n", b"last"])) == [
+        "a b.jpg",
+        os.fsdecode(b"\xff.jpg"),
+        "last",
+    ]
+
+
+def test_paths_are_sorted_by_their_bytes_each_once() -> None:
+    taken: list[bytes] = []
+
+    def take(paths: Iterator[bytes]) -> int:
+        taken.extend(paths)
+        return len(taken)
+
+    found = ["b", "ä", "a\nc", os.fsdecode(b"\xff"), "b", "B", "a"]
+    assert with_sorted(found, [b"a", b"gone"], take) == (5, 1)
+    assert taken == sorted(os.fsencode(path) for path in set(found) - {"a"})
