@@ -69,13 +69,13 @@ def square(x: float, y: float, side: float) -> Face:
 def of_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Classifier:
     """Finds one large face on the left half of wide photos, and a small one on the right half."""
 
-    def find(image: Pixels) -> list[Face]:
+    def find(image: Pixels, reduced: int) -> list[Face]:
         height, width = image.shape[:2]
         if width <= height:
             return []
         return [square(0, 0, height), square(width - height / 2, 0, height / 2)]
 
-    monkeypatch.setattr("happysad.classifier.find", find)
+    monkeypatch.setattr("happysad.photos.find", find)
     file = brightness_classifier(
         tmp_path / "model.onnx", slope=0.02, looks_at="face", unsure=(0.4, 0.6)
     )

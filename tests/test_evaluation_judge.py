@@ -161,7 +161,7 @@ def test_a_folder_is_judged_whole(tmp_path: Path) -> None:
 def test_faces_are_found_first_and_what_has_none_is_no_guess(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find(image: Pixels) -> list[Face]:
+    def find(image: Pixels, reduced: int) -> list[Face]:
         """Every photo but the darkest has a face, over all of it."""
         side = float(image.shape[0])
         points = [(0.35, 0.4), (0.65, 0.4), (0.5, 0.55), (0.38, 0.72), (0.62, 0.72)]
@@ -169,7 +169,7 @@ def test_faces_are_found_first_and_what_has_none_is_no_guess(
         face = Face(x=0, y=0, width=side, height=side, landmarks=landmarks, score=0.9)
         return [face] if image.mean() > 15 else []
 
-    monkeypatch.setattr("happysad.classifier.find", find)
+    monkeypatch.setattr("happysad.photos.find", find)
     data = tmp_path / "data"
     levels = {"happy": (5, 40, 60, 126), "sad": (200, 220, 130, 240)}
     for label, several in levels.items():

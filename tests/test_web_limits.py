@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import socket
 import struct
 import threading
 import tracemalloc
@@ -242,7 +243,7 @@ def test_too_many_requests_at_once(start: Start, monkeypatch: pytest.MonkeyPatch
         assert released.wait(20)
         return original(*args, **options)
 
-    monkeypatch.setattr("happysad.web.rest.decode", waiting)
+    monkeypatch.setattr("happysad.photos.decode", waiting)
     with ThreadPoolExecutor(3) as pool:
         try:
             busy = [pool.submit(one.client.post, "/v1/predict", content=GOOD) for _ in range(3)]
@@ -298,7 +299,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
             with lock:
                 now -= 1
 
-    monkeypatch.setattr("happysad.web.rest.decode", counting)
+    monkeypatch.setattr("happysad.photos.decode", counting)
     files = [("files", (f"{number}.png", GOOD)) for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda _: one.client.post("/v1/predict", files=files), range(4))
@@ -317,7 +318,7 @@ def test_an_answer_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyP
         threading.Event().wait(0.5)
         return original(*args, **options)
 
-    monkeypatch.setattr("happysad.web.rest.decode", slow)
+    monkeypatch.setattr("happysad.photos.decode", slow)
     files = [("files", (f"{number}.png", GOOD)) for number in range(8)]
     answer = one.client.post("/v1/predict", files=files)
     assert answer.status_code == 503
@@ -423,6 +424,38 @@ def test_too_many_connections(start: Start, monkeypatch: pytest.MonkeyPatch) -> 
         answer = one.send(b"")
         assert answer.startswith(b"HTTP/1.1 503 ")
     monkeypatch.undo()
+
+
+HANDSHAKE = (
+    b"GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"", b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
+        (HANDSHAKE, b"\x89\xfd\0\0\0\0" + b"x" * 125),  # a ping, which is answered too
+    ],
+    ids=["requests", "pings"],
+)
+def test_a_client_that_does_not_read_is_cut_off(
+    start: Start, monkeypatch: pytest.MonkeyPatch, first: bytes, again: bytes
+) -> None:
+    monkeypatch.setattr(server, "_UNREAD_SECONDS", 0.3)
+    one = start(max_live=1)
+    with socket.socket() as connection:
+        connection.settimeout(20)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # full soon
+        connection.connect(("127.0.0.1", one.port))
+        if first:
+            connection.sendall(first)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 101 ")
+        with pytest.raises(ConnectionError):
+            while True:
+                connection.sendall(again * 100)
+    one.wait_for("happysad_live_views 0.0")
 
 
 def test_memory_is_what_it_was_after_large_and_bad_requests(tmp_path: Path) -> None:

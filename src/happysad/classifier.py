@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.errors import ClassifierError, ImageError, UsageError
-from happysad.faces import find
-from happysad.images import Pixels, Source, fit, read
+from happysad.images import Pixels, Source, fit
 from happysad.inputs import both, crops, weights
+from happysad.photos import Photo
 from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
 from happysad.runtime import session
 
@@ -205,9 +205,17 @@ class Classifier:
         """
         if isinstance(source, list):
             return list(self.stream(source, faces=faces, unsure=unsure, bgr=bgr))
+        return self.predict_photo(Photo(source, bgr=bgr), faces=faces, unsure=unsure)
+
+    def predict_photo(self, photo: Photo, *, faces: bool = True, unsure: bool = True) -> Prediction:
+        """Tell the class of one photo that is opened already; see `predict`.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            UsageError: as `predict`.
+        """
         self._check(faces)
-        prepared = self._prepare(_name(source), _read(source, bgr), faces)
-        return self._answer([prepared], unsure)[0]
+        return self._answer([self._prepare(photo, faces)], unsure)[0]
 
     def stream(
         self,
@@ -226,7 +234,7 @@ class Classifier:
 
         def prepare(source: Source) -> _Prepared | str:
             try:
-                return self._prepare(_name(source), _read(source, bgr), faces)
+                return self._prepare(Photo(source, bgr=bgr), faces)
             except ImageError as error:
                 return str(error)
 
@@ -253,7 +261,7 @@ class Classifier:
                 photos.
             unsure: as for `predict`.
         """
-        return self._answer([self._prepare(None, pixels, True, found)], unsure)[0]
+        return self._answer([self._prepare(Photo(pixels), True, found)], unsure)[0]
 
     def label_of(self, p_sad: float, *, unsure: bool = True) -> str:
         """Give the outcome for a probability: a class, or "unsure" where `unsure` lets it."""
@@ -290,22 +298,22 @@ class Classifier:
                 f"{'photos' if self.details.looks_at == 'photo' else 'photos and their faces'}"
             )
 
-    def _prepare(
-        self, name: str | None, pixels: Pixels, faces: bool, found: Sequence[Face] | None = None
-    ) -> _Prepared:
+    def _prepare(self, photo: Photo, faces: bool, found: Sequence[Face] | None = None) -> _Prepared:
         """Make what the network takes of one photo; `found` are its faces, where they are known."""
         size, channels = self.details.size, self.details.channels
         if self.details.looks_at == "photo" or not faces:
-            return _Prepared(name=name, inputs={"image": fit(pixels, size, channels)[None]})
+            image = fit(photo.whole(size), size, channels)
+            return _Prepared(name=photo.name, inputs={"image": image[None]})
         if found is None:
-            found = find(pixels)
+            found = photo.faces()
+        pixels, there = photo.close(found, size)
         if self.details.looks_at == "face":
-            cut = crops(pixels, found, size, channels)
-            counts = weights(pixels, found)
-            return _Prepared(name=name, inputs={"image": cut}, faces=found, weights=counts)
-        inputs = both(pixels, found, size, channels)
+            cut = crops(pixels, there, size, channels)
+            counts = weights(pixels, there)
+            return _Prepared(name=photo.name, inputs={"image": cut}, faces=found, weights=counts)
+        inputs = both(pixels, there, size, channels)
         one = {key: value[None] for key, value in inputs.items()}
-        return _Prepared(name=name, inputs=one, faces=found)
+        return _Prepared(name=photo.name, inputs=one, faces=found)
 
     def _answer(self, photos: Sequence[_Prepared], unsure: bool) -> list[Prediction]:
         """Run the network once for all photos, and say what it makes of each."""
@@ -359,11 +367,6 @@ def together(p_sad: Sequence[float], weights: NDArray[np.floating[Any]]) -> floa
         return p_sad[0]
     p = np.clip(np.array(p_sad), _EPSILON, 1 - _EPSILON)
     return float(1 / (1 + np.exp(-np.average(np.log(p / (1 - p)), weights=weights))))
-
-
-def _read(source: Source, bgr: bool) -> Pixels:
-    pixels = read(source)
-    return pixels[..., ::-1] if bgr and isinstance(source, np.ndarray) else pixels
 
 
 def _name(source: Source) -> str | None:

@@ -74,6 +74,8 @@ class Decoded:
     """One of the keys of `EXTENSIONS`, told by content."""
     notes: tuple[str, ...]
     """What was done to get there, in words: "first of several frames", "alpha laid on white", …"""
+    reduced: int = 1
+    """The file's own picture has sides so many times as long: 1, 2, 4 or 8."""
 
 
 def kind(data: bytes) -> str | None:
@@ -81,11 +83,24 @@ def kind(data: bytes) -> str | None:
     return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
 
 
-def decode(data: bytes, name: str = "the picture", *, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(
+    data: bytes,
+    name: str = "the picture",
+    *,
+    max_pixels: int = MAX_PIXELS,
+    least: float | None = None,
+) -> Decoded:
     """Decode a whole file's bytes; `name` stands in messages.
 
     The first frame of an animation is taken; alpha is laid on white; CMYK, palettes, grey and
     16 bits a channel become RGB with 8; EXIF orientation is applied, as cv2 does.
+
+    Args:
+        data: the file's bytes.
+        name: what it is called in messages.
+        max_pixels: a picture of more pixels, as it lies in the file, is refused.
+        least: a JPEG is reduced while it is decoded, as far as its longer side keeps so many
+            pixels; so it takes less time and memory. None: as it is.
 
     Raises:
         ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
@@ -110,13 +125,14 @@ def decode(data: bytes, name: str = "the picture", *, max_pixels: int = MAX_PIXE
                 raise ImageError(
                     f"{name}: {width}x{height} pixels are too many (at most {max_pixels:,})"
                 )
+            reduced = 1 if least is None else _reduce(image, least)
             image.load()
             pixels, notes = _to_rgb(image)
     except ImageError:
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         raise ImageError(f"{name}: {_reason(error)} ({type_})") from error
-    return Decoded(pixels, type_, notes)
+    return Decoded(pixels, type_, notes, reduced)
 
 
 def read(source: Source) -> Pixels:
@@ -220,6 +236,17 @@ def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:
         "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
     }[type_]
     return getattr(import_module(module), name)  # type: ignore[no-any-return]
+
+
+def _reduce(image: ImageFile, least: float) -> int:
+    """Ask libjpeg for a smaller picture; other types stay as they are. Gives 1, 2, 4 or 8."""
+    width, height = image.size
+    for by in (8, 4, 2):
+        if max(width, height) / by >= least and min(width, height) >= by:
+            # draft halves while both sides stay at least so long: it gives just this reduction.
+            drafted = image.draft(None, (width // by, height // by))
+            return 1 if drafted is None else by
+    return 1
 
 
 def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from happysad.classifier import LooksAt
 from happysad.errors import ImageError, UsageError
 from happysad.images import decode
+from happysad.photos import Photo
 from happysad.predictions import Prediction
 from happysad.web.card import card
 from happysad.web.rows import ERRORS, PICTURE, PICTURES, Alive, EachRow, ModelRow, PhotoRow
@@ -92,10 +93,10 @@ async def _answer(
 
     def work() -> Prediction:
         try:
-            pixels = decode(data, name or "the picture", max_pixels=most).pixels
+            photo = Photo(data, name=name, max_pixels=most)
+            answer = classifier.predict_photo(photo, faces=faces is not Faces.off, unsure=unsure)
         except ImageError as error:
             return Prediction(path=name, error=str(error))
-        answer = classifier.predict(pixels, faces=faces is not Faces.off, unsure=unsure)
         return replace(answer, path=name)
 
     return await server.work(work)
