@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio.lowlevel
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,11 +18,14 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from happysad import Classifier
+from happysad.web import live
 from happysad.web.app import create_app
 from happysad.web.serving import load
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 from tests.web import LIVE, client, portrait, running, settings
+
+DISCONNECT = {"type": "websocket.disconnect"}
 
 
 @pytest.fixture
@@ -112,6 +116,34 @@ def test_a_bad_frame_is_answered_and_the_next_is_too(
         assert says in answer["error"]
         view.send_bytes(encoded(photo(1)))
         assert "label" in view.receive_json()
+
+
+def test_many_messages_at_once_do_not_keep_others_waiting(bright: TestClient) -> None:
+    """A few bytes each, so that tens of thousands lie in what is read at once."""
+    left, turns = 100, 0
+
+    class Burst:
+        async def receive(self) -> dict[str, str]:
+            nonlocal left
+            left -= 1
+            return {"type": "websocket.receive", "text": ""} if left else DISCONNECT
+
+        async def send_json(self, answer: dict[str, str]) -> None:
+            assert "error" in answer
+
+    async def others() -> None:
+        nonlocal turns
+        while left:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    async def both() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(others)
+            group.start_soon(live._answer_frames, Burst(), bright.app.state.serving)  # type: ignore[attr-defined]
+
+    anyio.run(both)
+    assert turns > 90
 
 
 def test_too_many_views_at_once(bright: TestClient) -> None:

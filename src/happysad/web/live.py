@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import anyio
+import anyio.lowlevel
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -49,6 +49,8 @@ async def _answer_frames(socket: WebSocket, server: Serving) -> None:
     view = _View(server)
     while True:
         with anyio.move_on_after(server.settings.live_seconds):
+            # Else what is answered at once, and had come at once, would keep all others waiting.
+            await anyio.lowlevel.checkpoint()
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return

@@ -15,12 +15,13 @@ from urllib.parse import urlencode
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from happysad.errors import UsageError
 from happysad.web.app import create_app
 from happysad.web.settings import Settings
 
-__all__ = ["Protocol", "config", "listen", "serve"]
+__all__ = ["Protocol", "Sockets", "config", "listen", "serve"]
 
 # A server that is stopped waits for the requests that run, but no longer.
 _GOODBYE = 5
@@ -28,6 +29,9 @@ _GOODBYE = 5
 _HEADERS_SECONDS = 10.0
 # One that is refused before is listened to for so many seconds more.
 _LISTEN = 1.0
+# One that does not read is cut off when what it is sent has waited for so many seconds, beyond the
+# buffers of the system and one of 64 KiB.
+_UNREAD_SECONDS = 20.0
 # More connections than this are closed at once. Each costs some kilobytes.
 _CONNECTIONS = 256
 
@@ -65,6 +69,7 @@ def config(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=Protocol,
+        ws=Sockets,
         ws_max_size=settings.max_frame,
         # Pictures are compressed already.
         ws_per_message_deflate=False,
@@ -77,7 +82,50 @@ def config(app: object, settings: Settings) -> uvicorn.Config:
     )
 
 
-class Protocol(H11Protocol):
+class _Read(asyncio.Protocol):
+    """Cuts off a client that does not read what it is sent."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _unread: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Wait no more."""
+        self._read()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._read()
+        super().connection_lost(exc)
+
+    def _read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+class Sockets(_Read, WebSocketsSansIOProtocol):
+    """uvicorn's WebSockets, for clients that read."""
+
+    def pause_writing(self) -> None:
+        """Take no more either: each ping would be answered into a buffer without an end."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+
+class Protocol(_Read, H11Protocol):
     """uvicorn's HTTP, with a limit on the time for headers and on connections.
 
     What comes before a request is whole is beyond the reach of limits.py.
