@@ -7,6 +7,7 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio.lowlevel
 import numpy as np
@@ -138,9 +139,10 @@ def test_many_messages_at_once_do_not_keep_others_waiting(bright: TestClient) ->
             await anyio.lowlevel.checkpoint()
 
     async def both() -> None:
+        socket: Any = Burst()
         async with anyio.create_task_group() as group:
             group.start_soon(others)
-            group.start_soon(live._answer_frames, Burst(), bright.app.state.serving)  # type: ignore[attr-defined]
+            await live._answer_frames(socket, bright.app.state.serving)  # type: ignore[attr-defined]
 
     anyio.run(both)
     assert turns > 90

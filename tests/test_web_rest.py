@@ -22,6 +22,7 @@ from happysad import Classifier
 from happysad.classifier import SHIPPED
 from happysad.web.app import create_app
 from happysad.web.rest import name_of
+from happysad.web.serving import load
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 from tests.web import client, portrait, settings
@@ -199,14 +200,32 @@ def test_the_model_says_what_it_is(bright: TestClient, shipped: TestClient, tmp_
 def test_another_classifier_answers_as_soon_as_it_is_in_use(
     bright: TestClient, tmp_path: Path
 ) -> None:
-    from happysad.web.serving import load
-
     white = encoded(np.full((9, 9, 3), 255, np.uint8))
     assert bright.post("/v1/predict", content=white).json()[0]["label"] == "sad"
     other = load(brightness_classifier(tmp_path / "dark.onnx", slope=-0.1))
     bright.app.state.serving.in_use = other  # type: ignore[attr-defined]
     assert bright.post("/v1/predict", content=white).json()[0]["label"] == "happy"
     assert bright.get("/v1/model").json()["name"] == "dark"
+
+
+def test_a_request_ends_with_the_classifier_it_began_with(
+    bright: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Teach puts one to use that does not allow what was asked, while the photos come."""
+    serving = bright.app.state.serving  # type: ignore[attr-defined]
+    photos = serving.in_use
+    faces = brightness_classifier(tmp_path / "faces.onnx", looks_at="face", slope=-0.1)
+    serving.in_use = load(faces)
+    white = encoded(np.full((9, 9, 3), 255, np.uint8))
+
+    async def photos_of(*_: object) -> list[tuple[str | None, bytes]]:
+        serving.in_use = photos
+        return [(None, white)]
+
+    monkeypatch.setattr("happysad.web.rest.photos_of", photos_of)
+    answer = bright.post("/v1/predict?faces=off")
+    assert answer.status_code == 200
+    assert answer.json()[0]["label"] == "happy"
 
 
 def test_the_card_is_html_without_scripts(bright: TestClient, shipped: TestClient) -> None:

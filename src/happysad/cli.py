@@ -19,6 +19,7 @@ import typer
 
 from happysad import __version__
 from happysad.errors import HappysadError, MissingExtraError, UsageError
+from happysad.predictions import Faces
 
 if typing.TYPE_CHECKING:
     from happysad.classifier import Classifier
@@ -327,14 +328,6 @@ def _next(folder: Path) -> Path:
     while (free := folder.with_name(f"{folder.name}-{number}")).exists():
         number += 1
     return free
-
-
-class Faces(StrEnum):
-    """What a picture is taken for, and what gets a row."""
-
-    auto = "auto"
-    each = "each"
-    off = "off"
 
 
 class Judged(StrEnum):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from happysad.faces import Face
 
-__all__ = ["NO_FACE", "SCHEMA", "UNSURE", "FacePrediction", "Prediction"]
+__all__ = ["NO_FACE", "SCHEMA", "UNSURE", "FacePrediction", "Faces", "Prediction"]
 
 #: The version of a row; it rises when a key changes its meaning or goes.
 SCHEMA = 1
@@ -21,6 +22,17 @@ NO_FACE = "no_face"
 
 # What a row says of where a face is.
 _BOX = ("x", "y", "width", "height", "score")
+
+
+class Faces(StrEnum):
+    """What a picture is taken for, and what gets a row."""
+
+    auto = "auto"
+    """A photo, whose faces are found first; a row a photo."""
+    each = "each"
+    """The same; a row a face."""
+    off = "off"
+    """A face, cut out already; a row a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, replace
-from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -18,26 +17,18 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from happysad.classifier import LooksAt
+from happysad.classifier import Classifier, LooksAt
 from happysad.errors import ImageError, UsageError
 from happysad.images import decode
 from happysad.photos import Photo
-from happysad.predictions import Prediction
+from happysad.predictions import Faces, Prediction
 from happysad.web.card import card
 from happysad.web.rows import ERRORS, PICTURE, PICTURES, Alive, EachRow, ModelRow, PhotoRow
 from happysad.web.serving import InUse, Serving, serving
 
-__all__ = ["Faces", "model_row", "name_of", "photos_of", "router"]
+__all__ = ["model_row", "name_of", "photos_of", "router"]
 
 router = APIRouter()
-
-
-class Faces(StrEnum):
-    """What a picture is taken for, and what gets a row; as in ``happysad predict --faces``."""
-
-    auto = "auto"
-    each = "each"
-    off = "off"
 
 
 class _InMemory(MultiPartParser):
@@ -66,12 +57,14 @@ async def predict(
     the body itself the answer is 422.
     """
     server = serving(request)
-    _check(faces, server.in_use.classifier.details.looks_at)
+    # Teach may put another one to use before the photos have come.
+    classifier = server.in_use.classifier
+    _check(faces, classifier.details.looks_at)
     photos = await photos_of(request, server.settings.max_files)
     answers: list[Prediction | None] = [None] * len(photos)
 
     async def answer(place: int) -> None:
-        answers[place] = await _answer(server, *photos[place], faces, unsure)
+        answers[place] = await _answer(server, classifier, *photos[place], faces, unsure)
 
     async with anyio.create_task_group() as group:
         for place in range(len(photos)):
@@ -87,9 +80,14 @@ async def predict(
 
 
 async def _answer(
-    server: Serving, name: str | None, data: bytes, faces: Faces, unsure: bool
+    server: Serving,
+    classifier: Classifier,
+    name: str | None,
+    data: bytes,
+    faces: Faces,
+    unsure: bool,
 ) -> Prediction:
-    classifier, most = server.in_use.classifier, server.settings.max_pixels
+    most = server.settings.max_pixels
 
     def work() -> Prediction:
         try:
