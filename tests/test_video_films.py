@@ -42,6 +42,30 @@ def test_every_nth_frame_with_its_time(
     assert seen(file, every) == [(number, number / 10, number) for number in numbers]
 
 
+@pytest.mark.parametrize("name", ["12:30 Grüße ☺.mp4", "http:a.mp4", "-a.mp4", "a%02d.mp4"])
+def test_any_name_is_a_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Not a protocol's, an option or a pattern; told from the folder it lies in."""
+    content = film(tmp_path / "a.mp4", stripes(3), rate=10).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    assert len(seen(Path(name))) == 3
+    with writing(Path(name), 10) as writer:
+        for number, frame in enumerate(stripes(5)):
+            writer.show(frame, number / 10)
+        writer.end(0.5)
+    assert len(seen(Path(name))) == 5
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    """OpenCV would end the process."""
+    name = tmp_path / "\udcff.mp4"
+    name.touch()
+    with pytest.raises(VideoError, match="must be UTF-8"):
+        Film(name)
+    with pytest.raises(VideoError, match="must be UTF-8"), writing(name, 10) as writer:
+        writer.show(stripes(1)[0], 0)
+
+
 def test_colours_are_rgb(tmp_path: Path) -> None:
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 255

@@ -56,7 +56,7 @@ class Film:
 
         self.path = path
         with quiet():
-            self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+            self._capture = cv2.VideoCapture(_told(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise VideoError(f"{path}: not a film that can be read")
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
@@ -136,7 +136,7 @@ class Writer:
             code = cv2.VideoWriter.fourcc(*tag)
             with quiet():
                 self._writer = cv2.VideoWriter(
-                    str(self._file), cv2.CAP_FFMPEG, code, self._rate, self._size
+                    _told(self._file), cv2.CAP_FFMPEG, code, self._rate, self._size
                 )
             if not self._writer.isOpened():
                 size = "{}x{}".format(*self._size)
@@ -190,6 +190,21 @@ def writing(file: Path, rate: float) -> Iterator[Writer]:
             if film.total == writer.written:
                 return
         raise VideoError(f"{file}: not all of it could be written (is the disk full?)")
+
+
+def _told(path: Path) -> str:
+    """Give a file's name as OpenCV and FFmpeg take it for one.
+
+    Raises:
+        VideoError: it is not in UTF-8, which would end the process.
+    """
+    # "12:30.mp4" would be the protocol 12; a name with a folder before it is none.
+    name = os.path.join(os.curdir, path)  # noqa: PTH118 - pathlib drops the point
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise VideoError(f"{path}: a film's name must be UTF-8; give it another one") from None
+    return name
 
 
 def codec_of(file: Path) -> str:
