@@ -250,7 +250,7 @@ def test_nothing_is_written_in_the_data_folder(tmp_path: Path, out: str) -> None
         ({"fractions": (0.7, 0.2, 0.2)}, "sum to 1"),
         ({"fractions": (1.0, 0.0, 0.0)}, "above 0"),
         ({"fractions": (float("nan"), 0.5, 0.5)}, "above 0"),
-        ({"radius": -1}, "radius must be from 0 to 16"),
+        ({"radius": -2}, "radius must be from 0 to 16"),
         ({"radius": 64}, "radius must be from 0 to 16"),
     ],
 )

@@ -189,7 +189,8 @@ class CheckSettings:
     fractions: tuple[float, float, float] = (0.7, 0.2, 0.1)
     """Of train, val and test."""
     radius: int = 6
-    """Perceptual hashes that differ in at most so many of 64 bits are near-duplicates'."""
+    """Perceptual hashes that differ in at most so many of 64 bits are near-duplicates'; with -1
+    none are looked for, and only `groups` keeps photos together."""
     groups: Path | None = None
     """A CSV with the columns path and group: all photos of one group, such as a person, stay in
     one split. Paths count from the data folder."""
@@ -203,8 +204,8 @@ class CheckSettings:
                 f"fractions of train, val and test must each lie above 0 and sum to 1, "
                 f"not {self.fractions}"
             )
-        if not 0 <= self.radius <= 16:
-            raise UsageError(f"radius must be from 0 to 16 bits, not {self.radius}")
+        if not -1 <= self.radius <= 16:
+            raise UsageError(f"radius must be from 0 to 16 bits, or -1, not {self.radius}")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
 
     Args:
         values: hashes, shape (n,).
-        radius: the largest Hamming distance, 0 or more.
+        radius: the largest Hamming distance; below 0 there is no such pair.
 
     Returns:
         Indices i < j, shape (pairs, 2), sorted.

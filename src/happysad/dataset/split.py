@@ -47,7 +47,8 @@ def assign(
     Args:
         table: columns as in `manifest.COLUMNS`; rows without a reason are split, and no two of
             them have the same `pixels`.
-        radius: the largest Hamming distance of near-duplicates' perceptual hashes, in bits.
+        radius: the largest Hamming distance of near-duplicates' perceptual hashes, in bits; below
+            0 none are looked for.
         fractions: of train, val and test; their sum is 1.
         persons: by `pixels`, the names of the persons (or other groups) that a photo belongs to.
         known: by `pixels`, the split of each photo of an earlier manifest.
@@ -81,7 +82,7 @@ def refuse_leaks(manifest: Manifest, radius: int) -> None:
     """Make sure that no used photo has its like on another side of the split.
 
     Nothing in the manifest is taken on trust but each photo's split and hashes: the same group,
-    the same pixels and near-duplicates within `radius` are looked for anew.
+    the same pixels and near-duplicates within `radius` (below 0: none) are looked for anew.
 
     Raises:
         LeakError: names two such photos and their splits.
@@ -90,7 +91,7 @@ def refuse_leaks(manifest: Manifest, radius: int) -> None:
     for column, why in (
         ("group", "are of one group"),
         ("pixels", "are the same picture"),
-        ("phash", "are near-duplicates"),
+        *([("phash", "are near-duplicates")] if radius >= 0 else []),
     ):
         sides = used.drop_duplicates([column, "split"])
         both = sides[sides.duplicated(column, keep=False)].sort_values([column, "path"])
@@ -162,14 +163,14 @@ def _keys(
     """For each row: the keys that it has, and those that tie it to a photo that has one."""
     unique = rows.drop_duplicates("phash")
     phashes = unique["phash"].tolist()
-    near: dict[str, list[str]] = {phash: [phash] for phash in phashes}
+    near: dict[str, list[str]] = {phash: [phash] for phash in phashes if radius >= 0}
     for i, j in near_pairs(hashes(unique), radius).tolist():
         near[phashes[i]].append(phashes[j])
         near[phashes[j]].append(phashes[i])
     keys: list[tuple[Sequence[object], Sequence[object]]] = []
     for pixels, phash in zip(rows["pixels"], rows["phash"], strict=True):
         own = [("person", name) for name in sorted(persons.get(pixels, ()))]
-        keys.append(([phash, *own], [*near[phash], *own]))
+        keys.append(([phash, *own], [*near.get(phash, ()), *own]))
     return keys
 
 
