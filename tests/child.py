@@ -15,6 +15,7 @@ from pathlib import Path
 from happysad.errors import DatasetError
 from happysad.web.child import main
 
+NOTES = '["No face was found in one."]'
 HISTORY = "epoch,seconds,images_per_second,learning_rate,loss,accuracy,val_loss,val_accuracy\n"
 
 
@@ -28,18 +29,19 @@ def check(photos: Path, out: Path) -> dict[str, int]:
     return {"files": len(list(photos.rglob("*.png"))), "dark": 0}
 
 
-def train(photos: Path, out: Path, run: Path) -> None:
+def train(photos: Path, work: Path, run: Path) -> None:
     """Write two epochs, then do what is asked, then the rest."""
-    out.mkdir(exist_ok=True)
+    (work / "faces").mkdir(parents=True)
+    (work / "faces" / "1.png").write_text("face")
+    (work / "notes.json").write_text(NOTES)
     temporary = run.with_name(f".{run.name}-0123abcd")
     temporary.mkdir(parents=True)
     (temporary / "config.toml").write_text('epochs = 3\nfaces = "off"\n')
     shutil.copytree(temporary, run)
     (run / "checkpoints").mkdir()
     _history(run, 2)
-    (out / ".manifest-1234.csv").write_text("half")
     cache = Path(os.environ["XDG_CACHE_HOME"], "happysad", "arrays")
-    cache.mkdir(parents=True)
+    cache.mkdir()
     (cache / "photos.npy").write_text("photos")
     _do(os.environ["HAPPYSAD_STUB"], run)
     shutil.rmtree(temporary)
@@ -50,6 +52,7 @@ def train(photos: Path, out: Path, run: Path) -> None:
     shutil.copy(os.environ["HAPPYSAD_STUB_MODEL"], run / "model.onnx")
     test = {"balanced_accuracy": 0.75, "n": 8}
     (run / "metrics.json").write_text(json.dumps({"test": test}))
+    (run / "notes.json").write_text(NOTES)
     (run / "checkpoints" / "finished.json").write_text("{}")
 
 

@@ -86,10 +86,12 @@ def test_a_training_is_followed_by_its_files(jobs: Jobs, does: Does) -> None:
     job = ended(jobs)
     assert (job.state, job.epoch, job.epochs, job.run, job.error) == ("done", 3, 3, 1, None)
     assert [epoch.loss for epoch in job.history] == [0.8, 0.7, 0.6]
+    assert job.notes == ("No face was found in one.",)
     assert job.history[0].val_accuracy == 0.25
     [run] = jobs.runs.finished()
     assert (run.id, run.balanced_accuracy, run.n_test) == (1, 0.75, 8)
-    assert not (jobs.folder / "cache" / "happysad").exists()  # a copy of the photos
+    assert run.notes == job.notes
+    assert not (jobs.folder / "cache" / "happysad").exists()  # it held the photos' faces
     jobs.train()
     assert ended(jobs).run == 2
     assert [run.id for run in jobs.runs.finished()] == [1, 2]
@@ -106,9 +108,13 @@ def test_states_on_the_way(jobs: Jobs, does: Does) -> None:
     (jobs.runs.path(1) / "history.csv").write_text("half a l")
     assert until(jobs, lambda job: True).history == ()
     jobs.runs.path(1).rename(jobs.folder / "away")
-    assert until(jobs, lambda job: True).state == "training"  # faces are looked for
-    (jobs.folder / "cache" / "happysad").rename(jobs.folder / "cache" / "away")
-    assert until(jobs, lambda job: True).state == "checking"
+    assert until(jobs, lambda job: True).state == "training"
+    (jobs.folder / "cache" / "happysad" / "arrays").rename(jobs.folder / "cache" / "away")
+    job = until(jobs, lambda job: True)
+    assert (job.state, len(job.notes)) == ("checking", 1)  # faces were looked for
+    for text in ("{", "7", "null"):
+        (jobs.folder / "cache" / "happysad" / "notes.json").write_text(text)
+        assert until(jobs, lambda job: True).notes == ()
 
 
 def test_one_at_a_time(jobs: Jobs, does: Does) -> None:

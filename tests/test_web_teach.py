@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +23,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from happysad.dataset.drawn import face
+from happysad.faces import find
 from happysad.web import jobs, photos, teach
 from happysad.web.app import create_app
-from happysad.web.teach import FEWEST
+from happysad.web.choice import FILE
+from happysad.web.photos import FEWEST
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 from tests.test_web_jobs import STUB
@@ -115,6 +118,7 @@ def test_photos_are_kept_by_their_content(one: TestClient, folder: Path) -> None
         "job": None,
         "runs": [],
         "in_use": None,
+        "own": {"name": "bright", "shipped": False},
     }
     assert not folder.exists()  # who teaches nothing finds nothing written
     files = form(("a.png", GOOD), ("again.jpg", GOOD), ("portrait", portrait()))
@@ -290,6 +294,8 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
         return str(one.post("/v1/predict", content=bright).json()[0]["label"])
 
     assert label() == "sad"
+    before = one.get("/v1/model").json()
+    assert (before["name"], before["shipped"]) == ("bright", False)
     fill(one)
     answer = one.post("/v1/teach/train")
     assert answer.status_code == 202
@@ -304,6 +310,7 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
             "id": 1,
             "balanced_accuracy": 0.75,
             "n_test": 8,
+            "notes": ["No face was found in one."],
             "report": "/v1/teach/runs/1/report.html",
             "model": "/v1/teach/runs/1/model.onnx",
         }
@@ -320,9 +327,93 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
     assert (used.json()["name"], used.json()["shipped"]) == ("run 1", False)
     assert one.get("/v1/teach").json()["in_use"] == 1
     assert label() == "happy"
-    assert one.post("/v1/teach/use", json={"run": None}).json()["shipped"] is True
-    assert one.get("/v1/model").json()["shipped"] is True
+    assert one.post("/v1/teach/use", json={"run": None}).json() == before
+    assert one.get("/v1/model").json() == before
     assert one.get("/v1/teach").json()["in_use"] is None
+    assert label() == "sad"
+
+
+def test_live_shows_faces_by_the_classifier_in_use(folder: Path) -> None:
+    """Each face's outcome, also in a view that is open; each starts anew, without smoothing."""
+    dark = brightness_classifier(folder.parent / "dark.onnx", looks_at="face", middle=0, channels=1)
+    brightness_classifier(
+        folder.parent / "trained.onnx", looks_at="face", middle=255, channels=1, size=48
+    )
+    with client(create_app(settings(folder.parent, model=dark))) as one:
+        fill(one)
+        run = train(one)
+        with one.websocket_connect(LIVE) as view:
+
+            def labels() -> set[str]:
+                view.send_bytes(portrait())
+                answer = view.receive_json()
+                assert len(answer["faces"]) == 1
+                return {answer["label"], answer["faces"][0]["label"]}
+
+            assert labels() == labels() == {"sad"}
+            one.post("/v1/teach/use", json={"run": run})
+            assert labels() == {"happy"}
+            one.post("/v1/teach/use", json={"run": None})
+            assert labels() == {"sad"}
+
+
+def test_what_is_in_use_survives_a_restart(folder: Path) -> None:
+    with open_(folder) as one:
+        fill(one)
+        assert (train(one), train(one)) == (1, 2)
+        assert not (folder / FILE).exists()
+        used = one.post("/v1/teach/use", json={"run": 1}).json()
+        assert not list(folder.glob(".*"))  # it was written whole
+    with open_(folder) as one:
+        assert one.get("/v1/model").json() == used
+        found = one.get("/v1/teach").json()
+        assert (found["in_use"], found["own"]["name"]) == (1, "bright")
+        one.post("/v1/teach/use", json={"run": 2})
+        one.post("/v1/teach/use", json={"run": None})
+    with open_(folder) as one:
+        assert one.get("/v1/model").json()["name"] == "bright"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"run": 2}', "there is no run 2 any more"),
+        ('{"run": 1}', "not an .onnx that can be loaded"),
+        ('{"run": "../1"}', "not used"),
+        ('{"run": null}', "not used"),
+        ("[]", "not used"),
+        ("{", "not used"),
+        ("\xff", "not used"),
+    ],
+)
+def test_a_choice_that_is_no_more(
+    folder: Path, caplog: pytest.LogCaptureFixture, text: str, says: str
+) -> None:
+    """The server's own answers then, and the log says why."""
+    with open_(folder) as one:
+        fill(one)
+        train(one)
+    (folder / "runs" / "1" / "model.onnx").write_bytes(b"no model")
+    (folder / FILE).write_bytes(text.encode("latin-1"))
+    logger = logging.getLogger("happysad.web")
+    logger.addHandler(caplog.handler)  # a server that was started in this process keeps it so
+    try:
+        with open_(folder) as one:
+            assert one.get("/v1/model").json()["name"] == "bright"
+            assert one.get("/v1/teach").json()["in_use"] is None
+    finally:
+        logger.removeHandler(caplog.handler)
+    [line] = {record.getMessage() for record in caplog.records if FILE in record.getMessage()}
+    assert says in line
+
+
+def test_a_choice_that_cannot_be_kept(one: TestClient, folder: Path) -> None:
+    fill(one)
+    run = train(one)
+    before = one.get("/v1/model").json()
+    (folder / FILE).mkdir()
+    refused(one.post("/v1/teach/use", json={"run": run}), 507, "the choice cannot be kept")
+    assert one.get("/v1/model").json() == before
 
 
 def test_the_classifier_is_swapped_in_the_midst_of_requests(one: TestClient) -> None:
@@ -597,15 +688,22 @@ def test_every_answer_is_as_described(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_real_training(tmp_path: Path) -> None:
-    """Small drawn faces, happysad's own process: each is taken for a face, and epochs are seen."""
+    """Drawn faces in happysad's own process: they are cut out, and epochs are seen."""
+    wall = np.full((96, 150, 3), 150, np.uint8)
     with client(create_app(settings(tmp_path))) as one:
-        for place, label in enumerate(("happy", "sad")):
-            drawn = [face(label, np.random.default_rng((place, n)), 48) for n in range(12)]
-            files = form(*((f"{n}.png", encoded(pixels)) for n, pixels in enumerate(drawn)))
-            assert one.post(f"/v1/teach/photos/{label}", files=files).json()["added"] == 12
+        for label in ("happy", "sad"):
+            pictures = [wall + np.uint8(label == "sad")]
+            for seed in range(99):
+                if len(pictures) < 13:
+                    picture = wall.copy()
+                    picture[:, 20:116] = face(label, np.random.default_rng(seed), 96)
+                    pictures += [picture] if find(picture) else []
+            files = form(*((f"{n}.png", encoded(pixels)) for n, pixels in enumerate(pictures)))
+            assert one.post(f"/v1/teach/photos/{label}", files=files).json()["added"] == 13
         found = one.post("/v1/teach/check").json()["findings"]
-        assert found["files"] == found["used"] == 24
-        assert "<h1>" in one.get("/v1/teach/check/report.html").text
+        assert found["files"] == 26
+        checked = one.get("/v1/teach/check/report.html").text
+        assert "<h1>" in checked
         one.post("/v1/teach/train")
         states = []
 
@@ -616,15 +714,19 @@ def test_a_real_training(tmp_path: Path) -> None:
         job = until(one, over)
         assert job["error"] is None
         assert list(dict.fromkeys(states)) == ["checking", "training", "judging", "done"]
-        assert job["epoch"] == job["epochs"] == len(job["history"]) == 15
+        assert job["epoch"] == job["epochs"] == len(job["history"]) == 30
+        assert "No face was found in 2 of 26 photos" in job["notes"][0]
         [run] = one.get("/v1/teach").json()["runs"]
+        assert run["notes"] == job["notes"]
         assert run["n_test"] == 2
         assert "<h1>" in one.get(run["report"]).text
+        assert one.get("/v1/teach/check/report.html").text == checked
         assert one.get("/v1/teach/runs/1/plots/confusion.png").status_code == 200
         before = one.get("/v1/model").json()["sha256"]
         used = one.post("/v1/teach/use", json={"run": 1}).json()
         assert used["sha256"] == hashlib.sha256(one.get(run["model"]).content).hexdigest() != before
-        assert used["details"]["trained_on"] == 18
+        assert (used["details"]["trained_on"], used["details"]["looks_at"]) == (18, "face")
         answer = one.post("/v1/predict", content=portrait())
         assert answer.json()[0]["label"] in ("happy", "sad")
         assert sorted(file.name for file in (tmp_path / "teach" / "runs").iterdir()) == ["1"]
+        assert list((tmp_path / "teach" / "cache").iterdir()) == []  # no face is left

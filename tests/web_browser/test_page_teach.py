@@ -11,22 +11,29 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from happysad.dataset import drawn
+from happysad.faces import find
 from tests.web_browser.conftest import Seen
 
 pytestmark = pytest.mark.browser
 
-EACH = 12
+EACH = 13
 
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small drawn faces, in happy and sad; with them what is no picture."""
+    """Whole photos with a drawn face, in happy and sad; one with none; what is no picture."""
     folder = tmp_path_factory.mktemp("examples")
     for place, label in enumerate(("happy", "sad")):
         (folder / label / "more").mkdir(parents=True)
-        for n in range(EACH):
-            face = drawn.face(label, np.random.default_rng((place, n)), 48)
-            Image.fromarray(face).save(folder / label / ("more" if n % 2 else "") / f"{n}.png")
+        photos = [np.full((120, 180, 3), 150 + place, np.uint8)]
+        for seed in range(99):
+            rng = np.random.default_rng((place, seed))
+            photo = np.full((120, 180, 3), rng.integers(60, 200, 3), np.uint8)
+            photo[10:110, 40:140] = drawn.face(label, rng, 100)
+            if len(photos) < EACH and find(photo):
+                photos.append(photo)
+        for n, photo in enumerate(reversed(photos)):
+            Image.fromarray(photo).save(folder / label / ("more" if n % 2 else "") / f"{n}.png")
     (folder / "happy" / "notes.txt").write_text("no picture", encoding="utf-8")
     (folder / "happy" / ".hidden").write_text("no picture", encoding="utf-8")
     return folder
@@ -61,6 +68,7 @@ def test_without_the_extra_train(seen: Seen) -> None:
         "job": None,
         "runs": [],
         "in_use": None,
+        "own": {"name": "face", "shipped": True},
     }
     seen.page.route("**/v1/teach", lambda route: route.fulfill(json=missing))
     seen.open("#teach")
@@ -120,7 +128,9 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     status = page.locator("#job-status")
     page.get_by_role("button", name="Train").click()
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
-    expect(status).to_have_text(re.compile(r"Training: ([2-9]|1\d) of"), timeout=300_000)
+    expect(status).to_have_text(re.compile(r"Training: ([2-9]|\d\d) of 30 epochs"), timeout=300_000)
+    left_out = f"No face was found in 2 of {2 * EACH} photos"
+    expect(page.locator("#job-status + ul")).to_contain_text(left_out)
     before = points(page)
     page.reload()
     expect(status).to_have_text(re.compile("Training|judged"))
@@ -131,7 +141,10 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     page.get_by_text("The curves as numbers").click()
     assert page.locator("#job-table tbody tr").count() >= 2
 
-    run = page.locator("#runs li").last
+    expect(page.locator("#chart-accuracy svg")).to_be_visible()
+
+    run = page.locator("#runs .runs > li").last
+    expect(run).to_contain_text(left_out)
     with page.context.expect_page() as report:
         run.get_by_role("link", name="Open the report").click()
     expect(report.value.locator("h1")).to_be_visible()
@@ -142,9 +155,16 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     run.get_by_role("button", name=re.compile("Use run")).click()
     expect(page.locator("#runs .chip.used")).to_have_text("in use")
     expect(page.locator("footer")).to_contain_text("the classifier “run")
+    page.reload()
+    expect(page.locator("#runs")).to_contain_text("Try and Live are now answered by run")
     page.get_by_role("link", name="Try").click()
     page.set_input_files("#choose", [examples / "happy" / "0.png"])
     expect(page.locator(".answer:not(.waiting) .chip")).to_have_text(
+        re.compile("happy|sad|unsure"), timeout=20_000
+    )
+    page.get_by_role("link", name="Live").click()
+    page.locator("#live-start").click()
+    expect(page.locator("#live-outcome .chip")).to_have_text(
         re.compile("happy|sad|unsure"), timeout=20_000
     )
     page.get_by_role("link", name="Teach").click()
@@ -156,10 +176,10 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
 def test_a_training_that_is_stopped(seen: Seen, examples: Path) -> None:
     page = seen.page
     give(seen, examples)
-    before = page.locator("#runs li").count()
+    before = page.locator("#runs .runs > li").count()
     page.get_by_role("button", name="Train").click()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#job-status")).to_contain_text("Stopped.", timeout=60_000)
     expect(page.get_by_role("button", name="Train")).to_be_enabled()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
-    assert page.locator("#runs li").count() == before
+    assert page.locator("#runs .runs > li").count() == before

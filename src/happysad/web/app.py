@@ -15,6 +15,7 @@ from starlette.types import Scope
 from happysad import __version__
 from happysad.web import live, rest, teach
 from happysad.web.answers import handle_errors
+from happysad.web.choice import recall
 from happysad.web.jobs import Jobs
 from happysad.web.limits import Limits, WholeRequests
 from happysad.web.metrics import Metrics
@@ -43,14 +44,15 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    metrics = Metrics()
+    metrics, jobs, own = Metrics(), Jobs(settings.folder), load(settings.model)
     app.state.serving = Serving(
         settings=settings,
-        in_use=load(settings.model),
+        own=own,
+        in_use=recall(jobs) or own,
         metrics=metrics,
         threads=CapacityLimiter(settings.workers),
     )
-    app.state.jobs = Jobs(settings.folder)
+    app.state.jobs = jobs
     handle_errors(app)
     app.include_router(rest.router)
     app.include_router(live.router)

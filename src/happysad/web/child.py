@@ -39,15 +39,15 @@ def _check(photos: Path, out: Path) -> dict[str, int]:
     return check(photos, out, CheckSettings(classes=LABELS)).counts
 
 
-def _train(photos: Path, out: Path, run: Path) -> None:
-    """Train as happysad train does."""
-    from happysad.training.config import load
-    from happysad.training.fit import train
+def _train(photos: Path, work: Path, run: Path) -> None:
+    """Train on the photos' faces."""
+    from happysad.web.lesson import learn
 
-    train(photos, load(None, {"classes": LABELS}), out=run, check_out=out)
+    learn(photos, work, run)
 
 
-#: What can be done. Each is given the photos' folder, the check's, and what stands behind.
+#: What can be done. Each is given the photos' folder, and where it writes: a check its folder, a
+#: training one for what it works with, and its run.
 TASKS: Mapping[str, Task] = {"check": _check, "train": _train}
 
 

@@ -7,7 +7,7 @@
     log.txt                    what the last process said
     lock                       held by the server, of several in one folder, whose process runs
     process                    held by that process
-    cache/                     the photos as a network takes them, while it learns
+    cache/                     the faces that it learns from, while it does
 
 Nothing but these files is asked for how a training goes on: so it can be looked at by any server,
 also by one that was started since.
@@ -31,7 +31,7 @@ from happysad.errors import HappysadError, RunError
 from happysad.files import write_text
 from happysad.web.locks import BusyError, Lock, take
 from happysad.web.photos import Photos
-from happysad.web.runs import Epoch, Runs
+from happysad.web.runs import Epoch, Runs, read_notes
 
 __all__ = ["COMMAND", "Job", "Jobs", "SlowError", "State"]
 
@@ -60,6 +60,8 @@ class Job:
     """How many there will be; 0 while that is not known, and where it learns without any."""
     history: tuple[Epoch, ...] = ()
     run: int
+    notes: tuple[str, ...] = ()
+    """What there is to say of the photos, such as in how many no face was found: sentences."""
     error: str | None = None
     """Why it failed or stopped, in one line."""
 
@@ -80,7 +82,8 @@ class Jobs:
         self.check_report = self.folder / "check" / "report.html"
         self.runs = Runs(self.folder / "runs")
         self._process_lock = self.folder / "process"
-        self._cache = self.folder / "cache" / "happysad"
+        # What happysad caches lies in it too, by the environment variable.
+        self._work = self.folder / "cache" / "happysad"
         self._mutex = threading.Lock()
         self._training: _Training | None = None
 
@@ -104,7 +107,7 @@ class Jobs:
                 last = self._stored()
                 job = Job(run=1 + max([0, *self.runs.numbers(), last.run if last else 0]))
                 self._store(job)
-                process = self._start("train", self.runs.path(job.run))
+                process = self._start("train", self._work, self.runs.path(job.run))
             except BaseException:
                 lock.close()
                 raise
@@ -149,7 +152,7 @@ class Jobs:
             RunError: there is nothing to learn from in these photos.
         """
         with self._alone():
-            process = self._start("check")
+            process = self._start("check", self.check_report.parent)
             try:
                 process.wait(seconds)  # its answer is short: it never waits for a reader
             except subprocess.TimeoutExpired:
@@ -220,7 +223,9 @@ class Jobs:
             return job
         seen = self.runs.progress(job.run)
         state = seen.state
-        if state == "checking" and self._cache.exists():  # the photos are prepared for the network
+        if (
+            state == "checking" and (self._work / "arrays").exists()
+        ):  # they are made for the network
             state = "training"
         return replace(
             job,
@@ -228,17 +233,18 @@ class Jobs:
             epoch=len(seen.history),
             epochs=seen.epochs,
             history=seen.history,
+            notes=read_notes(self._work) or read_notes(self.runs.path(job.run)),
         )
 
-    def _start(self, task: str, *further: Path) -> subprocess.Popen[bytes]:
-        paths = [self._process_lock, self.photos.folder, self.check_report.parent, *further]
+    def _start(self, task: str, *places: Path) -> subprocess.Popen[bytes]:
+        paths = [self._process_lock, self.photos.folder, *places]
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - no part of it comes from a client
                 [*COMMAND, task, *map(str, paths)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "XDG_CACHE_HOME": str(self._cache.parent)},
+                env={**os.environ, "XDG_CACHE_HOME": str(self._work.parent)},
             )
         with contextlib.suppress(AttributeError, OSError):  # Windows has no such thing
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
@@ -280,7 +286,7 @@ class Jobs:
 
     def _tidy(self) -> None:
         """Remove what a process leaves beside what it is asked for."""
-        shutil.rmtree(self._cache, ignore_errors=True)
+        shutil.rmtree(self._work, ignore_errors=True)
         for file in self.check_report.parent.glob(".*"):
             file.unlink(missing_ok=True)
 
@@ -288,7 +294,7 @@ class Jobs:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             fields = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
             history = tuple(Epoch(**epoch) for epoch in fields["history"])
-            return Job(**{**fields, "history": history})
+            return Job(**{**fields, "history": history, "notes": tuple(fields.get("notes", ()))})
         return None
 
     def _store(self, job: Job) -> None:

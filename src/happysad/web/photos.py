@@ -11,10 +11,12 @@ from happysad.errors import ImageError
 from happysad.files import replacing
 from happysad.images import EXTENSIONS, decode
 
-__all__ = ["LABELS", "MAX_BYTES", "MAX_PHOTOS", "Photos"]
+__all__ = ["FEWEST", "LABELS", "MAX_BYTES", "MAX_PHOTOS", "Photos"]
 
 #: The two classes.
 LABELS = ("happy", "sad")
+#: A training needs so many photos of each class, each with a face that is found.
+FEWEST = 10
 #: The most photos of a class, and the most bytes of both together.
 MAX_PHOTOS, MAX_BYTES = 2000, 2**30
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["FILES", "Epoch", "Progress", "Run", "Runs"]
+__all__ = ["FILES", "NOTES", "Epoch", "Progress", "Run", "Runs", "read_notes"]
 
 _PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "worst")
 
@@ -22,6 +22,9 @@ FILES = {
     "model.onnx": "application/octet-stream",
     **{f"plots/{name}.png": "image/png" for name in _PLOTS},
 }
+
+#: What a training had to say of its photos: sentences, as a JSON list.
+NOTES = "notes.json"
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -55,6 +58,8 @@ class Run:
     balanced_accuracy: float | None
     """On the test photos; None where there is none of a class."""
     n_test: int
+    notes: tuple[str, ...] = ()
+    """What there was to say of its photos, in sentences."""
 
 
 class Runs:
@@ -87,7 +92,9 @@ class Runs:
                 text = (self.path(number) / "metrics.json").read_text(encoding="utf-8")
                 test = json.loads(text)["test"]
                 accuracy, count = test["balanced_accuracy"], test["n"]
-                runs.append(Run(id=number, balanced_accuracy=accuracy, n_test=count))
+                notes = read_notes(self.path(number))
+                run = Run(id=number, balanced_accuracy=accuracy, n_test=count, notes=notes)
+                runs.append(run)
         return runs
 
     def file(self, number: int, name: str) -> Path | None:
@@ -111,6 +118,14 @@ class Runs:
         for folder in (self.path(number), *self._folder.glob(f".{number}-*")):
             if not _is_finished(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_notes(folder: Path) -> tuple[str, ...]:
+    """Give the sentences of the `NOTES` in a folder; none where there is no such file."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        return tuple(map(str, notes))
+    return ()
 
 
 def _is_finished(run: Path) -> bool:

@@ -45,6 +45,8 @@ class Serving:
     """What all requests share. `in_use` may be set to another classifier at any time."""
 
     settings: Settings
+    own: InUse
+    """What the server was started with."""
     in_use: InUse
     metrics: Metrics
     threads: CapacityLimiter

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -15,13 +14,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
 from happysad.errors import ImageError, MissingExtraError, RunError
+from happysad.web.choice import forget, load_run, remember
 from happysad.web.jobs import Job, Jobs, SlowError
 from happysad.web.locks import BusyError
+from happysad.web.photos import FEWEST
 from happysad.web.rest import model_row, photos_of
 from happysad.web.rows import PICTURES, ModelRow
 from happysad.web.runs import FILES
 from happysad.web.security import REPORT_POLICY
-from happysad.web.serving import load, serving
+from happysad.web.serving import InUse, serving
 from happysad.web.teach_rows import (
     Added,
     Emptied,
@@ -32,10 +33,7 @@ from happysad.web.teach_rows import (
     teach_errors,
 )
 
-__all__ = ["FEWEST", "router"]
-
-#: A training needs so many photos of each class.
-FEWEST = 10
+__all__ = ["router"]
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +54,7 @@ _InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's
 @router.get("/v1/teach", response_model=Overview, responses=teach_errors(500, method="get"))
 def overview(request: Request) -> dict[str, Any]:
     """Say what there is: photos, the last training, runs, and which of these answers."""
-    jobs = _jobs(request)
+    jobs, own = _jobs(request), serving(request).own
     return {
         "available": _available(),
         "counts": jobs.photos.counts(),
@@ -66,12 +64,14 @@ def overview(request: Request) -> dict[str, Any]:
                 "id": run.id,
                 "balanced_accuracy": run.balanced_accuracy,
                 "n_test": run.n_test,
+                "notes": run.notes,
                 "report": f"/v1/teach/runs/{run.id}/report.html",
                 "model": f"/v1/teach/runs/{run.id}/model.onnx",
             }
             for run in jobs.runs.finished()
         ],
         "in_use": _in_use(request),
+        "own": {"name": own.name, "shipped": own.shipped},
     }
 
 
@@ -161,7 +161,10 @@ def check_report(request: Request) -> FileResponse:
     responses=teach_errors(409, 422, 500, 501),
 )
 def train(request: Request) -> Job:
-    """Begin to learn from the photos, as `happysad train` does; one training at a time."""
+    """Begin to learn from the photos' faces; one training at a time.
+
+    The largest face of each photo is learned from; small pictures are faces already.
+    """
     jobs = _jobs(request)
     _need_extra("Teach's training")
     _need_photos(jobs, FEWEST)
@@ -189,21 +192,32 @@ def job(request: Request) -> Job | None:
     return _jobs(request).job()
 
 
-@router.post("/v1/teach/use", response_model=ModelRow, responses=teach_errors(404, 422, 500))
+@router.post("/v1/teach/use", response_model=ModelRow, responses=teach_errors(404, 422, 500, 507))
 async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any]:
-    """Let a run's classifier answer from now on, everywhere; null for the one that ships."""
-    server = serving(request)
-    file = None
-    if chosen.run is not None:
-        file = _jobs(request).runs.file(chosen.run, "model.onnx")
+    """Let a run's classifier answer from now on, everywhere; null for the server's own.
+
+    A server that is started in this folder later goes on with it.
+    """
+    server, jobs = serving(request), _jobs(request)
+
+    def work() -> InUse:
+        if chosen.run is None:
+            forget(jobs.folder)
+            return server.own
+        file = jobs.runs.file(chosen.run, "model.onnx")
         if file is None:
             raise HTTPException(404, f"there is no finished run {chosen.run}")
-    loaded = await server.work(lambda: load(file))
-    if chosen.run is not None:
-        loaded = replace(loaded, name=f"run {chosen.run}")
-    # One assignment: a request that was begun before ends with the classifier it has.
-    server.in_use = loaded
-    return model_row(loaded)
+        loaded = load_run(file, chosen.run)
+        remember(jobs.folder, chosen.run)
+        return loaded
+
+    try:
+        # One assignment: a request that was begun before ends with the classifier it has.
+        server.in_use = await server.work(work)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise HTTPException(507, f"the choice cannot be kept: {reason}") from error
+    return model_row(server.in_use)
 
 
 @router.get(

@@ -61,13 +61,21 @@ class Found(_Row):
 
 
 class RunRow(_Row):
-    """A finished run: how good it is on how many test photos, its page and its classifier."""
+    """A finished run: how good it is on how many test photos, its notes, page and classifier."""
 
     id: int
     balanced_accuracy: float | None
     n_test: int
+    notes: list[str]
     report: str
     model: str
+
+
+class Own(_Row):
+    """The classifier that the server was started with."""
+
+    name: str
+    shipped: bool
 
 
 class Overview(_Row):
@@ -78,10 +86,11 @@ class Overview(_Row):
     job: Job | None
     runs: list[RunRow]
     in_use: int | None
+    own: Own
 
 
 class Use(BaseModel):
-    """A run, or none: the classifier that comes with happysad."""
+    """A run, or none: the classifier that the server was started with."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { chart, table } from "./curves.js";
 import { at, counted, h } from "./dom.js";
-import { model, setModel } from "./model.js";
+import { modelName, setModel } from "./model.js";
 
 const EVERY = 1000;
 // Fewer test photos than this leave balanced accuracy wide open.
@@ -15,9 +15,12 @@ let here = false;
 let last = null;
 let going = false;
 let enough = false;
+// What there is to say of the photos that are learned from.
+const notes = h("ul", { class: "plain", hidden: true });
 
 /** Make the two steps work. */
 export function start() {
+  at("job-status").after(notes);
   at("teach-train").addEventListener("click", train);
   at("teach-stop").addEventListener("click", stop);
 }
@@ -102,6 +105,10 @@ function show(job, running) {
   const words = job ? inWords(job) : "";
   if (at("job-status").textContent !== words) at("job-status").textContent = words;
   at("job-status").classList.toggle("bad", job?.state === "failed");
+  // Those of a finished training stand with its run.
+  const said = job && job.state !== "done" ? job.notes : [];
+  notes.hidden = !said.length;
+  notes.replaceChildren(...sentences(said));
   if (!job) return;
   const progress = at("job-progress");
   progress.hidden = !running;
@@ -122,20 +129,22 @@ function show(job, running) {
 
 function inWords({ state, epoch, epochs, error }) {
   return {
-    checking: "Checking the photos.",
+    checking: "Looking at the photos, and cutting out their faces.",
     training: epochs
       ? `Training: ${epoch} of ${counted(epochs, "epoch")} done.`
-      : "Learning from the photos.",
-    judging: "Trained. Now it is judged by photos that it has not learned from.",
+      : "Learning from the faces.",
+    judging: "Trained. Now it is judged by faces that it has not learned from.",
     done: "Done. The new classifier stands below.",
     failed: `It failed: ${error}`,
     stopped: "Stopped. Nothing was kept of it.",
   }[state];
 }
 
-function runs({ runs: all, in_use: used }) {
+const sentences = (said) => said.map((words) => h("li", {}, words));
+
+function runs({ runs: all, in_use: used, own }) {
   const words = all.length
-    ? "What came of each training. Balanced accuracy is the share it told right in photos that it had not learned from, both classes counting alike."
+    ? "What came of each training. Balanced accuracy is the share it told right in faces that it had not learned from, both classes counting alike."
     : "What you train stands here, with its report, to be used at once or taken along.";
   at("runs-words").textContent = words;
   at("runs").replaceChildren(
@@ -148,20 +157,20 @@ function runs({ runs: all, in_use: used }) {
           ),
         ]
       : []),
-    back(used),
+    back(used, own),
   );
 }
 
 function one(run, used) {
   const right =
     run.balanced_accuracy === null ? "no" : `${(100 * run.balanced_accuracy).toFixed(1)} %`;
-  const tested = run.balanced_accuracy === null ? "" : ` on ${counted(run.n_test, "test photo")}`;
+  const tested = run.balanced_accuracy === null ? "" : ` on ${counted(run.n_test, "test face")}`;
   const few =
     run.n_test < FEW
       ? h(
           "p",
           { class: "soft small" },
-          "So few test photos tell little: the report says between which figures the truth lies.",
+          "So few test faces tell little: the report says between which figures the truth lies.",
         )
       : null;
   return h(
@@ -173,6 +182,7 @@ function one(run, used) {
       h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null),
       h("p", {}, h("b", {}, right), " balanced accuracy", tested),
       few,
+      run.notes.length ? h("ul", { class: "plain soft small" }, sentences(run.notes)) : null,
     ),
     h(
       "div",
@@ -214,25 +224,24 @@ function one(run, used) {
   );
 }
 
-function back(used) {
-  if (used !== null)
+function back(used, own) {
+  if (used === null)
     return h(
       "p",
-      { class: "row" },
-      h("span", { class: "grow", role: "status" }, `Try and Live are now answered by run ${used}.`),
-      h(
-        "button",
-        { class: "button", type: "button", onclick: () => use(null) },
-        "Back to the one that comes with happysad",
-      ),
+      { class: "soft", role: "status" },
+      `Try and Live are answered by ${modelName(own)}.`,
     );
-  return model().shipped
-    ? h(
-        "p",
-        { class: "soft", role: "status" },
-        "Try and Live are answered by the classifier that comes with happysad.",
-      )
-    : "";
+  const words = `Try and Live are now answered by run ${used}, also when the server starts again.`;
+  return h(
+    "p",
+    { class: "row" },
+    h("span", { class: "grow", role: "status" }, words),
+    h(
+      "button",
+      { class: "button", type: "button", onclick: () => use(null) },
+      own.shipped ? "Back to the one that comes with happysad" : `Back to “${own.name}”`,
+    ),
+  );
 }
 
 async function use(run) {

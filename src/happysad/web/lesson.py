@@ -1,0 +1,179 @@
+"""Teach's training: it learns from the faces of the photos, cut out as every prediction cuts them.
+
+1. The largest face is cut out of each photo; one in which none is found is left out. Where most
+   photos are so small that `happysad train` takes them for faces that were cut out already, all
+   are learned from as they are.
+2. Near-duplicates stay on one side of the split: photos that look alike, and faces that do. Where
+   that leaves too little of a class on a side, as with a webcam's pictures of one person, each
+   class is split by the order that its pictures came in, and it is said what that means.
+3. The network of the classifier that ships learns on from there, epoch by epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.manifest import SPLITS, Manifest
+from happysad.dataset.scan import scan
+from happysad.dataset.split import MORE_GROUPS
+from happysad.dataset.threads import in_threads
+from happysad.errors import DatasetError
+from happysad.evaluation.judge import near_groups
+from happysad.faces import find
+from happysad.files import write_text
+from happysad.images import read
+from happysad.inputs import crops
+from happysad.training.config import RECIPES, load
+from happysad.web.photos import FEWEST, LABELS
+from happysad.web.runs import NOTES
+
+__all__ = ["learn"]
+
+# The network is shown so many faces, in at least and at most so many epochs.
+_SHOWN, _EPOCHS = 12_000, (15, 30)
+_BATCH = 16
+# Where pictures are split by their order, each class is cut into so many stretches.
+_STRETCHES = 10
+# A side of the split has at least this part of its share of each class.
+_LEAST = 0.5
+
+
+def learn(photos: Path, work: Path, run: Path) -> None:
+    """Train on the faces of photos.
+
+    What there is to say of the photos is written as `runs.NOTES`, first into `work`, then `run`.
+
+    Args:
+        photos: a folder with one folder of photos a class; nothing in it is changed.
+        work: for the faces and their check. Who calls this removes it.
+        run: the run's folder.
+
+    Raises:
+        DatasetError: too few faces are found, or all pictures of a class look the same.
+    """
+    from happysad.training.fit import train
+
+    table = scan(photos, LABELS, quality=False).table
+    table = table[table["reason"] == ""]
+    notes: list[str] = []
+    data = photos
+    if len(table) and load(None, {"classes": LABELS}).resolved(table).faces == "find":
+        data = work / "faces"
+        table = _cut(photos, table, data, notes)
+    _refuse_few(table)
+    split = _split(data, table, work, notes)
+    write_text(work / NOTES, json.dumps(notes) + "\n")
+    epochs = round(_SHOWN / len(split.manifest.of("train")))
+    given = {
+        "classes": LABELS,
+        "faces": "off",
+        "radius": split.settings.radius,
+        "epochs": min(max(epochs, _EPOCHS[0]), _EPOCHS[1]),
+        "batch_size": _BATCH,
+    }
+    train(
+        split.manifest.root,
+        load(None, given),
+        out=run,
+        check_out=split.out,
+        groups=split.settings.groups,
+    )
+    write_text(run / NOTES, json.dumps(notes) + "\n")
+
+
+def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.DataFrame:
+    """Cut the largest face out of each photo; gives the rows that have one, with its path."""
+    from PIL import Image
+
+    def cut(path: str) -> str:
+        pixels = read(photos / path)
+        found = find(pixels)[:1]
+        if not found:
+            return ""
+        [face] = crops(pixels, found, RECIPES["face"]["size"], RECIPES["face"]["channels"])
+        file = out / f"{path}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face[..., 0]).save(file)  # without loss
+        return f"{path}.png"
+
+    for label in LABELS:
+        (out / label).mkdir(parents=True, exist_ok=True)
+    paths = table["path"].tolist()
+    table = table.assign(path=list(in_threads(cut, paths, "cutting faces out")))
+    there = table[table["path"] != ""]
+    if missed := len(table) - len(there):
+        notes.append(
+            f"No face was found in {missed:,} of {len(table):,} photos: they are left out. (Faces "
+            "that are turned away, covered, tiny or drawn often are not found.)"
+        )
+    return there
+
+
+def _refuse_few(table: pd.DataFrame) -> None:
+    counts = table["label"].value_counts()
+    if any(counts.get(label, 0) < FEWEST for label in LABELS):
+        there = " and ".join(f"{counts.get(label, 0):,} {label}" for label in LABELS)
+        raise DatasetError(
+            f"{FEWEST} photos or more of each class are needed in which a face is found; there are "
+            f"{there} ones"
+        )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Pictures that are checked, and so split."""
+
+    manifest: Manifest
+    settings: CheckSettings
+    out: Path
+    """What the check has written."""
+
+
+def _split(data: Path, table: pd.DataFrame, work: Path, notes: list[str]) -> _Split:
+    """Check the pictures that are learned from: near-duplicates apart or, where need be, not."""
+    with contextlib.suppress(DatasetError):  # fewer groups than sides
+        table = table.assign(group=near_groups(table))
+        split = _check(data, table, work / "apart", CheckSettings.radius)
+        if _is_usable(split):
+            return split
+    try:
+        split = _check(data, _by_order(table), work / "by_order", -1)
+    except DatasetError as error:
+        words = str(error).replace(f"{data}{os.sep}", "")
+        helps = "" if MORE_GROUPS in words else f"; {MORE_GROUPS}"
+        raise DatasetError(words + helps) from None
+    notes.append(
+        "Many pictures look nearly the same, as those of one webcam do: they were split by the "
+        "order they came in. So the test tells how well it knows these people in these places."
+    )
+    return split
+
+
+def _check(data: Path, table: pd.DataFrame, out: Path, radius: int) -> _Split:
+    groups = out.with_suffix(".csv")
+    table[["path", "group"]].to_csv(groups, index=False)
+    settings = CheckSettings(classes=LABELS, groups=groups, radius=radius, quality=False)
+    return _Split(check(data, out, settings).manifest, settings, out)
+
+
+def _by_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Let each class's pictures be groups of those that came one after the other."""
+    table = table.sort_values(["label", "modified", "path"])
+    place = table.groupby("label").cumcount()
+    count = table.groupby("label")["path"].transform("size")
+    return table.assign(group=table["label"] + (place * _STRETCHES // count).astype(str))
+
+
+def _is_usable(split: _Split) -> bool:
+    """Tell whether each side of the split has enough of each class."""
+    used = split.manifest.used
+    shares = pd.crosstab(used["label"], used["split"], normalize="index")
+    least = [_LEAST * fraction for fraction in split.settings.fractions]
+    return bool((shares.reindex(columns=list(SPLITS), fill_value=0) >= least).all(axis=None))

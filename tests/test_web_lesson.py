@@ -1,0 +1,209 @@
+"""Teach's training: which faces are cut out, what is left out, and how they are split.
+
+The detector and the training are stand-ins, for speed; the real ones are in test_web_teach.py.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from happysad.dataset.drawn import face
+from happysad.dataset.manifest import Manifest
+from happysad.errors import DatasetError
+from happysad.faces import Face
+from happysad.images import Pixels, fit, read
+from happysad.inputs import crops
+from happysad.training import fit as training
+from happysad.web import lesson as module
+from happysad.web.lesson import learn
+
+LABELS = ("happy", "sad")
+# Where a photo's face stands, for the detector's stand-in.
+PLACE = Face(
+    x=50,
+    y=22,
+    width=100,
+    height=108,
+    landmarks=((80, 63), (120, 63), (100, 85), (85, 105), (115, 105)),
+    score=0.9,
+)
+SMALLER = replace(PLACE, x=80, y=60, width=30, height=40)
+
+
+def found(pixels: Pixels) -> list[Face]:
+    """Two faces in every photo that is no bare wall."""
+    return [PLACE, SMALLER] if pixels.std(axis=(0, 1)).max() > 5 else []
+
+
+class Lesson:
+    """Photos, and what the training was given that learned from them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.photos, self.work, self.run = folder / "photos", folder / "work", folder / "run"
+        self.work.mkdir()
+        monkeypatch.setattr(training, "train", self._train)
+        monkeypatch.setattr(module, "find", found)
+
+    def _train(
+        self, data: Path, config: Any, *, out: Path, check_out: Path, groups: Path | None
+    ) -> None:
+        self.data, self.config = data, config
+        self.manifest = Manifest.read(check_out / "manifest.csv", data)
+        settings = training_check(config, groups)
+        again = settings(data, check_out)
+        assert again.table[["path", "split"]].equals(self.manifest.table[["path", "split"]])
+        self.notes = json.loads((self.work / "notes.json").read_text(encoding="utf-8"))
+        out.mkdir()
+
+    def give(self, label: str, *pictures: Pixels) -> list[Path]:
+        """Add photos of a class, in this order."""
+        files = []
+        for pixels in pictures:
+            file = self.photos / label / f"{len(list(self.photos.rglob('*.png'))):03d}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+            files.append(file)
+        return files
+
+    def learn(self) -> None:
+        before = {file: file.read_bytes() for file in self.photos.rglob("*.png")}
+        learn(self.photos, self.work, self.run)
+        assert {file: file.read_bytes() for file in self.photos.rglob("*.png")} == before
+        assert json.loads((self.run / "notes.json").read_text(encoding="utf-8")) == self.notes
+
+    def sides(self, label: str) -> list[str]:
+        """Each picture's side of the split, in the order they came."""
+        rows = self.manifest.used
+        return list(rows[rows["label"] == label].sort_values("path")["split"])
+
+
+def training_check(config: Any, groups: Path | None) -> Any:
+    """What `fit.train` does first."""
+    from happysad.dataset.check import CheckSettings, check
+    from happysad.dataset.split import refuse_leaks
+
+    settings = CheckSettings(
+        classes=config.classes, fractions=config.fractions, radius=config.radius, groups=groups
+    )
+
+    def run(data: Path, out: Path) -> Manifest:
+        manifest = check(data, out, settings).manifest
+        refuse_leaks(manifest, config.radius)
+        return manifest
+
+    return run
+
+
+@pytest.fixture
+def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lesson:
+    return Lesson(tmp_path, monkeypatch)
+
+
+def people(label: str, count: int) -> list[Pixels]:
+    """Photos of different people: a face on a wall, at `PLACE`."""
+    photos = []
+    for seed in range(count):
+        rng = np.random.default_rng((LABELS.index(label), seed))
+        photo = np.full((150, 200, 3), rng.integers(60, 200, 3), np.uint8)
+        photo[20:130, 45:155] = face(label, rng, 110)
+        photos.append(photo)
+    return photos
+
+
+def webcam(photo: Pixels, count: int) -> list[Pixels]:
+    """One person for a while: a little movement, noise."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for _ in range(count):
+        way = cv2.getRotationMatrix2D((100, 75), rng.normal(0, 1), 1.0)
+        frame = cv2.warpAffine(photo, way, (200, 150), borderMode=cv2.BORDER_REPLICATE)
+        noisy = frame + rng.normal(0, 4, frame.shape)
+        frames.append(np.clip(noisy, 0, 255).astype(np.uint8))
+    return frames
+
+
+def wall(shade: int) -> Pixels:
+    return np.full((150, 200, 3), shade, np.uint8)
+
+
+def test_the_largest_face_is_learned_from_as_predictions_cut_it_out(lesson: Lesson) -> None:
+    file, *_ = lesson.give("happy", *people("happy", 12), wall(90))
+    lesson.give("sad", *people("sad", 12))
+    lesson.learn()
+    assert (lesson.config.faces, lesson.config.model) == ("off", "face")
+    assert lesson.config.epochs > 1
+    [note] = lesson.notes
+    assert "No face was found in 1 of 25 photos" in note
+    assert len(lesson.manifest.used) == 24
+    pixels = read(file)
+    [expected] = crops(pixels, [PLACE], 48, 1)
+    learned = fit(read(lesson.data / "happy" / f"{file.name}.png"), 48, 1)
+    assert (learned == expected).all()
+    assert set(lesson.sides("happy")) == set(lesson.sides("sad")) == {"train", "val", "test"}
+
+
+def test_small_pictures_are_faces_already(lesson: Lesson) -> None:
+    """The rule of `happysad train`: also where a face is found, or none."""
+    for label in LABELS:
+        lesson.give(label, *(face(label, np.random.default_rng(n), 48) for n in range(11)))
+    lesson.give("sad", wall(90))  # most are small
+    lesson.learn()
+    assert lesson.data == lesson.photos
+    assert lesson.config.faces == "off"
+    assert lesson.notes == []
+    assert len(lesson.manifest.used) == 23
+
+
+def test_too_few_faces(lesson: Lesson) -> None:
+    lesson.give("happy", *people("happy", 9), wall(90))
+    lesson.give("sad", *people("sad", 10))
+    with pytest.raises(DatasetError, match=r"10 photos .* there are 9 happy and 10 sad ones$"):
+        lesson.learn()
+    assert not lesson.run.exists()
+
+
+def test_copies_stay_on_one_side(lesson: Lesson) -> None:
+    """Also where the detector saw the face elsewhere, so that its crops differ."""
+    for label in LABELS:
+        for photo in people(label, 10):
+            larger = cv2.resize(photo, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
+            lesson.give(label, photo, np.asarray(larger))
+    lesson.learn()
+    assert lesson.config.radius > 0
+    for label in LABELS:
+        sides = lesson.sides(label)
+        assert [sides.count(side) for side in ("train", "val", "test")] == [14, 4, 2]
+        assert sides[::2] == sides[1::2]
+
+
+def test_a_webcams_pictures_of_one_person(lesson: Lesson) -> None:
+    """All look alike: yet each side has some of each class, in stretches, and it is said."""
+    for label in LABELS:
+        lesson.give(label, *webcam(people(label, 1)[0], 40))
+    lesson.learn()
+    assert lesson.config.radius == -1
+    [note] = lesson.notes
+    assert "the order they came in" in note
+    for label in LABELS:
+        sides = lesson.sides(label)
+        assert len(sides) == 40
+        for side, share in {"train": 0.7, "val": 0.2, "test": 0.1}.items():
+            assert 0.5 * share <= sides.count(side) / len(sides) <= 2 * share
+        assert sum(one != other for one, other in pairwise(sides)) <= 6
+
+
+def test_pictures_that_are_all_the_same(lesson: Lesson) -> None:
+    lesson.give("happy", *people("happy", 12))
+    one = people("sad", 1)[0]
+    lesson.give("sad", *(np.clip(one, 3, 252) + np.uint8(n // 6) for n in range(12)))
+    with pytest.raises(DatasetError, match=r"^sad: 12 files in 2 usable .*nearer and farther"):
+        lesson.learn()
