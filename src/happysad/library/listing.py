@@ -105,12 +105,19 @@ def with_sorted(
         base.execute("PRAGMA temp_store = FILE")
         base.execute("PRAGMA synchronous = OFF")
         base.execute("PRAGMA journal_mode = OFF")
-        for table, paths in (("found", map(os.fsencode, found)), ("known", known)):
-            base.execute(f"CREATE TABLE {table} (path BLOB NOT NULL)")
-            base.executemany(f"INSERT INTO {table} VALUES (?)", ((path,) for path in paths))  # noqa: S608
-        new = base.execute("SELECT path FROM found EXCEPT SELECT path FROM known ORDER BY path")
-        count = use(path for (path,) in new)
-        ((gone,),) = base.execute(
-            "SELECT count(*) FROM (SELECT path FROM known EXCEPT SELECT path FROM found)"
-        )
-    return count, int(gone)
+        base.execute("CREATE TABLE files (path BLOB NOT NULL, old INTEGER NOT NULL)")
+        for old, paths in ((0, map(os.fsencode, found)), (1, known)):
+            base.executemany("INSERT INTO files VALUES (?, ?)", ((path, old) for path in paths))
+        gone = 0
+
+        def new() -> Iterator[bytes]:
+            nonlocal gone
+            for path, only_old, was in base.execute(
+                "SELECT path, min(old), max(old) FROM files GROUP BY path ORDER BY path"
+            ):
+                gone += only_old
+                if not was:
+                    yield path
+
+        count = use(new())
+    return count, gone

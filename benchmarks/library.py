@@ -1,0 +1,170 @@
+r"""Photo libraries on one machine: happysad predict --out beside decoding alone, a loop, and fer.
+
+    python benchmarks/library.py PHOTOS --fer-python B/bin/python --write FILE
+
+Small portraits (longest side 350 pixels) and large photos (3, 5, 8 and 12 megapixels, enlarged) are
+made of the photos in PHOTOS that show a face, as JPEGs. One run: all sides take turns on the same
+files, on all cores; every other turn goes the other way round, and the first warms up. Ratios are
+of one turn's figures: their median and their range over the turns.
+
+- happysad: library.predicting.predict into a new folder: listing, predicting, writing Parquet.
+- decoding alone: cv2.imread in as many threads as there are cores, each with one thread of cv2's.
+- a loop: Classifier.predict, one photo after the other.
+- fer: detect_emotions, one photo after the other, in an environment of its own (how to make it
+  stands in versus_fer.py); left out where none is named.
+
+This script runs where happysad[scale] is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+from PIL import Image
+from versus_fer import _Side, _turns
+
+from happysad.classifier import Classifier
+from happysad.errors import ImageError
+from happysad.files import write_text
+from happysad.images import read
+from happysad.library.predicting import predict
+
+# The least times as fast as each that are aimed at, for both kinds of photos or for one.
+_GOALS = {
+    ("large photos", "decoding alone"): "0.5",
+    ("small portraits", "fer"): "10",
+    ("large photos", "fer"): "10",
+    ("small portraits", "a loop"): "1.8",
+    ("large photos", "a loop"): "1.8",
+}
+_PORTRAIT = 350
+_MEGAPIXELS = (3, 5, 8, 12)
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="a folder of photos with faces")
+    parser.add_argument("--fer-python")
+    parser.add_argument("--small", type=int, default=400, help="how many portraits")
+    parser.add_argument("--large", type=int, default=60, help="how many large photos")
+    parser.add_argument("--repeats", type=int, default=5, help="turns")
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    lines = [
+        "| photos | side | photos/s | happysad's times as fast (range over turns) | goal |",
+        "|---|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        with_faces = _with_faces(chosen.data)
+        sets = {
+            "small portraits": _make(Path(folder, "small"), with_faces, chosen.small, None),
+            "large photos": _make(Path(folder, "large"), with_faces, chosen.large, _MEGAPIXELS),
+        }
+        for name, photos in sets.items():
+            lines += _rows(name, photos, chosen.fer_python, chosen.repeats)
+    sizes = ", ".join(f"{len(photos):,} {name}" for name, photos in sets.items())
+    lines += ["", f"{os.cpu_count()} cores; {chosen.repeats} turns; {sizes}."]
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _with_faces(data: Path) -> list[Path]:
+    """List the photos in which a face is found."""
+    files = sorted(str(path) for path in data.rglob("*") if path.is_file())
+    found = [Path(p.path) for p in Classifier.default().stream(files) if p.faces and p.path]
+    if not found:
+        raise SystemExit(f"{data}: no photo with a face")
+    return found
+
+
+def _make(
+    folder: Path, sources: list[Path], count: int, megapixels: tuple[int, ...] | None
+) -> list[str]:
+    """Write JPEGs: of so many megapixels in turn, or portraits where None."""
+    folder.mkdir()
+    files = []
+    for number in range(count):
+        try:
+            picture = Image.fromarray(read(sources[number % len(sources)]))
+        except ImageError as error:
+            raise SystemExit(str(error)) from error
+        if megapixels is None:
+            factor = _PORTRAIT / max(picture.size)
+        else:
+            pixels = 1e6 * megapixels[number % len(megapixels)]
+            factor = math.sqrt(pixels / (picture.width * picture.height))
+        size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+        file = folder / f"{number:05}.jpg"
+        picture.resize(size, Image.Resampling.BICUBIC).save(file, quality=90)
+        files.append(str(file))
+    return files
+
+
+def _rows(name: str, photos: list[str], fer_python: str | None, repeats: int) -> list[str]:
+    folder = Path(photos[0]).parent
+    classifier = Classifier.default()
+    with ExitStack() as stack:
+        sides: dict[str, Callable[..., Any]] = {
+            "happysad": _timed(lambda: _library(photos, folder)),
+            "decoding alone": _timed(lambda: _decode(photos)),
+            "a loop": _timed(lambda: [classifier.predict(photo) for photo in photos]),
+        }
+        if fer_python:
+            side = _Side(fer_python, "fer photos", None, model=None, photos=photos)
+            sides["fer"] = stack.enter_context(side).ask
+        taken = _turns(sides, repeats)
+    lines = []
+    for side_name, answers in taken.items():
+        rate = median(len(photos) / answer["seconds"] for answer in answers)
+        pairs = zip(answers, taken["happysad"], strict=True)
+        ratios = [theirs["seconds"] / ours["seconds"] for theirs, ours in pairs]
+        span = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        ratio = "" if side_name == "happysad" else span
+        goal = _GOALS.get((name, side_name), "")
+        lines.append(f"| {name} | {side_name} | {rate:,.1f} | {ratio} | {goal} |")
+    return lines
+
+
+def _timed(work: Callable[[], object]) -> Callable[[int], dict[str, float]]:
+    def answer(_: int) -> dict[str, float]:
+        began = time.perf_counter()
+        work()
+        return {"seconds": time.perf_counter() - began}
+
+    return answer
+
+
+def _library(photos: list[str], folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+        summary = predict(photos, Path(out, "results"), sources=[str(folder)])
+    if summary.counts.total() != len(photos) or summary.counts["unreadable"]:
+        raise SystemExit(f"{folder}: {summary.counts} for {len(photos)} photos")
+
+
+def _decode(photos: list[str]) -> None:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for pixels in pool.map(lambda photo: cv2.imread(photo) is not None, photos):
+                assert pixels
+    finally:
+        cv2.setNumThreads(threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Is anything lost or done twice where `happysad predict --out` is killed again and again?
+
+    python benchmarks/library_kills.py PHOTOS --kills 20 --write FILE
+
+The photos in PHOTOS are predicted by a process that kill -9 hits at random moments and that is
+begun again by the same command, until it has been killed so often; the moments are spread so that
+all kills fall into one run. Then it may end. Rows out must equal files in, each once, and be those
+of a run that was never stopped; parts that were there after a kill must never be written again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from happysad.files import write_text
+from happysad.library.results import Results
+from happysad.library.tables import name_of
+
+
+def main() -> None:
+    """Run it, print and write the table; exits with 1 where anything was lost or done twice."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="a folder of photos")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--shard", type=int, default=20, help="photos a part")
+    parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills")
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    moments = np.random.default_rng(chosen.seed)
+    files = {str(path) for path in chosen.data.rglob("*") if path.is_file()}
+    lines = ["| what | seconds | parts done | written again |", "|---|---|---|---|"]
+    with tempfile.TemporaryDirectory() as folder:
+        whole, killed = Path(folder, "whole"), Path(folder, "killed")
+        seconds = _run(chosen.data, whole, chosen.shard)
+        lines.append(f"| never stopped | {seconds:.1f} | {len(_parts(whole))} | |")
+        first = _first_part(chosen.data, Path(folder, "first"), chosen.shard)
+        again, hits = 0, 0
+        before: dict[str, int] = {}
+        while hits < chosen.kills:
+            # On average half of what a start takes and half of an equal share of the work.
+            wait = moments.uniform(0, first + (seconds - first) / chosen.kills)
+            if _run(chosen.data, killed, chosen.shard, wait) < wait:
+                raise SystemExit("it ended before it was killed often enough: give more photos")
+            hits += 1
+            now = _parts(killed)
+            rewritten = sum(now.get(name) != at for name, at in before.items())
+            lines.append(f"| kill {hits} | {wait:.2f} | {len(now)} | {rewritten} |")
+            again, before = again + rewritten, now
+        seconds = _run(chosen.data, killed, chosen.shard)
+        now = _parts(killed)
+        again += sum(now.get(name) != at for name, at in before.items())
+        lines.append(f"| may end | {seconds:.1f} | {len(now)} | {again} |")
+        rows, expected = _rows(killed), _rows(whole)
+    paths = [name_of(row) for row in rows]
+    good = sorted(paths) == sorted(files) and rows == expected and not again
+    lines += [
+        "",
+        f"{'equal' if good else 'NOT EQUAL'}: {len(files):,} files, {len(rows):,} rows, "
+        f"{len(set(paths)):,} paths; rows {'are' if rows == expected else 'ARE NOT'} those of the "
+        f"run that was never stopped; {chosen.kills} kills.",
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+    sys.exit(not good)
+
+
+def _run(data: Path, out: Path, shard: int, wait: float | None = None) -> float:
+    """Predict, killed after `wait` seconds; gives the seconds that it took."""
+    began = time.perf_counter()
+    with _begin(data, out, shard) as process:
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.returncode not in (0, 1, -9):
+        raise SystemExit(f"it ended with {process.returncode}")
+    return time.perf_counter() - began
+
+
+def _first_part(data: Path, out: Path, shard: int) -> float:
+    """Give the seconds until a first part is there."""
+    began = time.perf_counter()
+    with _begin(data, out, shard) as process:
+        while process.poll() is None and not _parts(out):
+            time.sleep(0.01)
+        process.kill()
+    return time.perf_counter() - began
+
+
+def _begin(data: Path, out: Path, shard: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "happysad", "predict", str(data), "--out", str(out)]
+    return subprocess.Popen([*command, "--shard", str(shard)], stdout=subprocess.DEVNULL)
+
+
+def _parts(out: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in out.glob("photos/part-*")}
+
+
+def _rows(out: Path) -> list[dict[str, Any]]:
+    return list(Results.open(out).photos())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Does the memory of `happysad predict --out` grow with the number of photos?
+
+    python benchmarks/library_memory.py PHOTOS --counts 1000 10000 50000 --write FILE
+
+The photos in PHOTOS are given that many names (hard links where they can be, else copies), in
+folders of a thousand; then a process of its own predicts them all, and its peak memory is taken
+from the system (the largest resident set; Linux).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from happysad.files import write_text
+from happysad.library.results import Results
+
+_FOLDER = 1000
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="a folder of photos")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000, 50_000])
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    photos = sorted(path for path in chosen.data.rglob("*") if path.is_file())
+    rows, peaks = [], []
+    for count in chosen.counts:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            _name(photos, place / "photos", count)
+            peak, seconds = _peak(place)
+            done = sum(1 for _ in Results.open(place / "results").photos())
+        if done != count:
+            raise SystemExit(f"{done:,} rows for {count:,} photos")
+        peaks.append(peak)
+        rows.append(f"| {count:,} | {peak:,.0f} | {count / seconds:,.0f} |")
+    lines = ["| photos | peak memory, MB | photos/s |", "|---|---|---|", *rows, ""]
+    lines.append(
+        f"Largest over smallest: {max(peaks) / min(peaks):.3f} (goal: 1.10); "
+        f"{len(photos):,} files under other names; {os.cpu_count()} cores."
+    )
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _name(photos: list[Path], folder: Path, count: int) -> None:
+    """Give `count` names to the photos, as evenly as can be."""
+    first = []
+    folder.mkdir()
+    (folder.parent / "once").mkdir()
+    for number, photo in enumerate(photos):  # on the file system where links can be made
+        first.append(folder.parent / "once" / f"{number}{photo.suffix}")
+        shutil.copy(photo, first[-1])
+    for number in range(count):
+        part = folder / f"{number // _FOLDER:04}"
+        part.mkdir(exist_ok=True)
+        photo = first[number % len(first)]
+        name = part / f"{number:07}{photo.suffix}"
+        try:
+            name.hardlink_to(photo)
+        except OSError:  # a file may have so many names and no more
+            shutil.copy(photo, name)
+            first[number % len(first)] = name
+
+
+def _peak(place: Path) -> tuple[float, float]:
+    """Predict place/photos into place/results; gives megabytes and seconds."""
+    command = [sys.executable, "-m", "happysad", "predict", str(place / "photos")]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, "--out", str(place / "results")], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):  # 1: some of them cannot be read
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    return usage.ru_maxrss / 1024, time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
