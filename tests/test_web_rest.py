@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from starlette.testclient import TestClient
 from happysad import Classifier
 from happysad.classifier import SHIPPED
 from happysad.web.app import create_app
+from happysad.web.card import CardPicture
 from happysad.web.rest import name_of
 from happysad.web.serving import load
 from tests.classifiers import brightness_classifier
@@ -226,6 +228,17 @@ def test_a_request_ends_with_the_classifier_it_began_with(
     answer = bright.post("/v1/predict?faces=off")
     assert answer.status_code == 200
     assert answer.json()[0]["label"] == "happy"
+
+
+def test_the_card_has_its_pictures_and_gives_no_other_file(shipped: TestClient) -> None:
+    images = re.findall(r'<img src="(.*?)" alt="(.+?)" />', shipped.get("/v1/card").text)
+    assert [address for address, _ in images] == [f"/v1/card/{one}" for one in CardPicture]
+    for address, _ in images:
+        answer = shipped.get(address)
+        assert answer.headers["content-type"] == "image/png"
+        assert answer.content == SHIPPED.with_name(address.rpartition("/")[2]).read_bytes()
+    for other in ("face.onnx", "..%2Fassets%2Ffailures.png", "FAILURES.PNG", "%00"):
+        assert shipped.get(f"/v1/card/{other}").status_code in (404, 422)
 
 
 def test_the_card_is_html_without_scripts(bright: TestClient, shipped: TestClient) -> None:

@@ -109,10 +109,16 @@ def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Browser
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a server listens, started as happysad serve starts it."""
-    folder = tmp_path_factory.mktemp("served")
+    with serving(tmp_path_factory.mktemp("served")) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *options: str) -> Iterator[str]:
+    """Run a server as happysad serve does; gives the address that it prints."""
     command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
     with subprocess.Popen(
-        [*command, "--folder", "teach"],
+        [*command, "--folder", "teach", *options],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -99,11 +99,24 @@ def test_about_says_what_answers(seen: Seen) -> None:
     expect(seen.page.locator("#about-card table").first).to_be_visible()
 
 
+def test_the_card_shows_its_pictures(seen: Seen) -> None:
+    seen.open("#about")
+    pictures = seen.page.locator("#about-card img")
+    expect(pictures).to_have_count(2)
+    for one in pictures.all():
+        assert len(one.get_attribute("alt") or "") > 20
+    seen.page.wait_for_function(
+        "() => [...document.querySelectorAll('#about-card img')].every("
+        "(one) => one.naturalWidth > 300)"
+    )
+
+
 def test_a_card_never_becomes_a_script(seen: Seen) -> None:
     evil = (
         "<h1 onclick='x()'>A <b style='color:red'>card</b></h1>"
         "<script>document.title = 'x'</script>"
-        "<img src='http://elsewhere.invalid/x' onerror='x()'><a href='javascript:x()'>one</a>"
+        "<img src='http://elsewhere.invalid/x' onerror='x()'><img src='/v1/card/../model'>"
+        "<a href='javascript:x()'>one</a>"
         "<a href='https://example.org/'>two</a><form><input name='x'></form><svg><a>s</a></svg>"
     )
     page = seen.page

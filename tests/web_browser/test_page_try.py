@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.web_browser.conftest import Seen, until
@@ -47,6 +49,25 @@ def test_a_folder_that_is_dropped(seen: Seen, photos: Path) -> None:
     expect(page.locator("#try-bar")).to_be_hidden()
 
 
+def test_a_photo_that_no_browser_shows(seen: Seen, photos: Path, tmp_path: Path) -> None:
+    page = seen.page
+    for name in ('two, "twins".png', "one.png"):
+        Image.open(photos / name).save(tmp_path / f"{name[:3]}.tiff")
+    seen.open()
+    page.set_input_files("#choose", sorted(tmp_path.iterdir()))
+    answered(page, 2)
+    one, two = page.locator(".answer").all()
+    for photo, name in ((one, "one.tiff"), (two, "two.tiff")):
+        expect(photo.locator(".picture")).to_have_text(
+            f"No preview: this browser cannot show {name}"
+        )
+    expect(one.locator(".outcome")).to_contain_text(re.compile(r"(happy|sad|unsure).+%"))
+    two.get_by_text("2 faces, the largest first").click()
+    expect(two.locator(".each li")).to_have_count(2)
+    for face in two.locator(".each li").all():
+        expect(face).to_contain_text(re.compile(r"(happy|sad|unsure).+%"))
+
+
 def test_the_table_is_that_of_the_command_line(seen: Seen, photos: Path, tmp_path: Path) -> None:
     page = seen.page
     seen.open()
@@ -70,7 +91,7 @@ def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:
     page.get_by_role("button", name="Why? Face 2").click()
     heat = page.get_by_role("img", name="Heat map of face 2")
     expect(heat).to_be_visible()
-    page.wait_for_function("document.querySelector('.heat img').naturalWidth === 384")
+    page.wait_for_function("() => document.querySelector('.heat img').naturalWidth === 384")
     assert "Orange parts spoke for the answer" in page.locator(".heat").inner_text()
     assert any(url.endswith("/v1/explain?face=2") for url in seen.requests)
     page.get_by_role("button", name="Close the heat map").click()

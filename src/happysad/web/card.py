@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from functools import cache
+from pathlib import Path
 
 from markdown_it import MarkdownIt
 
 from happysad.classifier import SHIPPED
 from happysad.web.serving import InUse
 
-__all__ = ["card"]
+__all__ = ["CardPicture", "card", "picture"]
+
+
+class CardPicture(StrEnum):
+    """The pictures in the card of the classifier that ships."""
+
+    risk_coverage = "risk_coverage.png"
+    failures = "failures.png"
+
+
+def picture(which: CardPicture) -> Path:
+    """Give the file of one of its pictures."""
+    return SHIPPED.with_name(which.value)
 
 
 def card(in_use: InUse) -> str:
@@ -27,7 +41,12 @@ def _shipped() -> str:
 
 
 def _render(text: str) -> str:
-    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(text)
+    for part in (part for token in tokens for part in token.children or ()):
+        if part.type == "image":
+            part.attrs["src"] = f"/v1/card/{part.attrs['src']}"
+    return str(markdown.renderer.render(tokens, markdown.options, {}))
 
 
 def _own(in_use: InUse) -> str:

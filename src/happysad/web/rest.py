@@ -15,14 +15,20 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
 
 from happysad.classifier import Classifier, LooksAt
 from happysad.errors import ImageError, UsageError
 from happysad.images import decode
 from happysad.photos import Photo
 from happysad.predictions import Faces, Prediction
-from happysad.web.card import card
+from happysad.web.card import CardPicture, card, picture
 from happysad.web.rows import ERRORS, PICTURE, PICTURES, Alive, EachRow, ModelRow, PhotoRow
 from happysad.web.serving import InUse, Serving, serving
 
@@ -170,6 +176,23 @@ def model_row(in_use: InUse) -> dict[str, Any]:
 async def model_card(request: Request) -> HTMLResponse:
     """Give the classifier's card: what it is for, and how good it is."""
     return HTMLResponse(card(serving(request).in_use))
+
+
+@router.get(
+    "/v1/card/{name}",
+    response_class=FileResponse,
+    responses={
+        **ERRORS["get"],
+        200: {
+            "description": "The picture.",
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        422: ERRORS["post"][422],
+    },
+)
+async def card_picture(name: CardPicture) -> FileResponse:
+    """Give a picture of the card of the classifier that ships."""
+    return FileResponse(picture(name), media_type="image/png")
 
 
 @router.get("/healthz", response_model=Alive, responses=ERRORS["get"])

@@ -17,7 +17,7 @@ export function answerCard(file) {
   image.addEventListener("load", () => drawn(card));
   image.addEventListener("error", () => {
     image.remove();
-    boxes.before(h("p", { class: "soft" }, "No preview"));
+    boxes.before(h("p", { class: "soft blank" }, `No preview: this browser cannot show ${file.name}`));
   });
   const words = h("div", { class: "words" }, h("p", { class: "soft" }, "Waiting for its answer"));
   const title = h("h3", { id, class: "name", title: file.name }, file.name);

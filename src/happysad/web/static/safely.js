@@ -1,12 +1,15 @@
 // HTML that came from the server, made anew of what a text may hold and nothing else.
 
+// The only pictures: those of the card, from this server.
+const PICTURE = /^\/v1\/card\/\w+\.png$/;
+
 const TAGS = new Set(
   "p ul ol li strong em b i code pre blockquote hr br a table thead tbody tr th td".split(" "),
 );
 // The page has its own first heading.
 const HEADINGS = { H1: "h2", H2: "h3", H3: "h4", H4: "h5", H5: "h6", H6: "h6" };
 
-/** Give an HTML text as a fragment without scripts, styles, pictures or attributes. */
+/** Give an HTML text as a fragment without scripts, styles, attributes or others' pictures. */
 export function safely(html) {
   const fragment = document.createDocumentFragment();
   fragment.append(...children(new DOMParser().parseFromString(html, "text/html").body));
@@ -20,6 +23,7 @@ function copy(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return [];
   const name = node.localName;
   if (["script", "style", "template"].includes(name)) return [];
+  if (name === "img") return picture(node);
   const inside = children(node);
   const tag = HEADINGS[node.tagName] ?? (TAGS.has(name) ? name : null);
   if (!tag) return inside;
@@ -27,6 +31,15 @@ function copy(node) {
   made.append(...inside);
   if (tag === "a") link(made, node);
   return tag === "table" ? [scrolled(made)] : [made];
+}
+
+function picture(node) {
+  const address = node.getAttribute("src") ?? "";
+  if (!PICTURE.test(address)) return [];
+  const made = document.createElement("img");
+  made.alt = node.getAttribute("alt") ?? "";
+  made.src = address;
+  return [made];
 }
 
 function link(made, node) {
