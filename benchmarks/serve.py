@@ -56,10 +56,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "photo.jpg")
         file.write_bytes(photo)
-        with _server(folder) as address:
+        with server(folder) as address:
             lines = _compare(address, file, chosen)
         if chosen.memory[1]:
-            with _server(folder) as address:
+            with server(folder) as address:
                 lines += ["", _memory(address, file, *chosen.memory)]
     text = "\n".join(lines) + "\n"
     print(text, end="")
@@ -82,7 +82,7 @@ def _portrait() -> bytes:
 
 
 @contextlib.contextmanager
-def _server(folder: str) -> Iterator[str]:
+def server(folder: str) -> Iterator[str]:
     """A server in a process of its own; gives its address."""
     command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
     process = subprocess.Popen(

@@ -1,0 +1,155 @@
+"""How many frames a second does the page's Live view answer, and how late?
+
+    python benchmarks/live.py --write benchmarks/results/live.md
+
+A real `happysad serve` and Debian's Chromium, whose camera shows a drawn face that sways, 640x480,
+30 frames/s. A frame goes to the server when the one before it was answered. Its latency is the
+time from being taken from the camera's video to its answer, as on the page; the server's own time
+is what its answers say. Browser, camera and server share this machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+from serve import server
+
+from happysad.dataset import drawn
+from happysad.files import write_text
+
+_SIZE = (640, 480)
+# Notes each answer: when a frame was drawn from the video, and when its answer came.
+_LISTEN = """
+  window.measured = [];
+  let taken = 0;
+  const times = new WeakMap();
+  const brush = CanvasRenderingContext2D.prototype;
+  const { drawImage } = brush;
+  brush.drawImage = function (...given) {
+    if (given[0] instanceof HTMLVideoElement) taken = performance.now();
+    return drawImage.apply(this, given);
+  };
+  const { toBlob } = HTMLCanvasElement.prototype;
+  HTMLCanvasElement.prototype.toBlob = function (done, ...given) {
+    const at = taken;
+    return toBlob.call(this, (blob) => (times.set(blob, at), done(blob)), ...given);
+  };
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", ({ data }) => {
+        const { milliseconds, faces } = JSON.parse(data);
+        const now = performance.now();
+        measured.push({ now, whole: now - this.at, server: milliseconds, faces: faces.length });
+      });
+    }
+    send(frame) {
+      this.at = times.get(frame);
+      super.send(frame);
+    }
+  };
+"""
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=20.0, help="of a turn")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, server(folder) as address:
+        turns = _measure(address, Path(folder), chosen.turns, chosen.seconds)
+    text = _table(turns, chosen.seconds)
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _film(file: Path) -> Path:
+    """Write two seconds of a face that sways, as Motion JPEG without a container."""
+    face = drawn.face("happy", np.random.default_rng(9), 320)
+    with file.open("wb") as frames:
+        for number in range(60):
+            frame = np.full((_SIZE[1], _SIZE[0], 3), (150, 160, 170), np.uint8)
+            left = 140 + round(40 * np.sin(number / 30 * np.pi))
+            frame[80:400, left : left + 320] = face
+            frames.write(cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes())
+    return file
+
+
+def _measure(address: str, folder: Path, turns: int, seconds: float) -> list[list[dict[str, Any]]]:
+    """Give each turn's answers."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise SystemExit("there is no chromium (Debian: apt-get install chromium)")
+    arguments = [
+        "--no-sandbox",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={_film(folder / 'face.mjpeg')}",
+    ]
+    with (
+        sync_playwright() as playwright,
+        contextlib.closing(
+            playwright.chromium.launch(executable_path=chromium, args=arguments)
+        ) as browser,
+    ):
+        page = browser.new_page()
+        page.add_init_script(_LISTEN)
+        page.goto(address + "#live")
+        page.get_by_role("button", name="Start the camera").click()
+        page.wait_for_function("() => measured.length >= 60", timeout=120_000)  # warm by then
+        return [_turn(page, seconds) for _ in range(turns)]
+
+
+def _turn(page: Page, seconds: float) -> list[dict[str, Any]]:
+    page.evaluate("measured.length = 0")
+    page.wait_for_timeout(seconds * 1000)
+    answers: list[dict[str, Any]] = page.evaluate("measured")
+    return answers
+
+
+def _table(turns: list[list[dict[str, Any]]], seconds: float) -> str:
+    answers = [answer for turn in turns for answer in turn]
+    rates = [
+        (len(turn) - 1) / (turn[-1]["now"] - turn[0]["now"]) * 1000
+        for turn in turns
+        if len(turn) > 1
+    ]
+    lines = [
+        "| | median | p95 | goal |",
+        "|---|---|---|---|",
+        f"| frames/s (range over turns) | {np.median(rates):.1f} "
+        f"({min(rates):.1f} to {max(rates):.1f}) |  | 25 or more |",
+    ]
+    for name, words, goal in (
+        ("whole", "latency, ms", "under 80"),
+        ("server", "of it the server, ms", ""),
+    ):
+        p50, p95 = np.percentile([answer[name] for answer in answers], [50, 95])
+        lines.append(f"| {words} | {p50:.0f} | {p95:.0f} | {goal} |")
+    seen = sum(answer["faces"] == 1 for answer in answers)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"n = {len(answers):,} frames of {_SIZE[0]}x{_SIZE[1]} in {len(turns)} turns of "
+            f"{seconds:g} s; the one face was found in {seen:,}. The camera gives 30 a second. "
+            f"{os.cpu_count()} cores, shared by server and browser.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
