@@ -20,6 +20,7 @@ EXAMPLES = {
     "train": "happysad train photos --model classic --epochs 40",
     "evaluate": "happysad evaluate others --json",
     "predict": "happysad predict photos --out results",
+    "report": "happysad report results --sort-into sorted",
     "serve": "happysad serve",
     "video": "happysad video party.mp4 --csv party.csv --out party-drawn.mp4",
     "webcam": "happysad webcam --terminal",

@@ -562,6 +562,61 @@ def _predict_library(
     raise typer.Exit(1 if summary.counts[UNREADABLE] else 0)
 
 
+class By(StrEnum):
+    """How photos are put into folders."""
+
+    link = "link"
+    copy = "copy"
+    move = "move"
+
+
+@app.command()
+def report(
+    results: Annotated[
+        Path | None,
+        typer.Argument(metavar="RESULTS", help="What happysad predict --out wrote."),
+    ] = None,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Also put the photos into FOLDER/happy, sad, unsure, no_face."
+        ),
+    ] = None,
+    by: Annotated[
+        By, typer.Option(help="With --sort-into: symbolic links, copies, or the photos themselves.")
+    ] = By.link,
+    undo: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Undo what --sort-into FOLDER did."),
+    ] = None,
+) -> None:
+    """Make a page of the results of many photos; sort them into folders.
+
+    The page, report.html, has counts, the happiest, saddest and least sure photos, and a timeline.
+    Sorting overwrites nothing, and lists what it does for --undo first.
+    """
+    from happysad.library import sorting
+
+    if undo is not None:
+        if results is not None or sort_into is not None:
+            raise UsageError("--undo FOLDER stands alone: its lists know where each photo is from")
+        done = sorting.undo(undo, say=_say)
+        _say(f"{done.done:,} photos of {undo} are as they were")
+        raise typer.Exit(1 if done.failed else 0)
+    if results is None:
+        raise UsageError("report needs RESULTS, or --undo FOLDER")
+    _need("scale", "happysad report", "pyarrow", "jinja2")
+    from happysad.library.report import report as run_report
+    from happysad.library.results import Results
+
+    _say(f"report: {run_report(results)}")
+    if sort_into is not None:
+        done = sorting.sort(Results.open(results), sort_into, by.value, say=_say)
+        _say(f"{done.done:,} photos were put into {sort_into} ({by})")
+        _say(f"happysad report --undo {sort_into} undoes it")
+        raise typer.Exit(1 if done.failed else 0)
+
+
 def _list_on_standard_input() -> Iterable[bytes]:
     from happysad.images import kind
 

@@ -5,4 +5,6 @@
 - results.py: the results' folder: what it was made of, its lists of files, its parts.
 - looking.py: a glance at a file before it is predicted: whether it is one, when it was taken.
 - predicting.py: shard by shard, paths -> rows -> parts; goes on where it was stopped.
+- report.py: a page of the results.
+- sorting.py: photos into one folder an outcome, and back.
 """

@@ -1,0 +1,254 @@
+"""Sort photos into one folder an outcome, by links, copies or moves, and undo it.
+
+What will be done is written to sorted-N.csv in that folder before the first file is touched: an
+undo knows it, whatever interrupts. Nothing is ever overwritten, and the same call again goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from happysad.errors import LibraryError, UsageError
+from happysad.files import replacing
+from happysad.library.results import Results
+from happysad.library.tables import name_of
+
+__all__ = ["How", "Sorted", "sort", "undo"]
+
+How = Literal["link", "copy", "move"]
+
+_HEADER = ["how", "from", "to", "bytes", "modified"]
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What was done."""
+
+    done: int
+    """How many photos were sorted, or are as they were."""
+    failed: int
+    """How many could not be; each was told with its reason."""
+
+
+def sort(
+    results: Results,
+    folder: Path,
+    how: How = "link",
+    *,
+    say: Callable[[str], None] = lambda line: None,
+) -> Sorted:
+    """Put photos into `folder`/OUTCOME/…, below that as they lie below their source.
+
+    Photos that could not be read stay out; those that stand there already are left as they are.
+
+    Args:
+        results: of `happysad predict --out`.
+        folder: apart from the photos; made where there is none.
+        how: a symbolic link to the photo, a copy with its times, or the photo itself, moved.
+        say: is told, in a line each, what could not be done.
+
+    Raises:
+        UsageError: `folder` lies in a source's folder, or a source's in it.
+    """
+    inside = folder.resolve()
+    sources = [results.source(source) for source in results.made.sources if source != "-"]
+    roots = [Path(os.path.abspath(source)) for source in sources if source.is_dir()]  # noqa: PTH100
+    for root in [*roots, results.folder]:
+        whole = root.resolve()
+        if inside.is_relative_to(whole) or whole.is_relative_to(inside):
+            raise UsageError(f"{folder}: must lie apart from {root}")
+    number = 1 + max(map(_number, folder.glob("sorted-*.csv")), default=0)
+    done = failed = 0
+
+    def planned() -> Iterator[list[str]]:
+        nonlocal failed
+        for row in results.photos():
+            if row["label"] is None:
+                continue
+            source = Path(os.path.abspath(results.source(name_of(row))))  # noqa: PTH100
+            target = folder / row["label"] / _below(source, roots)
+            if _is_done(source, target, how):
+                continue
+            why = _obstacle(source, target, how)
+            if why:
+                failed += 1
+                say(f"{source}: {why}")
+                continue
+            status = source.stat()
+            yield [how, str(source), str(target.relative_to(folder))] + [
+                str(value) for value in (status.st_size, status.st_mtime_ns)
+            ]
+
+    file = folder / f"sorted-{number}.csv"
+    if not _write(file, planned()):
+        file.unlink()
+        return Sorted(0, failed)
+    for row in _read(file):
+        why = _put(Path(row["from"]), folder / row["to"], how)
+        if why:
+            failed += 1
+            say(f"{row['from']}: {why}")
+        else:
+            done += 1
+    return Sorted(done, failed)
+
+
+def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Sorted:
+    """Undo all that `sort` did in `folder`: links and copies go, what was moved goes back.
+
+    What was changed since stays and is told: another file in a link's place, a copy that is no
+    longer like its photo or whose photo is gone, a photo whose old place is taken. The lists keep
+    these; when nothing is left, the lists go, and the folders that became empty.
+
+    Raises:
+        UsageError: there is no list in `folder`.
+        LibraryError: a list is damaged.
+    """
+    lists = sorted(folder.glob("sorted-*.csv"), key=_number, reverse=True)
+    if not lists:
+        raise UsageError(f"{folder}: nothing to undo, there is no sorted-N.csv")
+    done = failed = 0
+    emptied: set[Path] = set()
+
+    def kept(file: Path) -> Iterator[list[str]]:
+        nonlocal done, failed
+        for row in _read(file):
+            source, target = Path(row["from"]), folder / row["to"]
+            why = _take_back(row, source, target)
+            if why:
+                failed += 1
+                say(f"{target}: {why}")
+                yield [row[name] for name in _HEADER]
+            else:
+                done += 1
+                emptied.update(set(target.parents) - set(folder.parents) - {folder})
+
+    for file in lists:
+        if not _write(file, kept(file)):
+            file.unlink()
+    for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
+        if below.is_dir() and not any(below.iterdir()):
+            below.rmdir()
+    return Sorted(done, failed)
+
+
+def _below(source: Path, roots: list[Path]) -> Path:
+    """Give a photo's place below its outcome's folder; no two photos have the same."""
+    within = [root for root in roots if source.is_relative_to(root)]
+    if not within:
+        return source.relative_to(source.anchor)
+    root = max(within, key=lambda one: len(one.parts))
+    below = source.relative_to(root)
+    if len(roots) == 1:
+        return below
+    return Path(f"{1 + roots.index(root)}-{root.name}", below)
+
+
+def _there(file: Path) -> bool:
+    return file.is_symlink() or file.exists()
+
+
+def _is_done(source: Path, target: Path, how: How) -> bool:
+    """Tell whether an earlier call has put a photo there already."""
+    if how == "move":
+        return _there(target) and not _there(source)
+    if how == "link":
+        return target.is_symlink() and target.readlink() == source
+    if not target.is_file() or target.is_symlink() or not source.is_file():
+        return False
+    return _stamp(target) == _stamp(source)
+
+
+def _obstacle(source: Path, target: Path, how: How) -> str:
+    if not source.is_file():
+        return "is no file on this machine, or no longer"
+    if how == "move" and source.is_symlink():
+        return "is a link, which might lead nowhere from another folder"
+    return f"{target} is there already" if _there(target) else ""
+
+
+def _put(source: Path, target: Path, how: How) -> str:
+    """Link, copy or move; gives the reason where it could not be done, else ""."""
+    try:
+        if why := _obstacle(source, target, how):
+            return why
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if how == "link":
+            target.symlink_to(source)
+        elif how == "copy":
+            with replacing(target) as temporary:
+                shutil.copy2(source, temporary)
+        else:
+            shutil.move(source, target)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
+def _take_back(row: dict[str, str], source: Path, target: Path) -> str:
+    """Undo one row; gives the reason where it could not be done, else ""."""
+    try:
+        if row["how"] == "move":
+            if not _there(target):
+                return "" if _there(source) else "is gone, and so is the photo it was"
+            if _there(source):
+                return f"stays, since {source} is there again"
+            source.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(target, source)
+            return ""
+        if not _there(target):
+            return ""  # it was never put there, or is gone already
+        if row["how"] == "link":
+            if not target.is_symlink() or target.readlink() != source:
+                return "stays, since it is no longer the link that was put there"
+        elif not source.is_file():
+            return f"stays, since {source} is gone"
+        elif _stamp(target) != (int(row["bytes"]), int(row["modified"])):
+            return "stays, since it was changed"
+        target.unlink()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _number(file: Path) -> int:
+    digits = file.stem.removeprefix("sorted-")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _write(file: Path, rows: Iterator[list[str]]) -> int:
+    """Write a list, whole or not at all; gives how many rows it has."""
+    count = 0
+    with replacing(file) as temporary:
+        text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+        with temporary.open("w", **text) as opened:
+            writer = csv.writer(opened, lineterminator="\n")
+            writer.writerow(_HEADER)
+            for row in rows:
+                writer.writerow(row)
+                count += 1
+            opened.flush()
+            os.fsync(opened.fileno())
+    return count
+
+
+def _read(file: Path) -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
+        rows = csv.DictReader(opened)
+        if rows.fieldnames != _HEADER:
+            raise LibraryError(f"{file}: not a list of sorted photos ({','.join(_HEADER)})")
+        for row in rows:
+            if None in row or None in row.values():
+                raise LibraryError(f"{file}: line {rows.line_num} is damaged")
+            yield row

@@ -1,0 +1,172 @@
+"""Sorting loses and overwrites nothing, and every way of it can be undone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from happysad.errors import LibraryError, UsageError
+from happysad.library.listing import expand
+from happysad.library.predicting import predict
+from happysad.library.results import Results
+from happysad.library.sorting import How, sort, undo
+from tests.classifiers import brightness_classifier
+from tests.pictures import photo, save
+
+WAYS = cast("list[How]", ["link", "copy", "move"])
+ODD = os.fsdecode(b"\xff,\n.png")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Dark ones are happy, bright ones sad; two have the same name."""
+    folder = tmp_path / "photos"
+    for number, name in enumerate(["a.png", "below/a.png", ODD, "b.png"]):
+        save(folder / name, photo(number, 8, 8) // 4 + 190 * (number % 2), "png")
+    (folder / "bad.png").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def results(photos: Path, tmp_path: Path) -> Results:
+    model = brightness_classifier(tmp_path / "model.onnx")
+    out = tmp_path / "out"
+    predict(expand(str(photos)), out, sources=[str(photos)], model=model, format="jsonl")
+    return Results.open(out)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file with its content; links are told by where they lead."""
+    return {
+        str(file.relative_to(folder)): os.fsencode(file.readlink())
+        if file.is_symlink()
+        else file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_symlink() or file.is_file()
+    }
+
+
+PLACES = {"happy/a.png", f"happy/{ODD}", "sad/below/a.png", "sad/b.png"}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_it_sorts_and_undoes(how: How, photos: Path, results: Results, tmp_path: Path) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    done = sort(results, into, how)
+    assert (done.done, done.failed) == (4, 0)
+    placed = tree(into)
+    assert set(placed) == {*PLACES, "sorted-1.csv"}
+    for place in PLACES:
+        name = place.partition("/")[2]
+        assert (into / place).read_bytes() == before[name]
+        assert (into / place).is_symlink() == (how == "link")
+        assert (photos / name).exists() == (how != "move")
+    assert sort(results, into, how).done == 0  # again: there is nothing left to do
+    assert tree(into) == placed
+    done = undo(into)
+    assert (done.done, done.failed) == (4, 0)
+    assert tree(photos) == before
+    assert list(into.iterdir()) == []
+    with pytest.raises(UsageError, match="nothing to undo"):
+        undo(into)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_nothing_is_overwritten(how: How, photos: Path, results: Results, tmp_path: Path) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    (into / "sad").mkdir(parents=True)
+    (into / "sad" / "b.png").write_text("mine")
+    said: list[str] = []
+    done = sort(results, into, how, say=said.append)
+    assert (done.done, done.failed) == (3, 1)
+    assert said == [f"{photos / 'b.png'}: {into / 'sad' / 'b.png'} is there already"]
+    assert (photos / "b.png").read_bytes() == before["b.png"]
+    undo(into)
+    assert tree(into) == {"sad/b.png": b"mine"}
+    assert tree(photos) == before
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_killed_in_the_middle_it_goes_on_and_is_undone(
+    how: How, photos: Path, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    calls = []
+
+    def dies(real: object) -> object:
+        def call(*given: object, **named: object) -> object:
+            calls.append(given)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return real(*given, **named)  # type: ignore[operator]
+
+        return call
+
+    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copy2"), "move": (shutil, "move")}
+    with monkeypatch.context() as patch:
+        owner, name = place[how]
+        patch.setattr(owner, name, dies(getattr(owner, name)))
+        with pytest.raises(KeyboardInterrupt):
+            sort(results, into, how)
+    assert len(set(tree(into)) - {"sorted-1.csv"}) == 2
+    assert sort(results, into, how).done == 2
+    assert set(tree(into)) == {*PLACES, "sorted-1.csv", "sorted-2.csv"}
+    assert undo(into).failed == 0
+    assert tree(photos) == before
+    assert list(into.iterdir()) == []
+
+
+def test_what_was_changed_since_stays(photos: Path, results: Results, tmp_path: Path) -> None:
+    said: list[str] = []
+    into = tmp_path / "copies"
+    sort(results, into, "copy")
+    (into / "happy" / "a.png").write_text("drawn on")
+    (photos / "b.png").unlink()  # the copy is the last one
+    assert undo(into, say=said.append).failed == 2
+    assert set(tree(into)) == {"happy/a.png", "sad/b.png", "sorted-1.csv"}
+    assert sorted(line.partition(": ")[2] for line in said) == [
+        f"stays, since {photos / 'b.png'} is gone",
+        "stays, since it was changed",
+    ]
+    assert undo(into).failed == 2  # the list keeps them
+
+    into = tmp_path / "moved"
+    sort(results, into, "move")
+    (photos / "a.png").write_text("a new one")
+    assert undo(into).failed == 1
+    assert (photos / "a.png").read_text() == "a new one"
+    assert set(tree(into)) == {"happy/a.png", "sorted-1.csv"}
+
+    into = tmp_path / "links"
+    sort(results, into)
+    (into / "sad" / "below" / "a.png").unlink()
+    (into / "sad" / "below" / "a.png").write_text("mine")
+    assert undo(into).failed == 1
+    assert (into / "sad" / "below" / "a.png").read_text() == "mine"
+
+
+def test_the_folder_must_lie_apart(photos: Path, results: Results, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    for folder in (photos / "sorted", tmp_path, results.folder / "sorted"):
+        with pytest.raises(UsageError, match="must lie apart"):
+            sort(results, folder)
+    assert tree(tmp_path) == before
+
+
+def test_a_list_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sorted-1.csv").write_text("from,to\n/etc/passwd,x\n")
+    with pytest.raises(LibraryError, match="not a list of sorted photos"):
+        undo(tmp_path)
+    assert (tmp_path / "sorted-1.csv").exists()
+
+
+def test_links_are_not_moved(photos: Path, results: Results, tmp_path: Path) -> None:
+    (photos / "b.png").unlink()
+    (photos / "b.png").symlink_to("a.png")
+    done = sort(results, tmp_path / "sorted", "move")
+    assert (done.done, done.failed) == (3, 1)
+    assert (photos / "b.png").is_symlink()
