@@ -531,6 +531,7 @@ def _predict_library(
 ) -> None:
     if format_ == "parquet":
         _need("scale", "happysad predict --out", "pyarrow")
+    from happysad.library import remote
     from happysad.library.listing import expand, lines
     from happysad.library.predicting import SHARD
     from happysad.library.predicting import predict as run_predict
@@ -539,7 +540,10 @@ def _predict_library(
     def files() -> Iterator[str]:
         for source in sources:
             for path in lines(_list_on_standard_input()) if source == "-" else [source]:
-                yield from expand(path, ordered=False, without=out)
+                if remote.is_remote(path):
+                    yield from remote.expand(path)
+                else:
+                    yield from expand(path, ordered=False, without=out)
 
     try:
         summary = run_predict(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from happysad.errors import HappysadError
+from happysad.library.remote import fetch, is_remote
+
 __all__ = ["Look", "look", "taken_of"]
 
 # EXIF stands in the first 64 KiB of a JPEG, nearly always at its very beginning.
@@ -24,10 +27,21 @@ class Look:
     """EXIF's DateTimeOriginal: the camera's local time."""
     error: str | None = None
     """Why it cannot be a photo: a line that begins with its path."""
+    data: bytes | None = None
+    """The whole file, where it lies elsewhere; None for one on this machine."""
 
 
 def look(path: str) -> Look:
-    """Look at what has this path; a pipe or a device, which might never end, is not opened."""
+    """Look at what has this path; a pipe or a device, which might never end, is not opened.
+
+    What lies elsewhere (s3://…) is fetched.
+    """
+    if is_remote(path):
+        try:
+            data = fetch(path)
+        except HappysadError as error:
+            return Look(error=str(error))
+        return Look(taken=taken_of(data[:_HEAD]), data=data)
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
         if stat.S_ISDIR(mode):

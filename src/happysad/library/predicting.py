@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from happysad.classifier import SHIPPED, Classifier
 from happysad.errors import HappysadError, LibraryError
 from happysad.library import tables
 from happysad.library.looking import Look, look
+from happysad.library.remote import fetch, is_remote
 from happysad.library.results import UNREADABLE, Made, Results, Shard
 from happysad.predictions import Prediction
 from happysad.progress import bar
@@ -30,8 +31,9 @@ __all__ = ["SHARD", "Summary", "predict", "predict_shard"]
 #: How many photos a part has: a kill costs at most the work on so many.
 SHARD = 1000
 
-# So many files are looked at before the classifier wants them.
-_AHEAD = 128
+# So many files are looked at, or fetched, before the classifier wants them, by so many threads for
+# each core: they mostly wait.
+_AHEAD, _THREADS = 64, 4
 
 
 @dataclass(frozen=True)
@@ -182,25 +184,26 @@ def _answers(
     """Answer each path in order, with what was seen of its file; whatever happens, each once."""
     waiting: deque[tuple[str, Look]] = deque()
 
-    def good(looks: Iterator[tuple[str, Look]]) -> Iterator[str]:
+    def good(looks: Iterator[tuple[str, Look]]) -> Iterator[str | bytes]:
         for path, seen in looks:
-            waiting.append((path, seen))
+            waiting.append((path, replace(seen, data=None)))  # so that it is not kept
             if seen.error is None:
-                yield path
+                yield path if seen.data is None else seen.data
 
     def failed() -> Iterator[tuple[Prediction, Look]]:
         while waiting and waiting[0][1].error is not None:
             path, seen = waiting.popleft()
             yield Prediction(path=path, error=seen.error), seen
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(_THREADS * (os.cpu_count() or 1)) as pool:
         looks = _ahead(pool, paths)
         answers = classifier.stream(good(looks), faces=faces, unsure=unsure)
         with closing(answers):  # type: ignore[type-var]
             try:
                 for answer in answers:
                     yield from failed()
-                    yield answer, waiting.popleft()[1]
+                    path, seen = waiting.popleft()
+                    yield (answer if answer.path == path else _named(answer, path)), seen
             except HappysadError:
                 raise
             except Exception:  # a fault that one photo brings out must not cost the others
@@ -222,11 +225,19 @@ def _ahead(pool: ThreadPoolExecutor, paths: Iterable[str]) -> Iterator[tuple[str
         yield path, future.result()
 
 
+def _named(answer: Prediction, path: str) -> Prediction:
+    """Give an answer on a file's bytes the path that these came from."""
+    error = answer.error and f"{path}: {answer.error.partition(': ')[2] or answer.error}"
+    return replace(answer, path=path, error=error)
+
+
 def _alone(classifier: Classifier, path: str, seen: Look, faces: bool, unsure: bool) -> Prediction:
     if seen.error is not None:
         return Prediction(path=path, error=seen.error)
     try:
-        return classifier.predict(path, faces=faces, unsure=unsure)
+        source = fetch(path) if is_remote(path) else path
+        answer = classifier.predict(source, faces=faces, unsure=unsure)
+        return replace(answer, path=path)
     except HappysadError as error:
         return Prediction(path=path, error=str(error))
     except Exception as error:

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from happysad.errors import ImageError
+from happysad.errors import HappysadError
 from happysad.images import read
+from happysad.library.remote import fetch, is_remote
 from happysad.library.results import UNREADABLE, Results
 from happysad.library.tables import name_of
 from happysad.pages import thumbnail, write_page
@@ -100,8 +101,10 @@ def _photos(results: Results, rows: Iterable[dict[str, Any]]) -> Iterator[dict[s
     for row in rows:
         shown: dict[str, Any] = {"path": row["path"], "label": row["label"], "p": row["p_sad"]}
         try:
-            shown["picture"] = thumbnail(read(results.source(name_of(row))))
-        except ImageError as error:
+            name = name_of(row)
+            source = fetch(name) if is_remote(name) else results.source(name)
+            shown["picture"] = thumbnail(read(source))
+        except HappysadError as error:
             shown["missing"] = str(error).rpartition(": ")[2]
         yield shown
 

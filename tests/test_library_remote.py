@@ -1,0 +1,111 @@
+"""Photos that lie elsewhere. The servers' tests need what the extra "cloud" brings, and moto."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from happysad.errors import MissingExtraError, UsageError
+from happysad.library import remote
+from happysad.library.predicting import predict
+from happysad.library.results import Results
+from tests.classifiers import brightness_classifier
+from tests.pictures import encoded, photo
+
+pytest.importorskip("fsspec", reason="reading elsewhere needs fsspec")
+
+FILES = {
+    "a.png": encoded(photo(0, 8, 8)),
+    "below/b.png": encoded(photo(1, 8, 8)),
+    "below/bad.png": b"no picture",
+}
+HIDDEN = {".hidden.png": b"", ".git/x.png": b""}
+
+
+def check(root: str, missing: str, tmp_path: Path) -> None:
+    """Predict all below an address, and one that is not there."""
+    names = [*remote.expand(f"{root}/"), missing]
+    assert sorted(names) == sorted([*(f"{root}/{name}" for name in FILES), missing])
+    model = brightness_classifier(tmp_path / "m.onnx")
+    predict(names, tmp_path / "out", sources=[root], model=model, format="jsonl")
+    rows = {row["path"]: row for row in Results.open(tmp_path / "out").photos()}
+    assert set(rows) == set(names)
+    assert [rows[f"{root}/{name}"]["error"] for name in list(FILES)[:2]] == [None, None]
+    assert rows[f"{root}/below/bad.png"]["error"].startswith(f"{root}/below/bad.png: not an image")
+    assert rows[missing]["error"].startswith(f"{missing}: ")
+
+
+def test_any_protocol_of_fsspec(tmp_path: Path) -> None:
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    for name, data in {**FILES, **HIDDEN}.items():
+        system.pipe_file(f"/photos/{name}", data)
+    check("memory:///photos", "memory:///photos/none.png", tmp_path)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """A plain HTTP server of this machine's, with the files."""
+    for name, data in {**FILES, **HIDDEN}.items():
+        file = tmp_path / "web" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    handler = partial(Quiet, directory=str(tmp_path / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_web_server(web: str, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="http:// needs aiohttp (extra cloud)")
+    check(web, f"{web}/none.png", tmp_path)
+
+
+def test_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("s3fs", reason="s3:// needs s3fs (extra cloud)")
+    server = pytest.importorskip("moto.server", reason="a bucket of this machine's needs moto")
+    import fsspec
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    moto = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        system = fsspec.filesystem("s3", skip_instance_cache=True)
+        system.mkdir("bucket")
+        for name, data in {**FILES, **HIDDEN}.items():
+            system.pipe_file(f"bucket/photos/{name}", data)
+        check("s3://bucket/photos", "s3://bucket/photos/none.png", tmp_path)
+    finally:
+        moto.stop()
+
+
+def test_what_is_not_known_or_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="nothing://x: "):
+        list(remote.expand("nothing://x"))
+
+    import fsspec.core
+
+    def missing(address: str) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    with pytest.raises(MissingExtraError, match=r"s3:// needs an extra: .*happysad\[cloud\]"):
+        remote.fetch("s3://bucket/a.png")
