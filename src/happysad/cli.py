@@ -402,7 +402,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Photos, folders, globs; - for standard input: a photo, or paths, one a line.",
+            help="Photos, folders, globs; - for standard input: a photo, or paths, one a line; "
+            "with --out also s3://…, gs://…, https://…",
         ),
     ],
     model: Model = None,
