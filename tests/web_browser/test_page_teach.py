@@ -129,7 +129,7 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     page.get_by_role("button", name="Train").click()
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     expect(status).to_have_text(re.compile(r"Training: ([2-9]|\d\d) of 30 epochs"), timeout=300_000)
-    left_out = f"No face was found in 2 of {2 * EACH} photos"
+    left_out = re.compile(r"No face was found in 2 of \d+ photos")
     expect(page.locator("#job-status + ul")).to_contain_text(left_out)
     before = points(page)
     page.reload()
@@ -141,7 +141,7 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     page.get_by_text("The curves as numbers").click()
     assert page.locator("#job-table tbody tr").count() >= 2
 
-    expect(page.locator("#chart-accuracy svg")).to_be_visible()
+    expect(page.locator("#chart-accuracy svg.chart")).to_be_visible()
 
     run = page.locator("#runs .runs > li").last
     expect(run).to_contain_text(left_out)

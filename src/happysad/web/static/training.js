@@ -108,7 +108,7 @@ function show(job, running) {
   // Those of a finished training stand with its run.
   const said = job && job.state !== "done" ? job.notes : [];
   notes.hidden = !said.length;
-  notes.replaceChildren(...sentences(said));
+  notes.replaceChildren(...said.map((words) => h("li", {}, words)));
   if (!job) return;
   const progress = at("job-progress");
   progress.hidden = !running;
@@ -139,8 +139,6 @@ function inWords({ state, epoch, epochs, error }) {
     stopped: "Stopped. Nothing was kept of it.",
   }[state];
 }
-
-const sentences = (said) => said.map((words) => h("li", {}, words));
 
 function runs({ runs: all, in_use: used, own }) {
   const words = all.length
@@ -182,7 +180,7 @@ function one(run, used) {
       h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null),
       h("p", {}, h("b", {}, right), " balanced accuracy", tested),
       few,
-      run.notes.length ? h("ul", { class: "plain soft small" }, sentences(run.notes)) : null,
+      run.notes.map((words) => h("p", { class: "soft small" }, words)),
     ),
     h(
       "div",
