@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -240,9 +240,16 @@ class Classifier:
 
         iterator = iter(sources)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            while batch := list(islice(iterator, _BATCH)):
-                names = [_name(source) for source in batch]
-                prepared = list(pool.map(prepare, batch))
+
+            def begin() -> list[tuple[str | None, Future[_Prepared | str]]]:
+                batch = islice(iterator, _BATCH)
+                return [(_name(source), pool.submit(prepare, source)) for source in batch]
+
+            begun = begin()
+            while begun:
+                # The next ones are begun before these go through the network.
+                names, prepared = [n for n, _ in begun], [one.result() for _, one in begun]
+                begun = begin()
                 good = [one for one in prepared if not isinstance(one, str)]
                 answers = iter(self._answer(good, unsure))
                 for name, one in zip(names, prepared, strict=True):
