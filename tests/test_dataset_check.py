@@ -252,6 +252,7 @@ def test_nothing_is_written_in_the_data_folder(tmp_path: Path, out: str) -> None
         ({"fractions": (float("nan"), 0.5, 0.5)}, "above 0"),
         ({"radius": -2}, "radius must be from 0 to 16"),
         ({"radius": 64}, "radius must be from 0 to 16"),
+        ({"radius": -1}, "give --groups"),
     ],
 )
 def test_settings_check_themselves(options: dict[str, object], words: str) -> None:

@@ -177,7 +177,10 @@ def check(
     ] = (0.7, 0.2, 0.1),
     radius: Annotated[
         int,
-        typer.Option(help="Near-duplicates differ in at most so many of a hash's 64 bits."),
+        typer.Option(
+            help="Near-duplicates differ in at most so many of a hash's 64 bits; "
+            "-1: as --groups says alone."
+        ),
     ] = 6,
     quality: Annotated[
         bool, typer.Option(help="Look for blurry, dark, light and empty photos.")

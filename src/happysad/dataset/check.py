@@ -206,6 +206,8 @@ class CheckSettings:
             )
         if not -1 <= self.radius <= 16:
             raise UsageError(f"radius must be from 0 to 16 bits, or -1, not {self.radius}")
+        if self.radius < 0 and self.groups is None:
+            raise UsageError("radius -1 leaves it to groups to keep photos together; give --groups")
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,10 @@ class TrainConfig:
         (0.7, 0.2, 0.1), "The shares of train, val and test."
     )
     radius: int = _setting(
-        6, "Near-duplicates differ in at most so many of a hash's 64 bits.", low=-1, high=32
+        6,
+        "Near-duplicates differ in at most so many of a hash's 64 bits; -1: as --groups says alone.",
+        low=-1,
+        high=16,
     )
     size: int = _setting(
         0, f"The input's side, {_SIZES[0]} to {_SIZES[1]}; 0: by model and photos.", low=0
