@@ -299,7 +299,7 @@ def train(
     not given is the model's own; config.toml in the run says all of them.
     """
     _need("train", "happysad train", "keras", "pandas", "sklearn", "cleanvision", "matplotlib")
-    from happysad.training import fit
+    from happysad.training import distributed, fit
     from happysad.training.config import load
 
     given = {name: value for name, value in settings.items() if value is not None}
@@ -318,6 +318,10 @@ def train(
             check_out=_check_folder(data, check_folder),
             groups=groups,
         )
+    process = distributed.this()
+    if process is not None and not process.leads:
+        _say(f"process {process.index} is done; process 0 has the run")
+        return
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     _say()
     _print_scores(metrics["test"], metrics["baselines"])

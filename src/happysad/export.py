@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -97,13 +101,33 @@ def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) 
     expected = _answers(model, samples)
     with replacing(file) as temporary:
         with _quietly(file):
-            model.export(temporary, format="onnx", verbose=False, opset_version=_OPSET)
+            _write_onnx(model, temporary)
         graph = onnx.load(temporary)
         _tidy(graph, sorted(expected))
         onnx.helper.set_model_props(graph, {METADATA_KEY: details.to_json()})
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
         return _compare(file, expected, Classifier.load(temporary).run(_by_name(samples)))
+
+
+def _write_onnx(model: keras.Model, file: Path) -> None:
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        model.export(file, format="onnx", verbose=False, opset_version=_OPSET)
+        return
+    # tf2onnx reads TensorFlow's graphs alone, and a process has one backend.
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder, "model.keras")
+        model.save(saved)
+        subprocess.run(  # noqa: S603 - our own code on our own file
+            [sys.executable, "-m", "happysad.export", saved, file],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
 
 
 def to_h5(model: keras.Model, file: Path, samples: Samples) -> float:
@@ -255,3 +279,20 @@ def _validation_photos(run: Path, details: Details) -> Samples:
         return np.stack([fit(read(file), size, channels) for file in files])
     inputs = [both(photo, find(photo), size, channels) for photo in map(read, files)]
     return {name: np.stack([one[name] for one in inputs]) for name in inputs[0]}
+
+
+def _main(model_file: Path, file: Path) -> None:
+    """Write what `_write_onnx` saved."""
+    from happysad.training.backend import quiet
+
+    quiet()
+    import keras
+
+    model = keras.saving.load_model(model_file, compile=False)
+    inputs = {one.name: np.zeros((1, *one.shape[1:]), one.dtype) for one in model.inputs}
+    model(inputs if len(inputs) > 1 else inputs["image"])  # Keras asks for it before an export
+    _write_onnx(model, file)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -19,6 +19,8 @@ def quiet() -> None:
     with without_native_stderr():
         keras = importlib.import_module("keras")
         keras.ops.zeros(1)  # the first operation looks for a GPU, and says so
+        with contextlib.suppress(ModuleNotFoundError):  # Keras takes it for some, on JAX too
+            importlib.import_module("tensorflow")
 
 
 def deterministic(seed: int) -> None:
@@ -28,7 +30,8 @@ def deterministic(seed: int) -> None:
     """
     import keras
 
-    keras.utils.set_random_seed(seed)
+    with without_native_stderr():  # on JAX, this is TensorFlow's first operation
+        keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

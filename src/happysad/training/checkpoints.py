@@ -22,7 +22,17 @@ from happysad.files import replacing
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["State", "best", "latest", "prune", "read_state", "restore", "save", "weights_hash"]
+__all__ = [
+    "State",
+    "best",
+    "digest",
+    "latest",
+    "prune",
+    "read_state",
+    "restore",
+    "save",
+    "weights_hash",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +113,11 @@ def restore(file: Path, model: keras.Model, *, optimizer: bool) -> None:
         _assign(file, stored, "model", model.variables)
         if optimizer:
             _assign(file, stored, "optimizer", model.optimizer.variables)
+
+
+def digest(file: Path) -> str:
+    """Give the SHA-256 of a checkpoint; the same network and state give the same."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def weights_hash(model: keras.Model) -> str:

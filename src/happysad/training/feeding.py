@@ -3,9 +3,15 @@
 Nothing here remembers where it stands: the order and every change follow from the seed, the epoch
 and the photo's number alone. So a resumed training sees what an unbroken one would have seen, and
 it does not matter in which thread or how early Keras asks for a batch.
+
+Where several processes train together, each gives its part of every batch. Batches must then divide
+by the devices: in training the few photos left over sit out an epoch, other ones in each; in
+validation no photo may be missing, so padding is added that counts for nothing.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,12 +20,27 @@ from numpy.typing import NDArray
 from happysad.images import Pixels
 from happysad.training.augment import DRAWS, augment
 from happysad.training.config import TrainConfig
+from happysad.training.distributed import Share
 
-__all__ = ["Feed"]
+__all__ = ["Accuracy", "Feed"]
+
+#: The label of padding.
+_PADDING = -1
+
+
+class Accuracy(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
+    """The share of right answers, whatever the photos' weights; padding is passed over."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch."""
+        super().update_state(y_true, y_pred, keras.ops.cast(y_true != _PADDING, "float32"))
 
 
 class Feed(keras.utils.PyDataset):  # type: ignore[misc]
-    """Gives batches (images, labels): uint8 (b, size, size, channels) and float32 (b, k)."""
+    """Gives batches (images, labels): uint8 (b, size, size, channels) and float32 (b, k).
+
+    Validation shared by several processes has float32 weights (b,) too, 0 for padding.
+    """
 
     def __init__(
         self,
@@ -28,6 +49,7 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         config: TrainConfig,
         *,
         training: bool,
+        share: Share | None = None,
     ) -> None:
         """Feed photos.
 
@@ -36,12 +58,14 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
             labels: what is to be learned of each, shape (n, k): for two classes 0 or 1, k = 1.
             config: batch size, seed and augmentation.
             training: shuffled and augmented; False gives the photos as and where they are.
+            share: this process's part of each batch; None is all of it.
         """
         super().__init__()
         self.images = images
         self.labels = labels
         self.config = config
         self.training = training
+        self.share = share
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
@@ -56,17 +80,37 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
             rng = np.random.default_rng((self.config.seed, epoch))
             self.order = rng.permutation(self.order)
             self.draws = rng.random((len(self.images), DRAWS), dtype=np.float32)
+        if self.share is not None:
+            left_over = len(self.images) % self.share.devices
+            if self.training:
+                self.order = self.order[: len(self.images) - left_over]
+            elif left_over:
+                self.order = np.pad(
+                    self.order, (0, self.share.devices - left_over), constant_values=_PADDING
+                )
 
     def __len__(self) -> int:
         """Count the batches of an epoch; the last may be smaller."""
-        return -(-len(self.images) // self.config.batch_size)
+        return -(-len(self.order) // self.config.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Pixels, NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
         """Give one batch of the current epoch."""
         start = index * self.config.batch_size
         chosen = self.order[start : start + self.config.batch_size]
+        if self.share is not None:
+            chosen = np.split(chosen, self.share.count)[self.share.index]
         batch = self.images[chosen]
         if self.training and self.config.augment:
             for place, number in enumerate(chosen):
                 batch[place] = augment(batch[place], self.draws[number], self.config)
-        return batch, self.labels[chosen]
+        labels = self.labels[chosen]
+        if self.share is None or self.training:
+            return batch, labels
+        photo = chosen != _PADDING
+        # Keras divides by the number of rows, padding too.
+        weight = len(self.order) / len(self.images)
+        return (
+            batch,
+            np.where(photo[:, None], labels, np.float32(_PADDING)),
+            np.where(photo, np.float32(weight), np.float32(0)),
+        )

@@ -20,7 +20,7 @@ from happysad.dataset.manifest import Manifest
 from happysad.errors import RunError, UsageError
 from happysad.files import replacing, write_text
 from happysad.models import TRANSFER, build
-from happysad.training import checkpoints
+from happysad.training import checkpoints, distributed
 from happysad.training.backend import deterministic, quiet
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load_run, to_toml
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from happysad.dataset.arrays import Arrays
     from happysad.export import Samples
+    from happysad.training.distributed import Process
+    from happysad.training.feeding import Feed
 
 __all__ = ["resume", "train"]
 
@@ -56,13 +58,34 @@ def train(
         check_out: where the check's manifest and report go.
         groups: a CSV with columns path,group of photos that stay together.
 
+    Where several processes train together (`happysad.training.distributed`), process 0 alone
+    writes `out` and `check_out`.
+
     Returns:
         `out`.
 
     Raises:
         UsageError: `out` is in use, or weights of a transfer model cannot be had.
         DatasetError: the photos cannot be learned from, or the split leaks.
+        RunError: another process was lost, or began with something else.
     """
+    process = distributed.this()
+    if process is None or process.leads:
+        _train(process, data, config, out, check_out, groups)
+    else:
+        with process.aside(out, check_out) as (own, checked):
+            _train(process, data, config, own, checked, groups)
+    return out
+
+
+def _train(
+    process: Process | None,
+    data: Path,
+    config: TrainConfig,
+    out: Path,
+    check_out: Path,
+    groups: Path | None,
+) -> None:
     from happysad.dataset.check import CheckSettings, check
     from happysad.dataset.split import refuse_leaks
 
@@ -75,6 +98,7 @@ def train(
     refuse_leaks(manifest, config.radius)
     config = config.resolved(manifest.of("train"))
     photos = _load(manifest, config)
+    _meet(process, config, manifest)
 
     quiet()
     deterministic(config.seed)
@@ -88,8 +112,9 @@ def train(
         if config.faces != "find":
             _compile(model, config, photos, State())
         checkpoints.save(run / "checkpoints", State(), model)
-    _learn(model, config, photos, out)
-    return _finish(model, config, manifest, photos, out)
+    _learn(process, model, config, photos, out)
+    if process is None or process.leads:
+        _finish(model, config, manifest, photos, out)
 
 
 def resume(run: Path) -> Path:
@@ -102,18 +127,30 @@ def resume(run: Path) -> Path:
         RunError: it is no run's folder, it is finished already, or its checkpoints do not fit.
         DatasetError: the photos are not the run's any more.
     """
+    process = distributed.this()
+    if process is None or process.leads:
+        _resume(process, run)
+    else:
+        with process.aside(run) as (own, _):
+            _resume(process, own)
+    return run
+
+
+def _resume(process: Process | None, run: Path) -> None:
     config, data = load_run(run / "config.toml")
     if _finished(run).exists():
         raise RunError(f"{run}: finished already, there is nothing to resume")
     manifest = Manifest.read(run / "manifest.csv", data)
     checkpoints.latest(run / "checkpoints")
     photos = _load(manifest, config)
+    _meet(process, config, manifest)
 
     quiet()
     deterministic(config.seed)
     model = _build(config, pretrained=False)  # all weights come from a checkpoint
-    _learn(model, config, photos, run)
-    return _finish(model, config, manifest, photos, run)
+    _learn(process, model, config, photos, run)
+    if process is None or process.leads:
+        _finish(model, config, manifest, photos, run)
 
 
 _Split = TypeVar("_Split")
@@ -142,6 +179,23 @@ def _load(manifest: Manifest, config: TrainConfig) -> _Photos[Any]:
         for split in ("train", "val")
     )
     return _Photos(train, val)
+
+
+def _meet(process: Process | None, config: TrainConfig, manifest: Manifest) -> None:
+    """Join the processes that train together, where there are any, and see that all fit."""
+    if process is None:
+        return
+    if config.faces == "find":
+        raise UsageError(
+            "training in several processes is for networks that learn by steps, but whole photos "
+            "with faces are learned at once; leave it to one, or choose --faces off or a --model"
+        )
+    process.join()
+    learned = manifest.table[["path", "pixels", "label", "split"]]
+    process.agree(
+        settings=to_toml(replace(config, weights=None), Path("/")),
+        photos=learned[manifest.table["status"] == "used"].to_csv(index=False),
+    )
 
 
 def _build(config: TrainConfig, *, pretrained: bool = True) -> keras.Model:
@@ -225,12 +279,14 @@ def _compile(
     """Set the optimizer, fresh, and what it may move in this phase."""
     import keras
 
+    from happysad.training.feeding import Accuracy
+
     phase = _phases(config)[state.phase]
     if config.model in TRANSFER:
         from happysad.models.transfer import free
 
         free(model, phase.frees_backbone)
-    steps = -(-len(photos.train.images) // config.batch_size)
+    steps = len(_feed(photos.train, config, training=True))
     rate = config.fine_tune_learning_rate if phase.frees_backbone else config.learning_rate
     if config.schedule == "cosine":
         warmup = min(config.warmup, phase.epochs // 2) * steps
@@ -249,17 +305,30 @@ def _compile(
     model.compile(
         optimizer,
         keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(name="accuracy")],
+        metrics=[Accuracy(name="accuracy")],
     )
 
 
-def _learn(model: keras.Model, config: TrainConfig, photos: _Photos[Any], run: Path) -> None:
+def _learn(
+    process: Process | None,
+    model: keras.Model,
+    config: TrainConfig,
+    photos: _Photos[Any],
+    run: Path,
+) -> None:
     """Leave in `model` what the photos teach, going on from the last checkpoint."""
     if config.faces == "find":
         from happysad.training import fused
 
         checkpoints.restore(checkpoints.latest(run / "checkpoints"), model, optimizer=False)
         fused.fit(model, photos.train, photos.val, config, run)
+    elif process is not None:
+        process.agree(weights=checkpoints.digest(checkpoints.latest(run / "checkpoints")))
+        with process.together(config.batch_size):
+            shared = _build(config, pretrained=False)
+            _fit(shared, config, photos, run)
+            learned = shared.get_weights()
+        model.set_weights(learned)
     else:
         _fit(model, config, photos, run)
 
@@ -286,14 +355,13 @@ def _fit_phase(
     model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], run: Path, state: State
 ) -> State:
     from happysad.training.callbacks import Bookkeeper, Live, tensorboard
-    from happysad.training.feeding import Feed
 
     phases = _phases(config)
     end = state.phase_start + phases[state.phase].epochs
     if state.epoch >= end or (config.patience and state.waited >= config.patience):
         return state  # a kill came after its last epoch
-    feed = Feed(photos.train.images, photos.train.labels[:, None], config, training=True)
-    validation = Feed(photos.val.images, photos.val.labels[:, None], config, training=False)
+    feed = _feed(photos.train, config, training=True)
+    validation = _feed(photos.val, config, training=False)
     books = Bookkeeper(run, feed, state, config.patience)
     rest = sum(phase.epochs for phase in phases[state.phase + 1 :])
     with Live(feed, end + rest, state.epoch) as live:
@@ -310,6 +378,13 @@ def _fit_phase(
     return books.state
 
 
+def _feed(part: Arrays, config: TrainConfig, *, training: bool) -> Feed:
+    from happysad.training.feeding import Feed
+
+    labels, share = part.labels[:, None], distributed.share()
+    return Feed(part.images, labels, config, training=training, share=share)
+
+
 def _class_weights(photos: _Photos[Arrays]) -> dict[int, float]:
     """Weigh each class by the inverse of its share, 1 on average ("balanced" in scikit-learn)."""
     counts = np.bincount(photos.train.labels.astype(int), minlength=2)
@@ -318,7 +393,7 @@ def _class_weights(photos: _Photos[Arrays]) -> dict[int, float]:
 
 def _finish(
     model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos[Any], run: Path
-) -> Path:
+) -> None:
     """Calibrate on validation, ship model.keras and model.onnx, judge the latter on the test split.
 
     Every step writes its files anew, so a kill in between does no harm.
@@ -365,7 +440,6 @@ def _finish(
     judge_run(run)
     weights = checkpoints.weights_hash(shipped)
     write_text(_finished(run), json.dumps({"weights_sha256": weights}) + "\n")
-    return run
 
 
 def _p_sad(model: keras.Model, given: Any) -> NDArray[np.float32]:

@@ -1,0 +1,175 @@
+"""Several processes: the gradient is shared, each feeds its part, and what differs is refused."""
+
+from __future__ import annotations
+
+import csv
+import os
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from happysad.errors import UsageError
+from happysad.training import distributed
+from happysad.training.backend import quiet
+from happysad.training.config import TrainConfig
+from happysad.training.distributed import VARIABLES, Process, Share
+
+quiet()
+
+import keras  # noqa: E402
+
+from happysad.training.feeding import Accuracy, Feed  # noqa: E402
+
+needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+
+SETTINGS = ("model=classic", "size=32", "channels=1", "epochs=2", "batch_size=10")
+#: Compiles twice as fast what runs for a few steps only.
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def start(run: Path, port: int = 0, index: int | None = None) -> subprocess.Popen[str]:
+    others = {}
+    if index is not None:
+        others = dict(zip(VARIABLES, (f"127.0.0.1:{port}", "2", str(index)), strict=True))
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.together", str(run), *SETTINGS],
+        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": QUICK, **others},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def losses(run: Path) -> list[list[float]]:
+    rows = csv.DictReader((run / "history.csv").read_text().splitlines())
+    return [[float(row["loss"]), float(row["val_loss"])] for row in rows]
+
+
+@pytest.mark.slow
+@needs_jax
+def test_two_processes_learn_as_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    runs = [tmp_path / name for name in ("alone", "first", "second")]
+    started = [start(runs[0]), *(start(runs[1 + index], port, index) for index in (0, 1))]
+    started[2].wait(timeout=900)  # process 0 goes last
+    outputs = [process.communicate(timeout=900) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], outputs
+    # Standard output has nothing but what the child prints: not Gloo's greeting either.
+    alone, first, second = (output.split() for output, _ in outputs)
+
+    assert len(first) == 2
+    assert first == second  # the same weights to the bit, in both trainings
+    assert first[0] != first[1]  # process 1's labels reach process 0
+    assert len(alone) == 1
+    as_they_are = losses(runs[0] / "as-they-are")
+    assert len(as_they_are) == 2
+    assert losses(runs[1] / "as-they-are") == [pytest.approx(row, abs=5e-5) for row in as_they_are]
+    assert not runs[2].exists()  # only process 0 writes
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 1), dtype=np.uint8)
+LABELS = np.arange(37, dtype=np.float32)[:, None] % 2
+
+
+def feeds(training: bool, batch_size: int = 8) -> list[Feed]:
+    """The whole, and the parts of two processes of two devices each."""
+    config = TrainConfig(batch_size=batch_size)
+    shares = (None, Share(0, 2, 4), Share(1, 2, 4))
+    return [Feed(IMAGES, LABELS, config, training=training, share=share) for share in shares]
+
+
+def test_the_parts_are_the_whole_but_for_what_is_left_over() -> None:
+    whole, *parts = feeds(training=True)
+    for feed in (whole, *parts):
+        feed.begin(3)
+    assert len(parts[0]) == len(parts[1]) == len(whole) == 5
+    for index in range(5):
+        kept = 8 if index < 4 else 4
+        for number, values in enumerate(whole[index]):
+            together = np.concatenate([part[index][number] for part in parts])
+            assert (together == values[:kept]).all()
+
+
+def test_padding_counts_for_nothing_in_validation() -> None:
+    model = keras.Sequential([keras.Input((32, 32, 1)), keras.layers.Flatten()])
+    model.add(
+        keras.layers.Dense(1, "sigmoid", kernel_initializer=keras.initializers.Constant(1e-5))
+    )
+    model.compile(loss=keras.losses.BinaryCrossentropy(), metrics=[Accuracy(name="accuracy")])
+    whole, *parts = feeds(training=False)
+    expected = model.evaluate(whole, verbose=0, return_dict=True)
+    together = [  # as JAX puts them together
+        np.concatenate([part[index][number] for index in range(5) for part in parts])
+        for number in range(3)
+    ]
+    images, labels, weights = together
+    assert len(labels) == 40
+    found = model.evaluate(images, labels, 8, 0, sample_weight=weights, return_dict=True)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("127.0.0.1:1", "", ""), "must be host:port, a number and a number below it"),
+        (("127.0.0.1", "2", "0"), "not '127.0.0.1', '2', '0'"),
+        (("127.0.0.1:1", "2", "2"), "a number below it"),
+        (("127.0.0.1:1", "two", "0"), "'two'"),
+        (("127.0.0.1:1", "2", "-1"), "'-1'"),
+        pytest.param(
+            ("127.0.0.1:1", "2", "0"),
+            "needs KERAS_BACKEND=jax, not tensorflow",
+            marks=[
+                needs_jax,
+                pytest.mark.skipif(
+                    keras.backend.backend() != "tensorflow", reason="Keras is not on TensorFlow"
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_wrong_environment_is_refused(
+    values: tuple[str, str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in zip(VARIABLES, values, strict=True):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=message):
+        distributed.this()
+
+
+def test_alone_where_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert distributed.this() is None
+    assert distributed.share() is None
+
+
+def test_the_others_go_on_from_copies(tmp_path: Path) -> None:
+    run, check = tmp_path / "run", tmp_path / "check"
+    for file in ("run/config.toml", "run/manifest.csv", "run/checkpoints/003.npz"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(file)
+    check.mkdir()
+    (check / "manifest.csv").write_text("splits")
+    other = Process("127.0.0.1:1", 2, 1)
+
+    def files(folder: Path) -> dict[str, Any]:
+        found = (file for file in folder.rglob("*") if file.is_file())
+        return {file.relative_to(folder).as_posix(): file.read_text() for file in found}
+
+    with other.aside(run) as (own, _):
+        assert files(own) == files(run)
+        (own / "config.toml").write_text("changed")
+    with other.aside(run, check) as (own, checked):
+        assert not own.exists()
+        assert files(checked) == files(check)
+    assert not own.parent.exists()
+    assert (run / "config.toml").read_text() == "run/config.toml"
