@@ -58,7 +58,8 @@ class TrainConfig:
     )
     radius: int = _setting(
         6,
-        "Near-duplicates differ in at most so many of a hash's 64 bits; -1: as --groups says alone.",
+        "Near-duplicates differ in at most so many of a hash's 64 bits; "
+        "-1: as --groups says alone.",
         low=-1,
         high=16,
     )
