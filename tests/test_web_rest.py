@@ -299,7 +299,7 @@ def test_an_error_that_nobody_foresaw_is_answered_and_logged(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the secret")
 
-    monkeypatch.setattr("happysad.web.rest.decode", broken)
+    monkeypatch.setattr("happysad.web.rest.Photo", broken)
     answer = bright.post("/v1/predict", content=encoded(photo(1)))
     assert answer.status_code == 500
     assert answer.json() == {"error": "an internal error; the server's log says more"}
