@@ -10,7 +10,7 @@ demo: $(VENV)/.train
 
 # The browser's tests by themselves: among others they would measure a starved Live.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist worksteal
 	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.dev
