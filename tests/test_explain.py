@@ -19,6 +19,7 @@ from happysad.explain import explain, occlusion
 from happysad.faces import find
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
+from happysad.photos import Photo
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo
 from tests.web import portrait
@@ -84,13 +85,23 @@ def faces(tmp_path: Path) -> Classifier:
     return Classifier.load(model)
 
 
+def test_a_large_photo_is_explained_as_it_is_predicted(faces: Classifier) -> None:
+    """It is decoded at reduced size, as far as its face allows."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(portrait())).resize((2560, 3000)).save(file, "jpeg")
+    expected = faces.predict(file.getvalue()).faces[0]
+    shown = explain(faces, Photo(file.getvalue()))
+    assert (shown.label, shown.p_sad) == (expected.label, expected.p_sad)
+    assert shown.p_sad != explain(faces, Photo(read(file.getvalue()))).p_sad
+
+
 def test_a_face_is_explained_as_it_is_predicted(faces: Classifier) -> None:
     """On a real portrait that matplotlib carries."""
     pixels = read(portrait())
-    shown = explain(faces, pixels)
+    shown = explain(faces, Photo(pixels))
     expected = faces.predict(pixels).faces[0]
     assert (shown.label, shown.p_sad) == (expected.label, expected.p_sad)
-    assert explain(faces, pixels, face=1).heat.tolist() == shown.heat.tolist()
+    assert explain(faces, Photo(pixels), face=1).heat.tolist() == shown.heat.tolist()
     assert shown.shown.shape == (384, 384, 3)
     assert shown.shown.dtype == np.uint8
     picture = Image.open(io.BytesIO(shown.png()))
@@ -99,7 +110,7 @@ def test_a_face_is_explained_as_it_is_predicted(faces: Classifier) -> None:
 
 def test_where_nothing_matters_the_picture_is_grey(tmp_path: Path) -> None:
     model = brightness_classifier(tmp_path / "model.onnx", slope=1e-6)
-    shown = explain(Classifier.load(model), photo(1)).shown.astype(int)
+    shown = explain(Classifier.load(model), Photo(photo(1))).shown.astype(int)
     assert np.ptp(shown, axis=2).max() <= 2
 
 
@@ -107,7 +118,7 @@ def test_a_whole_photo(tmp_path: Path) -> None:
     classifier = Classifier.load(brightness_classifier(tmp_path / "model.onnx"))
     picture = np.zeros((60, 90, 3), np.uint8)
     picture[:, 60:] = 255
-    shown = explain(classifier, picture)
+    shown = explain(classifier, Photo(picture))
     assert shown.label == "happy"
     assert shown.heat[:, 0].mean() > 0 > shown.heat[:, -1].mean()
     # Orange for what speaks for it: more red than blue; blue against it.
@@ -122,18 +133,18 @@ def test_a_whole_photo(tmp_path: Path) -> None:
 )
 def test_a_face_that_is_not_there(faces: Classifier, face: int, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        explain(faces, read(portrait()), face=face)
+        explain(faces, Photo(read(portrait())), face=face)
 
 
 def test_a_photo_without_a_face(faces: Classifier) -> None:
     with pytest.raises(UsageError, match="face=1: the photo has no face"):
-        explain(faces, photo(1))
+        explain(faces, Photo(photo(1)))
 
 
 def test_faces_of_a_classifier_of_photos(tmp_path: Path) -> None:
     classifier = Classifier.load(brightness_classifier(tmp_path / "model.onnx"))
     with pytest.raises(UsageError, match="looks at whole photos"):
-        explain(classifier, photo(1), face=1)
+        explain(classifier, Photo(photo(1)), face=1)
 
 
 class Both(Classifier):
@@ -165,11 +176,11 @@ class Both(Classifier):
 
 def test_of_both_the_photo_is_explained_or_a_face() -> None:
     pixels = read(portrait())
-    photo_, face = explain(Both(), pixels), explain(Both(), pixels, face=1)
+    photo_, face = explain(Both(), Photo(pixels)), explain(Both(), Photo(pixels), face=1)
     assert (photo_.heat.shape, face.heat.shape) == ((64, 64), (48, 48))
     [found] = find(pixels)
     assert photo_.p_sad == pytest.approx(fit(pixels, 64, 3).mean() / 255)
     assert face.p_sad == pytest.approx(crops(pixels, [found], 48, 1).mean() / 255)
     with pytest.raises(UsageError, match="face=2"):
-        explain(Both(), pixels, face=2)
-    assert explain(Both(), photo(1)).heat.shape == (64, 64)
+        explain(Both(), Photo(pixels), face=2)
+    assert explain(Both(), Photo(photo(1))).heat.shape == (64, 64)

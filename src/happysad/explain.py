@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
 from happysad.errors import UsageError
-from happysad.faces import Face, crop, find
+from happysad.faces import Face, crop
 from happysad.images import Pixels, fit
 from happysad.inputs import FACES, both, crops
+from happysad.photos import Photo
 
 __all__ = ["Explained", "explain", "occlusion"]
 
@@ -62,33 +63,34 @@ class Explained:
         return file.getvalue()
 
 
-def explain(classifier: Classifier, pixels: Pixels, *, face: int | None = None) -> Explained:
+def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) -> Explained:
     """Show what decided the answer for a face, or for a photo.
 
     Args:
         classifier: of any kind; see `classifier.LooksAt`.
-        pixels: the photo: RGB, uint8, shape (height, width, 3).
+        photo: opened as a prediction opens it, so that the answer is the same.
         face: which of its faces, the largest is 1. None for the largest, or for the whole photo
             where the classifier looks at it.
 
     Raises:
+        ImageError: the photo cannot be decoded.
         UsageError: there is no such face, or the classifier looks at whole photos alone.
     """
     details = classifier.details
     if details.looks_at == "photo" and face is not None:
         raise UsageError(f"face={face}: this classifier looks at whole photos, not at faces")
     if details.looks_at == "photo" or (details.looks_at == "both" and face is None):
-        input_, p_sad = _of_photo(classifier, pixels)
-        picture = fit(pixels, SIDE, 3)
+        input_, p_sad = _of_photo(classifier, photo)
+        picture = fit(photo.whole(SIDE), SIDE, 3)
     else:
-        found = find(pixels)
-        if details.looks_at == "both":
-            found = found[:FACES]
+        found = photo.faces()
+        there = len(found[:FACES] if details.looks_at == "both" else found)
         number = 1 if face is None else face
-        if not 1 <= number <= len(found):
-            raise UsageError(f"face={number}: the photo has {_counted(len(found))}")
-        input_, p_sad = _of_face(classifier, pixels, found, number - 1)
-        picture = crop(pixels, found[number - 1], SIDE)
+        if not 1 <= number <= there:
+            raise UsageError(f"face={number}: the photo has {_counted(there)}")
+        input_, p_sad = _of_face(classifier, photo, found, number - 1)
+        pixels, [shown] = photo.close([found[number - 1]], SIDE)
+        picture = crop(pixels, shown, SIDE)
     p, heat = occlusion(p_sad, input_)
     return Explained(
         label=classifier.label_of(p), p_sad=p, heat=heat, shown=_laid_over(picture, heat)
@@ -124,11 +126,12 @@ def occlusion(p_sad: _PSad, input_: Pixels) -> tuple[float, NDArray[np.float32]]
     return float(answers[0]), heat / times
 
 
-def _of_photo(classifier: Classifier, pixels: Pixels) -> tuple[Pixels, _PSad]:
+def _of_photo(classifier: Classifier, photo: Photo) -> tuple[Pixels, _PSad]:
     details = classifier.details
     if details.looks_at == "photo":
-        return fit(pixels, details.size, details.channels), classifier.p_sad
-    inputs = both(pixels, find(pixels), details.size, details.channels)
+        return fit(photo.whole(details.size), details.size, details.channels), classifier.p_sad
+    pixels, found = photo.close(photo.faces(), details.size)
+    inputs = both(pixels, found, details.size, details.channels)
 
     def p_sad(photos: Pixels) -> NDArray[np.float32]:
         same = {key: _repeated(inputs[key], len(photos)) for key in ("faces", "weights")}
@@ -138,9 +141,10 @@ def _of_photo(classifier: Classifier, pixels: Pixels) -> tuple[Pixels, _PSad]:
 
 
 def _of_face(
-    classifier: Classifier, pixels: Pixels, found: list[Face], which: int
+    classifier: Classifier, photo: Photo, found: list[Face], which: int
 ) -> tuple[Pixels, _PSad]:
     details = classifier.details
+    pixels, found = photo.close(found, details.size)
     if details.looks_at == "face":
         return crops(pixels, [found[which]], details.size, details.channels)[0], classifier.p_sad
     inputs = both(pixels, found, details.size, details.channels)

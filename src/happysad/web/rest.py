@@ -25,7 +25,6 @@ from starlette.responses import (
 
 from happysad.classifier import Classifier, LooksAt
 from happysad.errors import ImageError, UsageError
-from happysad.images import decode
 from happysad.photos import Photo
 from happysad.predictions import Faces, Prediction
 from happysad.web.card import CardPicture, card, picture
@@ -146,7 +145,7 @@ async def explain(
     def work() -> Response:
         from happysad.explain import explain as explained
 
-        shown = explained(classifier, decode(data, max_pixels=most).pixels, face=face)
+        shown = explained(classifier, Photo(data, max_pixels=most), face=face)
         headers = {
             "X-Happysad-Label": quote(shown.label),
             "X-Happysad-P-Sad": str(shown.p_sad),
