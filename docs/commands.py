@@ -21,6 +21,7 @@ EXAMPLES = {
     "evaluate": "happysad evaluate others --json",
     "predict": "happysad predict photos --out results",
     "report": "happysad report results --sort-into sorted",
+    "cluster": "happysad cluster --workers 2",
     "serve": "happysad serve",
     "video": "happysad video party.mp4 --csv party.csv --out party-drawn.mp4",
     "webcam": "happysad webcam --terminal",

@@ -224,11 +224,12 @@ class Classifier:
         faces: bool = True,
         unsure: bool = True,
         bgr: bool = False,
+        threads: int = 0,
     ) -> Iterator[Prediction]:
         """Answer many photos in order; see `predict`.
 
-        They are read, and their faces found, by as many threads as there are cores; a small batch
-        of what the network takes of them is in memory at a time.
+        They are read, and their faces found, by so many `threads`, as many as there are cores where
+        it is 0; a small batch of what the network takes of them is in memory at a time.
         """
         self._check(faces)
 
@@ -239,7 +240,7 @@ class Classifier:
                 return str(error)
 
         iterator = iter(sources)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
 
             def begin() -> list[tuple[str | None, Future[_Prepared | str]]]:
                 batch = islice(iterator, _BATCH)

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import sys
+import time
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -445,6 +446,14 @@ def predict(
             min=1, metavar="N", help="Photos in a part, with --out; a kill costs so many at most."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --out: let the workers of a Dask cluster do it; its scheduler's "
+            "tcp://HOST:PORT. They must reach photos and FOLDER by the same paths.",
+        ),
+    ] = None,
 ) -> None:
     """Tell happy from sad in photos.
 
@@ -459,10 +468,10 @@ def predict(
         format_: Format = "jsonl" if as_json else "csv" if as_csv else "parquet"
         if faces is Faces.each or drawn is not None:
             raise UsageError("--out goes with neither --draw nor --faces each: it has both tables")
-        _predict_library(paths, out, model, format_, faces is Faces.auto, unsure, shard)
+        _predict_library(paths, out, model, format_, faces is Faces.auto, unsure, shard, cluster)
         return
-    if shard is not None:
-        raise UsageError("--shard goes with --out")
+    if shard is not None or cluster is not None:
+        raise UsageError(f"{'--shard' if cluster is None else '--cluster'} goes with --out")
     classifier = Classifier.load(model or SHIPPED)
     looks_at = classifier.details.looks_at
     if looks_at == "photo" and faces is not Faces.auto:
@@ -536,18 +545,29 @@ def _predict_library(
     faces: bool,
     unsure: bool,
     shard: int | None,
+    cluster: str | None,
 ) -> None:
     if format_ == "parquet":
         _need("scale", "happysad predict --out", "pyarrow")
+    if cluster is not None:
+        _need("scale", "happysad predict --cluster", "distributed")
     from happysad.library import remote
     from happysad.library.listing import expand, lines
     from happysad.library.predicting import SHARD
     from happysad.library.predicting import predict as run_predict
     from happysad.library.results import UNREADABLE
 
+    def placed(path: str) -> str:
+        """Other machines have other working folders."""
+        here = cluster is None or path == "-" or remote.is_remote(path)
+        return path if here else os.path.abspath(path)  # noqa: PTH100
+
+    sources = [placed(source) for source in sources]
+
     def files() -> Iterator[str]:
         for source in sources:
             for path in lines(_list_on_standard_input()) if source == "-" else [source]:
+                path = placed(path)
                 if remote.is_remote(path):
                     yield from remote.expand(path)
                 else:
@@ -563,6 +583,7 @@ def _predict_library(
             unsure=unsure,
             format=format_,
             shard=shard or SHARD,
+            cluster=cluster,
             say=lambda line: print(line, file=sys.stderr),  # noqa: T201
         )
     except KeyboardInterrupt:
@@ -572,6 +593,31 @@ def _predict_library(
     _say(f"{summary.counts.total():>12,}  photos, {summary.done:,} of them now")
     _say(f"results: {out}")
     raise typer.Exit(1 if summary.counts[UNREADABLE] else 0)
+
+
+@app.command()
+def cluster(
+    workers: Annotated[int, typer.Option(min=1, help="How many; they share the cores.")] = 2,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The scheduler's port; 0 for any that is free.")
+    ] = 8786,
+) -> None:
+    """Run a small Dask cluster on this machine, to try happysad predict --cluster.
+
+    Only programs on this machine reach it. Ctrl+C ends it.
+    """
+    _need("scale", "happysad cluster", "distributed")
+    import signal
+    from contextlib import suppress
+
+    from happysad.library.cluster import local
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), local(workers, port) as address:
+        _say_now(f"{address} has {workers} workers; Ctrl+C ends it")
+        _say_now(f"happysad predict PHOTOS --out results --cluster {address}")
+        while True:
+            time.sleep(3600)
 
 
 class By(StrEnum):

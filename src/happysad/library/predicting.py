@@ -18,7 +18,7 @@ from typing import Any
 
 from happysad import __version__
 from happysad.classifier import SHIPPED, Classifier
-from happysad.errors import HappysadError, LibraryError
+from happysad.errors import HappysadError, LibraryError, UsageError
 from happysad.library import tables
 from happysad.library.looking import Look, look
 from happysad.library.remote import fetch, is_remote
@@ -58,12 +58,14 @@ def predict(
     unsure: bool = True,
     format: tables.Format = "parquet",  # noqa: A002
     shard: int = SHARD,
+    cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Predict many photos into a folder of results; go on where an earlier call was stopped.
 
     Args:
-        files: all of them, in any order; a path that comes twice counts once.
+        files: all of them, in any order; a path that comes twice counts once. With `cluster` they
+            are absolute, or addresses.
         out: the folder, as `results` says.
         sources: what the files were named by; another call must name the same.
         model: as `Classifier.load` takes it; None for the one that ships.
@@ -71,12 +73,14 @@ def predict(
         unsure: as for `Classifier.predict`.
         format: of the parts.
         shard: how many photos a part has.
+        cluster: the address of a Dask scheduler, whose workers do it; see `cluster.work`.
         say: is told, in a line, what differs from an earlier call.
 
     Raises:
         UsageError: `out` holds something else, or results of other sources, options or another
-            classifier.
-        LibraryError: another process writes to `out`, or what it holds is damaged.
+            classifier; with `cluster` a file's path is relative.
+        LibraryError: another process writes to `out`, or what it holds is damaged; what
+            `cluster.work` says.
     """
     file = model or SHIPPED
     classifier = Classifier.load(file)
@@ -85,7 +89,7 @@ def predict(
         sources=tuple(sources),
         folder=str(Path.cwd()),
         classifier=file.name,
-        sha256=_hash(file),
+        sha256=hashlib.sha256(_bytes(file)).hexdigest(),
         labels=classifier.details.labels,
         faces=faces,
         unsure=unsure,
@@ -96,8 +100,18 @@ def predict(
     with results.locked():
         results = Results.begin(out, made)  # again: another process may just have ended
         results.clean()
-        _list(results, files, say)
-        return _work(results, classifier)
+        _list(results, files if cluster is None else map(_absolute, files), say)
+        if cluster is None:
+            return _work(results, classifier)
+        from happysad.library.cluster import work
+
+        return work(results, _bytes(file), cluster, say=say)
+
+
+def _absolute(file: str) -> str:
+    if is_remote(file) or Path(file).is_absolute():
+        return file
+    raise UsageError(f"{file}: on a cluster a photo needs its whole path")
 
 
 def _list(results: Results, files: Iterable[str], say: Callable[[str], None]) -> None:
@@ -149,6 +163,8 @@ def predict_shard(
     classifier: Classifier,
     shard: Shard,
     tell: Callable[[Prediction], None] = lambda answer: None,
+    *,
+    threads: int = 0,
 ) -> Counter[str]:
     """Predict the photos of one shard and write its parts.
 
@@ -157,6 +173,7 @@ def predict_shard(
         classifier: the one that `results` were made by.
         shard: one of `results`.
         tell: is told every answer.
+        threads: how many read photos and find faces; 0 for as many as there are cores.
 
     Returns:
         How many photos have which outcome.
@@ -164,7 +181,7 @@ def predict_shard(
     photos: list[dict[str, Any]] = []
     faces: list[dict[str, Any]] = []
     made = results.made
-    for answer, seen in _answers(classifier, shard.paths, made.faces, made.unsure):
+    for answer, seen in _answers(classifier, shard.paths, made.faces, made.unsure, threads):
         photos.append(tables.photo_row(answer, seen.taken))
         faces += tables.face_rows(answer)
         tell(answer)
@@ -179,7 +196,7 @@ def in_words(counts: Counter[str]) -> str:
 
 
 def _answers(
-    classifier: Classifier, paths: Iterable[str], faces: bool, unsure: bool
+    classifier: Classifier, paths: Iterable[str], faces: bool, unsure: bool, threads: int
 ) -> Iterator[tuple[Prediction, Look]]:
     """Answer each path in order, with what was seen of its file; whatever happens, each once."""
     waiting: deque[tuple[str, Look]] = deque()
@@ -195,9 +212,9 @@ def _answers(
             path, seen = waiting.popleft()
             yield Prediction(path=path, error=seen.error), seen
 
-    with ThreadPoolExecutor(_THREADS * (os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(_THREADS * (threads or os.cpu_count() or 1)) as pool:
         looks = _ahead(pool, paths)
-        answers = classifier.stream(good(looks), faces=faces, unsure=unsure)
+        answers = classifier.stream(good(looks), faces=faces, unsure=unsure, threads=threads)
         with closing(answers):  # type: ignore[type-var]
             try:
                 for answer in answers:
@@ -244,6 +261,5 @@ def _alone(classifier: Classifier, path: str, seen: Look, faces: bool, unsure: b
         return Prediction(path=path, error=f"{path}: {type(error).__name__}: {error}")
 
 
-def _hash(model: Path) -> str:
-    file = model / "model.onnx" if model.is_dir() else model
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _bytes(model: Path) -> bytes:
+    return (model / "model.onnx" if model.is_dir() else model).read_bytes()

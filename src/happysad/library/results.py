@@ -158,6 +158,10 @@ class Results:
                 raise LibraryError(f"{self.folder}: {why}") from error
             yield
 
+    def fingerprint(self) -> str:
+        """Give the SHA-256 of what stands in library.json, 64 hex digits."""
+        return hashlib.sha256((self.folder / _FILE).read_bytes()).hexdigest()
+
     @property
     def files(self) -> int:
         """How many files there are in all lists."""

@@ -1,0 +1,279 @@
+"""Predict a library on a Dask cluster: a shard is a task, and each task writes its own parts.
+
+The workers do what one machine does, `predict_shard`, and give back only how many photos have which
+outcome. All of them must reach the photos and the folder of results by the same paths; the
+classifier lies in the folder of results. Some tasks for each worker are on their way at a time,
+however many shards there are. What is done is what the folder holds, as on one machine: either may
+go on where the other was stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from happysad import __version__
+from happysad.errors import HappysadError, LibraryError, UsageError
+from happysad.files import replacing
+from happysad.library.predicting import Summary, in_words, predict_shard
+from happysad.library.results import Results, Shard
+from happysad.progress import bar
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["local", "work"]
+
+# So many tasks are on their way for each worker: one in work, one that waits for it; and so many
+# where there are few workers or none yet.
+_EACH, _LEAST = 2, 4
+# So often it is asked how many workers there are, in seconds.
+_ASK = 2.0
+_CONNECT = 10.0
+# How often a task is begun again whose worker could not do it, by a disk that was gone, say.
+_RETRIES = 2
+
+# A worker does one shard at a time, with as many threads as Dask gave it.
+_one = threading.Lock()
+
+
+def work(
+    results: Results,
+    model: bytes,
+    address: str,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+) -> Summary:
+    """Do on a cluster what is missing of some results.
+
+    Args:
+        results: locked by the caller; their list is complete.
+        model: the classifier's file, which they are made by.
+        address: the scheduler's, such as tcp://scheduler:8786.
+        say: is told, in a line, that there are no workers yet.
+
+    Raises:
+        UsageError: `address` is none.
+        LibraryError: the scheduler cannot be reached or went away; a worker has another happysad or
+            does not see `results`; a shard could not be done. All others are done then.
+    """
+    with _client(address) as client:
+        if not client.nthreads():
+            say(f"{address}: no workers yet; waiting for some")
+        results = Results(Path(os.path.abspath(results.folder)), results.made)  # noqa: PTH100
+        with replacing(_model(results)) as temporary:
+            temporary.write_bytes(model)
+        return _Work(results, client, address).done()
+
+
+class _Work:
+    """The shards of some results on their way through a cluster."""
+
+    def __init__(self, results: Results, client: Client, address: str) -> None:
+        from distributed import as_completed
+
+        self._results = results
+        self._client = client
+        self._address = address
+        self._library = results.fingerprint()
+        self._shards = results.shards()
+        self._begun: dict[Future, Shard] = {}
+        self._finished = as_completed()
+        self._room, self._asked = 0, -_ASK
+        self._counts = Counter[str](dict.fromkeys(results.made.labels, 0))
+        self._parts = self._photos = 0
+        self._failed: list[str] = []
+
+    def done(self) -> Summary:
+        """Do all of them."""
+        with bar() as progress:
+            task = progress.add_task("predicting", total=self._results.files, note="")
+
+            def skipped() -> None:
+                progress.reset(task, total=self._results.files, completed=self._counts.total())
+
+            self._begin(skipped)
+            for future in self._finished:
+                shard = self._begun.pop(future)
+                if (counts := self._result(future, shard)) is not None:
+                    self._counts += counts
+                    self._parts += 1
+                    self._photos += len(shard.paths)
+                    progress.update(task, advance=len(shard.paths), note=in_words(self._counts))
+                self._begin(skipped)
+        if self._failed:
+            raise LibraryError(
+                f"{self._results.folder}: {len(self._failed):,} parts are missing; the same "
+                f"command tries them again; {self._failed[0]}"
+            )
+        return Summary(self._counts, self._parts, self._photos)
+
+    def _begin(self, skipped: Callable[[], None]) -> None:
+        """Send tasks as far as there is room."""
+        if time.monotonic() - self._asked >= _ASK:
+            self._room = max(_LEAST, _EACH * len(self._client.nthreads()))
+            self._asked = time.monotonic()
+        while len(self._begun) < self._room and (shard := next(self._shards, None)) is not None:
+            there = self._results.counts(shard)
+            if there is not None:
+                self._counts += there
+                self._parts += 1
+                skipped()
+                continue
+            future = self._client.submit(
+                _task,
+                __version__,
+                str(self._results.folder),
+                self._library,
+                shard.list,
+                shard.number,
+                b"\0".join(map(os.fsencode, shard.paths)),
+                # The same in a client that was begun again: what is still in work is not begun
+                # twice.
+                key=(f"happysad-{self._library[:16]}", shard.list, shard.number),
+                pure=False,
+                retries=_RETRIES,
+            )
+            self._begun[future] = shard
+            self._finished.add(future)
+
+    def _result(self, future: Future, shard: Shard) -> Counter[str] | None:
+        """Give what a task gave back; None where its shard could not be done.
+
+        Raises:
+            LibraryError: no other task would fare better.
+        """
+        from distributed import KilledWorker
+
+        if future.status == "finished":
+            given = future.result()
+            if isinstance(given, str):
+                raise LibraryError(given)
+            return Counter[str](given)
+        if future.status != "error":  # lost, or cancelled
+            raise LibraryError(f"{self._address}: the scheduler went away; {_GO_ON}")
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            first = f"each worker died at {shard.name}, which begins with {shard.paths[0]}"
+            self._failed.append(first)
+            return None
+        raise LibraryError(f"{shard.name}: a worker says: {_line(error)}; {_GO_ON}")
+
+
+_GO_ON = "the same command goes on"
+
+
+def _line(error: BaseException) -> str:
+    """Say an error, and what it came from, in a line."""
+    said = " ".join(str(error).split())
+    if error.__cause__ is not None:
+        return f"{said} {_line(error.__cause__)}"
+    return f"{type(error).__name__}: {said}"
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Client]:
+    """Connect to a scheduler."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_CONNECT, set_as_default=False)
+    except OSError as error:  # a timeout is one
+        raise LibraryError(f"{address}: no Dask scheduler answers there") from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"--cluster is an address, tcp://HOST:PORT, not {address!r}") from error
+    with client:
+        yield client
+
+
+def _model(results: Results) -> Path:
+    """Give the place of the classifier, where all workers reach it."""
+    return results.folder / "classifier.onnx"
+
+
+def _task(
+    version: str, folder: str, library: str, list_: int, number: int, paths: bytes
+) -> dict[str, int] | str:
+    """Do a shard, on a worker.
+
+    Returns:
+        How many photos have which outcome; or in a line why none of its like can be done here.
+    """
+    from distributed import get_worker
+
+    here = get_worker()
+    try:
+        if version != __version__:
+            raise LibraryError(f"has happysad {__version__}, you have {version}; install the same")
+        results = _opened(Path(folder), library)
+        shard = Shard(list_, number, tuple(map(os.fsdecode, paths.split(b"\0"))))
+        with _one:
+            threads = here.state.nthreads
+            classifier = _classifier(_model(results), results.made.sha256, threads)
+            return dict(predict_shard(results, classifier, shard, threads=threads))
+    except HappysadError as error:
+        return f"the worker {here.address}: {error}"
+
+
+def _opened(folder: Path, library: str) -> Results:
+    """Open the results, which must be those that the client sees."""
+    try:
+        results = Results.open(folder)
+    except UsageError:
+        raise LibraryError(f"{folder}: not there; all workers must reach it") from None
+    if results.fingerprint() != library:
+        raise LibraryError(f"{folder}: not the folder that you see; all workers must reach it")
+    return results
+
+
+@lru_cache(maxsize=1)
+def _classifier(file: Path, sha256: str, threads: int) -> Any:
+    """Load the classifier once in each worker."""
+    from happysad.classifier import Classifier
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise LibraryError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+    came = hashlib.sha256(data).hexdigest()
+    if came != sha256:
+        raise LibraryError(f"{file}: has sha256 {came[:12]}, yours has {sha256[:12]}")
+    return Classifier.load(file, threads=threads)
+
+
+@contextmanager
+def local(workers: int, port: int) -> Iterator[str]:
+    """Run a cluster on this machine, for trying; gives its address.
+
+    Args:
+        workers: how many processes; they share the cores.
+        port: the scheduler's; 0 for any that is free.
+
+    Raises:
+        LibraryError: it cannot be begun: the port is taken, say.
+    """
+    from distributed import LocalCluster
+
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    try:
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=threads,
+            processes=True,
+            host="127.0.0.1",
+            scheduler_port=port,
+            dashboard_address=None,
+        )
+    except (OSError, RuntimeError) as error:
+        reason = _line(error.__cause__ or error)
+        raise LibraryError(f"no cluster at 127.0.0.1:{port}: {reason}") from error
+    with cluster:
+        yield str(cluster.scheduler_address)
