@@ -17,7 +17,6 @@ import gzip
 import hashlib
 import json
 import os
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -31,6 +30,7 @@ from happysad.errors import LibraryError, UsageError
 from happysad.files import replacing, write_text
 from happysad.library import tables
 from happysad.library.listing import with_sorted
+from happysad.locks import take
 
 __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 
@@ -148,14 +148,14 @@ class Results:
         Raises:
             LibraryError: another one is writing here.
         """
-        lock = sqlite3.connect(self.folder / _LOCK, timeout=0, isolation_level=None)
+        try:
+            lock = take(self.folder / _LOCK)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise LibraryError(f"{self.folder}: {reason.lower()}") from error
+        if lock is None:
+            raise LibraryError(f"{self.folder}: another process writes there")
         with closing(lock):
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-                why = "another process writes there" if busy else str(error)
-                raise LibraryError(f"{self.folder}: {why}") from error
             yield
 
     def fingerprint(self) -> str:

@@ -1,15 +1,14 @@
-"""Locks between processes: SQLite's, since the standard library has no others for all systems."""
+"""The locks of Teach's folder, and what is said where one is taken."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
+from happysad import locks
 from happysad.errors import HappysadError, RunError
+from happysad.locks import Lock
 
 __all__ = ["BusyError", "Lock", "take"]
-
-Lock = sqlite3.Connection
 
 
 class BusyError(HappysadError):
@@ -17,26 +16,17 @@ class BusyError(HappysadError):
 
 
 def take(file: Path) -> Lock:
-    """Take a lock; it is free again when it is closed, or when this process has ended.
-
-    Args:
-        file: a data base that holds nothing; it is made where there is none.
+    """Take a lock; see `happysad.locks.take`.
 
     Raises:
         BusyError: another one has it, here or in another process.
         RunError: its folder cannot be used.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        lock = locks.take(file)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise RunError(f"{file.parent}: {reason.lower()}") from error
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        lock.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            raise BusyError("a training or a check is running; wait or stop it") from None
-        raise RunError(f"{file.parent}: {error}") from error
+    if lock is None:
+        raise BusyError("a training or a check is running; wait or stop it")
     return lock
