@@ -10,15 +10,16 @@ go on where the other was stopped.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from happysad import __version__
 from happysad.errors import HappysadError, LibraryError, UsageError
@@ -29,6 +30,8 @@ from happysad.progress import bar
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from happysad.classifier import Classifier
 
 __all__ = ["local", "work"]
 
@@ -43,6 +46,8 @@ _RETRIES = 2
 
 # A worker does one shard at a time, with as many threads as Dask gave it.
 _one = threading.Lock()
+# Its classifier, by SHA-256.
+_loaded: dict[str, Classifier] = {}
 
 
 def work(
@@ -86,7 +91,7 @@ class _Work:
         self._library = results.fingerprint()
         self._shards = results.shards()
         self._begun: dict[Future, Shard] = {}
-        self._finished = as_completed()
+        self._finished = as_completed(loop=client.loop)
         self._room, self._asked = 0, -_ASK
         self._counts = Counter[str](dict.fromkeys(results.made.labels, 0))
         self._parts = self._photos = 0
@@ -184,12 +189,12 @@ def _client(address: str) -> Iterator[Client]:
     """Connect to a scheduler."""
     from distributed import Client
 
+    if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
+        raise UsageError(f"--cluster is an address, tcp://HOST:PORT, not {address!r}")
     try:
         client = Client(address, timeout=_CONNECT, set_as_default=False)
     except OSError as error:  # a timeout is one
         raise LibraryError(f"{address}: no Dask scheduler answers there") from error
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"--cluster is an address, tcp://HOST:PORT, not {address!r}") from error
     with client:
         yield client
 
@@ -215,6 +220,8 @@ def _task(
             raise LibraryError(f"has happysad {__version__}, you have {version}; install the same")
         results = _opened(Path(folder), library)
         shard = Shard(list_, number, tuple(map(os.fsdecode, paths.split(b"\0"))))
+        if (there := results.counts(shard)) is not None:  # by a worker that died before it said so
+            return dict(there)
         with _one:
             threads = here.state.nthreads
             classifier = _classifier(_model(results), results.made.sha256, threads)
@@ -234,19 +241,20 @@ def _opened(folder: Path, library: str) -> Results:
     return results
 
 
-@lru_cache(maxsize=1)
-def _classifier(file: Path, sha256: str, threads: int) -> Any:
-    """Load the classifier once in each worker."""
+def _classifier(file: Path, sha256: str, threads: int) -> Classifier:
+    """Load the classifier, once in each worker."""
     from happysad.classifier import Classifier
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise LibraryError(f"{file}: {(error.strerror or str(error)).lower()}") from error
-    came = hashlib.sha256(data).hexdigest()
-    if came != sha256:
-        raise LibraryError(f"{file}: has sha256 {came[:12]}, yours has {sha256[:12]}")
-    return Classifier.load(file, threads=threads)
+    if sha256 not in _loaded:
+        try:
+            came = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise LibraryError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        if came != sha256:
+            raise LibraryError(f"{file}: has sha256 {came[:12]}, yours has {sha256[:12]}")
+        _loaded.clear()
+        _loaded[sha256] = Classifier.load(file, threads=threads)
+    return _loaded[sha256]
 
 
 @contextmanager
@@ -270,7 +278,8 @@ def local(workers: int, port: int) -> Iterator[str]:
             processes=True,
             host="127.0.0.1",
             scheduler_port=port,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
         )
     except (OSError, RuntimeError) as error:
         reason = _line(error.__cause__ or error)

@@ -1,0 +1,253 @@
+"""A library on a cluster of two workers: rows out equal files in, each once, whoever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from happysad.errors import LibraryError, UsageError
+from happysad.library import predicting
+from happysad.library.listing import expand
+from happysad.library.predicting import Summary
+from happysad.library.results import Results, Shard
+from happysad.library.tables import name_of
+from tests.classifiers import brightness_classifier
+from tests.pictures import photo, save
+
+distributed = pytest.importorskip("distributed", reason="needs happysad[scale]: Dask")
+pytest.importorskip("pyarrow", reason="needs happysad[scale]")
+
+from happysad.library import cluster  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of what `happysad cluster` began: two workers, a process each."""
+    command = [sys.executable, "-m", "happysad", "cluster", "--workers", "2", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = process.stdout.readline()
+        assert " has 2 workers" in said
+        yield said.split()[0]
+        process.send_signal(signal.SIGTERM)  # as Ctrl+C
+        assert process.wait(30) == 0
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return brightness_classifier(tmp_path / "model.onnx")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for number in range(20):
+        save(folder / f"{number:03}.png", photo(number, 24, 24))
+    for number in range(20, 400):  # the same under other names
+        os.link(folder / f"{number % 20:03}.png", folder / f"{number:03}.png")
+    (folder / "bad.png").write_bytes(b"no picture")
+    Path(os.fsdecode(bytes(folder) + b"/\xff.png")).symlink_to(folder / "000.png")
+    return folder
+
+
+def predict(photos: Path, out: Path, model: Path, address: str | None, **options: Any) -> Summary:
+    given = {"shard": 8, "format": "jsonl", **options}
+    files = expand(str(photos), ordered=False)
+    return predicting.predict(
+        files, out, sources=[str(photos)], model=model, cluster=address, **given
+    )
+
+
+def begin(photos: Path, out: Path, model: Path, address: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "happysad", "predict", str(photos), "--out", str(out)]
+    command += ["--model", str(model), "--shard", "8", "--jsonl", "--cluster", address]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+
+
+def rows(out: Path) -> dict[str, dict[str, Any]]:
+    """All rows by path; none may come twice."""
+    found = list(Results.open(out).photos())
+    by_path = {name_of(row): row for row in found}
+    assert len(by_path) == len(found)
+    return by_path
+
+
+def parts(out: Path) -> dict[str, int]:
+    with suppress(FileNotFoundError):
+        return {file.name: file.stat().st_mtime_ns for file in out.glob("photos/part-*")}
+    return parts(out)
+
+
+def wait_for_part(out: Path, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None and not parts(out):
+        time.sleep(0.002)
+
+
+def files(photos: Path) -> set[str]:
+    return {str(file) for file in photos.iterdir()}
+
+
+def pids(address: str) -> list[int]:
+    with distributed.Client(address, set_as_default=False) as client:
+        return list(client.run(os.getpid).values())
+
+
+def test_rows_are_those_of_one_machine_and_either_goes_on(
+    photos: Path, model: Path, tmp_path: Path, address: str
+) -> None:
+    alone, out = tmp_path / "alone", tmp_path / "out"
+    summary = predict(photos, alone, model, None, format="parquet")
+    assert predict(photos, out, model, address, format="parquet") == summary
+    assert rows(out) == rows(alone)
+    assert set(rows(out)) == files(photos)
+    assert summary.counts["unreadable"] == 1
+    assert set(parts(out)) == set(parts(alone))
+    for gone, by in ((0, None), (1, address)):
+        part = next((out / "photos").glob(f"part-0-{gone:06}-*"))
+        part.unlink()
+        before = parts(out)
+        again = predict(photos, out, model, by, format="parquet")
+        assert (again.done, again.counts) == (8, summary.counts)
+        assert before.items() <= parts(out).items()
+    assert rows(out) == rows(alone)
+
+
+def test_a_worker_is_killed(photos: Path, model: Path, tmp_path: Path, address: str) -> None:
+    out = tmp_path / "out"
+    victim = pids(address)[0]
+    with begin(photos, out, model, address) as process:
+        wait_for_part(out, process)
+        os.kill(victim, signal.SIGKILL)
+        there = parts(out)
+        _, errors = process.communicate(timeout=60)
+    assert 0 < len(there) < 50
+    assert process.returncode == 1  # one photo cannot be read
+    assert errors == ""
+    assert set(rows(out)) == files(photos)
+    assert there.items() <= parts(out).items()
+
+
+def test_the_client_is_killed(photos: Path, model: Path, tmp_path: Path, address: str) -> None:
+    out = tmp_path / "out"
+    with begin(photos, out, model, address) as process:
+        wait_for_part(out, process)
+        process.kill()
+    there = parts(out)
+    assert 0 < len(there) < 50
+    with begin(photos, out, model, address) as process:
+        said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (1, "")
+    assert f"{len(files(photos)):,}  photos" in said
+    assert set(rows(out)) == files(photos)
+    assert there.items() <= parts(out).items()
+    assert not list(out.glob("*/.part-*"))
+
+
+def test_few_tasks_are_on_their_way(
+    photos: Path, model: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards, out = Results.shards, tmp_path / "out"
+    most = 0
+
+    def counted(results: Results) -> Iterator[Shard]:
+        nonlocal most
+        for number, shard in enumerate(shards(results)):
+            most = max(most, number + 1 - len(parts(out)))
+            yield shard
+
+    monkeypatch.setattr(Results, "shards", counted)
+    predict(photos, out, model, address)
+    assert 1 <= most <= cluster._EACH * 2
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "said"),
+    [
+        ("tcp://127.0.0.1:9", LibraryError, r"^tcp://127.0.0.1:9: no Dask scheduler answers there"),
+        ("127.0.0.1", UsageError, r"tcp://HOST:PORT, not '127.0.0.1'"),
+    ],
+)
+def test_no_scheduler(
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    error: type[Exception],
+    said: str,
+) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT", 0.5)
+    with pytest.raises(error, match=said) as raised:
+        predict(photos, tmp_path / "out", model, address)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_worker_with_another_happysad_is_said(
+    photos: Path, model: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "__version__", "99.0")
+    said = r"^the worker tcp://127.0.0.1:\d+: has happysad .*, you have 99.0; install the same$"
+    with pytest.raises(LibraryError, match=said):
+        predict(photos, tmp_path / "out", model, address)
+
+
+def test_relative_paths_are_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^a\.jpg: on a cluster a photo needs its whole path"):
+        predicting.predict(
+            ["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster="tcp://h:1"
+        )
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        ("gone", "out: not there; all workers must reach it"),
+        ("other results", "out: not the folder that you see; all workers must reach it"),
+        ("no classifier", "classifier.onnx: no such file or directory"),
+        ("another classifier", r"classifier.onnx: has sha256 [0-9a-f]{12}, yours has [0-9a-f]{12}"),
+    ],
+)
+def test_what_a_worker_does_not_see_is_said(
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    done: str,
+    said: str,
+) -> None:
+    out = tmp_path / "out"
+    predict(photos, out, model, None)
+    library = Results.open(out).fingerprint()
+    if done == "gone":
+        out.rename(tmp_path / "elsewhere")
+    elif done == "other results":
+        (out / "library.json").write_text((out / "library.json").read_text() + "\n")
+    elif done == "another classifier":
+        brightness_classifier(out / "classifier.onnx", slope=0.2)
+    here = SimpleNamespace(address="tcp://w:1", state=SimpleNamespace(nthreads=1))
+    monkeypatch.setattr(distributed, "get_worker", lambda: here)
+    answer = cluster._task(cluster.__version__, str(out), library, 0, 0, b"/nowhere.jpg")
+    assert isinstance(answer, str)
+    with pytest.raises(LibraryError, match=f"^the worker tcp://w:1: /.*{said}$"):
+        raise LibraryError(answer)
+
+
+def test_a_shard_at_which_workers_die_is_named_when_the_others_are_done() -> None:
+    error = distributed.KilledWorker("task", SimpleNamespace(address="w"), 3)
+    future = SimpleNamespace(status="error", exception=lambda: error)
+    work = SimpleNamespace(_failed=[])
+    assert cluster._Work._result(work, future, Shard(0, 7, ("/a.jpg",))) is None  # type: ignore[arg-type]
+    (said,) = work._failed
+    assert "died at part-0-000007-" in said
+    assert said.endswith("begins with /a.jpg")
