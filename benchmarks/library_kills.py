@@ -1,26 +1,34 @@
 """Is anything lost or done twice where `happysad predict --out` is killed again and again?
 
     python benchmarks/library_kills.py PHOTOS --kills 20 --write FILE
+    python benchmarks/library_kills.py PHOTOS --kills 20 --cluster --write FILE
 
 The photos in PHOTOS are predicted by a process that kill -9 hits at random moments and that is
 begun again by the same command, until it has been killed so often; the moments are spread so that
 all kills fall into one run. Then it may end. Rows out must equal files in, each once, and be those
 of a run that was never stopped; parts that were there after a kill must never be written again.
+
+With --cluster two workers do it, and kill -9 hits the client and one of them in turn. A part that a
+worker still had in work when its client was killed may be written again, to the same rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from happysad.files import write_text
+from happysad.library.cluster import local
 from happysad.library.results import Results
 from happysad.library.tables import name_of
 
@@ -32,35 +40,39 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--shard", type=int, default=20, help="photos a part")
     parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills")
+    parser.add_argument("--cluster", action="store_true", help="on two workers, killed in turn")
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
     moments = np.random.default_rng(chosen.seed)
     files = {str(path) for path in chosen.data.rglob("*") if path.is_file()}
     lines = ["| what | seconds | parts done | written again |", "|---|---|---|---|"]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        address = stack.enter_context(local(2, 0)) if chosen.cluster else None
         whole, killed = Path(folder, "whole"), Path(folder, "killed")
-        seconds = _run(chosen.data, whole, chosen.shard)
+        seconds = _run(chosen.data, whole, chosen.shard, address)
         lines.append(f"| never stopped | {seconds:.1f} | {len(_parts(whole))} | |")
-        first = _first_part(chosen.data, Path(folder, "first"), chosen.shard)
+        first = _first_part(chosen.data, Path(folder, "first"), chosen.shard, address)
         again, hits = 0, 0
         before: dict[str, int] = {}
         while hits < chosen.kills:
             # On average half of what a start takes and half of an equal share of the work.
             wait = moments.uniform(0, first + (seconds - first) / chosen.kills)
-            if _run(chosen.data, killed, chosen.shard, wait) < wait:
+            worker = address is not None and hits % 2 == 1
+            if _run(chosen.data, killed, chosen.shard, address, wait, worker) < wait:
                 raise SystemExit("it ended before it was killed often enough: give more photos")
             hits += 1
             now = _parts(killed)
             rewritten = sum(now.get(name) != at for name, at in before.items())
-            lines.append(f"| kill {hits} | {wait:.2f} | {len(now)} | {rewritten} |")
+            who = " of a worker, then of the client" if worker else ""
+            lines.append(f"| kill {hits}{who} | {wait:.2f} | {len(now)} | {rewritten} |")
             again, before = again + rewritten, now
-        seconds = _run(chosen.data, killed, chosen.shard)
+        seconds = _run(chosen.data, killed, chosen.shard, address)
         now = _parts(killed)
         again += sum(now.get(name) != at for name, at in before.items())
         lines.append(f"| may end | {seconds:.1f} | {len(now)} | {again} |")
         rows, expected = _rows(killed), _rows(whole)
     paths = [name_of(row) for row in rows]
-    good = sorted(paths) == sorted(files) and rows == expected and not again
+    good = sorted(paths) == sorted(files) and rows == expected and (chosen.cluster or not again)
     lines += [
         "",
         f"{'equal' if good else 'NOT EQUAL'}: {len(files):,} files, {len(rows):,} rows, "
@@ -74,10 +86,20 @@ def main() -> None:
     sys.exit(not good)
 
 
-def _run(data: Path, out: Path, shard: int, wait: float | None = None) -> float:
-    """Predict, killed after `wait` seconds; gives the seconds that it took."""
+def _run(
+    data: Path,
+    out: Path,
+    shard: int,
+    address: str | None,
+    wait: float | None = None,
+    worker: bool = False,
+) -> float:
+    """Predict, killed after `wait` seconds, a worker before it; gives the seconds that it took."""
     began = time.perf_counter()
-    with _begin(data, out, shard) as process:
+    with _begin(data, out, shard, address) as process:
+        if worker and wait is not None:
+            time.sleep(wait / 2)
+            os.kill(_worker(address), signal.SIGKILL)
         try:
             process.wait(wait)
         except subprocess.TimeoutExpired:
@@ -88,18 +110,28 @@ def _run(data: Path, out: Path, shard: int, wait: float | None = None) -> float:
     return time.perf_counter() - began
 
 
-def _first_part(data: Path, out: Path, shard: int) -> float:
+def _first_part(data: Path, out: Path, shard: int, address: str | None) -> float:
     """Give the seconds until a first part is there."""
     began = time.perf_counter()
-    with _begin(data, out, shard) as process:
+    with _begin(data, out, shard, address) as process:
         while process.poll() is None and not _parts(out):
             time.sleep(0.01)
         process.kill()
     return time.perf_counter() - began
 
 
-def _begin(data: Path, out: Path, shard: int) -> subprocess.Popen[bytes]:
+def _worker(address: str | None) -> int:
+    """Give the process of a worker."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        return int(next(iter(client.run(os.getpid).values())))
+
+
+def _begin(data: Path, out: Path, shard: int, address: str | None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "happysad", "predict", str(data), "--out", str(out)]
+    if address is not None:
+        command += ["--cluster", address]
     return subprocess.Popen([*command, "--shard", str(shard)], stdout=subprocess.DEVNULL)
 
 

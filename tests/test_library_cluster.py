@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from happysad import __version__
 from happysad.errors import LibraryError, UsageError
 from happysad.library import predicting
 from happysad.library.listing import expand
@@ -237,7 +238,7 @@ def test_what_a_worker_does_not_see_is_said(
         brightness_classifier(out / "classifier.onnx", slope=0.2)
     here = SimpleNamespace(address="tcp://w:1", state=SimpleNamespace(nthreads=1))
     monkeypatch.setattr(distributed, "get_worker", lambda: here)
-    answer = cluster._task(cluster.__version__, str(out), library, 0, 0, b"/nowhere.jpg")
+    answer = cluster._task(__version__, str(out), library, 0, 0, b"/nowhere.jpg")
     assert isinstance(answer, str)
     with pytest.raises(LibraryError, match=f"^the worker tcp://w:1: /.*{said}$"):
         raise LibraryError(answer)

@@ -1,0 +1,103 @@
+r"""Photo libraries on a Dask cluster of 1 and 2 workers, beside threads on the same machine.
+
+    python benchmarks/library_cluster.py PHOTOS --write FILE
+
+The photos are those of library.py: small portraits and large photos, made of the photos in PHOTOS
+that show a face. One run: threads (`happysad predict`), one worker and two workers (`--cluster`, on
+clusters that stand before the clock starts, as `happysad cluster` makes them) take turns on the
+same files; every other turn goes the other way round, and the first warms up. One worker has all
+cores, two have half of them each. A side's time is that of the whole call: listing, connecting,
+predicting, writing Parquet. Ratios are of one turn's figures: their median and their range.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from library import _MEGAPIXELS, _make, _timed, _with_faces
+from versus_fer import _turns
+
+from happysad.files import write_text
+from happysad.library.cluster import local
+from happysad.library.predicting import predict
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="a folder of photos with faces")
+    parser.add_argument("--small", type=int, default=2000, help="how many portraits")
+    parser.add_argument("--large", type=int, default=200, help="how many large photos")
+    parser.add_argument("--parts", type=int, default=20, help="how many parts they make")
+    parser.add_argument("--repeats", type=int, default=5, help="turns")
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    chosen = parser.parse_args()
+    lines = [
+        "| photos | side | photos/s | times as fast as threads (range over turns) |",
+        "|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        with_faces = _with_faces(chosen.data)
+        sets = {
+            "small portraits": _make(Path(folder, "small"), with_faces, chosen.small, None),
+            "large photos": _make(Path(folder, "large"), with_faces, chosen.large, _MEGAPIXELS),
+        }
+        sides: dict[str, str | None] = {"threads": None}
+        starts = []
+        for workers, name in ((1, "1 worker"), (2, "2 workers")):
+            began = time.perf_counter()
+            sides[name] = stack.enter_context(local(workers, 0))
+            starts.append(f"{name} {time.perf_counter() - began:.1f} s")
+        for name, photos in sets.items():
+            lines += _rows(name, photos, sides, chosen.parts, chosen.repeats)
+    sizes = ", ".join(f"{len(photos):,} {name}" for name, photos in sets.items())
+    lines += [
+        "",
+        f"{os.cpu_count()} cores; {chosen.repeats} turns; {sizes}; {chosen.parts} parts each. "
+        f"Starting a cluster took {', '.join(starts)}, which is not counted.",
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _rows(
+    name: str, photos: list[str], sides: dict[str, str | None], parts: int, repeats: int
+) -> list[str]:
+    shard = -(-len(photos) // parts)
+    asked: dict[str, Callable[..., Any]] = {
+        side: _timed(partial(_library, photos, shard, cluster)) for side, cluster in sides.items()
+    }
+    taken = _turns(asked, repeats)
+    lines = []
+    for side, answers in taken.items():
+        rate = median(len(photos) / answer["seconds"] for answer in answers)
+        pairs = zip(answers, taken["threads"], strict=True)
+        ratios = [threads["seconds"] / ours["seconds"] for ours, threads in pairs]
+        span = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        lines.append(f"| {name} | {side} | {rate:,.1f} | {'' if side == 'threads' else span} |")
+    return lines
+
+
+def _library(photos: list[str], shard: int, cluster: str | None) -> None:
+    folder = Path(photos[0]).parent
+    with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+        summary = predict(
+            photos, Path(out, "results"), sources=[str(folder)], shard=shard, cluster=cluster
+        )
+    if summary.counts.total() != len(photos) or summary.counts["unreadable"]:
+        raise SystemExit(f"{folder}: {summary.counts} for {len(photos)} photos")
+
+
+if __name__ == "__main__":
+    main()
