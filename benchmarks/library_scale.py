@@ -127,14 +127,15 @@ def _wait(*given: Any) -> dict[str, int]:
 
 def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
     """Send tasks that wait; gives how busy the workers are, and the CPU seconds of a task."""
+    import dask
     from distributed import LocalCluster
 
     tasks, seconds = chosen.rounds * chosen.workers, 1_000 / chosen.rate
 
+    paths = tuple(_PATH.format(number % 7, number) for number in range(1_000))
+
     def shards() -> Iterator[Shard]:
         for number in range(tasks):
-            first = number * 1_000
-            paths = tuple(_PATH.format(at % 7, at) for at in range(first, first + 1_000))
             yield Shard(int(seconds * 1e6), number, paths)
 
     results = SimpleNamespace(
@@ -146,10 +147,13 @@ def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
         counts=lambda shard: None,
     )
     with (
+        # Each worker would sample what all others in this process do.
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=chosen.workers,
             threads_per_worker=1,
             processes=False,
+            memory_limit=None,  # they share one process
             protocol="tcp://",
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
