@@ -69,7 +69,7 @@ def square(x: float, y: float, side: float) -> Face:
 def of_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Classifier:
     """Finds one large face on the left half of wide photos, and a small one on the right half."""
 
-    def find(image: Pixels, reduced: int) -> list[Face]:
+    def find(image: Pixels, reduced: int, threads: int) -> list[Face]:
         height, width = image.shape[:2]
         if width <= height:
             return []

@@ -161,7 +161,7 @@ def test_a_folder_is_judged_whole(tmp_path: Path) -> None:
 def test_faces_are_found_first_and_what_has_none_is_no_guess(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find(image: Pixels, reduced: int) -> list[Face]:
+    def find(image: Pixels, reduced: int, threads: int) -> list[Face]:
         """Every photo but the darkest has a face, over all of it."""
         side = float(image.shape[0])
         points = [(0.35, 0.4), (0.65, 0.4), (0.5, 0.55), (0.38, 0.72), (0.62, 0.72)]

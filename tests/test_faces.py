@@ -108,7 +108,7 @@ class TestFind:
                 on_canvas(3000, 4000, (3000, 200, 700)), [(3343, 501)], id="reduced for the search"
             ),
             pytest.param(
-                on_canvas(2400, 3200, (2700, 1900, 90)), [(2744, 1939)], id="small and far away"
+                on_canvas(2400, 3200, (2700, 1900, 110)), [(2753, 1948)], id="small and far away"
             ),
         ],
     )
@@ -183,6 +183,18 @@ class TestFind:
             together = list(pool.map(find, images * 2))
         assert together == alone * 2
 
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_any_number_of_threads_finds_the_same(self, threads: int) -> None:
+        image = on_canvas(480, 640, (20, 30, 240), (400, 60, 160))
+        assert find(image, threads=threads) == find(image) != []
+
+    def test_shrinking_quickly_keeps_everything_in_its_place(self) -> None:
+        image = photo(3, 1501, 2003)
+        for scale in (0.9, 0.51, 0.5, 0.32, 0.12):
+            quick, slow = faces._shrunk(image, scale), faces._scaled(image, scale)
+            assert quick.shape == slow.shape
+            assert np.abs(quick.astype(int) - slow).mean() < 2
+
     def test_a_face_is_plain_numbers(self) -> None:
         (face,) = find(portrait())
         again = json.loads(json.dumps(asdict(face)))
@@ -202,7 +214,7 @@ class TestFind:
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
         detector = cv2.FaceDetectorYN.create(str(yunet._file()), "", (width, height), 0.5)
         theirs = detector.detect(image)[1]
-        ours = faces._distinct(yunet.search(image, 0.5))
+        ours = faces._distinct(yunet.search(image[..., ::-1], 0.5))
         assert len(ours) == len(theirs) > 0
         np.testing.assert_allclose(
             ours[ours[:, 0].argsort()], theirs[theirs[:, 0].argsort()], atol=0.01

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -235,25 +236,26 @@ class Classifier:
 
         def prepare(source: Source) -> _Prepared | str:
             try:
-                return self._prepare(Photo(source, bgr=bgr), faces)
+                return self._prepare(Photo(source, bgr=bgr), faces, threads=1)
             except ImageError as error:
                 return str(error)
 
         iterator = iter(sources)
+        begun: deque[tuple[str | None, Future[_Prepared | str]]] = deque()
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
 
-            def begin() -> list[tuple[str | None, Future[_Prepared | str]]]:
-                batch = islice(iterator, _BATCH)
-                return [(_name(source), pool.submit(prepare, source)) for source in batch]
+            def begin() -> None:
+                for source in islice(iterator, 2 * _BATCH - len(begun)):
+                    begun.append((_name(source), pool.submit(prepare, source)))
 
-            begun = begin()
+            begin()
             while begun:
-                # The next ones are begun before these go through the network.
-                names, prepared = [n for n, _ in begun], [one.result() for _, one in begun]
-                begun = begin()
+                batch = [begun.popleft() for _ in range(min(_BATCH, len(begun)))]
+                prepared = [one.result() for _, one in batch]
+                begin()  # others are read while these go through the network
                 good = [one for one in prepared if not isinstance(one, str)]
                 answers = iter(self._answer(good, unsure))
-                for name, one in zip(names, prepared, strict=True):
+                for (name, _), one in zip(batch, prepared, strict=True):
                     yield (
                         Prediction(path=name, error=one) if isinstance(one, str) else next(answers)
                     )
@@ -306,14 +308,21 @@ class Classifier:
                 f"{'photos' if self.details.looks_at == 'photo' else 'photos and their faces'}"
             )
 
-    def _prepare(self, photo: Photo, faces: bool, found: Sequence[Face] | None = None) -> _Prepared:
+    def _prepare(
+        self,
+        photo: Photo,
+        faces: bool,
+        found: Sequence[Face] | None = None,
+        *,
+        threads: int = 0,
+    ) -> _Prepared:
         """Make what the network takes of one photo; `found` are its faces, where they are known."""
         size, channels = self.details.size, self.details.channels
         if self.details.looks_at == "photo" or not faces:
             image = fit(photo.whole(size), size, channels)
             return _Prepared(name=photo.name, inputs={"image": image[None]})
         if found is None:
-            found = photo.faces()
+            found = photo.faces(threads=threads)
         pixels, there = photo.close(found, size)
         if self.details.looks_at == "face":
             cut = crops(pixels, there, size, channels)

@@ -94,7 +94,7 @@ class Face:
         )
 
 
-def find(image: Pixels, *, score: float = SCORE, reduced: int = 1) -> list[Face]:
+def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int = 0) -> list[Face]:
     """Find every face in a photo. Safe to call from several threads at once.
 
     Large photos are searched at reduced size, small ones enlarged; the faces are given in pixels
@@ -105,6 +105,8 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1) -> list[Face]
         score: finds below this score are left out, 0 to 1.
         reduced: where `image` was reduced already, the photo's sides are so many times as long; the
             faces are given in pixels of the photo.
+        threads: how many it may use; 0 for as many as there are cores, 1 where several photos are
+            searched at once.
 
     Returns:
         The faces, the largest first; the same photo always gives the same list.
@@ -116,16 +118,13 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1) -> list[Face]
     _check(image)
     _check_score(score)
     longest = max(image.shape[:2])
-    # The whole photo is gone through once only; the searches share what is left of it.
-    photo = _bgr(_scaled(image, min(1.0, _FAR / longest)))
-    factor = max(photo.shape[:2]) / longest
+    photo = _rgb(image)
     scales = [min(side / longest, most) for side, most in (_USUAL, _CLOSE)]
-    rows = np.concatenate([_search(photo, scale / factor, score) for scale in scales])
-    small = _SMALL / scales[0] * factor
+    rows = np.concatenate([_search(photo, scale, score, threads) for scale in scales])
+    small = _SMALL / scales[0]
     if longest > _USUAL[0] and (len(rows) == 0 or rows[:, 3].min() < small):
-        rows = np.concatenate([rows, _search(photo, 1.0, score)])
-    back = reduced * np.array([image.shape[1] / photo.shape[1], image.shape[0] / photo.shape[0]])
-    rows[:, :14] = (rows[:, :14].reshape(-1, 7, 2) * back).reshape(-1, 14)
+        rows = np.concatenate([rows, _search(photo, min(1.0, _FAR / longest), score, threads)])
+    rows[:, :14] *= reduced
     return _faces(rows)
 
 
@@ -155,7 +154,7 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
         middle = complex(face.x + face.width / 2, face.y + face.height / 2)
         corners = [middle + side / 2 * corner for corner in (-1 - 1j, 1 + 1j)]
         part, start = _part(image, corners, margin=0)
-        rows = _search(_bgr(part), min(_AGAIN / max(part.shape[:2]), _CLOSE[1]), score)
+        rows = _search(_rgb(part), min(_AGAIN / max(part.shape[:2]), _CLOSE[1]), score)
         rows[:, [0, 4, 6, 8, 10, 12]] += start.real
         rows[:, [1, 5, 7, 9, 11, 13]] += start.imag
         found.append(rows)
@@ -228,22 +227,34 @@ def detail(face: Face, size: int) -> float:
     return abs(span) / ((right - left) * size)
 
 
-def _search(photo: Pixels, scale: float, score: float) -> NDArray[np.float64]:
-    """Search a BGR photo brought to `scale`; rows in pixels of `photo`, shape (n, 15)."""
-    input_ = _scaled(photo, scale)
+def _search(photo: Pixels, scale: float, score: float, threads: int = 0) -> NDArray[np.float64]:
+    """Search an RGB photo brought to `scale`; rows in pixels of `photo`, shape (n, 15)."""
+    input_ = _shrunk(photo, scale) if scale < 1 else _scaled(photo, scale)
     height, width = input_.shape[:2]
-    rows = search(input_, score)
+    rows = search(input_, score, threads=threads)
     rows[:, 0:14:2] *= photo.shape[1] / width
     rows[:, 1:14:2] *= photo.shape[0] / height
     return rows
 
 
-def _bgr(image: Pixels) -> Pixels:
+def _shrunk(image: Pixels, scale: float) -> Pixels:
+    """Shrink in a tenth of the time of `_scaled`: halved while that goes, then interpolated."""
     import cv2
 
-    colour = image.ndim == 3 and image.shape[2] == 3
-    way = cv2.COLOR_RGB2BGR if colour else cv2.COLOR_GRAY2BGR
-    return np.asarray(cv2.cvtColor(image, way), dtype=np.uint8)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    while scale <= 0.5 and min(image.shape[:2]) > 1:
+        even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # quick for these alone
+        image = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        scale *= 2
+    return np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
+
+
+def _rgb(image: Pixels) -> Pixels:
+    import cv2
+
+    if image.ndim == 3 and image.shape[2] == 3:
+        return image
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
 
 
 def _faces(rows: NDArray[np.float64]) -> list[Face]:

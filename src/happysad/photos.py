@@ -1,7 +1,8 @@
 """A photo of which no more is decoded than is looked at: libjpeg shrinks JPEGs as it decodes them.
 
-Everything that predicts opens photos here, so that a path, a file's bytes and an upload get one
-answer. An array is looked at as it is.
+Everything that trains, judges or predicts opens photos here: a network is asked about the pixels
+that it learned from, and a path, a file's bytes and an upload get one answer. An array is looked at
+as it is.
 """
 
 from __future__ import annotations
@@ -97,14 +98,17 @@ class Photo:
         """
         return self.view(_PER_SIDE * size).pixels
 
-    def faces(self) -> list[Face]:
+    def faces(self, *, threads: int = 0) -> list[Face]:
         """Find its faces, the largest first, in pixels of the photo itself.
+
+        Args:
+            threads: as for `faces.find`.
 
         Raises:
             ImageError: as `images.decode`.
         """
         seen = self.view(_SEARCHED)
-        return find(seen.pixels, reduced=seen.reduced)
+        return find(seen.pixels, reduced=seen.reduced, threads=threads)
 
     def close(self, faces: Sequence[Face], size: int) -> tuple[Pixels, list[Face]]:
         """Give a view that is enough to cut these faces out of, and where they are in it.

