@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from happysad.evaluation.baselines import TRAINING, judged, small
 from happysad.images import fit
+from happysad.photos import Photo
 from tests.pictures import photo
 
 LABELS = ("happy", "sad")
@@ -28,8 +29,9 @@ def alone(n: int) -> list[str]:
 
 def test_small_is_what_images_fit_makes() -> None:
     pixels = photo(1, 90, 60)
-    assert (small(pixels) == fit(pixels, 32, 1).ravel()).all()
-    assert small(pixels).shape == (1024,)
+    seen = small(Photo(pixels))
+    assert (seen == fit(pixels, 32, 1).ravel()).all()
+    assert seen.shape == (1024,)
 
 
 def test_fitted_on_the_training_photos() -> None:

@@ -23,8 +23,8 @@ from happysad.faces import Face
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
 from happysad.training import fit as training
-from happysad.web import lesson as module
 from happysad.web.lesson import learn
+from tests.test_inputs import Asked
 
 LABELS = ("happy", "sad")
 # Where a photo's face stands, for the detector's stand-in.
@@ -36,12 +36,15 @@ PLACE = Face(
     landmarks=((80, 63), (120, 63), (100, 85), (85, 105), (115, 105)),
     score=0.9,
 )
+HEIGHT = 150  # the photos'
 SMALLER = replace(PLACE, x=80, y=60, width=30, height=40)
 
 
-def found(pixels: Pixels) -> list[Face]:
+def found(pixels: Pixels, *, reduced: int, threads: int) -> list[Face]:
     """Two faces in every photo that is no bare wall."""
-    return [PLACE, SMALLER] if pixels.std(axis=(0, 1)).max() > 5 else []
+    there = [PLACE, SMALLER] if pixels.std(axis=(0, 1)).max() > 5 else []
+    larger = reduced * pixels.shape[0] / HEIGHT
+    return [face.scaled(larger) for face in there]
 
 
 class Lesson:
@@ -51,7 +54,7 @@ class Lesson:
         self.photos, self.work, self.run = folder / "photos", folder / "work", folder / "run"
         self.work.mkdir()
         monkeypatch.setattr(training, "train", self._train)
-        monkeypatch.setattr(module, "find", found)
+        monkeypatch.setattr("happysad.photos.find", found)
 
     def _train(
         self, data: Path, config: Any, *, out: Path, check_out: Path, groups: Path | None
@@ -138,14 +141,21 @@ def wall(shade: int) -> Pixels:
 def test_the_largest_face_is_learned_from_as_predictions_cut_it_out(lesson: Lesson) -> None:
     file, *_ = lesson.give("happy", *people("happy", 12), wall(90))
     lesson.give("sad", *people("sad", 12))
+    large = lesson.photos / "sad" / "large.jpg"
+    enlarged = cv2.resize(people("sad", 13)[-1], (2000, 1500), interpolation=cv2.INTER_CUBIC)
+    Image.fromarray(np.asarray(enlarged, np.uint8)).save(large)
     lesson.learn()
     assert (lesson.config.faces, lesson.config.model) == ("off", "face")
     assert lesson.config.epochs > 1
     [note] = lesson.notes
-    assert "No face was found in 1 of 25 photos" in note
-    assert len(lesson.manifest.used) == 24
-    pixels = read(file)
-    [expected] = crops(pixels, [PLACE], 48, 1)
+    assert "No face was found in 1 of 26 photos" in note
+    assert len(lesson.manifest.used) == 25
+    classifier = Asked("face")
+    for photo in (file, large):
+        classifier.predict(photo)
+        learned = fit(read(lesson.data / photo.parent.name / f"{photo.name}.png"), 48, 1)
+        assert (learned == classifier.all()["image"][0]).all()
+    [expected] = crops(read(file), [PLACE], 48, 1)
     learned = fit(read(lesson.data / "happy" / f"{file.name}.png"), 48, 1)
     assert (learned == expected).all()
     assert set(lesson.sides("happy")) == set(lesson.sides("sad")) == {"train", "val", "test"}

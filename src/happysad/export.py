@@ -266,19 +266,19 @@ def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 def _validation_photos(run: Path, details: Details) -> Samples:
     from happysad.dataset.manifest import Manifest
-    from happysad.faces import find
-    from happysad.images import fit, read
-    from happysad.inputs import both
+    from happysad.inputs import of_photo
+    from happysad.photos import Photo
     from happysad.training.config import load_run
 
     _, data = load_run(run / "config.toml")
     manifest = Manifest.read(run / "manifest.csv", data)
     files = manifest.files(manifest.of("val")[:_COMPARED])
-    size, channels = details.size, details.channels
-    if details.looks_at != "both":
-        return np.stack([fit(read(file), size, channels) for file in files])
-    inputs = [both(photo, find(photo), size, channels) for photo in map(read, files)]
-    return {name: np.stack([one[name] for one in inputs]) for name in inputs[0]}
+    inputs = []
+    for photo in map(Photo, files):
+        faces = photo.faces() if details.looks_at == "both" else None
+        inputs.append(of_photo(photo, details.size, details.channels, faces=faces))
+    stacked = {name: np.stack([one[name] for one in inputs]) for name in inputs[0]}
+    return stacked if details.looks_at == "both" else stacked["image"]
 
 
 def _main(model_file: Path, file: Path) -> None:

@@ -1,7 +1,7 @@
 """A path, bytes or an array becomes RGB uint8; RGB uint8 becomes a network's input.
 
-Everything that looks at a picture, in training and in prediction, comes through `read` and `fit`:
-the commonest fault of this field is that the two differ.
+What a network looks at, in training and in prediction, is decoded here (by `photos.Photo`) and
+brought to size by `fit`: the commonest fault of this field is that the two differ.
 """
 
 from __future__ import annotations

@@ -6,19 +6,45 @@ Training and prediction both come through here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from happysad.faces import Face, crop
 from happysad.images import Pixels, fit
+from happysad.photos import Photo
 
-__all__ = ["FACES", "PHOTO_SIZE", "both", "crops", "weights"]
+__all__ = ["FACES", "PHOTO_SIZE", "both", "crops", "of_photo", "weights"]
 
 #: A network that looks at both takes so many faces of a photo, the largest.
 FACES = 8
 #: The side of the small photo beside them in pixels.
 PHOTO_SIZE = 64
+
+
+def of_photo(
+    photo: Photo, size: int, channels: int, *, faces: Sequence[Face] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Give what a network takes of one photo, decoding no more than that needs.
+
+    Args:
+        photo: opened for this alone: what was decoded before for something larger is used again,
+            so that the pixels may differ by a level.
+        size: the side of the network's input, or of a face's crop, in pixels.
+        channels: 3 for RGB, 1 for grey.
+        faces: all that `photo.faces()` gives, where the network looks at both; None where it looks
+            at the whole picture.
+
+    Returns:
+        By the inputs' names: what `both` gives, or image: uint8, shape (size, size, channels).
+
+    Raises:
+        ImageError: as `images.decode`.
+    """
+    if faces is None:
+        return {"image": fit(photo.whole(size), size, channels)}
+    return both(*photo.close(faces, size), size, channels)
 
 
 def crops(pixels: Pixels, faces: Sequence[Face], size: int, channels: int) -> Pixels:
@@ -51,7 +77,7 @@ def weights(pixels: Pixels, faces: Sequence[Face]) -> NDArray[np.float32]:
 
 def both(
     pixels: Pixels, faces: Sequence[Face], size: int, channels: int
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, NDArray[Any]]:
     """Give what a network that looks at both takes of one photo.
 
     Returns:

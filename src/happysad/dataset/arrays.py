@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError
-from happysad.faces import find
 from happysad.files import replacing
-from happysad.images import Pixels, decode, fit, read_bytes
-from happysad.inputs import FACES, PHOTO_SIZE, both
+from happysad.images import Pixels, read_bytes
+from happysad.inputs import FACES, PHOTO_SIZE, of_photo
+from happysad.photos import Photo
 
 __all__ = ["Arrays", "FacesAndPhotos", "load", "load_both"]
 
-# Rise when `images.decode` or `images.fit` gives other pixels, or `inputs.both` other faces, so
-# that old caches are not used.
-_VERSION = 1
+# Rise when `photos.Photo` or `images.fit` gives other pixels, or `inputs.both` other faces, so that
+# old caches are not used.
+_VERSION = 2
 _BOTH_VERSION = 1
 
 
@@ -64,10 +64,10 @@ class FacesAndPhotos:
 def load(
     manifest: Manifest, rows: pd.DataFrame, size: int, channels: int, cache: Path | None = None
 ) -> Arrays:
-    """Give some rows' photos through `images.fit`, decoded over all cores the first time.
+    """Give some rows' photos through `inputs.of_photo`, decoded over all cores the first time.
 
-    The file in the cache is named by what it holds: the photos' pixels in their order, the size
-    and the channels. It is written whole or not at all.
+    The file in the cache is named by what it holds: the photos' bytes in their order, the size and
+    the channels. It is written whole or not at all.
 
     Args:
         manifest: the rows' manifest.
@@ -86,7 +86,7 @@ def load(
         rows,
         f"{_VERSION} {size} {channels}",
         np.dtype((np.uint8, (size, size, channels))),
-        lambda pixels: fit(pixels, size, channels),
+        lambda photo: of_photo(photo, size, channels)["image"],
         "decoding",
         cache,
     )
@@ -96,7 +96,7 @@ def load(
 def load_both(
     manifest: Manifest, rows: pd.DataFrame, size: int, channels: int, cache: Path | None = None
 ) -> FacesAndPhotos:
-    """Give some rows' photos through `faces.find` and `inputs.both`; see `load` for the rest.
+    """Give some rows' photos with their faces through `inputs.of_photo`; see `load` for the rest.
 
     Args:
         manifest: the rows' manifest.
@@ -105,7 +105,7 @@ def load_both(
         channels: 3 for crops in RGB, 1 for grey; the photo itself is RGB.
         cache: as in `load`.
     """
-    photo = np.dtype(
+    record = np.dtype(
         [
             ("faces", np.uint8, (FACES, size, size, channels)),
             ("weights", np.float32, (FACES,)),
@@ -113,13 +113,13 @@ def load_both(
         ]
     )
 
-    def look(pixels: Pixels) -> tuple[NDArray[np.generic], ...]:
-        inputs = both(pixels, find(pixels), size, channels)
-        return tuple(inputs[name] for name in photo.names or ())
+    def look(photo: Photo) -> tuple[NDArray[Any], ...]:
+        inputs = of_photo(photo, size, channels, faces=photo.faces(threads=1))
+        return tuple(inputs[name] for name in record.names or ())
 
     key = f"both {_VERSION} {_BOTH_VERSION} {size} {channels}"
-    stored = _cached(manifest, rows, key, photo, look, "finding faces", cache)
-    inputs = {name: stored[name] for name in photo.names or ()}
+    stored = _cached(manifest, rows, key, record, look, "finding faces", cache)
+    inputs = {name: stored[name] for name in record.names or ()}
     return FacesAndPhotos(inputs, _labels(manifest, rows), rows["group"].tolist())
 
 
@@ -128,14 +128,14 @@ def _cached(
     rows: pd.DataFrame,
     key: str,
     dtype: np.dtype[Any],
-    make: Callable[[Pixels], Any],
+    make: Callable[[Photo], Any],
     what: str,
     cache: Path | None,
 ) -> NDArray[Any]:
     """Map what `make` gives for each row's photo, one `dtype` a photo; made where it is missing."""
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photos to load")
-    name = hashlib.sha256("\n".join([key, *rows["pixels"]]).encode()).hexdigest()
+    name = hashlib.sha256("\n".join([key, *rows["sha256"]]).encode()).hexdigest()
     file = (cache or _default_cache()) / f"{name}.npy"
     if _mapped(file, len(rows), dtype) is None:
         _write(manifest, rows, file, dtype, make, what)
@@ -170,7 +170,7 @@ def _write(
     rows: pd.DataFrame,
     file: Path,
     dtype: np.dtype[Any],
-    make: Callable[[Pixels], Any],
+    make: Callable[[Photo], Any],
     what: str,
 ) -> None:
     try:
@@ -194,7 +194,7 @@ def _write(
             data = read_bytes(path)
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise DatasetError(f"{path}: the file has changed since it was checked")
-            stored[place] = make(decode(data, str(path)).pixels)
+            stored[place] = make(Photo(data, name=str(path)))
 
         for _ in in_threads(put, jobs, what):
             pass

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.evaluation.metrics import score
-from happysad.images import Pixels, fit
+from happysad.inputs import of_photo
+from happysad.photos import Photo
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -30,9 +31,9 @@ _C = 0.01
 Floats = NDArray[np.float64]
 
 
-def small(pixels: Pixels) -> NDArray[np.uint8]:
-    """Give a picture as logistic regression sees it: RGB of any size to 1024 grey values, uint8."""
-    return fit(pixels, SIDE, 1).reshape(-1)
+def small(photo: Photo) -> NDArray[np.uint8]:
+    """Give a photo as logistic regression sees it: 1024 values of `inputs.of_photo`, uint8."""
+    return np.asarray(of_photo(photo, SIDE, 1)["image"].reshape(-1))
 
 
 def judged(

@@ -27,10 +27,10 @@ from happysad.evaluation.calibration import with_temperature
 from happysad.evaluation.metrics import score
 from happysad.evaluation.report import write_report
 from happysad.evaluation.selective import selective
-from happysad.faces import find
 from happysad.files import write_text
-from happysad.images import decode, fit, read, read_bytes
-from happysad.inputs import both
+from happysad.images import read, read_bytes
+from happysad.inputs import of_photo
+from happysad.photos import Photo
 from happysad.training import fused
 from happysad.training.config import load_run
 
@@ -47,8 +47,8 @@ _WORST = 12
 def judge_run(run: Path) -> dict[str, Any]:
     """Judge a run's model.onnx on its test split, and write metrics.json, plots and report.html.
 
-    The photos go the way of every prediction: `images.read`; `images.fit` or `inputs.both`; the
-    .onnx. Pictures that a network was trained on as faces, cut out, are so judged.
+    The photos go the way of every prediction: `inputs.of_photo`, then the .onnx. Pictures that a
+    network was trained on as faces, cut out, are so judged.
 
     Returns:
         What metrics.json holds: ``test`` and ``val`` (`metrics.score`), ``baselines`` (on test),
@@ -203,21 +203,19 @@ def _answered(
     details = classifier.details
     size, channels = details.size, details.channels
 
-    def look(photo: tuple[Path, str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
-        path, sha256 = photo
+    def look(file: tuple[Path, str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
+        path, sha256 = file
         data = read_bytes(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DatasetError(f"{path}: the file has changed since it was checked")
-        pixels = decode(data, str(path)).pixels
-        inputs: dict[str, NDArray[Any]]
+        photo = Photo(data, name=str(path))
         if finds and details.looks_at == "face":
-            p_sad = classifier.predict(pixels).p_sad
+            p_sad = classifier.predict_photo(photo).p_sad
             inputs = {"p_sad": np.array([np.nan if p_sad is None else p_sad])}
-        elif details.looks_at == "both":
-            inputs = both(pixels, find(pixels), size, channels)
         else:
-            inputs = {"image": fit(pixels, size, channels)}
-        return inputs, baselines.small(pixels)
+            faces = photo.faces(threads=1) if details.looks_at == "both" else None
+            inputs = of_photo(photo, size, channels, faces=faces)
+        return inputs, baselines.small(Photo(data, name=str(path)))
 
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photo to judge")

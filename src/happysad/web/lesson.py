@@ -26,10 +26,9 @@ from happysad.dataset.split import MORE_GROUPS
 from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError
 from happysad.evaluation.judge import near_groups
-from happysad.faces import find
 from happysad.files import write_text
-from happysad.images import read
 from happysad.inputs import crops
+from happysad.photos import Photo
 from happysad.training.config import RECIPES, load
 from happysad.web.photos import FEWEST, LABELS
 from happysad.web.runs import NOTES
@@ -93,11 +92,13 @@ def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.D
     from PIL import Image
 
     def cut(path: str) -> str:
-        pixels = read(photos / path)
-        found = find(pixels)[:1]
+        photo = Photo(photos / path)
+        found = photo.faces(threads=1)
         if not found:
             return ""
-        [face] = crops(pixels, found, RECIPES["face"]["size"], RECIPES["face"]["channels"])
+        size, channels = RECIPES["face"]["size"], RECIPES["face"]["channels"]
+        pixels, there = photo.close(found, size)  # all of them, as a prediction does
+        [face] = crops(pixels, there[:1], size, channels)
         file = out / f"{path}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(face[..., 0]).save(file)  # without loss
