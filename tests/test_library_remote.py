@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 
 pytest.importorskip("fsspec", reason="reading elsewhere needs fsspec")
+from fsspec.implementations.memory import MemoryFileSystem
 
 FILES = {
     "a.png": encoded(photo(0, 8, 8)),
@@ -47,6 +49,28 @@ def test_any_protocol_of_fsspec(tmp_path: Path) -> None:
     for name, data in {**FILES, **HIDDEN}.items():
         system.pipe_file(f"/photos/{name}", data)
     check("memory:///photos", "memory:///photos/none.png", tmp_path)
+
+
+def test_what_was_listed_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keeping(MemoryFileSystem):  # type: ignore[misc]
+        """Keeps every listing, as those of s3:// and gs:// do."""
+
+        store: ClassVar[dict[str, Any]] = {}
+        pseudo_dirs: ClassVar[list[str]] = [""]
+
+        def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
+            self.dircache[path] = super().ls(path, detail=True, **options)
+            return self.dircache[path]
+
+        def invalidate_cache(self, path: str | None = None) -> None:
+            self.dircache.clear()
+
+    system = Keeping()
+    monkeypatch.setattr(remote, "_system", lambda address: (system, "/photos"))
+    for number in range(20):
+        system.pipe_file(f"/photos/{number // 10}/{number}/a.png", b"")
+    kept = [len(system.dircache) for _ in remote.expand("memory:///photos")]
+    assert kept == [1] * 20
 
 
 @pytest.fixture

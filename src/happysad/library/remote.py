@@ -22,7 +22,8 @@ def expand(address: str) -> Iterator[str]:
     """Give the addresses of the files that an address stands for: one rule with `listing`.
 
     A folder stands for all files in it and below it, hidden ones (.name) left out. By http(s) it is
-    one where it ends in / (its page's links are its files).
+    one where it ends in / (its page's links are its files). The names of a folder and of those
+    above it are in memory at a time: fsspec gives no folder's names piece by piece.
 
     Raises:
         UsageError: no such protocol, or what it needs is not installed.
@@ -41,6 +42,7 @@ def expand(address: str) -> Iterator[str]:
             for name in sorted(files):
                 if name and not name.startswith("."):
                     yield str(system.unstrip_protocol(files[name]["name"]))
+            system.invalidate_cache()  # it would keep every folder's names
     except Exception as error:  # each protocol has errors of its own
         raise LibraryError(f"{address}: cannot be listed: {_line(error)}") from error
 
