@@ -183,6 +183,21 @@ def test_what_was_added_is_done_and_what_is_gone_keeps_its_row(
     assert (out / "files" / "list-1.gz").exists()
 
 
+def test_another_photo_of_the_same_path_is_done_once_its_part_is_removed(
+    photos: Path, model: Path, tmp_path: Path
+) -> None:
+    """README: what is done is told by paths alone."""
+    out, changed = tmp_path / "out", photos / "0" / "000.png"
+    run(photos, out, model)
+    before = rows(out)
+    changed.write_bytes(b"no photo any more")
+    assert run(photos, out, model).done == 0
+    assert rows(out) == before
+    next((out / "photos").glob("part-0-000000-*")).unlink()
+    assert run(photos, out, model).done == 4
+    assert "not an image" in rows(out)[str(changed)]["error"]
+
+
 def test_a_file_that_went_before_its_turn_has_a_row(
     photos: Path, model: Path, tmp_path: Path
 ) -> None:
