@@ -144,7 +144,7 @@ def test_what_is_wrong_gets_a_row_with_a_reason(
 def test_a_fault_that_one_photo_brings_out_costs_no_other(
     photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import happysad.classifier
+    import happysad.inputs
     from happysad.images import fit
 
     def fails(pixels: Any, *rest: Any) -> Any:
@@ -153,7 +153,7 @@ def test_a_fault_that_one_photo_brings_out_costs_no_other(
         return fit(pixels, *rest)
 
     save(photos / "0" / "odd.png", photo(5, 9, 9))
-    monkeypatch.setattr(happysad.classifier, "fit", fails)
+    monkeypatch.setattr(happysad.inputs, "fit", fails)
     assert run(photos, tmp_path / "out", model, shard=8).counts["unreadable"] == 1
     found = rows(tmp_path / "out")
     assert len(found) == 11

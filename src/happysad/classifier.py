@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.errors import ClassifierError, ImageError, UsageError
-from happysad.images import Pixels, Source, fit
-from happysad.inputs import both, crops, weights
+from happysad.images import Pixels, Source
+from happysad.inputs import crops, of_photo, weights
 from happysad.photos import Photo
 from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
 from happysad.runtime import session
@@ -319,18 +319,14 @@ class Classifier:
         """Make what the network takes of one photo; `found` are its faces, where they are known."""
         size, channels = self.details.size, self.details.channels
         if self.details.looks_at == "photo" or not faces:
-            image = fit(photo.whole(size), size, channels)
-            return _Prepared(name=photo.name, inputs={"image": image[None]})
+            return _Prepared(photo.name, _one(of_photo(photo, size, channels)))
         if found is None:
             found = photo.faces(threads=threads)
+        if self.details.looks_at == "both":
+            return _Prepared(photo.name, _one(of_photo(photo, size, channels, faces=found)), found)
         pixels, there = photo.close(found, size)
-        if self.details.looks_at == "face":
-            cut = crops(pixels, there, size, channels)
-            counts = weights(pixels, there)
-            return _Prepared(name=photo.name, inputs={"image": cut}, faces=found, weights=counts)
-        inputs = both(pixels, there, size, channels)
-        one = {key: value[None] for key, value in inputs.items()}
-        return _Prepared(name=photo.name, inputs=one, faces=found)
+        cut = crops(pixels, there, size, channels)
+        return _Prepared(photo.name, {"image": cut}, found, weights(pixels, there))
 
     def _answer(self, photos: Sequence[_Prepared], unsure: bool) -> list[Prediction]:
         """Run the network once for all photos, and say what it makes of each."""
@@ -359,7 +355,7 @@ class Classifier:
         return predictions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A photo, ready for the network."""
 
@@ -371,6 +367,11 @@ class _Prepared:
     """That were found."""
     weights: NDArray[np.float32] | None = None
     """How much each face counts, where the network looks at faces alone."""
+
+
+def _one(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Make a batch of one photo."""
+    return {key: value[None] for key, value in inputs.items()}
 
 
 def together(p_sad: Sequence[float], weights: NDArray[np.floating[Any]]) -> float:
