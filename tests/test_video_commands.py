@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import pytest
 
-from happysad import cli
 from happysad.classifier import Classifier
+from happysad.cli import watching
 from happysad.errors import MissingExtraError
 from happysad.images import Pixels
 from happysad.video import camera
@@ -91,7 +91,7 @@ def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path)
     monkeypatch.setattr(
         server, "serve", lambda settings, **more: came.update(more, settings=settings)
     )
-    cli.webcam(model=room / "model.onnx")
+    watching.webcam(model=room / "model.onnx")
     assert came["settings"].model == room / "model.onnx"
     assert came["settings"].port == 0  # any: another one may be in use
     assert (came["browser"], came["view"]) == (True, "#live")
@@ -100,7 +100,7 @@ def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path)
 def test_webcam_without_the_extra_names_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"without --terminal .* \"happysad\[web\]\""):
-        cli.webcam()
+        watching.webcam()
 
 
 def test_webcam_in_the_terminal_ends_cleanly_on_ctrl_c(
@@ -112,6 +112,6 @@ def test_webcam_in_the_terminal_ends_cleanly_on_ctrl_c(
 
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     monkeypatch.setattr(camera, "lines", lines)
-    cli.webcam(model=room / "model.onnx", terminal=True)
+    watching.webcam(model=room / "model.onnx", terminal=True)
     assert capsys.readouterr().out == "(4, 4, 3)\n"
     assert "camera" not in {thread.name for thread in threading.enumerate()}

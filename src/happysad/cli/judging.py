@@ -1,0 +1,99 @@
+"""happysad evaluate and happysad info: how good a classifier is, and what it is."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from happysad.cli.options import Classes, Model, data_folder, need
+from happysad.cli.saying import say
+
+__all__ = ["Judged", "evaluate", "info", "print_scores"]
+
+
+class Judged(StrEnum):
+    """What a picture is taken for."""
+
+    auto = "auto"
+    off = "off"
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", help="Photos to judge on [default: the run's own test split]."
+        ),
+    ] = None,
+    model: Model = None,
+    classes: Classes = None,
+    faces: Annotated[
+        Judged,
+        typer.Option(help="auto: find the faces first; off: every picture is one, cut out."),
+    ] = Judged.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say how good a classifier is, with n and intervals.
+
+    With DIR, every readable photo in its class folders is test data. Beside the figures stand two
+    baselines: always the larger class, and logistic regression on 32x32 pixels.
+    """
+    need("train", "happysad evaluate", "pandas", "sklearn", "imagehash")
+    from happysad.classifier import SHIPPED
+    from happysad.evaluation.judge import evaluate as run_evaluate
+
+    folder = None if data is None else data_folder(data)
+    scores = run_evaluate(model or SHIPPED, folder, classes, faces=faces is Judged.auto)
+    if as_json:
+        say(json.dumps(scores))
+        return
+    for what in scores["left_out"]:
+        say(f"left out: {what['path']}: {what['reason']}")
+    print_scores(scores, scores["baselines"])
+
+
+def print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) -> None:
+    """Print the figures of a classifier with their intervals, the baselines beside them."""
+    columns = {"the model": scores}
+    columns |= {name.replace("_", " "): values for name, values in baselines.items()}
+    say(f"{'n = ' + format(scores['n'], ','):<20}" + "".join(f"{name:>26}" for name in columns))
+    for figure in ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece"):
+        cells = []
+        for values in columns.values():
+            value, interval = values.get(figure), values["intervals"].get(figure)
+            span = f"  {interval[0]:.3f}-{interval[1]:.3f}" if interval else ""
+            if interval and interval[0] == interval[1]:
+                span = "  no spread seen"
+            cells.append("not defined" if value is None else f"{value:.3f}{span}")
+        say(f"{figure.replace('_', ' '):<20}" + "".join(f"{cell:>26}" for cell in cells))
+    for label, values in scores["per_class"].items():
+        recall = values["recall"]
+        shown = "not defined" if recall is None else f"{recall:.3f}"
+        say(f"{'recall of ' + label:<20}{shown:>12}  (n = {values['n']:,})")
+    if scores.get("coverage", 1) < 1:
+        right = scores["selective_accuracy"]
+        shown = "" if right is None else f", {right:.3f} of them right"
+        say(f"{'answered, not unsure':<20}{scores['coverage']:>12.3f}{shown}")
+        say(f"{'no face found':<20}{scores['no_face']:>12.3f}")
+
+
+def info(model: Model = None) -> None:
+    """Say what a classifier is.
+
+    Of the one that comes with happysad it is the card: what it is for, and how good it is.
+    """
+    from dataclasses import asdict
+
+    from happysad.classifier import SHIPPED, Classifier
+
+    details = Classifier.load(model or SHIPPED).details
+    if model is None:
+        say(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").rstrip())
+        return
+    for name, value in asdict(details).items():
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        say(f"{name.replace('_', ' '):<13} {'never' if value is None else text}")

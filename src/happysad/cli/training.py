@@ -1,0 +1,185 @@
+"""happysad demo, train, replicate and export: what makes runs, and what is made of them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from happysad.cli.judging import print_scores
+from happysad.cli.options import (
+    CheckFolder,
+    Classes,
+    DataFolder,
+    Groups,
+    check_folder_of,
+    data_folder,
+    need,
+)
+from happysad.cli.saying import say
+from happysad.errors import UsageError
+
+__all__ = ["demo", "export", "replicate", "train"]
+
+
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="Where the demo puts its files [default: happysad-demo-N]."
+        ),
+    ] = None,
+) -> None:
+    """Draw 600 faces and do the whole job on them. Needs no data.
+
+    Check, train, evaluate, predict, in a new folder.
+    """
+    need("train", "happysad demo", "keras", "pandas", "sklearn", "cleanvision")
+    from happysad.demo import demo as run_demo
+
+    run_demo(folder or _next(Path("happysad-demo")), say=say)
+
+
+def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace ``**settings`` by one option for each field of TrainConfig, in its order."""
+    from happysad.training.config import TrainConfig
+
+    types = typing.get_type_hints(TrainConfig)
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for field in fields(TrainConfig):
+        flag = "--" + field.name.replace("_", "-")
+        names = [f"{flag}/--no-{flag[2:]}"] if types[field.name] is bool else [flag]
+        option = typer.Option(*names, help=field.metadata["help"])
+        parameters.append(
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[types[field.name] | None, option],
+            )
+        )
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+@_settings_as_options
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="A folder with one folder of photos a class."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run's folder [default: runs/NAME-MODEL-N]."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file with settings; options here win over it."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a run that was stopped, to the same weights."),
+    ] = None,
+    check_folder: CheckFolder = None,
+    groups: Groups = None,
+    **settings: Any,
+) -> None:
+    """Train a classifier on DIR, judge it and save it as a run.
+
+    DIR is checked and split first; the test photos are read once, at the end. An option that is
+    not given is the model's own; config.toml in the run says all of them.
+    """
+    need("train", "happysad train", "keras", "pandas", "sklearn", "cleanvision", "matplotlib")
+    from happysad.training import distributed, fit
+    from happysad.training.config import load
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if resume is not None:
+        if data is not None or given or out or config or groups or check_folder:
+            raise UsageError("--resume RUN stands alone: the run's config.toml says the rest")
+        run = fit.resume(resume)
+    elif data is None:
+        raise UsageError("train needs a DIR, or --resume RUN")
+    else:
+        chosen = load(config, given)
+        run = fit.train(
+            data_folder(data),
+            chosen,
+            out=out or _next(Path("runs", f"{data.resolve().name}-{chosen.model}")),
+            check_out=check_folder_of(data, check_folder),
+            groups=groups,
+        )
+    process = distributed.this()
+    if process is not None and not process.leads:
+        say(f"process {process.index} is done; process 0 has the run")
+        return
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    say()
+    print_scores(metrics["test"], metrics["baselines"])
+    say(f"run:    {run}")
+    say(f"report: {run / 'report.html'}")
+
+
+def _next(folder: Path) -> Path:
+    """Give the first of folder-1, folder-2, … that is not there yet."""
+    number = 1
+    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return free
+
+
+def replicate(
+    data: DataFolder,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where it goes [default: ./NAME-replicate]."),
+    ] = None,
+    classes: Classes = None,
+    check_folder: CheckFolder = None,
+    seeds: Annotated[int, typer.Option(min=2, help="How many repetitions.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 20,
+) -> None:
+    """Show on DIR why tutorials report 1.00.
+
+    Their protocol stands beside an honest one: the same network, the same photos, several seeds.
+    """
+    need("train", "happysad replicate", "keras", "pandas", "sklearn", "cleanvision")
+    from happysad.training.replicate import replicate as run_replicate
+
+    out = out or Path(f"{data.resolve().name}-replicate")
+    result = run_replicate(
+        data_folder(data),
+        out=out,
+        check_out=check_folder_of(data, check_folder),
+        classes=classes,
+        seeds=seeds,
+        epochs=epochs,
+    )
+    for line in result["table"]:
+        say(line)
+    say(f"report: {out / 'report.html'}")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What to write: .onnx, .tflite or .h5.")
+    ],
+) -> None:
+    """Write a run's model as .onnx, .tflite or .h5.
+
+    It is compared with Keras on real photos, and refused where it differs by more than 1e-4.
+    """
+    need("train", "happysad export", "keras", "tensorflow", "onnx")
+    from happysad.export import export as run_export
+
+    difference = run_export(run, file)
+    say(f"{file}: agrees with Keras within {difference:.1e}")

@@ -1,0 +1,124 @@
+"""happysad video and happysad webcam: faces that move."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from happysad.cli.options import Model, Unsure, need
+from happysad.cli.saying import fail, say, say_now
+from happysad.errors import UsageError
+
+if TYPE_CHECKING:
+    from happysad.video.watching import Watched
+
+__all__ = ["video", "webcam"]
+
+# Of a film so many faces are said, those seen longest.
+_MOST_FACES = 12
+
+
+def video(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A film.")],
+    model: Model = None,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Look at every N-th frame.")] = 1,
+    table: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row a face a frame.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the film with boxes and outcomes, without sound: .mp4 (MPEG-4 Part 2) or "
+            ".avi (Motion JPEG).",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where the outcomes over time are drawn [default: NAME-plot.png]."
+        ),
+    ] = None,
+    unsure: Unsure = True,
+) -> None:
+    """Tell happy from sad in a film, face by face.
+
+    Faces are followed from frame to frame; their outcomes are smoothed over half a second.
+    """
+    from happysad.classifier import SHIPPED, Classifier
+    from happysad.video.films import codec_of
+    from happysad.video.watching import watch
+
+    plot = plot or Path(f"{file.stem}-plot.png")
+    classifier = Classifier.load(model or SHIPPED, threads=1)  # more only wait for each other
+    watched = watch(file, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
+    _print_watched(watched, classifier.details.labels)
+    if table is not None:
+        say(f"table: {table}")
+    if out is not None:
+        say(f"film:  {out} ({codec_of(out)}, without sound)")
+    say(f"plot:  {plot}")
+    if watched.cut_off:
+        fail(f"{file}: {watched.cut_off}", 1)
+
+
+def _print_watched(watched: Watched, labels: tuple[str, str]) -> None:
+    from happysad.predictions import UNSURE
+    from happysad.video.timeline import clock
+
+    outcomes = (labels[0], UNSURE, labels[1])
+    if watched.courses:
+        names = "".join(f"{name:>9}" for name in (*outcomes, f"p_{labels[1]}"))
+        say(f"{'face':>5}{'from':>9}{'to':>9}{'frames':>8}{names}")
+    shown = watched.courses[:_MOST_FACES]
+    for course in shown:
+        frames = len(course.times)
+        say(
+            f"{'' if course.track is None else course.track:>5}"
+            f"{clock(course.times[0]):>9}{clock(course.times[-1]):>9}{frames:>8,}"
+            + "".join(f"{course.labels[label] / frames:>9.0%}" for label in outcomes)
+            + f"{course.mean:>9.4f}"
+        )
+    if more := len(watched.courses) - len(shown):
+        say(f"{more:,} more faces, none of them seen in more frames")
+    without = f", no face in {watched.faceless:,} of them" if watched.faceless else ""
+    say(f"time:  {clock(watched.seconds)}, frames looked at: {watched.frames:,}{without}")
+
+
+def webcam(
+    model: Model = None,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Print a line a second instead of opening the page.")
+    ] = False,
+    camera: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Which camera, with --terminal; the page asks [default: 0]."
+        ),
+    ] = None,
+) -> None:
+    """Tell happy from sad in front of the webcam.
+
+    Opens the page's Live view in the browser. No picture is stored. Ctrl+C ends it.
+    """
+    if not terminal:
+        if camera is not None:
+            raise UsageError("--camera is for --terminal; the page lets you choose one")
+        what = "happysad webcam without --terminal"
+        need("web", what, "fastapi", "uvicorn", "websockets", "prometheus_client")
+        from happysad.web.server import serve as run_serve
+        from happysad.web.settings import Settings
+
+        run_serve(Settings(port=0, model=model), browser=True, say=say_now, view="#live")
+        return
+    from contextlib import suppress
+
+    from happysad.classifier import SHIPPED, Classifier
+    from happysad.video.camera import Camera, lines
+
+    classifier = Classifier.load(model or SHIPPED, threads=1)
+    with suppress(KeyboardInterrupt), Camera(camera or 0) as opened:
+        for line in lines(opened.frames(), classifier):
+            say_now(line)
