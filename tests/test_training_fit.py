@@ -42,7 +42,7 @@ RICH = {
     "class_weights": True,
 }
 #: Long enough to be killed while it runs.
-KILLED = {**CLASSIC, "channels": 1, "epochs": 40, "schedule": "cosine"}
+KILLED = {**CLASSIC, "channels": 1, "epochs": 20, "schedule": "cosine"}
 TRANSFER = {
     "model": "mobilenetv3",
     "size": 32,
@@ -82,6 +82,11 @@ def train(run: Path, settings: dict[str, Any]) -> Path:
 
 def final_hash(run: Path) -> str:
     return checkpoints.weights_hash(keras.saving.load_model(run / "model.keras", compile=False))
+
+
+def no_onnx(patch: pytest.MonkeyPatch) -> None:
+    """For what compares weights alone: writing model.onnx takes longer than training."""
+    patch.setattr("happysad.export.to_onnx", lambda *given: None)
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -204,6 +209,7 @@ def stop_at(patch: pytest.MonkeyPatch, where: str, count: int) -> None:
 def test_early_stopping_keeps_the_best_epoch_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    no_onnx(monkeypatch)
     settings = {**RICH, "epochs": 12, "patience": 1, "learning_rate": 0.05, "schedule": "constant"}
     run = train(tmp_path / "whole", settings)
     losses = [float(row["val_loss"]) for row in rows(run)]
@@ -266,7 +272,7 @@ def test_class_weights_balance() -> None:
 
 
 def test_sigkill_at_a_random_moment(
-    whole: Callable[[dict[str, Any]], Path], tmp_path: Path
+    whole: Callable[[dict[str, Any]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real kill -9 of a real process; the moment differs from run to run, the end must not."""
     settings = [f"{name}={value}" for name, value in KILLED.items()]
@@ -280,5 +286,6 @@ def test_sigkill_at_a_random_moment(
     time.sleep(random.uniform(0, 1))
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    no_onnx(monkeypatch)
     fit.resume(killed)
     assert final_hash(killed) == final_hash(whole(KILLED))
