@@ -1,4 +1,4 @@
-"""Photos that lie elsewhere. The servers' tests need what the extra "cloud" brings, and moto."""
+"""Photos that lie elsewhere: in memory, on a plain HTTP server, in a bucket of moto's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from happysad.errors import MissingExtraError, UsageError
 from happysad.library import remote
@@ -17,9 +18,6 @@ from happysad.library.predicting import predict
 from happysad.library.results import Results
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
-
-pytest.importorskip("fsspec", reason="reading elsewhere needs fsspec")
-from fsspec.implementations.memory import MemoryFileSystem
 
 FILES = {
     "a.png": encoded(photo(0, 8, 8)),
@@ -95,19 +93,17 @@ def web(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_web_server(web: str, tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="http:// needs aiohttp (extra cloud)")
     check(web, f"{web}/none.png", tmp_path)
 
 
 def test_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("s3fs", reason="s3:// needs s3fs (extra cloud)")
-    server = pytest.importorskip("moto.server", reason="a bucket of this machine's needs moto")
     import fsspec
+    from moto.server import ThreadedMotoServer
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    moto = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     moto.start()
     try:
         host, port = moto.get_host_and_port()
