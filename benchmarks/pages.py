@@ -1,6 +1,6 @@
-"""Bring what the benchmarks measured into README.md; nobody types a figure there.
+"""Bring what the benchmarks measured into the pages; nobody types a figure there.
 
-    python benchmarks/readme.py
+    python benchmarks/pages.py
 
 Between ``<!-- results/NAME.md -->`` and ``<!-- end -->`` stands what is in that file.
 """
@@ -12,15 +12,16 @@ from pathlib import Path
 
 from happysad.files import write_text
 
-__all__ = ["README", "with_results"]
+__all__ = ["PAGES", "with_results"]
 
-README = Path(__file__).parents[1] / "README.md"
+_ROOT = Path(__file__).parents[1]
+PAGES = (_ROOT / "README.md", _ROOT / "docs" / "measured.md")
 
 _PLACE = re.compile(r"(<!-- (results/\w+\.md) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_results(text: str) -> str:
-    """Give README's text with the results of today in it."""
+    """Give a page's text with the results of today in it."""
     folder = Path(__file__).parent
 
     def filled(place: re.Match[str]) -> str:
@@ -31,4 +32,5 @@ def with_results(text: str) -> str:
 
 
 if __name__ == "__main__":
-    write_text(README, with_results(README.read_text(encoding="utf-8")))
+    for page in PAGES:
+        write_text(page, with_results(page.read_text(encoding="utf-8")))

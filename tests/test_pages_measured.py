@@ -1,0 +1,31 @@
+"""The figures in README and docs/measured.md are those that the benchmarks wrote."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "pages.py"
+
+pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="an sdist holds no benchmarks")
+
+
+def test_pages_hold_the_results_as_they_are() -> None:
+    spec = importlib.util.spec_from_file_location("measured_pages", SCRIPT)
+    assert spec and spec.loader
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    shown: list[str] = []
+    for page in pages.PAGES:
+        text = page.read_text(encoding="utf-8")
+        shown += re.findall(r"<!-- results/(\w+)\.md -->", text)
+        # Where this fails: python benchmarks/pages.py
+        assert text == pages.with_results(text)
+        stale = re.sub(r"(?m)^\|---", "|===", text, count=1)
+        assert stale != text
+        assert pages.with_results(stale) == text
+    results = SCRIPT.parent / "results"
+    assert sorted(shown) == sorted(file.stem for file in results.glob("*.md"))  # each once
