@@ -16,7 +16,7 @@ _FACES = 600
 #: Small and quick, so that the demo ends within 90 s on two cores: many short steps on small grey
 #: pictures, changed only a little, since the drawn faces vary a lot already.
 _SETTINGS = {
-    "model": "compact",
+    "model": "classic",
     "size": 32,
     "channels": 1,
     "epochs": 12,
