@@ -6,7 +6,8 @@ DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear,
 sad and surprise. Three networks learn the seven classes, one after the other: the first from the
 labels, each later one from the labels and from what those before it answer on average, since labels
 err (born-again networks, Furlanello et al. 2018, arXiv:1805.04770). The second is larger; the third
-goes on from the first one's weights, and ships. Everything is kept in FOLDER, so that a stopped
+goes on from the first one's weights. It ships after it has gone on with happy and sad alone, by
+label and teachers again. Everything is kept in FOLDER, so that a stopped
 command goes on where it was. At the end it writes face.onnx, face.json, MODEL_CARD.md and its two
 pictures into src/happysad/assets.
 """
@@ -34,6 +35,8 @@ NETWORKS = (
     ("teacher-1", LARGE, 36, 2e-3),
     ("student", SMALL, 24, 1e-3),
 )
+#: The same of the student's own end, with two classes.
+END = ("happy-or-sad", SMALL, 10, 1e-3)
 
 
 def main() -> None:
@@ -58,21 +61,36 @@ def main() -> None:
     learned = photos.load(manifest, "train")
     unseen = photos.load(manifest, "val", "test")
 
-    hard = training.smoothed(learned.classes)
-    trained: list[keras.Model] = []
-    taught: list[NDArray[np.float32]] = []
-    for seed, (name, widths, epochs, rate) in enumerate(NETWORKS):
+    def train(
+        seed: int,
+        part: tuple[str, tuple[int, ...], int, float],
+        begun: keras.Model | None,
+        seen: photos.Photos,
+        targets: NDArray[np.float32],
+        validation: photos.Photos,
+    ) -> keras.Model:
+        name, widths, epochs, rate = part
         config = replace(training.CONFIG, epochs=epochs, seed=seed, learning_rate=rate)
         deterministic(seed)
         network = training.network(widths)
-        if name == "student":
-            network.set_weights(trained[0].get_weights())
-        targets = (np.mean(taught, axis=0) + hard) / 2 if taught else hard
-        training.train(network, learned, targets, unseen, config, chosen.work / name)
-        trained.append(network)
-        taught.append(training.answers(network, learned.images))
+        if begun is not None:
+            network.set_weights(begun.get_weights())
+        training.train(network, seen, targets, validation, config, chosen.work / name)
+        return network
 
-    ship(happy_or_sad(trained[-1], learned), unseen, len(learned.classes), SHIPPED)
+    hard = training.smoothed(learned.classes)
+    trained: list[keras.Model] = []
+    taught: list[NDArray[np.float32]] = []
+    for seed, part in enumerate(NETWORKS):
+        begun = trained[0] if part[0] == "student" else None
+        targets = (np.mean(taught, axis=0) + hard) / 2 if taught else hard
+        trained.append(train(seed, part, begun, learned, targets, unseen))
+        taught.append(training.answers(trained[-1], learned.images))
+    seed = len(NETWORKS)
+    last = training.happy_or_sad(learned, np.mean(taught, axis=0), seed)
+    network = train(seed, END, trained[-1], *last, unseen.only(photos.HAPPY, photos.SAD))
+
+    ship(happy_or_sad(network), unseen, len(learned.classes), SHIPPED)
     shipped = Classifier.load(SHIPPED)
     figures = judge(shipped, chosen.data / "test", learned)
     drawn = pictures.write(shipped, figures, SHIPPED.parent)

@@ -40,7 +40,10 @@ class Photos:
 
     def only(self, *classes: int) -> Photos:
         """Give the photos of some classes."""
-        rows = np.flatnonzero(np.isin(self.classes, classes))
+        return self.rows(np.flatnonzero(np.isin(self.classes, classes)))
+
+    def rows(self, rows: NDArray[np.intp]) -> Photos:
+        """Give the photos with these numbers."""
         return Photos(self.images[rows], self.classes[rows], [self.groups[row] for row in rows])
 
 

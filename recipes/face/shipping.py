@@ -18,30 +18,22 @@ from happysad.evaluation.selective import fit_unsure
 from happysad.export import to_onnx
 from happysad.files import replacing
 from happysad.models import face
-from recipes.face.photos import CLASSES, HAPPY, SAD, SIZE, Photos
+from recipes.face.photos import HAPPY, SAD, SIZE, Photos
 
 __all__ = ["RISK", "happy_or_sad", "ship"]
 
 #: The share of the answers that may be wrong.
 RISK = 0.02
 
-_NEUTRAL = CLASSES.index("neutral")
-# How much a neutral face counts where the last layer is fitted, and the inverse strength of the
-# penalty on its squared weights: tried on validation, 0 to 1 and 0.001 or 0.01. The more it counts,
-# the fewer neutral faces are called sad, and the worse happy and sad are told apart.
-_NEUTRAL_COUNTS, _STRENGTH = 0.1, 1e-3
 
-
-def happy_or_sad(network: keras.Model, learned: Photos) -> keras.Model:
+def happy_or_sad(network: keras.Model) -> keras.Model:
     """Give the network that answers p_sad alone.
 
-    Batch normalisations are folded into the convolutions before them. The last layer is fitted
-    anew: a logistic regression of sad against happy, for which a neutral face is half of each; so
-    it lands in the middle and not on the sad side, where seven classes' logits put it.
+    Batch normalisations are folded into the convolutions before them; of the last layer the
+    difference of sad and happy is left, which is what a softmax of these two would see.
 
     Args:
         network: as `training.network` builds it, of the shape that ships.
-        learned: what it was trained on.
 
     Returns:
         As `happysad.models.face.build` builds it.
@@ -55,30 +47,11 @@ def happy_or_sad(network: keras.Model, learned: Photos) -> keras.Model:
         gamma, beta, mean, variance = norm.get_weights()
         scale = gamma / np.sqrt(variance + norm.epsilon)
         target.set_weights([convolution.get_weights()[0] * scale, beta - mean * scale])
-    shipped.layers[-1].set_weights(_last(shipped, learned.only(HAPPY, SAD, _NEUTRAL)))
-    return shipped
-
-
-def _last(shipped: keras.Model, learned: Photos) -> list[NDArray[np.float64]]:
-    """Fit the last layer's kernel and bias on every photo and its mirror image."""
-    features = keras.Model(shipped.input, shipped.layers[-1].input)
-    x = np.concatenate(
-        [
-            features.predict(images, batch_size=256, verbose=0)
-            for images in (learned.images, learned.images[:, :, ::-1])
-        ]
+    kernel, bias = network.layers[-1].get_weights()
+    shipped.layers[-1].set_weights(
+        [(kernel[:, SAD] - kernel[:, HAPPY])[:, None], (bias[SAD] - bias[HAPPY])[None]]
     )
-    classes = np.tile(learned.classes, 2)
-    mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-6
-    neutral = classes == _NEUTRAL
-    rows = np.concatenate([np.flatnonzero(~neutral), *[np.flatnonzero(neutral)] * 2])
-    sad = classes[rows] == SAD
-    sad[len(sad) - neutral.sum() :] = True
-    weights = np.where(neutral[rows], _NEUTRAL_COUNTS / 2, 1.0)
-    fitted = LogisticRegression(C=_STRENGTH, max_iter=1000)
-    fitted.fit((x[rows] - mean) / deviation, sad, sample_weight=weights)
-    kernel = fitted.coef_[0] / deviation
-    return [kernel[:, None], fitted.intercept_ - mean @ kernel]
+    return shipped
 
 
 def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) -> Details:

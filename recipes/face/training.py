@@ -16,9 +16,9 @@ from happysad.training.callbacks import Bookkeeper, Live, write_history
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig
 from happysad.training.feeding import Feed
-from recipes.face.photos import CLASSES, SIZE, Photos
+from recipes.face.photos import CLASSES, HAPPY, SAD, SIZE, Photos
 
-__all__ = ["CONFIG", "answers", "network", "smoothed", "train"]
+__all__ = ["CONFIG", "answers", "happy_or_sad", "network", "smoothed", "train"]
 
 #: How every network of the recipe is trained; epochs and seed are each one's own.
 CONFIG = TrainConfig(
@@ -34,6 +34,10 @@ CONFIG = TrainConfig(
     erasing=0.2,
 )
 
+_NEUTRAL = CLASSES.index("neutral")
+# How many of the neutral faces are learned from where two classes are told apart: as neither.
+_NEUTRAL_SHARE = 0.2
+
 
 def network(widths: tuple[int, ...]) -> keras.Model:
     """Build a network of seven classes."""
@@ -48,6 +52,35 @@ def smoothed(classes: NDArray[np.intp]) -> NDArray[np.float32]:
     smoothing = CONFIG.label_smoothing
     hard = np.eye(len(CLASSES), dtype=np.float32)[classes]
     return (1 - smoothing) * hard + np.float32(smoothing / len(CLASSES))
+
+
+def happy_or_sad(
+    photos: Photos, taught: NDArray[np.float32], seed: int
+) -> tuple[Photos, NDArray[np.float32]]:
+    """Give what the network that ships learns at the end: happy from sad, and nothing else.
+
+    Args:
+        photos: n of them, of seven classes.
+        taught: what its teachers answer, shape (n, 7).
+        seed: of the neutral faces, a fifth of all, which are half of each; so that some faces are
+            learned to be neither.
+
+    Returns:
+        Those photos, m of them, and their targets, shape (m, 7), 0 but for happy and sad: the mean
+        of label and teachers.
+    """
+    both = np.isin(photos.classes, (HAPPY, SAD))
+    some = np.random.default_rng(seed).random(len(both)) < _NEUTRAL_SHARE
+    rows = np.flatnonzero(both | ((photos.classes == _NEUTRAL) & some))
+    chosen = photos.rows(rows)
+    hard = np.eye(len(CLASSES), dtype=np.float32)[chosen.classes][:, [HAPPY, SAD]]
+    hard = (1 - CONFIG.label_smoothing) * hard + np.float32(CONFIG.label_smoothing / 2)
+    hard[chosen.classes == _NEUTRAL] = 0.5
+    soft = taught[rows][:, [HAPPY, SAD]]
+    soft /= soft.sum(axis=1, keepdims=True)
+    targets = np.zeros((len(rows), len(CLASSES)), np.float32)
+    targets[:, [HAPPY, SAD]] = (hard + soft) / 2
+    return chosen, targets
 
 
 def train(
