@@ -73,7 +73,7 @@ def fill(one: TestClient, each: int = FEWEST) -> None:
 
 
 def until(one: TestClient, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    for _ in range(6000):
+    for _ in range(30_000):
         job: dict[str, Any] = one.get("/v1/teach/job").json()
         if right(job):
             return job
