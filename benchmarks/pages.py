@@ -15,7 +15,7 @@ from happysad.files import write_text
 __all__ = ["PAGES", "with_results"]
 
 _ROOT = Path(__file__).parents[1]
-PAGES = (_ROOT / "README.md", _ROOT / "docs" / "measured.md")
+PAGES = tuple(_ROOT / page for page in ("README.md", "docs/measured.md", "docs/scale.md"))
 
 _PLACE = re.compile(r"(<!-- (results/\w+\.md) -->\n).*?(<!-- end -->)", re.DOTALL)
 

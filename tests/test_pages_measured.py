@@ -1,4 +1,4 @@
-"""The figures in README and docs/measured.md are those that the benchmarks wrote."""
+"""The figures in README and docs are those that the benchmarks wrote."""
 
 from __future__ import annotations
 
