@@ -23,12 +23,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from library import _MEGAPIXELS, _make, _timed, _with_faces
+from library import _library, _sets, _timed
 from versus_fer import _turns
 
 from happysad.files import write_text
 from happysad.library.cluster import local
-from happysad.library.predicting import predict
 
 
 def main() -> None:
@@ -46,11 +45,7 @@ def main() -> None:
         "|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        with_faces = _with_faces(chosen.data)
-        sets = {
-            "small portraits": _make(Path(folder, "small"), with_faces, chosen.small, None),
-            "large photos": _make(Path(folder, "large"), with_faces, chosen.large, _MEGAPIXELS),
-        }
+        sets = _sets(Path(folder), chosen.data, chosen.small, chosen.large)
         sides: dict[str, str | None] = {"threads": None}
         starts = []
         for workers, name in ((1, "1 worker"), (2, "2 workers")):
@@ -76,7 +71,8 @@ def _rows(
 ) -> list[str]:
     shard = -(-len(photos) // parts)
     asked: dict[str, Callable[..., Any]] = {
-        side: _timed(partial(_library, photos, shard, cluster)) for side, cluster in sides.items()
+        side: _timed(partial(_library, photos, shard=shard, cluster=cluster))
+        for side, cluster in sides.items()
     }
     taken = _turns(asked, repeats)
     lines = []
@@ -87,16 +83,6 @@ def _rows(
         span = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         lines.append(f"| {name} | {side} | {rate:,.1f} | {'' if side == 'threads' else span} |")
     return lines
-
-
-def _library(photos: list[str], shard: int, cluster: str | None) -> None:
-    folder = Path(photos[0]).parent
-    with tempfile.TemporaryDirectory(dir=folder.parent) as out:
-        summary = predict(
-            photos, Path(out, "results"), sources=[str(folder)], shard=shard, cluster=cluster
-        )
-    if summary.counts.total() != len(photos) or summary.counts["unreadable"]:
-        raise SystemExit(f"{folder}: {summary.counts} for {len(photos)} photos")
 
 
 if __name__ == "__main__":
