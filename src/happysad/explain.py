@@ -17,7 +17,7 @@ from happysad.classifier import Classifier
 from happysad.errors import UsageError
 from happysad.faces import Face, crop
 from happysad.images import Pixels, fit
-from happysad.inputs import FACES, both, crops
+from happysad.inputs import FACES, crops, of_photo
 from happysad.photos import Photo
 
 __all__ = ["Explained", "explain", "occlusion"]
@@ -129,9 +129,8 @@ def occlusion(p_sad: _PSad, input_: Pixels) -> tuple[float, NDArray[np.float32]]
 def _of_photo(classifier: Classifier, photo: Photo) -> tuple[Pixels, _PSad]:
     details = classifier.details
     if details.looks_at == "photo":
-        return fit(photo.whole(details.size), details.size, details.channels), classifier.p_sad
-    pixels, found = photo.close(photo.faces(), details.size)
-    inputs = both(pixels, found, details.size, details.channels)
+        return of_photo(photo, details.size, details.channels)["image"], classifier.p_sad
+    inputs = of_photo(photo, details.size, details.channels, faces=photo.faces())
 
     def p_sad(photos: Pixels) -> NDArray[np.float32]:
         same = {key: _repeated(inputs[key], len(photos)) for key in ("faces", "weights")}
@@ -144,10 +143,10 @@ def _of_face(
     classifier: Classifier, photo: Photo, found: list[Face], which: int
 ) -> tuple[Pixels, _PSad]:
     details = classifier.details
-    pixels, found = photo.close(found, details.size)
     if details.looks_at == "face":
-        return crops(pixels, [found[which]], details.size, details.channels)[0], classifier.p_sad
-    inputs = both(pixels, found, details.size, details.channels)
+        pixels, there = photo.close(found, details.size)
+        return crops(pixels, [there[which]], details.size, details.channels)[0], classifier.p_sad
+    inputs = of_photo(photo, details.size, details.channels, faces=found)
 
     def p_sad(faces: Pixels) -> NDArray[np.float32]:
         same = {key: _repeated(value, len(faces)) for key, value in inputs.items()}
