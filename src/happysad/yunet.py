@@ -49,9 +49,9 @@ def search(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float
     import cv2
 
     height, width = image.shape[:2]
-    pixels = np.zeros((1, 3, height + -height % 32, width + -width % 32), np.float32)
-    for plane, channel in zip(pixels[0, ::-1], cv2.split(image), strict=True):  # it takes BGR
-        plane[:height, :width] = channel  # cv2.dnn.blobFromImage takes six times as long
+    padded = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
+    # It takes BGR; cv2.dnn.blobFromImage takes twice as long, five times for large photos.
+    pixels = np.array(cv2.split(padded)[::-1], np.float32)[None]
     network = _session(threads)
     names = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
     outputs = network.run(names, {network.get_inputs()[0].name: pixels})
