@@ -18,7 +18,7 @@ from happysad.errors import UsageError
 from happysad.explain import explain, occlusion
 from happysad.faces import find
 from happysad.images import Pixels, fit, read
-from happysad.inputs import crops
+from happysad.inputs import FACES, crops
 from happysad.photos import Photo
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo
@@ -184,3 +184,13 @@ def test_of_both_the_photo_is_explained_or_a_face() -> None:
     with pytest.raises(UsageError, match="face=2"):
         explain(Both(), Photo(pixels), face=2)
     assert explain(Both(), Photo(photo(1))).heat.shape == (64, 64)
+
+
+def test_of_both_faces_past_those_weighed_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = read(portrait())
+    [face] = find(pixels)
+    several = [face.scaled(1 - 0.05 * n) for n in range(FACES + 1)]
+    monkeypatch.setattr("happysad.photos.find", lambda *_, **__: several)
+    last = explain(Both(), Photo(pixels), face=FACES + 1)
+    assert last.p_sad == pytest.approx(crops(pixels, several[-1:], 48, 1).mean() / 255)
+    assert last.p_sad != pytest.approx(crops(pixels, several[:1], 48, 1).mean() / 255)

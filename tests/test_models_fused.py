@@ -11,6 +11,7 @@ import pytest
 from happysad import export
 from happysad.classifier import Classifier, Details
 from happysad.errors import ExportError
+from happysad.faces import Face
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.models import build
 from happysad.training.backend import quiet
@@ -131,6 +132,37 @@ def test_its_files_agree_with_keras(model: Any, tmp_path: Path) -> None:
     export.to_onnx(again, tmp_path / "again.onnx", DETAILS, inputs)
     assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()
     assert export.to_tflite(model, tmp_path / "model.tflite", inputs) <= 1e-5
+
+
+def test_more_faces_than_it_weighs_are_told_too(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.onnx"
+    export.to_onnx(model, file, DETAILS, photos())
+    classifier = Classifier.load(file)
+    pixels = pictures.photo(5, 200, 300)
+    found = [
+        Face(x=20.0 * n, y=9.0 * n, width=50, height=60, landmarks=_landmarks(n), score=0.9)
+        for n in range(2 * FACES + 1)
+    ]
+    answer, of_first = (classifier.predict_found(pixels, few) for few in (found, found[:FACES]))
+    alone = [classifier.predict_found(pixels, [face]).faces[0].p_sad for face in found]
+    assert [face.face for face in answer.faces] == found
+    np.testing.assert_allclose([face.p_sad for face in answer.faces], alone, atol=1e-5)
+    assert np.std(alone) > 1e-4
+    assert answer.p_sad == pytest.approx(of_first.p_sad, abs=1e-5)  # by the largest alone
+    # nothing slips from one photo to the next
+    lists = iter([found, found[:2], found])
+    monkeypatch.setattr("happysad.photos.find", lambda *_, **__: next(lists))
+    several = list(classifier.stream([pixels] * 3, threads=1))
+    assert [len(one.faces) for one in several] == [2 * FACES + 1, 2, 2 * FACES + 1]
+    assert several[2].p_sad == pytest.approx(answer.p_sad, abs=1e-5)
+    np.testing.assert_allclose([face.p_sad for face in several[1].faces], alone[:2], atol=1e-5)
+
+
+def _landmarks(n: int) -> tuple[tuple[float, float], ...]:
+    points = ((15, 22), (35, 22), (25, 33), (17, 45), (33, 45))
+    return tuple((20.0 * n + x, 9.0 * n + y) for x, y in points)
 
 
 def test_a_difference_in_any_output_is_seen(model: Any, tmp_path: Path, monkeypatch: Any) -> None:

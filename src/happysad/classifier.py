@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from happysad.errors import ClassifierError, ImageError, UsageError
 from happysad.images import Pixels, Source
-from happysad.inputs import crops, of_photo, weights
+from happysad.inputs import FACES, crops, of_photo, weights
 from happysad.photos import Photo
 from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
 from happysad.runtime import session
@@ -323,7 +323,13 @@ class Classifier:
         if found is None:
             found = photo.faces(threads=threads)
         if self.details.looks_at == "both":
-            return _Prepared(photo.name, _one(of_photo(photo, size, channels, faces=found)), found)
+            # Faces past those that it weighs are told by further rows, whose p_sad means nothing.
+            starts = range(0, max(1, len(found)), FACES)
+            parts = [found[start : start + FACES] for start in starts]
+            parts[0] = found  # decides how much of the photo is decoded
+            rows = [of_photo(photo, size, channels, faces=part) for part in parts]
+            stacked = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+            return _Prepared(photo.name, stacked, found)
         pixels, there = photo.close(found, size)
         cut = crops(pixels, there, size, channels)
         return _Prepared(photo.name, {"image": cut}, found, weights(pixels, there))
@@ -342,8 +348,10 @@ class Classifier:
                 of_faces = [float(next(outputs["p_sad"])[0]) for _ in photo.faces]
                 p_sad = together(of_faces, photo.weights) if of_faces else None
             else:
-                of_faces = next(outputs["face_p_sad"]).tolist() if "face_p_sad" in outputs else []
-                p_sad = float(next(outputs["p_sad"])[0])
+                rows = len(next(iter(photo.inputs.values())))
+                p_sad, *_ = [float(next(outputs["p_sad"])[0]) for _ in range(rows)]
+                there = range(rows) if "face_p_sad" in outputs else ()
+                of_faces = [p for _ in there for p in next(outputs["face_p_sad"]).tolist()]
             answers = [
                 FacePrediction(label=self.label_of(p, unsure=unsure), p_sad=p, face=face)
                 for face, p in zip(photo.faces, of_faces, strict=False)
@@ -362,7 +370,8 @@ class _Prepared:
     name: str | None
     """Its path, where it has one."""
     inputs: Mapping[str, NDArray[Any]]
-    """By name; the first axis counts photos, or faces where the network looks at these alone."""
+    """By name; the first axis counts rows: one for a photo, or for each face where the network
+    looks at faces alone; where it looks at both, one for every `inputs.FACES` faces."""
     faces: Sequence[Face] = ()
     """That were found."""
     weights: NDArray[np.float32] | None = None

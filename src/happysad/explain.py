@@ -17,7 +17,7 @@ from happysad.classifier import Classifier
 from happysad.errors import UsageError
 from happysad.faces import Face, crop
 from happysad.images import Pixels, fit
-from happysad.inputs import FACES, crops, of_photo
+from happysad.inputs import crops, of_photo
 from happysad.photos import Photo
 
 __all__ = ["Explained", "explain", "occlusion"]
@@ -84,10 +84,9 @@ def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) ->
         picture = fit(photo.whole(SIDE), SIDE, 3)
     else:
         found = photo.faces()
-        there = len(found[:FACES] if details.looks_at == "both" else found)
         number = 1 if face is None else face
-        if not 1 <= number <= there:
-            raise UsageError(f"face={number}: the photo has {_counted(there)}")
+        if not 1 <= number <= len(found):
+            raise UsageError(f"face={number}: the photo has {_counted(len(found))}")
         input_, p_sad = _of_face(classifier, photo, found, number - 1)
         pixels, [shown] = photo.close([found[number - 1]], SIDE)
         picture = crop(pixels, shown, SIDE)
@@ -146,14 +145,15 @@ def _of_face(
     if details.looks_at == "face":
         pixels, there = photo.close(found, details.size)
         return crops(pixels, [there[which]], details.size, details.channels)[0], classifier.p_sad
-    inputs = of_photo(photo, details.size, details.channels, faces=found)
+    first = [found[which], *found]  # it takes a few, and tells each by itself
+    inputs = of_photo(photo, details.size, details.channels, faces=first)
 
     def p_sad(faces: Pixels) -> NDArray[np.float32]:
         same = {key: _repeated(value, len(faces)) for key, value in inputs.items()}
-        same["faces"][:, which] = faces
-        return classifier.run(same)["face_p_sad"][:, which]
+        same["faces"][:, 0] = faces
+        return classifier.run(same)["face_p_sad"][:, 0]
 
-    return inputs["faces"][which].astype(np.uint8), p_sad
+    return inputs["faces"][0].astype(np.uint8), p_sad
 
 
 def _repeated(value: NDArray[np.generic], times: int) -> NDArray[np.generic]:
