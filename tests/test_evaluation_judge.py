@@ -126,6 +126,8 @@ def test_without_a_folder_evaluate_gives_what_the_run_measured(made: Path, copy:
     assert found["baselines"] == written(made / "run")["baselines"]
     (copy / "metrics.json").unlink()  # stopped just before it was written
     assert evaluate(copy)["accuracy"] == found["accuracy"]
+    (copy / "metrics.json").write_text("{}")
+    assert evaluate(copy)["accuracy"] == found["accuracy"]
 
 
 def new_folder(root: Path) -> Path:
@@ -180,7 +182,8 @@ def test_faces_are_found_first_and_what_has_none_is_no_guess(
         tmp_path / "face.onnx", slope=0.05, middle=130, looks_at="face", unsure=(0.3, 0.7)
     )
     found = evaluate(file, data)
-    assert (found["n"], found["accuracy"], found["no_face"]) == (7, 1.0, 1 / 8)
+    assert (found["n"], found["accuracy"]) == (7, 1.0)
+    assert (found["photos"], found["no_face"]) == (8, 1 / 8)
     # one has no face, and one of each class is too near the middle
     assert found["coverage"] == 5 / 8
     assert found["selective_accuracy"] == 1.0
@@ -214,15 +217,18 @@ def test_the_threshold_decides(tmp_path: Path) -> None:
         (("sad", "happy"), 1.0),  # the labels' own names need no order
         (("left", "right"), 1.0),  # first the folder of the first label
         (("right", "left"), 0.0),
+        (("SAD", "Happy"), 1.0),  # and their case does not matter
+        (None, 1.0),
     ],
 )
 def test_folders_may_have_other_names(
-    classes: tuple[str, str], accuracy: float, tmp_path: Path
+    classes: tuple[str, str] | None, accuracy: float, tmp_path: Path
 ) -> None:
     data = new_folder(tmp_path)
-    if "left" in classes:
-        (data / "happy").rename(data / "left")
-        (data / "sad").rename(data / "right")
+    named = "left" in (classes or ())
+    if classes is None or "happy" not in classes:
+        (data / "happy").rename(data / ("left" if named else "Happy"))
+        (data / "sad").rename(data / ("right" if named else "SAD"))
     file = brightness_classifier(tmp_path / "model.onnx")
     found = evaluate(file, data, classes)
     assert found["accuracy"] == accuracy

@@ -46,6 +46,8 @@ def test_few_photos_are_less_trusted() -> None:
         ),
         # all wrong: never answered
         (np.r_[np.full(50, 0.1), np.full(50, 0.9)], np.r_[np.ones(50), np.zeros(50)], (0.0, 1.0)),
+        # equally sure ones are all answered or none, in whatever order they come
+        (np.full(100, 0.9), np.r_[np.ones(60), np.zeros(40)], (0.0, 1.0)),
         # too few to be trusted
         (np.array([0.1, 0.9]), np.array([0, 1]), (0.0, 1.0)),
         # nothing at all

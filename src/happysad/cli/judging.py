@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from happysad.cli.options import Classes, Model, data_folder, need
+from happysad.cli.options import Model, data_folder, need
 from happysad.cli.saying import say
 
 __all__ = ["Judged", "evaluate", "info", "print_scores"]
@@ -30,7 +30,13 @@ def evaluate(
         ),
     ] = None,
     model: Model = None,
-    classes: Classes = None,
+    classes: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            help="The two class folders, where they are not named like the classifier's labels: "
+            "first the one of its first label."
+        ),
+    ] = None,
     faces: Annotated[
         Judged,
         typer.Option(help="auto: find the faces first; off: every picture is one, cut out."),
@@ -62,23 +68,28 @@ def print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) -
     columns |= {name.replace("_", " "): values for name, values in baselines.items()}
     say(f"{'n = ' + format(scores['n'], ','):<20}" + "".join(f"{name:>26}" for name in columns))
     for figure in ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece"):
-        cells = []
-        for values in columns.values():
-            value, interval = values.get(figure), values["intervals"].get(figure)
-            span = f"  {interval[0]:.3f}-{interval[1]:.3f}" if interval else ""
-            if interval and interval[0] == interval[1]:
-                span = "  no spread seen"
-            cells.append("not defined" if value is None else f"{value:.3f}{span}")
-        say(f"{figure.replace('_', ' '):<20}" + "".join(f"{cell:>26}" for cell in cells))
+        cells = "".join(f"{_cell(values, figure):>26}" for values in columns.values())
+        say(f"{figure.replace('_', ' '):<20}{cells}")
     for label, values in scores["per_class"].items():
-        recall = values["recall"]
-        shown = "not defined" if recall is None else f"{recall:.3f}"
-        say(f"{'recall of ' + label:<20}{shown:>12}  (n = {values['n']:,})")
+        cell = _cell({**values, "intervals": scores["intervals"]}, "recall", f"recall_{label}")
+        say(f"{'recall of ' + label:<20}{cell:>26}  (n = {values['n']:,})")
     if scores.get("coverage", 1) < 1:
-        right = scores["selective_accuracy"]
-        shown = "" if right is None else f", {right:.3f} of them right"
-        say(f"{'answered, not unsure':<20}{scores['coverage']:>12.3f}{shown}")
-        say(f"{'no face found':<20}{scores['no_face']:>12.3f}")
+        photos = scores["photos"]
+        say(f"{'answered':<20}{_cell(scores, 'coverage'):>26}  (n = {photos:,}, not unsure)")
+        say(f"{'right of these':<20}{_cell(scores, 'selective_accuracy'):>26}")
+        say(f"{'no face found':<20}{scores['no_face']:>12.3f}{'':14}  (n = {photos:,})")
+
+
+def _cell(values: dict[str, Any], figure: str, of_interval: str | None = None) -> str:
+    """Write a figure with its interval, which may have another name."""
+    value, interval = values.get(figure), values["intervals"].get(of_interval or figure)
+    if value is None:
+        return "not defined"
+    if not interval:
+        return f"{value:.3f}"
+    if interval[0] == interval[1]:
+        return f"{value:.3f}  no spread seen"
+    return f"{value:.3f}  {interval[0]:.3f}-{interval[1]:.3f}"
 
 
 def info(model: Model = None) -> None:

@@ -116,7 +116,7 @@ def evaluate(
         model: an .onnx that happysad wrote, or a run's folder.
         data: the folder; None for what the run measured on its own test split when it ended.
         classes: the two folders, where they are named otherwise than the model's labels: first the
-            one for its first label. None for folders named like the labels.
+            one for its first label. None for folders named like the labels, in whatever case.
         faces: whether a classifier that looks at faces finds them in the photos; False takes every
             picture for one face, cut out.
 
@@ -126,9 +126,10 @@ def evaluate(
         seen_in_training: how many of the judged photos the run was trained or validated on, told by
         the file's or the pixels' sha256; None for a bare .onnx, which does not know.
 
-        With `data` also coverage and selective_accuracy as `selective.selective` gives them, over
-        all photos; and no_face: the share of all photos in which no face was found. Those are in
-        no other figure.
+        With `data` also photos: how many were looked at; no_face: the share of them in which no
+        face was found; and coverage and selective_accuracy as `selective.selective` gives them,
+        photos without a face counting as not answered. All other figures are of the n photos with
+        a face, where the classifier looks at faces.
 
     Raises:
         UsageError: `data` is missing and `model` is no run; a class folder is missing; or `faces`
@@ -146,23 +147,27 @@ def evaluate(
             f"{model}: an .onnx alone has no test split; name a folder of photos, or give the run "
             "as --model"
         )
-    try:
-        metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # stopped just before it was written
-        metrics = judge_run(model)
     own = ("labels", "data", "temperature", "threshold", "baselines", "seen_in_training")
-    more = {name: metrics[name] for name in own}
-    return {**metrics["test"], "model": str(model), **more, "left_out": []}
+
+    def figures(metrics: dict[str, Any]) -> dict[str, Any]:
+        more = {name: metrics[name] for name in own}
+        return {**metrics["test"], "model": str(model), **more, "left_out": []}
+
+    try:
+        return figures(json.loads((model / "metrics.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):  # stopped before it was written, or changed
+        return figures(judge_run(model))
 
 
 def near_groups(rows: pd.DataFrame) -> list[str]:
     """Join photos whose perceptual hashes lie within `RADIUS`, directly or over others.
 
     Args:
-        rows: of a manifest's table, with their `phash`.
+        rows: of a manifest's table, with their `phash` and `pixels`.
 
     Returns:
-        The number of each photo's group, as text.
+        The name of each photo's group: the smallest `pixels` in it, which the order of the rows
+        does not decide.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -171,7 +176,7 @@ def near_groups(rows: pd.DataFrame) -> list[str]:
     first, second = near_pairs(values, RADIUS).T
     near = coo_array((np.ones(len(first)), (first, second)), shape=(len(values), len(values)))
     _, group = connected_components(near, directed=False)
-    return [str(number) for number in group[member]]
+    return rows["pixels"].groupby(group[member]).transform("min").tolist()
 
 
 @dataclass(frozen=True)
@@ -240,7 +245,7 @@ def _evaluate_folder(
     classifier: Classifier, model: Path, data: Path, classes: tuple[str, str] | None, faces: bool
 ) -> dict[str, Any]:
     details = classifier.details
-    folders = _folders(details.labels, classes)
+    folders = _folders(data, details.labels, classes)
     table = scan(data, (folders[0], folders[1]), quality=False).table
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
@@ -261,6 +266,7 @@ def _evaluate_folder(
     return {
         **scored,
         **chosen,
+        "photos": len(everything.y),
         "no_face": float(np.isnan(everything.p).mean()),
         "model": str(model),
         "data": str(data),
@@ -279,9 +285,14 @@ def _evaluate_folder(
     }
 
 
-def _folders(labels: tuple[str, str], classes: tuple[str, str] | None) -> tuple[str, str]:
-    """The folders of the first and the second label."""
-    return labels if classes is None or set(classes) == set(labels) else classes
+def _folders(
+    data: Path, labels: tuple[str, str], classes: tuple[str, str] | None
+) -> tuple[str, str]:
+    """The folders of the first and the second label, in whatever case they are named."""
+    names = classes or sorted(entry.name for entry in data.glob("*/"))
+    like = {name.casefold(): name for name in names} | {name: name for name in names}
+    first, second = (like.get(label, like.get(label.casefold())) for label in labels)
+    return (first, second) if first and second else classes or labels
 
 
 def _beside(data: Path, folders: Sequence[str]) -> list[dict[str, str]]:

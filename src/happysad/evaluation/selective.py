@@ -45,7 +45,8 @@ def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tup
     n = np.arange(1, len(sure) + 1)
     errors = np.cumsum(wrong[order])
     bound = beta.ppf(_SURE, errors + 1, np.maximum(n - errors, 1e-9))
-    kept = np.flatnonzero((bound <= risk) & (errors < n))
+    parted = np.append(np.diff(sure[order]) < 0, True)  # equally sure ones are answered together
+    kept = np.flatnonzero((bound <= risk) & (errors < n) & parted)
     if not len(kept):
         return 0.0, 1.0
     last = kept[-1]
@@ -69,7 +70,8 @@ def selective(
 
     Returns:
         A dict for JSON: coverage (the share that is answered), selective_accuracy (the share of
-        those that is right; None where nothing is answered) and intervals, 95 %, over groups.
+        those that is right; None where nothing is answered) and intervals, 95 %, over groups (None
+        of a single one).
     """
     truth, p_second = np.asarray(y), np.asarray(p, dtype=np.float64)
     low, high = unsure
@@ -91,7 +93,10 @@ def selective(
     spans = {name: interval(np.concatenate([part[name] for part in parts])) for name in point}
     return {
         **{name: value if np.isfinite(value) else None for name, value in point.items()},
-        "intervals": {n: spans[n] if np.isfinite(v) else None for n, v in point.items()},
+        "intervals": {
+            name: spans[name] if np.isfinite(value) and len(set(groups)) > 1 else None
+            for name, value in point.items()
+        },
     }
 
 

@@ -1,0 +1,49 @@
+"""happysad evaluate: every figure with what it counts and its interval."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from happysad.cli import app
+from tests.classifiers import brightness_classifier
+from tests.pictures import photo, save
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """Of four faces a class all are told rightly, but one each is unsure."""
+    for label, levels in {"happy": (10, 30, 50, 120), "sad": (140, 210, 230, 250)}.items():
+        for level in levels:
+            pixels = level - 2 + photo(level, 40, 40) * 0.02  # no near-duplicates
+            save(tmp_path / "data" / label / f"{level}.png", pixels.astype(np.uint8))
+    file = brightness_classifier(
+        tmp_path / "face.onnx", slope=0.05, middle=130, looks_at="face", unsure=(0.3, 0.7)
+    )
+    return ["evaluate", str(tmp_path / "data"), "--model", str(file)]
+
+
+def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
+    said = CliRunner().invoke(app, [*command, "--faces", "off"])
+    assert said.exit_code == 0, said.output
+    rows = {line[:20].strip(): line[20:].split() for line in said.stdout.splitlines()}
+    assert rows["n = 8"][:2] == ["the", "model"]
+    assert rows["accuracy"][0] == "1.000"
+    assert rows["recall of sad"] == ["1.000", "no", "spread", "seen", "(n", "=", "4)"]
+    assert rows["answered"][0] == "0.750"
+    low, high = map(float, rows["answered"][1].split("-"))
+    assert low < 0.75 < high
+    assert rows["answered"][2:5] == ["(n", "=", "8,"]
+    assert rows["right of these"][0] == "1.000"
+    assert rows["no face found"] == ["0.000", "(n", "=", "8)"]
+
+
+def test_as_json_it_is_one_object(command: list[str]) -> None:
+    said = CliRunner().invoke(app, [*command, "--faces", "off", "--json"])
+    found = json.loads(said.stdout)
+    assert (found["n"], found["photos"], found["coverage"]) == (8, 8, 0.75)
+    assert found["intervals"]["selective_accuracy"] == [1.0, 1.0]
