@@ -120,6 +120,14 @@ def test_a_drawing_is_of_one_photo(model: Path, photos: Path) -> None:
     assert "one photo" in done.stderr.decode()
 
 
+def test_the_answer_is_given_though_its_drawing_fails(model: Path, photos: Path) -> None:
+    arguments = ("--model", model, "--json", "--draw", "/proc/out.jpg")
+    done = happysad("predict", photos / "bright.png", *arguments)
+    assert json.loads(done.stdout)["label"] == "sad"
+    assert done.stderr == b"happysad: /proc/out.jpg: no such file or directory\n"
+    assert done.returncode == 1
+
+
 def test_csv_and_table(model: Path, photos: Path) -> None:
     done = happysad("predict", photos / "bright.png", "--model", model, "--csv")
     (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))

@@ -64,6 +64,22 @@ def test_without_faces_the_outcome_stands_in_the_corner(
     assert (drawn[100:] == 128).all()
 
 
+@pytest.mark.parametrize("size", [(9000, 1080), (1000, 125), (200, 6000), (6000, 200), (6000, 160)])
+@pytest.mark.parametrize(
+    "prediction", [Prediction(label=NO_FACE), answer(face(20, 20, 60, UNSURE, 0.5))]
+)
+def test_text_lies_whole_in_a_long_photo(size: tuple[int, int], prediction: Prediction) -> None:
+    drawn = drawing.draw(np.full((*size, 3), 128, np.uint8), prediction, LABELS)
+    written = (drawn > 150).all(axis=2)
+    assert written.sum() > 50
+    written[4:-4, 4:-4] = False
+    assert not written.any()  # nothing was cut off at an edge
+
+
+def test_the_longest_photo_is_drawn_too() -> None:
+    assert drawing.draw(np.zeros((1, 2000, 3), np.uint8), answer(), LABELS).shape == (1, 2000, 3)
+
+
 def test_a_note_of_a_face_at_the_edge_stays_in_the_photo() -> None:
     photo = np.full((500, 500, 3), 255, np.uint8)
     drawn = drawing.draw(photo, answer(face(460, -30, 80, "happy", 0.1)), LABELS)
@@ -75,8 +91,10 @@ def test_the_photo_is_never_overwritten(tmp_path: Path) -> None:
     photo = tmp_path / "a.png"
     Image.new("RGB", (20, 20)).save(photo)
     before = photo.read_bytes()
-    for file in (photo, tmp_path / "." / "a.png", tmp_path / "b.gif", tmp_path / "b"):
-        with pytest.raises(UsageError, match=r"the photo itself|ends in \.jpg"):
+    folder = tmp_path / "c.jpg"
+    folder.mkdir()
+    for file in (photo, tmp_path / "." / "a.png", tmp_path / "b.gif", tmp_path / "b", folder):
+        with pytest.raises(UsageError, match=r"the photo itself|ends in \.jpg|is a folder"):
             drawing.write(photo, answer(), LABELS, file)
     drawing.write(photo, answer(), LABELS, tmp_path / "b.jpg")
     assert photo.read_bytes() == before

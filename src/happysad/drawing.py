@@ -51,11 +51,12 @@ def draw(pixels: Pixels, prediction: Prediction, labels: tuple[str, str]) -> Pix
     colours = defaultdict(lambda: _COLOURS[2], zip(labels, _COLOURS, strict=False))
 
     def note(text: str, label: str, left: float, bottom: float, height: float) -> None:
-        """Write on a filled ground that lies in the photo; its lower left corner is given."""
-        font = ImageFont.load_default(height)
+        """Write on a filled ground, as large as fits; its lower left corner is given."""
+        wide = canvas.textlength(text, ImageFont.load_default(height)) + height / 2
+        height *= min(1, image.width / wide, image.height / (1.5 * height))
+        font = ImageFont.load_default(max(1, height))
         ground, ink = colours[label]
-        edge = height / 4
-        wide, high = canvas.textlength(text, font) + 2 * edge, height + 2 * edge
+        wide, high = canvas.textlength(text, font) + height / 2, 1.5 * height
         x = min(max(left, 0), max(0, image.width - wide))
         y = min(max(bottom - high, 0), max(0, image.height - high))
         canvas.rectangle((x, y, x + wide, y + high), fill=ground)
@@ -84,10 +85,12 @@ def check(photo: Path, file: Path) -> None:
     """Refuse a drawing that could not be written, or would take the photo's place.
 
     Raises:
-        UsageError: `file` is `photo` itself, or ends neither in .jpg nor in .png.
+        UsageError: `file` is `photo` itself or a folder, or ends neither in .jpg nor in .png.
     """
     if file.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{file}: a drawing ends in {', '.join(_SUFFIXES)}")
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder; name a file for the drawing")
     if file.exists() and file.samefile(photo):
         raise UsageError(f"{file}: is the photo itself; name another file for the drawing")
 
@@ -104,6 +107,7 @@ def write(photo: Path, prediction: Prediction, labels: tuple[str, str], file: Pa
     Raises:
         UsageError: as `check`.
         ImageError: the photo cannot be read.
+        OSError: the file cannot be written.
     """
     from PIL import Image
 

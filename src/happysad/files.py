@@ -17,15 +17,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since many writers choose the format by it. Where the
     block raises, the temporary file is removed and `path` stays as it was.
+
+    Raises:
+        OSError: it cannot be written; `path` stands in it, never the temporary name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        if error.errno is None or (named and str(temporary) not in named):
+            raise  # of another file, or of no file at all
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

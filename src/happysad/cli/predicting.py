@@ -121,16 +121,16 @@ def _answers(
 def _drawing(
     answers: Iterator[Prediction], classifier: Classifier, photo: Path, file: Path
 ) -> Iterator[Prediction]:
-    """Draw the one photo that there is, and pass its answer on."""
+    """Pass the answer for the one photo that there is on, and then draw it."""
     from happysad import drawing
 
     drawing.check(photo, file)
 
     def passed() -> Iterator[Prediction]:
         for answer in answers:
+            yield answer
             if answer.error is None:
                 drawing.write(photo, answer, classifier.details.labels, file)
-            yield answer
 
     return passed()
 

@@ -1,0 +1,54 @@
+"""Files are there whole or not at all, and errors name the file that was asked for."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from happysad.files import replacing, write_text
+
+
+def _into_a_folder(file: Path) -> None:
+    file.mkdir()
+    write_text(file, "new")
+
+
+def _full(file: Path) -> None:
+    with replacing(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("fail", "number"),
+    [
+        (_into_a_folder, errno.EISDIR),
+        (lambda _: write_text("/proc/a.txt", "new"), errno.ENOENT),
+        (_full, errno.ENOSPC),
+    ],
+)
+def test_an_error_names_the_file_that_was_asked_for(
+    tmp_path: Path, fail: Callable[[Path], None], number: int
+) -> None:
+    file = tmp_path / "a.txt"
+    with pytest.raises(OSError, match=r"'[^']*/a\.txt'$") as raised:
+        fail(file)
+    assert (raised.value.errno, raised.value.filename2) == (number, None)
+    assert Path(raised.value.filename).name == "a.txt"
+    assert [entry.name for entry in tmp_path.iterdir()] in ([], ["a.txt"])
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "No such file", "other.txt"), OSError("no errno")]
+)
+def test_other_errors_stay_as_they_are(tmp_path: Path, error: OSError) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    with pytest.raises(OSError) as raised, replacing(file) as temporary:
+        temporary.write_text("new")
+        raise error
+    assert raised.value is error
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
