@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -126,6 +129,43 @@ def test_faces_off_is_not_for_whole_photos(classifier: Classifier) -> None:
         classifier.predict(BRIGHT, faces=False)
 
 
+@pytest.mark.parametrize(
+    ("source", "options", "words"),
+    [
+        (BRIGHT, {"faces": "off"}, "faces is True or False, not 'off'"),
+        ([BRIGHT], {"unsure": 0}, "unsure is True or False, not 0"),
+        (BRIGHT, {"bgr": None}, "bgr is True or False, not None"),
+        (("a.jpg", "b.jpg"), {}, r"stream any iterable; not \('a.jpg', 'b.jpg'\)"),
+        ((path for path in ["a.jpg"]), {}, "stream any iterable; not <generator"),
+        (bytearray(b"BM"), {}, r"a file's bytes or an array, .* not bytearray\("),
+        ([BRIGHT, None], {}, "a path, a file's bytes or an array, .* not None"),
+    ],
+)
+def test_calls_that_cannot_work_are_refused(
+    classifier: Classifier, source: Any, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^.*{words}.*$"):
+        classifier.predict(source, **options)
+
+
+@pytest.mark.parametrize(
+    ("sources", "threads", "words"),
+    [([], -1, "threads is 0"), ([], "2", "threads is 0"), ("a.jpg", 0, "not 'a.jpg'")],
+)
+def test_streams_that_cannot_work_are_refused(
+    classifier: Classifier, sources: Any, threads: Any, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        next(classifier.stream(sources, threads=threads))
+
+
+def test_flags_of_numpy_and_generators_are_taken(classifier: Classifier) -> None:
+    sources: list[Source] = [BRIGHT, DARK]
+    flags: dict[str, Any] = {"unsure": np.bool_(True)}
+    answers = classifier.stream((source for source in sources), **flags)
+    assert [answer.label for answer in answers] == ["sad", "happy"]
+
+
 def test_bgr_is_said(tmp_path: Path) -> None:
     """A red picture is darker than a blue one only in grey; here the channels' order shows."""
     grey = Classifier.load(brightness_classifier(tmp_path / "grey.onnx", channels=1, slope=0.01))
@@ -182,6 +222,23 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
         Classifier.load(text)
 
 
+DETAILS = Details(
+    labels=("happy", "sad"),
+    size=48,
+    channels=1,
+    architecture="compact",
+    temperature=1.25,
+    threshold=0.5,
+    trained_on=12,
+    version="0",
+)
+
+
+def changed(**fields: object) -> str:
+    """The details as they stand in an .onnx, but for some."""
+    return json.dumps({**json.loads(DETAILS.to_json()), **fields})
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -189,6 +246,13 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
         ("{}", "not the details"),
         ("[]", "not the details"),
         ('{"labels": ["sad", "happy"]}', "not the details"),
+        (changed(unsure=[0.1]), "not the details"),
+        (changed(unsure=[0.1, 0.6, 0.9]), "not the details"),
+        (changed(unsure=["0.1", "0.9"]), "not the details"),
+        (changed(unsure=[0.1, float("nan")]), "not the details"),
+        (changed(labels=[1, 2]), "not the details"),
+        (changed(labels=["face", "no_face"]), "not the details"),
+        (changed(labels=["error", "fine"]), "not the details"),
     ],
 )
 def test_an_onnx_of_someone_else_is_refused(
@@ -205,17 +269,8 @@ def test_an_onnx_of_someone_else_is_refused(
 
 
 def test_details_survive_json() -> None:
-    details = Details(
-        labels=("happy", "sad"),
-        size=48,
-        channels=1,
-        architecture="compact",
-        temperature=1.25,
-        threshold=0.5,
-        trained_on=12,
-        version="0",
-    )
-    assert Details.from_json(details.to_json()) == details
+    for details in (DETAILS, replace(DETAILS, unsure=(0.0, 1.0))):
+        assert Details.from_json(details.to_json()) == details
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +30,7 @@ from happysad.errors import ClassifierError, ImageError, UsageError
 from happysad.images import Pixels, Source
 from happysad.inputs import FACES, crops, of_photo, weights
 from happysad.photos import Photo
-from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Prediction
+from happysad.predictions import NO_FACE, TAKEN, UNSURE, FacePrediction, Prediction
 from happysad.runtime import session
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Details:
     def __post_init__(self) -> None:
         good = (
             len(self.labels) == 2
+            and all(isinstance(label, str) and label not in TAKEN for label in self.labels)
             and self.labels[0] < self.labels[1]
             and self.size > 0
             and self.channels in (1, 3)
@@ -86,7 +88,12 @@ class Details:
             and 0 < self.threshold < 1
             and self.looks_at in get_args(LooksAt)
             and (
-                self.unsure is None or 0 <= self.unsure[0] <= self.threshold <= self.unsure[1] <= 1
+                self.unsure is None
+                or (
+                    len(self.unsure) == 2
+                    and all(isinstance(p, int | float) for p in self.unsure)
+                    and 0 <= self.unsure[0] <= self.threshold <= self.unsure[1] <= 1
+                )
             )
             and self.schema == 1
         )
@@ -202,10 +209,13 @@ class Classifier:
 
         Raises:
             ImageError: the one photo given (not in a list) cannot be read.
-            UsageError: `faces` is False and the classifier looks at photos.
+            UsageError: `faces` is False and the classifier looks at photos, or an argument is none
+                of the above.
         """
         if isinstance(source, list):
             return list(self.stream(source, faces=faces, unsure=unsure, bgr=bgr))
+        self._check(faces, unsure=unsure, bgr=bgr)
+        _check_source(source)
         return self.predict_photo(Photo(source, bgr=bgr), faces=faces, unsure=unsure)
 
     def predict_photo(self, photo: Photo, *, faces: bool = True, unsure: bool = True) -> Prediction:
@@ -215,7 +225,7 @@ class Classifier:
             ImageError: it cannot be decoded.
             UsageError: as `predict`.
         """
-        self._check(faces)
+        self._check(faces, unsure=unsure)
         return self._answer([self._prepare(photo, faces)], unsure)[0]
 
     def stream(
@@ -231,8 +241,11 @@ class Classifier:
 
         They are read, and their faces found, by so many `threads`, as many as there are cores where
         it is 0; a small batch of what the network takes of them is in memory at a time.
+
+        Raises:
+            UsageError: as `predict`; of a source when its turn has come.
         """
-        self._check(faces)
+        self._check(faces, unsure=unsure, bgr=bgr, threads=threads)
 
         def prepare(source: Source) -> _Prepared | str:
             try:
@@ -240,12 +253,15 @@ class Classifier:
             except ImageError as error:
                 return str(error)
 
+        if isinstance(sources, str | bytes) or not isinstance(sources, Iterable):
+            raise UsageError(f"sources is a list or any iterable, not {reprlib.repr(sources)}")
         iterator = iter(sources)
         begun: deque[tuple[str | None, Future[_Prepared | str]]] = deque()
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
 
             def begin() -> None:
                 for source in islice(iterator, 2 * _BATCH - len(begun)):
+                    _check_source(source)
                     begun.append((_name(source), pool.submit(prepare, source)))
 
             begin()
@@ -301,7 +317,16 @@ class Classifier:
         names = [output.name for output in self._network.get_outputs()]
         return dict(zip(names, self._network.run(names, dict(inputs)), strict=True))
 
-    def _check(self, faces: bool) -> None:
+    def _check(self, faces: bool, *, threads: int = 0, **flags: bool) -> None:
+        """Refuse a call that cannot work as given."""
+        for name, flag in {"faces": faces, **flags}.items():
+            if not isinstance(flag, bool | np.bool_):
+                raise UsageError(f"{name} is True or False, not {reprlib.repr(flag)}")
+        if not isinstance(threads, int) or threads < 0:
+            raise UsageError(
+                "threads is 0, for as many as there are cores, or a larger whole number, not "
+                f"{reprlib.repr(threads)}"
+            )
         if not faces and self.details.looks_at != "face":
             raise UsageError(
                 "faces off is for a classifier that looks at faces; this one looks at "
@@ -376,6 +401,14 @@ class _Prepared:
     """That were found."""
     weights: NDArray[np.float32] | None = None
     """How much each face counts, where the network looks at faces alone."""
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str | os.PathLike | bytes | np.ndarray):
+        raise UsageError(
+            "a source is a path, a file's bytes or an array, and predict takes a list of them, "
+            f"stream any iterable; not {reprlib.repr(source)}"
+        )
 
 
 def _one(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from happysad.faces import Face
 
-__all__ = ["NO_FACE", "SCHEMA", "UNSURE", "FacePrediction", "Faces", "Prediction"]
+__all__ = ["NO_FACE", "SCHEMA", "TAKEN", "UNSURE", "FacePrediction", "Faces", "Prediction"]
 
 #: The version of a row; it rises when a key changes its meaning or goes.
 SCHEMA = 1
@@ -19,6 +19,8 @@ SCHEMA = 1
 UNSURE = "unsure"
 #: The label of a photo without a face, where a classifier looks at faces alone.
 NO_FACE = "no_face"
+#: What tables and counts say beside the classes: no class may be called so.
+TAKEN = (UNSURE, NO_FACE, "error", "unreadable")
 
 # What a row says of where a face is.
 _BOX = ("x", "y", "width", "height", "score")

@@ -18,6 +18,7 @@ from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.threads import in_threads
 from happysad.errors import ImageError, UsageError
 from happysad.images import EXTENSIONS, Pixels, decode, kind
+from happysad.predictions import TAKEN
 
 __all__ = ["MAX_BYTES", "MIN_SIDE", "Scan", "pixels_hash", "scan"]
 
@@ -96,15 +97,20 @@ def _classes(root: Path, classes: Sequence[str] | None) -> list[str]:
         raise UsageError(f"{root}: {(error.strerror or str(error)).lower()}") from error
     names = ", ".join(found) or "none"
     if classes is None:
-        if len(found) == 2:
-            return found
-        hint = "; name the two with --classes happy sad" if len(found) > 2 else ""
-        raise UsageError(f"{root}: needs two class folders, found {len(found)}: {names}{hint}")
+        if len(found) != 2:
+            hint = "; name the two with --classes happy sad" if len(found) > 2 else ""
+            raise UsageError(f"{root}: needs two class folders, found {len(found)}: {names}{hint}")
+        classes = found
     if len(set(classes)) < max(2, len(classes)):
         raise UsageError(f"--classes needs two different folders, not {' '.join(classes)}")
     missing = [name for name in classes if name not in found]
     if missing:
         raise UsageError(f"{root}: no class folder {', '.join(missing)}; the folders are: {names}")
+    if taken := [name for name in sorted(classes) if name in TAKEN]:
+        raise UsageError(
+            f"{root}: no class can be called {' or '.join(taken)}, which answers say beside the "
+            "classes; rename the folder"
+        )
     return sorted(classes)
 
 
