@@ -199,7 +199,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "size": 48,
         "channels": 1,
         "epochs": 15,
-        "learning_rate": 1e-4,
+        "learning_rate": 3e-5,  # more unlearns: benchmarks/fine_tuning.py
     },
     "classic": {  # the tutorials' training
         "size": 256,
