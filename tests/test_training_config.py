@@ -27,7 +27,7 @@ COMPACT = {"model": "compact"}
 
 def test_training_starts_from_what_ships() -> None:
     assert load() == load(None, {"model": "face"})
-    assert load().learning_rate == 1e-4
+    assert load().learning_rate == 3e-5
 
 
 def test_recipe_then_file_then_command_line(tmp_path: Path) -> None:
