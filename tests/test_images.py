@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from happysad import images
 from happysad.errors import ImageError
-from happysad.images import MAX_PIXELS, Pixels, decode, fit, read
+from happysad.images import MAX_PIXELS, Pixels, decode, fit, read, read_bytes
 from tests.pictures import encoded, photo, save
 
 
@@ -171,6 +173,44 @@ def test_16_bits_grey() -> None:
     np.testing.assert_array_equal(decode(encoded_cv2(values, ".tiff")).pixels, decoded.pixels)
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16B"])
+def test_16_bits_are_read_in_both_byte_orders(mode: str) -> None:
+    values = np.full((4, 4), 200, ">u2" if mode.endswith("B") else "<u2")  # dark, and below 256
+    file = io.BytesIO()
+    Image.frombytes(mode, (4, 4), values.tobytes()).save(file, "tiff")
+    assert decode(file.getvalue()).pixels.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0.5, 1], [0, 128, 255]),  # as programs for photographs write it
+        ([0, 0.1, 0.2], [0, 26, 51]),
+        ([0, 0, 0], [0, 0, 0]),
+        ([0, 1, 254.6], [0, 1, 255]),
+    ],
+)
+def test_floating_point(values: list[float], expected: list[int]) -> None:
+    decoded = decode(encoded_cv2(np.array([values], np.float32), ".tiff"))
+    assert decoded.notes == ("more than 8 bits a channel, brought to 8",)
+    assert decoded.pixels[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([-0.1, 1], r"pixels from -0\.1.* to 1\.0 have no known scale"),
+        ([0, 255.5], r"pixels from 0\.0 to 255\.5 have no known scale"),
+        ([0, np.nan], "pixels that are no numbers"),
+        ([0, np.inf], "pixels that are no numbers"),
+        ([-np.inf, 1], "pixels that are no numbers"),
+    ],
+)
+def test_floating_point_of_no_known_scale(values: list[float], reason: str) -> None:
+    with pytest.raises(ImageError, match=rf"^a\.tiff: damaged: {reason} \(tiff\)$"):
+        decode(encoded_cv2(np.array([values], np.float32), ".tiff"), "a.tiff")
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_16_bits_colour(suffix: str) -> None:
     deep = PHOTO.astype(np.uint16) * 257
@@ -285,6 +325,38 @@ def test_other_arrays_are_refused(array: np.ndarray) -> None:
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"none\.jpg: no such file or directory"):
         read(tmp_path / "none.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("folder", "is a directory"),
+        ("pipe", "not a regular file"),  # to open it would never end
+        ("large.png", "too large: 1,001 bytes (at most 1,000)"),
+        ("x" * 300, "file name too long"),
+        ("a\0b", "embedded null byte"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large.png").write_bytes(FILES["png"].ljust(1001, b"\0")[:1001])
+    with pytest.raises(ImageError) as caught:
+        read_bytes(tmp_path / name)
+    assert str(caught.value) == f"{tmp_path / name}: {reason}"
+
+
+def test_of_a_file_that_is_no_picture_only_the_beginning_is_read(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 10_000)
+    assert len(read_bytes(film)) < 1000
+    with pytest.raises(ImageError, match="not an image"):
+        read(film)
+    picture = save(tmp_path / "a.png", PHOTO)
+    assert read_bytes(picture) == picture.read_bytes()
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 48), (1, 1), (10, 300), (300, 10), (1, 5000)])

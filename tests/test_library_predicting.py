@@ -119,16 +119,16 @@ def test_what_is_wrong_gets_a_row_with_a_reason(
     os.mkfifo(photos / "pipe")
     odd = os.fsdecode(os.fsencode(photos) + b"/\xff.png")
     Path(odd).write_bytes(whole)
-    read_bytes = Path.read_bytes
+    stat = Path.stat
 
-    def read(file: Path) -> bytes:
+    def read(file: Path, *, follow_symlinks: bool = True) -> os.stat_result:
         if file.name == "locked.png":  # root may read everything
             raise PermissionError(13, "Permission denied", str(file))
         if file.name == "vanishes.png":  # between the look and the reading
             file.unlink()
-        return read_bytes(file)
+        return stat(file, follow_symlinks=follow_symlinks)
 
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(Path, "stat", read)  # with which reading begins
     summary = run(photos, tmp_path / "out", model)
     assert summary.counts["unreadable"] == len(wrong)
     found = rows(tmp_path / "out")

@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import re
+import stat
 import threading
 import warnings
 from collections.abc import Callable
@@ -28,7 +29,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "Decoded", "Pixels", "Source", "decode", "fit", "read"]
+__all__ = [
+    "EXTENSIONS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "Decoded",
+    "Pixels",
+    "Source",
+    "decode",
+    "fit",
+    "read",
+    "read_bytes",
+]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = str | os.PathLike[str] | bytes | Pixels
@@ -36,6 +48,9 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | Pixels
 #: More pixels than this are refused before they are decoded (a decompression bomb): 100 million,
 #: what the largest common cameras give.
 MAX_PIXELS = 100_000_000
+
+#: Larger files are not read: 100 million pixels of 16 bits a channel, uncompressed, stay below.
+MAX_BYTES = 2**30
 
 #: The types that are read, told by content, with the extensions that fit each; the usual one first.
 EXTENSIONS = {
@@ -158,15 +173,29 @@ def read(source: Source) -> Pixels:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole.
+    """Read a file whole, or its first bytes alone where they are of no picture.
 
     Raises:
-        ImageError: it cannot be opened; the message gives the system's reason.
+        ImageError: it cannot be opened (the message gives the system's reason), is no regular file
+            (a pipe might never end), or is a picture of more than `MAX_BYTES`.
     """
     try:
-        return path.read_bytes()
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise ImageError(f"{path}: not a regular file")
+        with path.open("rb", buffering=0) as file:
+            head = file.read(64)
+            if kind(head) is None:
+                return head
+            if status.st_size > MAX_BYTES:
+                size = f"{status.st_size:,} bytes (at most {MAX_BYTES:,})"
+                raise ImageError(f"{path}: too large: {size}")
+            file.seek(0)  # at once from its beginning: head + the rest would lie in memory twice
+            return file.read()
     except OSError as error:
         raise ImageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:  # a path with a NUL in it
+        raise ImageError(f"{path}: {error}") from error
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
@@ -283,11 +312,18 @@ def _upright(image: ImageFile) -> Image:
 
 
 def _to_8_bits(values: NDArray[np.generic]) -> Pixels:
-    if values.dtype == np.uint16 or (values.dtype.kind in "iu" and 255 < values.max() <= 65535):
+    low, high = values.min(), values.max()
+    if not np.isfinite([low, high]).all():
+        raise ValueError("pixels that are no numbers")
+    whole = values.dtype.kind in "iu"
+    # Of either byte order, as TIFFs are.
+    if values.dtype.str[1:] == "u2" or (whole and 255 < high <= 65535):
         return (values.astype(np.uint16) >> 8).astype(np.uint8)
-    if values.min() < 0 or values.max() > 255:
-        raise ValueError(f"pixels from {values.min()} to {values.max()} have no known scale")
-    return values.astype(np.uint8)
+    if low < 0 or high > 255:
+        raise ValueError(f"pixels from {low} to {high} have no known scale")
+    if whole:
+        return values.astype(np.uint8)
+    return np.asarray(np.rint(values * 255 if high <= 1 else values), dtype=np.uint8)
 
 
 def _on_white(rgba: Pixels) -> Pixels:

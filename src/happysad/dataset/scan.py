@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,13 @@ from happysad.dataset import audit
 from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.threads import in_threads
 from happysad.errors import ImageError, UsageError
-from happysad.images import EXTENSIONS, Pixels, decode, kind
+from happysad.images import EXTENSIONS, Pixels, decode, kind, read_bytes
 from happysad.predictions import TAKEN
 
-__all__ = ["MAX_BYTES", "MIN_SIDE", "Scan", "pixels_hash", "scan"]
+__all__ = ["MIN_SIDE", "Scan", "pixels_hash", "scan"]
 
 #: Photos whose shorter side has fewer pixels are left out: no face can be told in them.
 MIN_SIDE = 16
-
-#: Larger files are not read: 100 million pixels of 16 bits a channel, uncompressed, stay below.
-MAX_BYTES = 2**30
 
 # The types that the folders are meant to hold; the others are read too, and said so.
 _USUAL = ("jpeg", "png", "bmp")
@@ -163,12 +159,12 @@ def _read(
     try:
         data = _bytes(file, row)
         row["type"] = kind(data) or ""
-        decoded = decode(data, row["path"])
+        decoded = decode(data, str(file))
     except OSError as error:
         row["reason"] = (error.strerror or str(error)).lower()
         return row, None
     except ImageError as error:
-        row["reason"] = str(error).removeprefix(f"{row['path']}: ")
+        row["reason"] = str(error).removeprefix(f"{file}: ")
         return row, None
     pixels = decoded.pixels
     grey = all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2))
@@ -190,24 +186,16 @@ def _read(
 
 
 def _bytes(file: Path, row: dict[str, Any]) -> bytes:
-    """Read a file whole, or its first bytes alone where they are of no picture."""
+    """Read a file as `images.read_bytes` does; its row gets its size and time of change."""
     if file.is_symlink() and not file.exists():
         raise ImageError("a link that leads nowhere")
     if "\\x" in row["path"] and not file.exists():
         raise ImageError("a name that is not UTF-8; rename the file")
-    status = file.stat()
-    if stat.S_ISDIR(status.st_mode):
+    if file.is_dir():
         raise ImageError("a link to a folder is not followed")
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageError("not a regular file")
+    status = file.stat()
     row["bytes"], row["modified"] = status.st_size, status.st_mtime_ns
-    with file.open("rb") as source:
-        data = source.read(64)
-        if kind(data) is None:
-            return data
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"too large: {status.st_size:,} bytes (at most {MAX_BYTES:,})")
-        return data + source.read()
+    return read_bytes(file)
 
 
 def _name_notes(file: Path, type_: str) -> list[str]:
