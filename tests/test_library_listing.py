@@ -16,11 +16,13 @@ def tree(tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"")
     (tmp_path / "tree" / "broken.jpg").symlink_to("nowhere")
+    (tmp_path / "tree" / "itself").symlink_to("itself")  # to look where it leads is an error
     (tmp_path / "tree" / "loop").symlink_to(tmp_path / "tree")
     return tmp_path / "tree"
 
 
-FILES = ["a.txt", "b.jpg", "broken.jpg", "c/z.png", "c/deep/y.png", "d/1"]
+HERE = ["a.txt", "b.jpg", "broken.jpg", "itself"]
+FILES = [*HERE, "c/z.png", "c/deep/y.png", "d/1"]
 
 
 def names(paths: Iterator[str], tree: Path) -> list[str]:
@@ -30,12 +32,7 @@ def names(paths: Iterator[str], tree: Path) -> list[str]:
 def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) -> None:
     assert names(walk(str(tree)), tree) == FILES
     assert sorted(names(walk(str(tree), ordered=False), tree)) == sorted(FILES)
-    assert names(walk(str(tree), without=tree / "c"), tree) == [
-        "a.txt",
-        "b.jpg",
-        "broken.jpg",
-        "d/1",
-    ]
+    assert names(walk(str(tree), without=tree / "c"), tree) == [*HERE, "d/1"]
 
 
 @pytest.mark.parametrize(
@@ -43,10 +40,13 @@ def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) 
     [
         (".", FILES),
         ("*.jpg", ["b.jpg", "broken.jpg"]),
-        ("*", ["a.txt", "b.jpg", "broken.jpg"]),  # of a glob files count, folders do not
+        ("*", HERE),  # of a glob files count, folders do not
         ("c/**", ["c/deep/y.png", "c/z.png"]),
         ("missing.jpg", ["missing.jpg"]),  # reading it says why
         ("none-*.jpg", ["none-*.jpg"]),
+        ("x" * 300, ["x" * 300]),
+        ("x" * 300 + "*", ["x" * 300 + "*"]),
+        ("a\0*/*", ["a\0*/*"]),
     ],
 )
 def test_what_a_source_stands_for(
@@ -74,7 +74,22 @@ def test_a_folder_that_cannot_be_listed_stands_for_itself(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert names(walk(str(tree)), tree) == ["a.txt", "b.jpg", "broken.jpg", "c", "d/1"]
+    assert names(walk(str(tree)), tree) == [*HERE, "c", "d/1"]
+
+
+@pytest.mark.parametrize("path", ["locked/face.jpg", "locked/*.jpg"])
+def test_what_may_not_be_looked_at_stands_for_itself(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = os.stat
+
+    def refuse(path: str | Path, **options: object) -> os.stat_result:
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert list(expand(path)) == [path]
 
 
 def test_lines_are_paths_whatever_their_bytes() -> None:

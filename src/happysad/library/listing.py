@@ -25,14 +25,15 @@ def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> I
         ordered: False walks folders in the disk's order and keeps no folder's names in memory.
         without: a folder that is not entered.
     """
-    if Path(path).is_dir():
+    # os.path says False of what may not be looked at, or has too long a name; Path raises.
+    if os.path.isdir(path):  # noqa: PTH112
         yield from walk(path, ordered=ordered, without=without)
-    elif glob.has_magic(path) and not Path(path).exists():
+    elif glob.has_magic(path) and "\0" not in path and not os.path.exists(path):  # noqa: PTH110
         found = glob.iglob(path, recursive=True)  # noqa: PTH207
         none = True
         for name in sorted(found) if ordered else found:
             none = False
-            if not Path(name).is_dir():
+            if not os.path.isdir(name):  # noqa: PTH112
                 yield name
         if none:
             yield path
@@ -63,10 +64,10 @@ def _entries(folder: str, ordered: bool) -> Iterator[str]:
                 if entry.name.startswith("."):
                     continue
                 path = os.path.join(folder, entry.name)  # noqa: PTH118
-                if not entry.is_dir():
-                    yield path
-                elif not entry.is_symlink():
+                if entry.is_dir(follow_symlinks=False):
                     folders.append(path + os.sep)
+                elif not (entry.is_symlink() and os.path.isdir(path)):  # noqa: PTH112
+                    yield path
     except OSError:
         yield folder.rstrip(os.sep) or folder
     yield from folders
