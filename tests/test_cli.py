@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,13 @@ from tests.pictures import folders
 
 
 def happysad(
-    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, encoding: str = ""
 ) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-W", "error", "-m", "happysad", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, check=False)
+    environment = {**os.environ, **({"PYTHONIOENCODING": encoding} if encoding else {})}
+    return subprocess.run(
+        command, input=stdin, capture_output=True, cwd=cwd, env=environment, check=False
+    )
 
 
 @pytest.fixture
@@ -145,8 +149,53 @@ def test_a_file_name_that_is_no_utf8_is_printed_as_it_is(model: Path, photos: Pa
         (photos / "bright.png").read_bytes()
     )
     assert name in happysad("predict", odd, "--model", model, "--csv").stdout
-    row = json.loads(happysad("predict", odd, "--model", model, "--json").stdout)
-    assert row["path"].endswith("\udcff.png")
+    (odd / "bad\udcff").write_bytes(b"no picture")
+    bad, good = map(
+        json.loads, happysad("predict", odd, "--model", model, "--json").stdout.splitlines()
+    )
+    assert good["path"] == rf"{odd}/\xff.png"  # strict readers refuse "\udcff"
+    assert bytes.fromhex(good["path_bytes"]) == os.fsencode(odd) + b"/" + name
+    assert bad["error"].startswith(rf"{odd}/bad\xff: not an image")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_a_name_is_printed_whatever_the_encoding(model: Path, photos: Path, encoding: str) -> None:
+    file = (photos / "bright.png").rename(photos / "写真.png")
+    done = happysad("predict", file, "--model", model, encoding=encoding)
+    assert done.returncode == 0, done.stderr
+    shown = "写真" if encoding == "utf-8" else r"\u5199\u771f"
+    assert f"{shown}.png" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_path_that_cannot_be_looked_at_costs_no_other(
+    model: Path, photos: Path, listed: bool
+) -> None:
+    paths = ["x" * 300, "bright.png"]
+    given, stdin = (["-"], "\n".join(paths).encode()) if listed else (paths, b"")
+    done = happysad("predict", *given, "--model", model, "--json", stdin=stdin, cwd=photos)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["label"] for row in rows] == [None, "sad"]
+    assert rows[0]["error"] == f"{'x' * 300}: file name too long"
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_standard_input_of_another_type_is_no_list(model: Path) -> None:
+    heic = b"\0\0\0\x18ftypheic\0\0abc\n"
+    done = happysad("predict", "-", "--model", model, "--json", stdin=heic)
+    (row,) = map(json.loads, done.stdout.splitlines())
+    assert row["path"] == "-"
+    assert "not an image (allowed by content: jpeg" in row["error"]
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_folder_without_a_file_is_named(model: Path, photos: Path) -> None:
+    (photos / "none").mkdir()
+    (photos / "none" / ".hidden.png").touch()
+    done = happysad("predict", "none", "bright.png", "--model", model, "--json", cwd=photos)
+    assert done.stderr == b"none: no file in it\n"
+    assert len(done.stdout.splitlines()) == 1
+    assert done.returncode == 0
 
 
 def test_check_quarantine_and_restore(tmp_path: Path) -> None:

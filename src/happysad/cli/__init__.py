@@ -5,6 +5,7 @@ Here stand the list of commands, and how an error becomes one line and an exit s
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -70,8 +71,10 @@ app.command("import")(import_)
 def main() -> NoReturn:
     """Run the command line; every error that is raised on purpose ends as one line."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # file names that are no UTF-8 are printed as they are
-            stream.reconfigure(errors="surrogateescape")
+        if hasattr(stream, "reconfigure"):
+            # File names that are no UTF-8 are printed as they are; cp1252 has no sign for others.
+            utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     try:
         app(prog_name="happysad")
     except HappysadError as error:

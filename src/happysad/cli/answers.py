@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from happysad.cli.saying import say
 
@@ -37,13 +37,28 @@ def write_table(answers: Iterator[Prediction], each: bool) -> int:
 
 
 def write_json(answers: Iterator[Prediction], each: bool) -> int:
-    """Print a JSON object a photo, or a face where ``each``; give how many photos failed."""
+    """Print a JSON object a photo, or a face where ``each``; give how many photos failed.
+
+    A path that is no UTF-8 stands there as in `library.tables`: as text, and in `path_bytes`, which
+    other rows do not have.
+    """
     failed = 0
     for answer in answers:
         failed += answer.error is not None
         for row in answer.face_rows() if each else [answer.row()]:
-            say(json.dumps(row))
+            say(json.dumps(_readable(row)))
     return failed
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Bring a path that is no UTF-8 to what every reader of JSON takes."""
+    from happysad.library.tables import path_columns, text
+
+    path = path_columns(row["path"])
+    if path["path_bytes"] is None:
+        return row
+    error = None if row["error"] is None else text(row["error"])
+    return {**row, "path": path["path"], "error": error, "path_bytes": path["path_bytes"].hex()}
 
 
 def write_csv(answers: Iterator[Prediction], each: bool) -> int:

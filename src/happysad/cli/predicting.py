@@ -137,24 +137,33 @@ def _drawing(
 
 def _sources(paths: Iterable[str]) -> Iterator[Source]:
     """Turn what stands on the command line into single photos, in order."""
-    from happysad.library.listing import expand
-
     for path in paths:
         if path == "-":
             yield from _standard_input()
         else:
-            yield from expand(path)
+            yield from _files(path)
+
+
+def _files(path: str) -> Iterator[str]:
+    from happysad.library.listing import expand
+
+    none = True
+    for file in expand(path):
+        none = False
+        yield file
+    if none:
+        print(f"{path}: no file in it", file=sys.stderr)  # noqa: T201
 
 
 def _standard_input() -> Iterator[Source]:
     from happysad.images import kind
-    from happysad.library.listing import expand, lines
+    from happysad.library.listing import lines
 
     data = sys.stdin.buffer.read()
     if not data:
         raise UsageError("standard input is empty; give a photo's bytes, or paths, one a line")
-    if kind(data):
+    if kind(data) or b"\0" in data:  # no path has a NUL: it is a picture of a type we do not read
         yield data
     else:
         for line in lines(data.splitlines()):
-            yield from expand(line)
+            yield from _files(line)

@@ -31,9 +31,11 @@ __all__ = [
     "about",
     "face_rows",
     "name_of",
+    "path_columns",
     "photo_row",
     "read",
     "schema",
+    "text",
     "write",
 ]
 
@@ -75,19 +77,19 @@ def photo_row(answer: Prediction, taken: datetime | None) -> dict[str, Any]:
     """Make the row of a photo from its answer, whose `path` is there."""
     assert answer.path is not None
     return {
-        **_path(answer.path),
+        **path_columns(answer.path),
         "label": answer.label,
         "p_sad": answer.p_sad,
         "faces": None if answer.error is not None else len(answer.faces),
         "taken": taken,
-        "error": None if answer.error is None else _text(answer.error),
+        "error": None if answer.error is None else text(answer.error),
     }
 
 
 def face_rows(answer: Prediction) -> list[dict[str, Any]]:
     """Make the rows of a photo's faces."""
     assert answer.path is not None
-    path = _path(answer.path)
+    path = path_columns(answer.path)
     return [
         {**path, "face": number, **face.row()} for number, face in enumerate(answer.faces, start=1)
     ]
@@ -177,14 +179,15 @@ def about(file: Path) -> dict[str, Any]:
     return dict(json.loads(found[_KEY]))
 
 
-def _path(path: str) -> dict[str, Any]:
-    exact = os.fsencode(path)
-    text = exact.decode("utf-8", "backslashreplace")
-    return {"path": text, "path_bytes": None if text == path else exact}
+def path_columns(path: str) -> dict[str, Any]:
+    """Give a path's `path` and `path_bytes`."""
+    shown = text(path)
+    return {"path": shown, "path_bytes": None if shown == path else os.fsencode(path)}
 
 
-def _text(text: str) -> str:
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+def text(name: str) -> str:
+    r"""Write what is no UTF-8 in a name, or a message with one, as ``\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any) -> Any:
