@@ -6,10 +6,10 @@ DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear,
 sad and surprise. Three networks learn the seven classes, one after the other: the first from the
 labels, each later one from the labels and from what those before it answer on average, since labels
 err (born-again networks, Furlanello et al. 2018, arXiv:1805.04770). The second is larger; the third
-goes on from the first one's weights. It ships after it has gone on with happy and sad alone, by
-label and teachers again. Everything is kept in FOLDER, so that a stopped
-command goes on where it was. At the end it writes face.onnx, face.json, MODEL_CARD.md and its two
-pictures into src/happysad/assets.
+goes on from the first one's weights. It ships after it has gone on with happy and sad faces, by
+label and teachers again, and with a fifth of the neutral ones as neither. Everything is kept in
+FOLDER, so that a stopped command goes on where it was. At the end it writes face.onnx, face.json,
+MODEL_CARD.md and its two pictures into src/happysad/assets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NETWORKS = (
     ("teacher-1", LARGE, 36, 2e-3),
     ("student", SMALL, 24, 1e-3),
 )
-#: The same of the student's own end, with two classes.
+#: The same of the student's own end: happy, sad, and some neutral faces that are half of each.
 END = ("happy-or-sad", SMALL, 10, 1e-3)
 
 
@@ -92,7 +92,7 @@ def main() -> None:
 
     ship(happy_or_sad(network), unseen, len(learned.classes), SHIPPED)
     shipped = Classifier.load(SHIPPED)
-    figures = judge(shipped, chosen.data / "test", learned)
+    figures = judge(shipped, chosen.data / "test", manifest.of("train"))
     drawn = pictures.write(shipped, figures, SHIPPED.parent)
     write_text(SHIPPED.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
     write_text(SHIPPED.with_name("MODEL_CARD.md"), card.write(SHIPPED, figures, drawn))

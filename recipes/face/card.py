@@ -50,16 +50,16 @@ medical and safety reasons (Regulation 2024/1689, Article 5).
 
 FER2013 (Goodfellow et al. 2013, ICML challenge in representation learning): 48x48 grey pictures of
 faces found by a web search and labelled by people, for research use. {trained_on:,} of them, of all
-seven classes and without near-duplicates, were learned from. Both its training and its test labels
+seven classes and without exact copies, were learned from. Both its training and its test labels
 hold errors; its people are not a fair sample of anyone's.
 
 ## How good it is
 
 On FER2013's public test, crops as they are: n = {n:,} ({happy:,} happy, {sad:,} sad, in {groups:,}
 groups of near-duplicates). It was looked at when a version was finished, and nothing was chosen by
-it; two earlier versions were judged on it too. {seen:,} of the test faces were learned from as
-well, since FER2013 repeats them; the last column leaves these out. In brackets: 95 % intervals,
-bootstrapped over groups.
+it; two earlier versions were judged on it too. {seen:,} of the test faces are near-duplicates of
+one that was learned from, since FER2013 repeats faces; the last column leaves these out. In
+brackets: 95 % intervals, bootstrapped over groups.
 
 {table}
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier, Details
+from happysad.dataset.duplicates import hashes
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
 from happysad.evaluation import robustness
-from happysad.evaluation.judge import near_groups
+from happysad.evaluation.judge import RADIUS, near_groups
 from happysad.evaluation.metrics import interval, resamples, score
 from happysad.evaluation.selective import risk_coverage, selective
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos, load
@@ -28,27 +30,28 @@ _BATCH = 64
 _SHARES = np.arange(1, 101) / 100
 
 
-def judge(classifier: Classifier, folder: Path, learned: Photos) -> dict[str, Any]:
+def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[str, Any]:
     """Give every figure of the card, by the crops as they are.
 
     Args:
         classifier: as it ships.
         folder: with FER2013's seven folders.
-        learned: what was learned from.
+        learned: what was learned from, rows of a manifest.
 
     Returns:
         A dict for JSON: test (as `metrics.score`, and coverage and selective_accuracy),
         risk_coverage (lists of 100: coverage, risk, and low and high, its 95 % interval over
         groups), others (what the other five classes' faces are called, with n) and robustness (as
-        `robustness.measure`); seen_in_training: how many of the test's happy and sad faces are also
-        among those learned from, pixel by pixel; unseen: as test, of the others alone.
+        `robustness.measure`); seen_in_training: how many of the test's happy and sad faces are
+        near-duplicates of one learned from; unseen: as test, of the others alone.
     """
-    photos = _everything(folder)
+    test = _everything(folder)
+    photos = load(test, "test")
     details = classifier.details
     both = photos.only(HAPPY, SAD)
     y = (both.classes == SAD).astype(np.intp)
     p = _p_sad(classifier, both)
-    seen = _seen(both, learned)
+    seen = _seen(test.table[test.table["label"].isin(details.labels)], learned)
     new = np.flatnonzero(~seen)
     return {
         "test": _scored(details, y, p, both.groups),
@@ -93,10 +96,10 @@ def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> di
     return {**scored, **chosen, "intervals": spans}
 
 
-def _seen(test: Photos, learned: Photos) -> NDArray[np.bool_]:
-    """Say which photos were learned from, pixel by pixel."""
-    known = {image.tobytes() for image in learned.images}
-    return np.array([image.tobytes() in known for image in test.images], dtype=bool)
+def _seen(test: pd.DataFrame, learned: pd.DataFrame) -> NDArray[np.bool_]:
+    """Say which photos are near-duplicates of one that was learned from, or copies."""
+    known = np.unique(hashes(learned))
+    return np.array([np.bitwise_count(known ^ one).min() <= RADIUS for one in hashes(test)])
 
 
 def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:
@@ -121,12 +124,17 @@ def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dic
     }
 
 
-def _everything(folder: Path) -> Photos:
-    """Give every readable photo of the folder, in groups of near-duplicates."""
+def _everything(folder: Path) -> Manifest:
+    """Give every readable photo of the folder as its test split, in groups of near-duplicates.
+
+    Happy and sad faces are grouped by themselves, as `happysad evaluate` does.
+    """
     table = scan(folder, CLASSES, quality=False).table
     readable = table[table["pixels"] != ""]
-    rows = readable.assign(group=near_groups(readable), split="test", status="used")
-    return load(Manifest(folder, rows), "test")
+    told = readable["label"].isin((CLASSES[HAPPY], CLASSES[SAD]))
+    grouped = [part.assign(group=near_groups(part)) for _, part in readable.groupby(told)]
+    rows = pd.concat(grouped).sort_index().assign(split="test", status="used")
+    return Manifest(folder, rows)
 
 
 def _called(classifier: Classifier, photos: Photos) -> dict[str, Any]:

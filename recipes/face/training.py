@@ -57,7 +57,7 @@ def smoothed(classes: NDArray[np.intp]) -> NDArray[np.float32]:
 def happy_or_sad(
     photos: Photos, taught: NDArray[np.float32], seed: int
 ) -> tuple[Photos, NDArray[np.float32]]:
-    """Give what the network that ships learns at the end: happy from sad, and nothing else.
+    """Give what the network that ships learns at the end: happy from sad, and what is neither.
 
     Args:
         photos: n of them, of seven classes.
