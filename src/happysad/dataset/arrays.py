@@ -27,7 +27,7 @@ __all__ = ["Arrays", "FacesAndPhotos", "load", "load_both"]
 
 # Rise when `photos.Photo` or `images.fit` gives other pixels, or `inputs.both` other faces, so that
 # old caches are not used.
-_VERSION = 2
+_VERSION = 3
 _BOTH_VERSION = 2
 
 
