@@ -133,9 +133,11 @@ def test_the_answer_is_given_though_its_drawing_fails(model: Path, photos: Path)
 
 
 def test_csv_and_table(model: Path, photos: Path) -> None:
-    done = happysad("predict", photos / "bright.png", "--model", model, "--csv")
-    (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
+    icon = photos / "Icon\r"  # as macOS names them
+    done = happysad("predict", photos / "bright.png", icon, "--model", model, "--csv")
+    row, none = csv.DictReader(io.StringIO(done.stdout.decode(), newline=""))
     assert (row["label"], row["error"]) == ("sad", "")
+    assert (none["path"], none["label"]) == (str(icon), "")
     table = happysad("predict", photos, "--model", model).stdout.decode().splitlines()
     assert table[0].split() == ["label", "p_sad", "photo"]
     assert table[-1] == "1 error, 1 happy, 1 sad"

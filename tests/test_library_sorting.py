@@ -18,7 +18,7 @@ from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
 WAYS = cast("list[How]", ["link", "copy", "move"])
-ODD = os.fsdecode(b"\xff,\n.png")
+ODD = os.fsdecode(b"\xff,\n.png\r")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from happysad.predictions import NO_FACE, FacePrediction, Prediction
 from tests.pictures import encoded, photo, save
 
 FACE = Face(x=1.5, y=2, width=30, height=40, landmarks=((0, 0),) * 5, score=0.75)
-ODD = os.fsdecode(b'caf\xe9/\\xe9\n,".jpg')  # bytes that are no UTF-8, and what looks like them
+ODD = os.fsdecode(b'caf\xe9/\\xe9\n,".jpg\r')  # bytes that are no UTF-8, and what looks like them
 ANSWERS = [
     Prediction(path="ä.jpg", label="sad", p_sad=1 / 3 + 0.5),
     Prediction(
@@ -29,6 +29,7 @@ ANSWERS = [
         ),
     ),
     Prediction(path="empty.jpg", label=NO_FACE),
+    Prediction(path="Icon\r", error="Icon\r: not an image"),
     Prediction(path=ODD, error=f"{ODD}: no such file"),
 ]
 TIME = datetime(2020, 2, 29, 23, 59, 58)
@@ -45,9 +46,9 @@ def test_rows_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     rows = list(tables.read(file, tables.PHOTOS))
     assert rows == photos()
     assert [tables.name_of(row) for row in rows] == [answer.path for answer in ANSWERS]
-    assert rows[3]["path"] == 'caf\\xe9/\\xe9\n,".jpg'  # text that everyone can read
-    assert [row["path_bytes"] for row in rows[:3]] == [None] * 3
-    assert [row["faces"] for row in rows] == [0, 2, 0, None]
+    assert rows[4]["path"] == 'caf\\xe9/\\xe9\n,".jpg\r'  # text that everyone can read
+    assert [row["path_bytes"] for row in rows[:4]] == [None] * 4
+    assert [row["faces"] for row in rows] == [0, 2, 0, None, None]
 
     of_faces = [row for answer in ANSWERS for row in tables.face_rows(answer)]
     tables.write(file, tables.FACES, of_faces, {})

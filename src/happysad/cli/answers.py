@@ -63,7 +63,7 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
 
 def write_csv(answers: Iterator[Prediction], each: bool) -> int:
     """Print CSV, a row a photo, or a face where ``each``; give how many photos failed."""
-    import csv
+    from happysad.library.tables import csv_writer
 
     failed = 0
     writer = None
@@ -72,7 +72,7 @@ def write_csv(answers: Iterator[Prediction], each: bool) -> int:
         rows = answer.face_rows() if each else [{**answer.row(), "faces": len(answer.faces)}]
         for row in rows:
             if writer is None:
-                writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+                writer = csv_writer(sys.stdout, list(row))
                 writer.writeheader()
             writer.writerow(row)
     return failed

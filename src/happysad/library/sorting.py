@@ -233,7 +233,8 @@ def _write(file: Path, rows: Iterator[list[str]]) -> int:
     with replacing(file) as temporary:
         text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
         with temporary.open("w", **text) as opened:
-            writer = csv.writer(opened, lineterminator="\n")
+            # All are quoted, since before Python 3.13 a CR in a name would not be.
+            writer = csv.writer(opened, lineterminator="\n", quoting=csv.QUOTE_ALL)
             writer.writerow(_HEADER)
             for row in rows:
                 writer.writerow(row)

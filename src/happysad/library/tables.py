@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from happysad.files import replacing
 
@@ -29,6 +29,7 @@ __all__ = [
     "Columns",
     "Format",
     "about",
+    "csv_writer",
     "face_rows",
     "name_of",
     "path_columns",
@@ -140,7 +141,7 @@ def write(
             plain = ({name: _plain(row[name]) for name in columns} for row in rows)
             with temporary.open("w", encoding="utf-8", newline="") as opened:
                 if file.suffix == ".csv":
-                    writer = csv.DictWriter(opened, list(columns), lineterminator="\n")
+                    writer = csv_writer(opened, list(columns))
                     writer.writeheader()
                     writer.writerows(plain)
                 else:
@@ -177,6 +178,25 @@ def about(file: Path) -> dict[str, Any]:
     if _KEY not in found:
         raise ValueError(f"{file}: not written by happysad")
     return dict(json.loads(found[_KEY]))
+
+
+class _Lines:
+    """Takes csv's rows, which end with CR LF, and ends them with LF."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: TextIO, columns: Sequence[str]) -> csv.DictWriter[str]:
+    """Give a writer of lines that end with LF, whose fields are quoted where that is needed.
+
+    With ``lineterminator="\\n"`` csv would not quote a CR in a field (before Python 3.13), though
+    every reader ends a row there.
+    """
+    return csv.DictWriter(_Lines(file), columns)
 
 
 def path_columns(path: str) -> dict[str, Any]:
