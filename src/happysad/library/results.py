@@ -17,6 +17,8 @@ import gzip
 import hashlib
 import json
 import os
+import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -40,6 +42,7 @@ UNREADABLE = "unreadable"
 _FILE = "library.json"
 _LOCK = ".lock"
 _READ = 1 << 20
+_PART = re.compile(r"part-(\d+)-(\d+)-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,8 @@ class Results:
             raise UsageError(f"{folder}: no results of happysad predict --out ({_FILE})") from None
         except ValueError as error:
             raise LibraryError(f"{file}: damaged: {error}") from error
+        if not isinstance(said, dict):
+            raise LibraryError(f"{file}: damaged: it holds no JSON object")
         if said.get("schema") != tables.SCHEMA:
             raise LibraryError(f"{file}: schema {said.get('schema')}, not {tables.SCHEMA}")
         try:
@@ -238,9 +243,20 @@ class Results:
         return counts if counts.total() == len(shard.paths) else None
 
     def photos(self) -> Iterator[dict[str, Any]]:
-        """Give the rows of all photos that are done, in the shards' order."""
-        for file in sorted((self.folder / "photos").glob(f"part-*.{self.made.format}")):
-            yield from tables.read(file, tables.PHOTOS)
+        """Give the rows of all photos that are done, in the shards' order.
+
+        Raises:
+            LibraryError: a part is damaged, or cannot be read.
+        """
+        files = (self.folder / "photos").glob(f"part-*.{self.made.format}")
+        parts = sorted(
+            (int(found[1]), int(found[2]), file)
+            for file in files
+            if (found := _PART.fullmatch(file.stem)) and int(found[1]) < len(self.made.lists)
+        )
+        for place, number, file in parts:
+            left = self.made.lists[place] - number * self.made.shard
+            yield from _whole(file, min(left, self.made.shard))
 
     def clean(self) -> None:
         """Remove what a process that was killed had begun to write."""
@@ -264,12 +280,29 @@ class Results:
                 while chunk := opened.read(_READ):
                     *whole, rest = (rest + chunk).split(b"\0")
                     yield from whole
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise LibraryError(f"{file}: cannot be read: {error}") from error
 
     def _save(self) -> None:
         text = json.dumps(asdict(self.made), indent=2)
         write_text(self.folder / _FILE, text + "\n")
+
+
+def _whole(file: Path, expected: int) -> Iterator[dict[str, Any]]:
+    """Give the rows of a photos' part, which are so many; a cut part may end between two rows."""
+    count = 0
+    try:
+        for count, row in enumerate(tables.read(file, tables.PHOTOS), start=1):  # noqa: B007
+            yield row
+        if count != expected:
+            raise ValueError(f"{count:,} rows, not {expected:,}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # Arrow's have none
+            raise LibraryError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        reason = " ".join(str(error).split())
+        raise LibraryError(
+            f"{file}: damaged: {reason}; remove it, and the same predict command does it again"
+        ) from error
 
 
 def _counted(photos: Iterable[dict[str, Any]]) -> Counter[str]:

@@ -151,18 +151,35 @@ def write(
 
 
 def read(file: Path, columns: Columns) -> Iterator[dict[str, Any]]:
-    """Give the rows of a part as they were written, some thousand in memory at a time."""
+    """Give the rows of a part as they were written, some thousand in memory at a time.
+
+    Raises:
+        OSError, ValueError, TypeError, KeyError: it is damaged, or cannot be read.
+    """
     if file.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(file) as parquet:
+            if parquet.schema_arrow.names != list(columns):
+                raise ValueError(f"its columns are not {', '.join(columns)}")
             for batch in parquet.iter_batches(4096):
                 yield from batch.to_pylist()
         return
     with file.open(encoding="utf-8", newline="") as opened:
-        rows = csv.DictReader(opened) if file.suffix == ".csv" else map(json.loads, opened)
+        rows = _csv_rows(opened) if file.suffix == ".csv" else map(json.loads, opened)
         for row in rows:
             yield {name: _typed(row[name], kind) for name, kind in columns.items()}
+
+
+def _csv_rows(file: TextIO) -> Iterator[dict[str, str]]:
+    rows = csv.DictReader(file, strict=True)
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(f"line {rows.line_num} has too few or too many columns")
+            yield row
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: {error}") from error
 
 
 def about(file: Path) -> dict[str, Any]:
@@ -191,9 +208,9 @@ class _Lines:
 
 
 def csv_writer(file: TextIO, columns: Sequence[str]) -> csv.DictWriter[str]:
-    """Give a writer of lines that end with LF, whose fields are quoted where that is needed.
+    r"""Give a writer of lines that end with LF, whose fields are quoted where that is needed.
 
-    With ``lineterminator="\\n"`` csv would not quote a CR in a field (before Python 3.13), though
+    With ``lineterminator="\n"`` csv would not quote a CR in a field (before Python 3.13), though
     every reader ends a row there.
     """
     return csv.DictWriter(_Lines(file), columns)

@@ -1,0 +1,126 @@
+"""Results that a disk's fault or a kill of another program has damaged are told in one line."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from happysad.errors import LibraryError
+from happysad.library.listing import expand, with_sorted
+from happysad.library.predicting import predict
+from happysad.library.results import Results
+from happysad.library.tables import Format, name_of
+from tests.classifiers import brightness_classifier
+from tests.pictures import photo, save
+
+Damage = Callable[[bytes], bytes]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(4):
+        save(tmp_path / "photos" / f"{number}.png", photo(number, 8, 8))
+    return tmp_path / "photos"
+
+
+def run(photos: Path, format_: str = "csv", shard: int = 2) -> Results:
+    out, model = photos.parent / "out", photos.parent / "model.onnx"
+    if not model.exists():
+        brightness_classifier(model)
+    files, named = expand(str(photos)), [str(photos)]
+    made = cast("Format", format_)
+    predict(files, out, sources=named, model=model, format=made, shard=shard)
+    return Results.open(out)
+
+
+def in_the_middle(data: bytes) -> bytes:
+    """The footer of a Parquet file stands at its end, and stays."""
+    return data[:8] + b"\xff" * 24 + data[32:]
+
+
+@pytest.mark.parametrize(
+    ("format_", "damage"),
+    [
+        ("parquet", lambda data: b""),
+        ("parquet", lambda data: data[:-9]),
+        ("parquet", in_the_middle),
+        ("csv", lambda data: b""),
+        ("csv", lambda data: data[:-9]),  # in the middle of a row
+        ("csv", lambda data: b"".join(data.splitlines(keepends=True)[:-1])),  # between two rows
+        ("csv", lambda data: data.replace(b"path,", b"way,")),
+        ("csv", lambda data: data + b"x,,,,,,,,,\n"),
+        ("csv", lambda data: data.replace(b"/0.png", b"\xff\xff")),
+        ("jsonl", lambda data: b""),
+        ("jsonl", lambda data: data[:-9]),
+        ("jsonl", lambda data: data.replace(b'"label"', b'"lable"')),
+        ("jsonl", lambda data: b"[]\n" * 2),
+    ],
+)
+def test_a_damaged_part_is_told_and_done_again(photos: Path, format_: str, damage: Damage) -> None:
+    results = run(photos, format_)
+    part = sorted((results.folder / "photos").iterdir())[0]
+    part.write_bytes(damage(part.read_bytes()))
+    with pytest.raises(LibraryError) as raised:
+        list(results.photos())
+    said = str(raised.value)
+    assert said.startswith(f"{part}: damaged: ")
+    assert said.endswith("; remove it, and the same predict command does it again")
+    assert "\n" not in said
+    part.unlink()
+    names = [name_of(row) for row in run(photos, format_).photos()]
+    assert names == [str(photos / f"{number}.png") for number in range(4)]
+
+
+def test_a_part_that_may_not_be_read_is_not_called_damaged(photos: Path) -> None:
+    results = run(photos)
+    part = sorted((results.folder / "photos").iterdir())[0]
+    part.unlink()
+    part.mkdir()
+    with pytest.raises(LibraryError, match=r"is a directory$"):
+        list(results.photos())
+
+
+def test_rows_come_in_the_order_of_lists_and_shards(photos: Path) -> None:
+    run(photos, "jsonl", 1)
+    for number in range(4, 15):  # each call makes a list: "part-10" comes before "part-2" as text
+        save(photos / f"{number}.png", photo(number, 8, 8))
+        results = run(photos, "jsonl", 1)
+    (results.folder / "photos" / "part-0-of mine.jsonl").write_text("{}\n")
+    names = [Path(row["path"]).name for row in results.photos()]
+    assert names == [f"{number}.png" for number in range(15)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("library.json", b"[]"),
+        ("library.json", b"{"),
+        ("files/list-0.gz", gzip.compress(b"x" * 99)[:-12] + b"\xff" * 12),
+        ("files/list-0.gz", gzip.compress(b"x")[:10] + b"\xff" * 30),  # zlib.error
+        ("files/list-0.gz", b"no gzip"),
+    ],
+)
+def test_other_damaged_files_are_told(photos: Path, name: str, content: bytes) -> None:
+    file = run(photos).folder / name
+    file.write_bytes(content)
+    with pytest.raises(LibraryError, match=f"^{file}: [^\n]*$"):
+        list(Results.open(photos.parent / "out").shards())
+
+
+def test_no_room_to_sort_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def small(name: str) -> sqlite3.Connection:
+        base = connect(name)
+        base.execute("PRAGMA max_page_count = 4")
+        return base
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    found = (f"{number:0200}" for number in range(1000))
+    with pytest.raises(LibraryError, match=r"disk is full; .*SQLITE_TMPDIR names another"):
+        with_sorted(found, [], lambda paths: len(list(paths)))
