@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from happysad.library.listing import expand, lines, walk, with_sorted
+from happysad.errors import UsageError
+from happysad.library.listing import expand, lines, plain, walk, with_sorted
 
 
 @pytest.fixture
@@ -42,6 +43,12 @@ def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) 
         ("*.jpg", ["b.jpg", "broken.jpg"]),
         ("*", HERE),  # of a glob files count, folders do not
         ("c/**", ["c/deep/y.png", "c/z.png"]),
+        ("**", sorted(FILES)),  # without loop, a link to the folder itself
+        ("./**/[yz].png", ["c/deep/y.png", "c/z.png"]),
+        ("**/c/**/y*", ["c/deep/y.png"]),
+        ("*/**/?.png", ["c/deep/y.png", "c/z.png"]),
+        ("**/deep", []),  # a folder
+        ("**/*.none", ["**/*.none"]),
         ("missing.jpg", ["missing.jpg"]),  # reading it says why
         ("none-*.jpg", ["none-*.jpg"]),
         ("x" * 300, ["x" * 300]),
@@ -55,6 +62,32 @@ def test_what_a_source_stands_for(
     monkeypatch.chdir(tree)
     assert names(expand(what), tree) == found
     assert sorted(names(expand(what, ordered=False), tree)) == sorted(found)
+
+
+@pytest.mark.parametrize("what", ["**", "c/**", "*/*", "*/deep/*", "c/deep/../*", "c/deep/**"])
+def test_a_glob_leads_into_no_folder_that_is_left_out(
+    what: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    (tree / "to-c").symlink_to("c")
+    found = set(names(expand(what, without=Path("c")), tree))
+    assert found <= {*HERE, "d/1", "loop/a.txt", "loop/b.jpg", "loop/broken.jpg", "loop/itself"}
+
+
+@pytest.mark.parametrize(
+    ("given", "one"),
+    [
+        *((form, "photos") for form in ("photos", "photos/", "./photos", "photos//", "./photos/.")),
+        ("link/../photos/", "link/../photos"),  # a link may lead elsewhere
+        ("/photos//*.jpg", "/photos/*.jpg"),
+        ("./", "."),
+        ("", ""),
+        ("./-", "./-"),  # - is standard input
+        ("-", "-"),
+    ],
+)
+def test_a_path_has_one_form(given: str, one: str) -> None:
+    assert plain(given) == one
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_itself(tmp_path: Path) -> None:
@@ -98,6 +131,11 @@ def test_lines_are_paths_whatever_their_bytes() -> None:
         os.fsdecode(b"\xff.jpg"),
         "last",
     ]
+
+
+def test_a_list_between_nuls_is_refused() -> None:
+    with pytest.raises(UsageError, match="one path a line, not NULs"):
+        list(lines([b"a.jpg\n", b"b.jpg\0c.jpg\0"]))
 
 
 def test_paths_are_sorted_by_their_bytes_each_once() -> None:

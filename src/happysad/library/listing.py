@@ -2,21 +2,32 @@
 
 A folder stands for all files in it and below it, whatever their type, in the order of their names;
 hidden ones (.name) are left out, links to folders are not followed. A folder that cannot be listed
-stands for itself, so that it gets a row with the reason.
+stands for itself, so that it gets a row with the reason. ** in a glob is such a walk, too.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 
-from happysad.errors import LibraryError
+from happysad.errors import UsageError
 
-__all__ = ["expand", "lines", "walk", "with_sorted"]
+__all__ = ["expand", "lines", "plain", "walk", "with_sorted"]
+
+
+def plain(path: str) -> str:
+    """Give a local path in its one form: photos/, ./photos and photos// are photos.
+
+    Links are not looked at, so .. stays. What would become empty or -, standard input, is left.
+    """
+    one = str(PurePath(path))
+    return path if not path or one == "-" else one
 
 
 def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
@@ -25,22 +36,68 @@ def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> I
     Args:
         path: what does not exist is given back as it is: reading it will say why.
         ordered: False walks folders in the disk's order and keeps no folder's names in memory.
-        without: a folder that is not entered.
+        without: a folder of which, and below which, no file is given where a folder or a glob
+            has led there.
     """
     # os.path says False of what may not be looked at, or has too long a name; Path raises.
     if os.path.isdir(path):  # noqa: PTH112
         yield from walk(path, ordered=ordered, without=without)
     elif glob.has_magic(path) and "\0" not in path and not os.path.exists(path):  # noqa: PTH110
-        found = glob.iglob(path, recursive=True)  # noqa: PTH207
+        found = _found(path, without)
         none = True
         for name in sorted(found) if ordered else found:
             none = False
-            if not os.path.isdir(name):  # noqa: PTH112
-                yield name
-        if none:
+            yield name
+        if none and next(glob.iglob(path), None) is None:  # noqa: PTH207
             yield path
     else:
         yield path
+
+
+def _found(pattern: str, without: Path | None) -> Iterator[str]:
+    """Give the files that a glob stands for."""
+    lies_without = _below(without)
+    names = pattern.replace("/", os.sep).split(os.sep)  # noqa: PTH206 - ./ stays
+    if "**" not in names:
+        for name in glob.iglob(pattern):  # noqa: PTH207
+            if not os.path.isdir(name) and not lies_without(os.path.dirname(name)):  # noqa: PTH112, PTH120
+                yield name
+        return
+    first = names.index("**")
+    above = os.sep.join(names[:first]) or (os.sep if first else "")  # noqa: PTH118
+    below = [name for name in names[first:] if name]
+    folders: Iterable[str] = [above or os.curdir]
+    if glob.has_magic(above):
+        folders = (one for one in glob.iglob(above) if not os.path.islink(one))  # noqa: PTH114, PTH207
+    for folder in folders:
+        if os.path.isdir(folder) and not lies_without(folder):  # noqa: PTH112
+            start = os.path.join(folder, "")  # noqa: PTH118
+            for path in walk(folder, ordered=False, without=without):
+                inside = path.removeprefix(start)
+                if _fits(inside.split(os.sep), below):  # noqa: PTH206
+                    yield path if above else inside
+
+
+def _fits(names: list[str], pattern: list[str]) -> bool:
+    """Tell whether a path's names are as those of a pattern, in which ** is any number of them."""
+    if not names or not pattern:
+        return not names and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _fits(names, pattern[1:]) or _fits(names[1:], pattern)
+    return fnmatch.fnmatch(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+
+
+def _below(without: Path | None) -> Callable[[str], bool]:
+    """Give what tells whether a folder is `without` or lies below it."""
+    if without is None:
+        return lambda folder: False
+    real = without.resolve()
+
+    @lru_cache(maxsize=64)
+    def lies(folder: str) -> bool:
+        return Path(os.path.realpath(folder)).is_relative_to(real)
+
+    return lies
 
 
 def walk(folder: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
@@ -83,8 +140,14 @@ def _same(folder: str, status: os.stat_result) -> bool:
 
 
 def lines(file: Iterable[bytes]) -> Iterator[str]:
-    """Give the paths of a list, one a line; empty lines are none."""
+    """Give the paths of a list, one a line; empty lines are none.
+
+    Raises:
+        UsageError: a line has a NUL, as no path has: find -print0 writes them.
+    """
     for line in file:
+        if b"\0" in line:
+            raise UsageError("a list has one path a line, not NULs between them")
         if path := line.rstrip(b"\r\n"):
             yield os.fsdecode(path)
 
@@ -103,41 +166,24 @@ def with_sorted(
 
     Returns:
         How many are new, and how many of the known ones were not found.
-
-    Raises:
-        LibraryError: there is no room where SQLite sorts.
     """
     with closing(sqlite3.connect("")) as base:  # a temporary file that goes with the connection
-        try:
-            return _with_sorted(base, found, known, use)
-        except sqlite3.Error as error:
-            raise LibraryError(
-                f"the list of files: {error}; it is sorted in the temporary folder, and "
-                "SQLITE_TMPDIR names another that has room"
-            ) from error
+        base.execute("PRAGMA temp_store = FILE")
+        base.execute("PRAGMA synchronous = OFF")
+        base.execute("PRAGMA journal_mode = OFF")
+        base.execute("CREATE TABLE files (path BLOB NOT NULL, old INTEGER NOT NULL)")
+        for old, paths in ((0, map(os.fsencode, found)), (1, known)):
+            base.executemany("INSERT INTO files VALUES (?, ?)", ((path, old) for path in paths))
+        gone = 0
 
+        def new() -> Iterator[bytes]:
+            nonlocal gone
+            for path, only_old, was in base.execute(
+                "SELECT path, min(old), max(old) FROM files GROUP BY path ORDER BY path"
+            ):
+                gone += only_old
+                if not was:
+                    yield path
 
-def _with_sorted(
-    base: sqlite3.Connection,
-    found: Iterable[str],
-    known: Iterable[bytes],
-    use: Callable[[Iterator[bytes]], int],
-) -> tuple[int, int]:
-    base.execute("PRAGMA temp_store = FILE")
-    base.execute("PRAGMA synchronous = OFF")
-    base.execute("PRAGMA journal_mode = OFF")
-    base.execute("CREATE TABLE files (path BLOB NOT NULL, old INTEGER NOT NULL)")
-    for old, paths in ((0, map(os.fsencode, found)), (1, known)):
-        base.executemany("INSERT INTO files VALUES (?, ?)", ((path, old) for path in paths))
-    gone = 0
-
-    def new() -> Iterator[bytes]:
-        nonlocal gone
-        for path, only_old, was in base.execute(
-            "SELECT path, min(old), max(old) FROM files GROUP BY path ORDER BY path"
-        ):
-            gone += only_old
-            if not was:
-                yield path
-
-    return use(new()), gone
+        count = use(new())
+    return count, gone
