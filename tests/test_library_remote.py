@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from happysad.errors import MissingExtraError, UsageError
+from happysad.errors import ImageError, MissingExtraError, UsageError
 from happysad.library import remote
 from happysad.library.predicting import predict
 from happysad.library.results import Results
@@ -94,6 +94,43 @@ def web(tmp_path: Path) -> Iterator[str]:
 
 def test_a_web_server(web: str, tmp_path: Path) -> None:
     check(web, f"{web}/none.png", tmp_path)
+
+
+def test_a_page_as_apache_writes_it(tmp_path: Path, web: str) -> None:
+    hrefs = [
+        *("?C=N;O=D", "?C=M&amp;O=A", "/photos/?C=S;O=A", "#top", "mailto:me@example.org"),
+        *("?in=below/", "#below/", "/", "/photos/a.png", "c%20d.png?size=2", "below/"),
+    ]
+    page = "".join(f'<a href="{href}">a link</a>\n' for href in hrefs)
+    for folder in ("photos", "photos/below"):
+        file = tmp_path / "web" / folder / "index.html"
+        file.parent.mkdir()
+        file.write_text(page if folder == "photos" else '<a href="b.png">b</a>')
+    found = sorted(set(remote.expand(f"{web}/photos/")))
+    names = ("a.png", "below/b.png", "c%20d.png?size=2")
+    assert found == [f"{web}/photos/{name}" for name in names]
+
+
+def test_what_a_list_names_is_not_asked_for_and_ends_no_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe_file("/listed/a.png", b"")
+
+    def asked(system: MemoryFileSystem, path: str) -> bool:
+        raise AssertionError(path)
+
+    monkeypatch.setattr(MemoryFileSystem, "isdir", asked)
+    for address, found in {
+        "memory:///listed/": "memory:///listed/a.png",  # a folder ends in /
+        "memory:///listed": "memory:///listed",
+        "memory:///none/": "memory:///none/",
+        "nothing://x/": "nothing://x/",
+    }.items():
+        assert list(remote.expand(address, listed=True)) == [found]
+    with pytest.raises(ImageError, match="nothing://x: "):
+        remote.fetch("nothing://x")
 
 
 def test_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

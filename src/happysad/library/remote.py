@@ -18,33 +18,59 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def expand(address: str) -> Iterator[str]:
+def expand(address: str, *, listed: bool = False) -> Iterator[str]:
     """Give the addresses of the files that an address stands for: one rule with `listing`.
 
     A folder stands for all files in it and below it, hidden ones (.name) left out. By http(s) it is
     one where it ends in / (its page's links are its files). The names of a folder and of those
     above it are in memory at a time: fsspec gives no folder's names piece by piece.
 
+    Args:
+        address: s3://bucket/folder and so on.
+        listed: it is one of a list of perhaps millions. Then the storage is not asked what it is:
+            a folder is what ends in /. What cannot be listed is given back as it is: fetching it
+            will say why.
+
     Raises:
-        UsageError: no such protocol, or what it needs is not installed.
+        UsageError: no such protocol.
+        MissingExtraError: what the protocol needs is not installed, listed or not.
         LibraryError: it cannot be listed.
     """
+    if listed:
+        try:
+            yield from _expand(address, asking=False)
+        except MissingExtraError:
+            raise
+        except (UsageError, LibraryError):
+            yield address
+    else:
+        yield from _expand(address, asking=True)
+
+
+def _expand(address: str, asking: bool) -> Iterator[str]:
     system, root = _system(address)
     web = address.startswith(("http://", "https://"))
     try:
-        folder = address.endswith("/") if web else system.isdir(root)
+        folder = system.isdir(root) if asking and not web else address.endswith("/")
         if not folder:
             yield address
             return
-        for _, folders, files in system.walk(root, detail=True, on_error="raise"):
-            for name in [name for name in folders if name.startswith(".")]:
-                del folders[name]
+        for above, folders, files in system.walk(root, detail=True, on_error="raise"):
+            for found in (folders, files):
+                for name in list(found):
+                    link = web and _leads_to_no_file(found[name]["name"].removeprefix(above))
+                    if not name or name.startswith(".") or link:
+                        del found[name]
             for name in sorted(files):
-                if name and not name.startswith("."):
-                    yield str(system.unstrip_protocol(files[name]["name"]))
+                yield str(system.unstrip_protocol(files[name]["name"]))
             system.invalidate_cache()  # it would keep every folder's names
     except Exception as error:  # each protocol has errors of its own
         raise LibraryError(f"{address}: cannot be listed: {_line(error)}") from error
+
+
+def _leads_to_no_file(link: str) -> bool:
+    """Tell what else stands in a folder's page: Apache's has ?C=N;O=D, which sorts its columns."""
+    return link.lstrip("/").startswith(("?", "#", "mailto:"))
 
 
 def fetch(address: str) -> bytes:
@@ -52,11 +78,15 @@ def fetch(address: str) -> bytes:
 
     Raises:
         ImageError: it cannot be fetched; the message says why.
-        UsageError: as `expand`.
+        MissingExtraError: what the protocol needs is not installed.
     """
-    system, path = _system(address)
     try:
+        system, path = _system(address)
         return bytes(system.cat_file(path))
+    except MissingExtraError:
+        raise
+    except UsageError as error:
+        raise ImageError(str(error)) from error
     except Exception as error:  # each protocol has errors of its own
         raise ImageError(f"{address}: {_line(error)}") from error
 
