@@ -16,7 +16,7 @@ from contextlib import closing
 from functools import lru_cache
 from pathlib import Path, PurePath
 
-from happysad.errors import UsageError
+from happysad.errors import LibraryError, UsageError
 
 __all__ = ["expand", "lines", "plain", "walk", "with_sorted"]
 
@@ -166,24 +166,41 @@ def with_sorted(
 
     Returns:
         How many are new, and how many of the known ones were not found.
+
+    Raises:
+        LibraryError: there is no room where SQLite sorts.
     """
     with closing(sqlite3.connect("")) as base:  # a temporary file that goes with the connection
-        base.execute("PRAGMA temp_store = FILE")
-        base.execute("PRAGMA synchronous = OFF")
-        base.execute("PRAGMA journal_mode = OFF")
-        base.execute("CREATE TABLE files (path BLOB NOT NULL, old INTEGER NOT NULL)")
-        for old, paths in ((0, map(os.fsencode, found)), (1, known)):
-            base.executemany("INSERT INTO files VALUES (?, ?)", ((path, old) for path in paths))
-        gone = 0
+        try:
+            return _with_sorted(base, found, known, use)
+        except sqlite3.Error as error:
+            raise LibraryError(
+                f"the list of files: {error}; it is sorted in the temporary folder, and "
+                "SQLITE_TMPDIR names another that has room"
+            ) from error
 
-        def new() -> Iterator[bytes]:
-            nonlocal gone
-            for path, only_old, was in base.execute(
-                "SELECT path, min(old), max(old) FROM files GROUP BY path ORDER BY path"
-            ):
-                gone += only_old
-                if not was:
-                    yield path
 
-        count = use(new())
-    return count, gone
+def _with_sorted(
+    base: sqlite3.Connection,
+    found: Iterable[str],
+    known: Iterable[bytes],
+    use: Callable[[Iterator[bytes]], int],
+) -> tuple[int, int]:
+    base.execute("PRAGMA temp_store = FILE")
+    base.execute("PRAGMA synchronous = OFF")
+    base.execute("PRAGMA journal_mode = OFF")
+    base.execute("CREATE TABLE files (path BLOB NOT NULL, old INTEGER NOT NULL)")
+    for old, paths in ((0, map(os.fsencode, found)), (1, known)):
+        base.executemany("INSERT INTO files VALUES (?, ?)", ((path, old) for path in paths))
+    gone = 0
+
+    def new() -> Iterator[bytes]:
+        nonlocal gone
+        for path, only_old, was in base.execute(
+            "SELECT path, min(old), max(old) FROM files GROUP BY path ORDER BY path"
+        ):
+            gone += only_old
+            if not was:
+                yield path
+
+    return use(new()), gone
