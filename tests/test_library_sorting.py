@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from happysad.errors import LibraryError, UsageError
+from happysad.library import sorting
 from happysad.library.listing import expand
 from happysad.library.predicting import predict
 from happysad.library.results import Results
@@ -106,7 +108,7 @@ def test_killed_in_the_middle_it_goes_on_and_is_undone(
 
         return call
 
-    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copy2"), "move": (shutil, "move")}
+    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copy2"), "move": (sorting, "_move")}
     with monkeypatch.context() as patch:
         owner, name = place[how]
         patch.setattr(owner, name, dies(getattr(owner, name)))
@@ -115,7 +117,8 @@ def test_killed_in_the_middle_it_goes_on_and_is_undone(
     assert len(set(tree(into)) - {"sorted-1.csv"}) == 2
     assert sort(results, into, how).done == 2
     assert set(tree(into)) == {*PLACES, "sorted-1.csv", "sorted-2.csv"}
-    assert undo(into).failed == 0
+    done = undo(into)
+    assert (done.done, done.failed) == (4, 0)  # those of both lists once
     assert tree(photos) == before
     assert list(into.iterdir()) == []
 
@@ -170,3 +173,142 @@ def test_links_are_not_moved(photos: Path, results: Results, tmp_path: Path) -> 
     done = sort(results, tmp_path / "sorted", "move")
     assert (done.done, done.failed) == (3, 1)
     assert (photos / "b.png").is_symlink()
+
+
+@pytest.fixture
+def two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rename(file: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(file), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", rename)
+
+
+@pytest.mark.usefixtures("two_disks")
+def test_between_two_disks_photos_are_moved_with_their_times(
+    photos: Path, results: Results, tmp_path: Path
+) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    os.utime(photos / "a.png", ns=(10**18, 10**18))
+    assert sort(results, into, "move").done == 4
+    assert set(tree(photos)) == {"bad.png"}
+    assert (into / "happy" / "a.png").stat().st_mtime_ns == 10**18
+    assert undo(into).done == 4
+    assert tree(photos) == before
+    assert (photos / "a.png").stat().st_mtime_ns == 10**18
+
+
+@pytest.mark.usefixtures("two_disks")
+@pytest.mark.parametrize("then", ["sort", "undo"])
+@pytest.mark.parametrize("while_", ["sort", "undo"])
+def test_killed_between_copying_and_removing_it_is_finished(
+    while_: str, then: str, photos: Path, results: Results, tmp_path: Path
+) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    if while_ == "undo":
+        sort(results, into, "move")
+    unlink = Path.unlink
+
+    def dies(file: Path, missing_ok: bool = False) -> None:
+        if file.name == "a.png":
+            raise KeyboardInterrupt
+        unlink(file, missing_ok)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", dies)
+        with pytest.raises(KeyboardInterrupt):
+            sort(results, into, "move") if while_ == "sort" else undo(into)
+    assert set(tree(into)) & set(PLACES)
+    if then == "sort":
+        assert sort(results, into, "move").failed == 0
+        assert set(tree(photos)) == {"bad.png"}
+        assert {*PLACES} <= set(tree(into))
+    assert undo(into).failed == 0
+    assert tree(photos) == before
+    assert list(into.iterdir()) == []
+
+
+def test_what_holds_the_same_but_is_the_photo_itself_is_not_removed(
+    photos: Path, results: Results, tmp_path: Path
+) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    (into / "happy").mkdir(parents=True)
+    (into / "happy" / "a.png").symlink_to(photos / "a.png")
+    (into / "sad").symlink_to(photos)  # so that sad/b.png is b.png
+    assert sort(results, into, "move") == sorting.Sorted(1, 3)
+    assert undo(into).failed == 0
+    assert tree(photos) == before
+
+
+@pytest.mark.parametrize("then", ["sort", "undo"])
+def test_what_was_begun_when_it_was_killed_is_removed(
+    then: str, photos: Path, results: Results, tmp_path: Path
+) -> None:
+    before, into = tree(photos), tmp_path / "sorted"
+    sort(results, into, "copy")
+    (into / "happy" / "a.png").unlink()
+    (into / "happy" / ".a-0123abcd.png").write_bytes(before["a.png"][:20])
+    (into / "happy" / ".a-0123abce.png").write_bytes(b"mine")
+    (into / ".sorted-2-0123abcd.csv").write_text("how,")
+    if then == "sort":
+        assert sort(results, into, "copy").done == 1
+        assert (into / "happy" / "a.png").exists()
+    else:
+        assert undo(into).done == 3
+    assert not (into / "happy" / ".a-0123abcd.png").exists()
+    assert not (into / ".sorted-2-0123abcd.csv").exists()
+    assert (into / "happy" / ".a-0123abce.png").read_bytes() == b"mine"
+
+    undo(into) if then == "sort" else None
+    sort(results, into, "move")
+    (photos / ".b-0123abcd.png").write_bytes(before["b.png"][:20])  # an undo was killed
+    (photos / ".b-0123abce.png").write_bytes(b"mine")
+    assert undo(into).failed == 0
+    assert tree(photos) == {**before, ".b-0123abce.png": b"mine"}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_photo_that_may_not_be_looked_at_costs_no_other(
+    how: How, photos: Path, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into, said = tmp_path / "sorted", list[str]()
+    real = os.stat
+
+    def refuse(file: Path, **options: Any) -> os.stat_result:
+        if str(file) == str(photos / "below" / "a.png"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        if str(file) == str(into / "sad" / "b.png"):
+            raise OSError(errno.ENAMETOOLONG, "File name too long", str(file))
+        return real(file, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        done = sort(results, into, how, say=said.append)
+    assert (done.done, done.failed) == (2, 2)
+    assert said == [
+        f"{photos / 'b.png'}: file name too long",
+        f"{photos / 'below' / 'a.png'}: permission denied",
+    ]
+    assert undo(into).done == 2
+
+
+def test_photos_of_several_sources_have_places_of_their_own(tmp_path: Path) -> None:
+    inner = Path(*tmp_path.parts[1:], "z.png")  # this path in c1 as well as in /
+    for file in (tmp_path / "z.png", tmp_path / "c1" / inner, tmp_path / "c2" / inner):
+        save(file, photo(0, 8, 8) // 4, "png")
+    sources = [str(tmp_path / "c1"), str(tmp_path / "z.png")]
+    model = brightness_classifier(tmp_path / "model.onnx")
+    for number in (2, 3):
+        out, into = tmp_path / f"out{number}", tmp_path / f"sorted{number}"
+        files = [file for source in sources for file in expand(source)]
+        predict(files, out, sources=sources, model=model, format="jsonl")
+        assert sort(Results.open(out), into) == sorting.Sorted(number, 0)
+        sources.append(str(tmp_path / "c2"))
+
+
+@pytest.mark.parametrize("row", ["move,/a", "move,/a,b,1,2,3", "copy,/a,b,1,x", '"move'])
+def test_a_list_with_a_damaged_line_is_refused(row: str, tmp_path: Path) -> None:
+    text = f"how,from,to,bytes,modified\nlink,/a,b,1,2\n{row}\n"
+    (tmp_path / "sorted-1.csv").write_text(text)
+    with pytest.raises(LibraryError, match=r"line \d is damaged"):
+        undo(tmp_path)
+    assert (tmp_path / "sorted-1.csv").read_text() == text

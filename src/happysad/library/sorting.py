@@ -6,8 +6,12 @@ undo knows it, whatever interrupts. Nothing is ever overwritten, and the same ca
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import filecmp
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +27,7 @@ __all__ = ["How", "Sorted", "sort", "undo"]
 
 How = Literal["link", "copy", "move"]
 
+_READ = 1 << 20
 _HEADER = ["how", "from", "to", "bytes", "modified"]
 
 
@@ -31,7 +36,7 @@ class Sorted:
     """What was done."""
 
     done: int
-    """How many photos were sorted, or are as they were."""
+    """How many photos were sorted, or put back."""
     failed: int
     """How many could not be; each was told with its reason."""
 
@@ -58,11 +63,13 @@ def sort(
     """
     inside = folder.resolve()
     sources = [results.source(source) for source in results.made.sources if source != "-"]
-    roots = [Path(os.path.abspath(source)) for source in sources if source.is_dir()]  # noqa: PTH100
+    roots = [Path(os.path.abspath(one)) for one in sources if os.path.isdir(one)]  # noqa: PTH100, PTH112
     for root in [*roots, results.folder]:
         whole = root.resolve()
         if inside.is_relative_to(whole) or whole.is_relative_to(inside):
             raise UsageError(f"{folder}: must lie apart from {root}")
+    alone = len(results.made.sources) == 1
+    leftovers = _Leftovers(folder)
     number = 1 + max(map(_number, folder.glob("sorted-*.csv")), default=0)
     done = failed = 0
 
@@ -72,25 +79,29 @@ def sort(
             if row["label"] is None:
                 continue
             source = Path(os.path.abspath(results.source(name_of(row))))  # noqa: PTH100
-            target = folder / row["label"] / _below(source, roots)
-            if _is_done(source, target, how):
-                continue
-            why = _obstacle(source, target, how)
+            target = folder / row["label"] / _below(source, roots, alone)
+            try:
+                if _is_done(source, target, how):
+                    continue
+                why = _obstacle(source, target, how)
+                size, modified = (0, 0) if why else _stamp(source)
+            except OSError as error:  # a folder that may not be entered, a name that is too long
+                why = _reason(error)
             if why:
                 failed += 1
                 say(f"{source}: {why}")
                 continue
-            status = source.stat()
-            yield [how, str(source), str(target.relative_to(folder))] + [
-                str(value) for value in (status.st_size, status.st_mtime_ns)
-            ]
+            place = str(target.relative_to(folder))
+            yield [how, str(source), place, str(size), str(modified)]
 
     file = folder / f"sorted-{number}.csv"
     if not _write(file, planned()):
         file.unlink()
         return Sorted(0, failed)
     for row in _read(file):
-        why = _put(Path(row["from"]), folder / row["to"], how)
+        source, target = Path(row["from"]), folder / row["to"]
+        leftovers.remove(target, source)
+        why = _put(source, target, how)
         if why:
             failed += 1
             say(f"{row['from']}: {why}")
@@ -115,43 +126,56 @@ def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Sor
         raise UsageError(f"{folder}: nothing to undo, there is no sorted-N.csv")
     done = failed = 0
     emptied: set[Path] = set()
+    stay: set[str] = set()
+    leftovers = _Leftovers(folder)
 
     def kept(file: Path) -> Iterator[list[str]]:
         nonlocal done, failed
         for row in _read(file):
             source, target = Path(row["from"]), folder / row["to"]
+            leftovers.remove(target, source, target)
+            if row["how"] == "move":
+                leftovers.remove(source, source, target)
             why = _take_back(row, source, target)
             if why:
-                failed += 1
-                say(f"{target}: {why}")
+                if row["to"] not in stay:  # two lists may have it
+                    failed += 1
+                    say(f"{target}: {why}")
+                stay.add(row["to"])
                 yield [row[name] for name in _HEADER]
             else:
-                done += 1
+                done += why is not None
                 emptied.update(set(target.parents) - set(folder.parents) - {folder})
 
     for file in lists:
         if not _write(file, kept(file)):
             file.unlink()
     for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
-        if below.is_dir() and not any(below.iterdir()):
+        with contextlib.suppress(OSError):  # something is in it
             below.rmdir()
     return Sorted(done, failed)
 
 
-def _below(source: Path, roots: list[Path]) -> Path:
-    """Give a photo's place below its outcome's folder; no two photos have the same."""
+def _below(source: Path, roots: list[Path], alone: bool) -> Path:
+    """Give a photo's place below its outcome's folder.
+
+    That is its path in the source's folder where this is the only source. Else the source's number
+    and name stand before it, and a photo that lies in no source's folder has its whole path.
+    """
     within = [root for root in roots if source.is_relative_to(root)]
     if not within:
         return source.relative_to(source.anchor)
     root = max(within, key=lambda one: len(one.parts))
     below = source.relative_to(root)
-    if len(roots) == 1:
-        return below
-    return Path(f"{1 + roots.index(root)}-{root.name}", below)
+    return below if alone else Path(f"{1 + roots.index(root)}-{root.name}", below)
 
 
 def _there(file: Path) -> bool:
-    return file.is_symlink() or file.exists()
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _is_done(source: Path, target: Path, how: How) -> bool:
@@ -170,7 +194,16 @@ def _obstacle(source: Path, target: Path, how: How) -> str:
         return "is no file on this machine, or no longer"
     if how == "move" and source.is_symlink():
         return "is a link, which might lead nowhere from another folder"
-    return f"{target} is there already" if _there(target) else ""
+    if not _there(target) or (how == "move" and _is_copy(source, target)):
+        return ""
+    return f"{target} is there already"
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    """Tell whether both are files, not one of two names, and hold the same."""
+    if source.is_symlink() or target.is_symlink() or not (source.is_file() and target.is_file()):
+        return False
+    return not source.samefile(target) and filecmp.cmp(source, target, shallow=False)
 
 
 def _put(source: Path, target: Path, how: How) -> str:
@@ -184,26 +217,52 @@ def _put(source: Path, target: Path, how: How) -> str:
         elif how == "copy":
             with replacing(target) as temporary:
                 shutil.copy2(source, temporary)
+        elif _there(target):  # an earlier call was killed when it had copied it, see _move
+            source.unlink()
         else:
-            shutil.move(source, target)
+            _move(source, target)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return _reason(error)
     return ""
 
 
-def _take_back(row: dict[str, str], source: Path, target: Path) -> str:
-    """Undo one row; gives the reason where it could not be done, else ""."""
+def _move(source: Path, target: Path) -> None:
+    """Move a file; between two disks it is removed once its copy is whole and on the disk."""
+    try:
+        source.rename(target)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+        with temporary.open("rb+") as copied:
+            os.fsync(copied.fileno())
+        shutil.copystat(source, temporary)
+    source.unlink()
+
+
+def _take_back(row: dict[str, str], source: Path, target: Path) -> str | None:
+    """Undo one row.
+
+    Returns:
+        The reason where it could not be done; "" where it was; None where nothing was to be done,
+        since the photo was never put there or is back already.
+    """
     try:
         if row["how"] == "move":
             if not _there(target):
-                return "" if _there(source) else "is gone, and so is the photo it was"
+                return None if _there(source) else "is gone, and so is the photo it was"
+            if _is_copy(source, target):  # a call was killed when it had copied it, see _move
+                target.unlink()
+                return ""
             if _there(source):
                 return f"stays, since {source} is there again"
             source.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(target, source)
+            _move(target, source)
             return ""
         if not _there(target):
-            return ""  # it was never put there, or is gone already
+            return None
         if row["how"] == "link":
             if not target.is_symlink() or target.readlink() != source:
                 return "stays, since it is no longer the link that was put there"
@@ -213,8 +272,47 @@ def _take_back(row: dict[str, str], source: Path, target: Path) -> str:
             return "stays, since it was changed"
         target.unlink()
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return _reason(error)
     return ""
+
+
+class _Leftovers:
+    """Removes what `replacing` leaves where it is killed; looks through a folder once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._hidden: dict[Path, list[str]] = {}
+        for file in folder.glob(".sorted-*-????????.csv"):
+            file.unlink()
+
+    def remove(self, file: Path, *photos: Path) -> None:
+        """Remove the beginnings of a copy of one of `photos` that was to become `file`."""
+        with contextlib.suppress(OSError):
+            if file.parent not in self._hidden:
+                self._hidden[file.parent] = []
+                names = os.listdir(file.parent)  # noqa: PTH208 - as text, they may be many
+                self._hidden[file.parent] = [name for name in names if name.startswith(".")]
+            for name in self._hidden[file.parent]:
+                stem, suffix = re.escape(f".{file.stem}-"), re.escape(file.suffix)
+                left = file.with_name(name)
+                if re.fullmatch(f"{stem}[0-9a-f]{{8}}{suffix}", name) and any(
+                    _begins(left, photo) for photo in photos
+                ):
+                    left.unlink()
+
+
+def _begins(left: Path, photo: Path) -> bool:
+    """Tell whether a file holds the beginning of a photo, or all of it."""
+    if left.is_symlink() or not left.is_file() or not photo.is_file():
+        return False
+    with left.open("rb") as begun, photo.open("rb") as whole:
+        while chunk := begun.read(_READ):
+            if chunk != whole.read(len(chunk)):
+                return False
+    return True
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -249,7 +347,11 @@ def _read(file: Path) -> Iterator[dict[str, str]]:
         rows = csv.DictReader(opened)
         if rows.fieldnames != _HEADER:
             raise LibraryError(f"{file}: not a list of sorted photos ({','.join(_HEADER)})")
-        for row in rows:
-            if None in row or None in row.values():
-                raise LibraryError(f"{file}: line {rows.line_num} is damaged")
-            yield row
+        try:
+            for row in rows:
+                if None in row or None in row.values():
+                    raise ValueError
+                int(row["bytes"]), int(row["modified"])
+                yield row
+        except (ValueError, csv.Error) as error:
+            raise LibraryError(f"{file}: line {rows.line_num} is damaged") from error
