@@ -136,8 +136,12 @@ def report(
         ),
     ] = None,
     by: Annotated[
-        By, typer.Option(help="With --sort-into: symbolic links, copies, or the photos themselves.")
-    ] = By.link,
+        By | None,
+        typer.Option(
+            help="With --sort-into: symbolic links, copies, or the photos themselves.  "
+            "[default: link]"
+        ),
+    ] = None,
     undo: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Undo what --sort-into FOLDER did."),
@@ -150,6 +154,8 @@ def report(
     """
     from happysad.library import sorting
 
+    if by is not None and sort_into is None:
+        raise UsageError(f"--by {by} goes with --sort-into FOLDER")
     if undo is not None:
         if results is not None or sort_into is not None:
             raise UsageError("--undo FOLDER stands alone: its lists know where each photo is from")
@@ -164,7 +170,9 @@ def report(
 
     say(f"report: {run_report(results)}")
     if sort_into is not None:
+        by = by or By.link
         done = sorting.sort(Results.open(results), sort_into, by.value, say=say)
         say(f"{done.done:,} photos were put into {sort_into} ({by})")
-        say(f"happysad report --undo {sort_into} undoes it")
+        if done.done:
+            say(f"happysad report --undo {sort_into} undoes it")
         raise typer.Exit(1 if done.failed else 0)
