@@ -12,7 +12,7 @@ from happysad.cli import app
 from happysad.errors import UsageError
 from happysad.library.results import Results
 from tests.classifiers import brightness_classifier
-from tests.pictures import photo, save
+from tests.pictures import encoded, photo, save
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["--model", str(brightness_classifier(tmp_path / "model.onnx"))]
 
 
-def predict(*arguments: str, stdin: str = "") -> tuple[int, str]:
+def predict(*arguments: str, stdin: str | bytes = "") -> tuple[int, str]:
     done = CliRunner().invoke(app, ["predict", *arguments], input=stdin)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -66,6 +66,10 @@ def test_a_list_on_standard_input(given: list[str]) -> None:
         (["photos", "--out", "photos"], "holds 0.png and no results"),
         (["photos", "--shard", "5"], "--shard goes with --out"),
         (["-", "--out", "out"], "nothing came"),
+        (
+            ["photos", "--out", "s3://bucket/results"],
+            "--out is a folder on this machine, not s3://bucket/results",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -74,6 +78,60 @@ def test_what_does_not_go_together_is_refused(
     with pytest.raises(UsageError, match=said):
         predict(*arguments, *given)
     assert len(list(Path("photos").iterdir())) == 10
+    assert not Path("s3:").exists()
+
+
+@pytest.mark.parametrize("arguments", [["s3://b/r"], ["out", "--sort-into", "s3://b/r"]])
+def test_a_report_is_of_this_machine(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match="is a folder on this machine, not s3://b/r"):
+        CliRunner().invoke(app, ["report", *arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", ["BMW/1.png", "GIF89a/1.png"])
+def test_a_list_may_begin_as_a_photo_does(given: list[str], name: str) -> None:
+    save(Path(name), photo(0, 8, 8))
+    assert predict("-", "--out", "out", "--csv", *given, stdin=f"{name}\n")[0] == 0
+    assert [row["path"] for row in Results.open(Path("out")).photos()] == [name]
+    status, said = predict("-", "--json", *given, stdin=f"{name}\n")
+    assert (status, json.loads(said)["path"]) == (0, name)
+
+
+@pytest.mark.parametrize(
+    ("stdin", "said"),
+    [
+        (encoded(photo(0, 8, 8)), "a photo came"),
+        (encoded(photo(0, 8, 8), "bmp"), "a photo came"),
+        (b"photos/1.png\0photos/2.png\0", "one path a line, not NULs"),
+        (b"photos/1.png\n" * 1000 + b"photos/2.png\0", "one path a line, not NULs"),
+    ],
+)
+def test_what_is_no_list_is_refused(given: list[str], stdin: bytes, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        predict("-", "--out", "out", "--csv", *given, stdin=stdin)
+    assert not list(Path("out").glob("photos/*"))
+
+
+def test_no_line_ends_a_list(given: list[str]) -> None:
+    names = ["foo://bar/2.png", "memory://none/", "photos/1.png", *["photos/2.png"] * 1000]
+    stdin = "".join(f"{name}\n" for name in names)
+    assert predict("-", "--out", "out", "--csv", *given, stdin=stdin)[0] == 1
+    rows = list(Results.open(Path("out")).photos())
+    assert [row["path"] for row in rows] == [*names[:3], "photos/2.png"]
+    assert [bool(row["error"]) for row in rows] == [True, True, False, False]
+
+
+def test_a_source_is_the_same_however_it_is_written(given: list[str]) -> None:
+    assert predict("photos", "--out", "out", "--csv", *given)[0] == 0
+    for forms in (["photos/"], ["photos", "./photos", "photos//"]):
+        assert "10  photos, 0 of them now" in predict(*forms, "--out", "out", "--csv", *given)[1]
+    with pytest.raises(UsageError, match=r"photos of photos, not photos/\*"):
+        predict("photos/*", "--out", "out", "--csv", *given)
+
+
+def test_a_glob_takes_no_results_in(given: list[str]) -> None:
+    for there in (10, 0):
+        said = predict("photos/**", "--out", "photos/out", "--csv", *given)[1]
+        assert f"10  photos, {there} of them now" in said
 
 
 def test_without_the_extra_one_line_says_what_to_install(

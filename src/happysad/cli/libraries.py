@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from happysad.cli.options import need
+from happysad.cli.options import here, need
 from happysad.cli.saying import fail, say, say_now
 from happysad.errors import UsageError
 
@@ -39,24 +40,26 @@ def predict_library(
     if cluster is not None:
         need("scale", "happysad predict --cluster", "distributed")
     from happysad.library import remote
-    from happysad.library.listing import expand, lines
+    from happysad.library.listing import expand, lines, plain
     from happysad.library.predicting import SHARD
     from happysad.library.predicting import predict as run_predict
     from happysad.library.results import UNREADABLE
 
     def placed(path: str) -> str:
         """Other machines have other working folders."""
-        here = cluster is None or path == "-" or remote.is_remote(path)
-        return path if here else os.path.abspath(path)  # noqa: PTH100
+        stays = cluster is None or path == "-" or remote.is_remote(path)
+        return path if stays else os.path.abspath(path)  # noqa: PTH100
 
-    sources = [placed(source) for source in sources]
+    # Of addresses // and a last / are parts.
+    sources = [one if remote.is_remote(one) else placed(plain(one)) for one in sources]
+    sources = list(dict.fromkeys(sources))
 
     def files() -> Iterator[str]:
         for source in sources:
-            for path in lines(_list_on_standard_input()) if source == "-" else [source]:
-                path = placed(path)
+            listed = source == "-"
+            for path in map(placed, lines(_list_on_standard_input())) if listed else [source]:
                 if remote.is_remote(path):
-                    yield from remote.expand(path)
+                    yield from remote.expand(path, listed=listed)
                 else:
                     yield from expand(path, ordered=False, without=out)
 
@@ -84,12 +87,14 @@ def predict_library(
 
 def _list_on_standard_input() -> Iterable[bytes]:
     from happysad.images import kind
+    from happysad.library.listing import HEAD, is_photo
 
-    first = sys.stdin.buffer.readline()
-    if not first or kind(first):
+    file = sys.stdin.buffer
+    first = file.read(HEAD) + file.readline()
+    if not first or (is_photo(first) and kind(first)):
         came = "a photo" if first else "nothing"
         raise UsageError(f"with --out, - takes a list of paths, one a line; {came} came")
-    return chain([first], sys.stdin.buffer)
+    return chain(BytesIO(first), file)
 
 
 def cluster(
@@ -127,12 +132,16 @@ class By(StrEnum):
 def report(
     results: Annotated[
         Path | None,
-        typer.Argument(metavar="RESULTS", help="What happysad predict --out wrote."),
+        typer.Argument(
+            metavar="RESULTS", parser=here("RESULTS"), help="What happysad predict --out wrote."
+        ),
     ] = None,
     sort_into: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Also put the photos into FOLDER/happy, sad, unsure, no_face."
+            metavar="FOLDER",
+            parser=here("--sort-into"),
+            help="Also put the photos into FOLDER/happy, sad, unsure, no_face.",
         ),
     ] = None,
     by: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ __all__ = [
     "Unsure",
     "check_folder_of",
     "data_folder",
+    "here",
     "need",
 ]
 
@@ -64,6 +66,20 @@ def need(extra: str, what: str, *modules: str) -> None:
 
     if any(find_spec(module) is None for module in modules):
         raise MissingExtraError(what, extra)
+
+
+def here(what: str) -> Callable[[str], Path]:
+    """Give the parser of an argument that is a folder on this machine.
+
+    A Path has lost the // by which an address is known: s3://bucket would be a folder called s3: .
+    """
+
+    def parse(given: str) -> Path:
+        if "://" in given:
+            raise UsageError(f"{what} is a folder on this machine, not {given}")
+        return Path(given)
+
+    return parse
 
 
 def data_folder(data: Path) -> Path:

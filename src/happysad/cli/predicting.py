@@ -13,7 +13,7 @@ import typer
 
 from happysad.cli.answers import write_csv, write_json, write_table
 from happysad.cli.libraries import predict_library
-from happysad.cli.options import Model, Unsure
+from happysad.cli.options import Model, Unsure, here
 from happysad.errors import UsageError
 from happysad.predictions import Faces
 
@@ -52,6 +52,7 @@ def predict(
         Path | None,
         typer.Option(
             metavar="FOLDER",
+            parser=here("--out"),
             help="Write tables of photos and faces there, in Parquet. The same command again goes "
             "on where it was stopped, and does what has been added.",
         ),
@@ -156,13 +157,12 @@ def _files(path: str) -> Iterator[str]:
 
 
 def _standard_input() -> Iterator[Source]:
-    from happysad.images import kind
-    from happysad.library.listing import lines
+    from happysad.library.listing import is_photo, lines
 
     data = sys.stdin.buffer.read()
     if not data:
         raise UsageError("standard input is empty; give a photo's bytes, or paths, one a line")
-    if kind(data) or b"\0" in data:  # no path has a NUL: it is a picture of a type we do not read
+    if is_photo(data):
         yield data
     else:
         for line in lines(data.splitlines()):

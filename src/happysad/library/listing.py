@@ -18,7 +18,10 @@ from pathlib import Path, PurePath
 
 from happysad.errors import LibraryError, UsageError
 
-__all__ = ["expand", "lines", "plain", "walk", "with_sorted"]
+__all__ = ["HEAD", "expand", "is_photo", "lines", "plain", "walk", "with_sorted"]
+
+#: In so many of its first bytes every photo has a NUL.
+HEAD = 4096
 
 
 def plain(path: str) -> str:
@@ -137,6 +140,14 @@ def _same(folder: str, status: os.stat_result) -> bool:
         return os.path.samestat(os.stat(folder), status)  # noqa: PTH116
     except OSError:
         return False
+
+
+def is_photo(data: bytes) -> bool:
+    """Tell a photo, of whatever type, from a list of paths, which has no NUL.
+
+    A list may begin as a photo does: BM is all that BMP files have in common.
+    """
+    return b"\0" in data[:HEAD]
 
 
 def lines(file: Iterable[bytes]) -> Iterator[str]:
