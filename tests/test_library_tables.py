@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from happysad.faces import Face
@@ -106,6 +108,7 @@ def exif(text: str | bytes) -> bytes:
     return made.tobytes()
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 @pytest.mark.parametrize(
     ("text", "taken"),
     [
@@ -115,21 +118,48 @@ def exif(text: str | bytes) -> bytes:
         ("yesterday", None),
     ],
 )
-def test_when_a_photo_was_taken(tmp_path: Path, text: str, taken: datetime | None) -> None:
-    file = save(tmp_path / "a.jpg", photo(0), exif=exif(text))
+def test_when_a_photo_was_taken(
+    tmp_path: Path, text: str, taken: datetime | None, suffix: str
+) -> None:
+    file = save(tmp_path / f"a.{suffix}", photo(0), exif=exif(text))
     assert look(str(file)).taken == taken
     assert look(str(file)).error is None
 
 
-def test_without_exif_or_with_damaged_there_is_no_time() -> None:
-    assert taken_of(encoded(photo(0), "jpeg")) is None
-    assert taken_of(encoded(photo(0), "png")) is None
-    whole = encoded(photo(0), "jpeg", exif=exif("2020:02:29 23:59:58"))
-    at = whole.index(b"Exif\0\0")
-    assert taken_of(whole) == TIME
+@pytest.mark.parametrize(
+    ("format_", "mark"), [("jpeg", b"Exif\0\0"), ("png", b"eXIf"), ("webp", b"EXIF")]
+)
+def test_without_exif_or_with_damaged_there_is_no_time(format_: str, mark: bytes) -> None:
+    def taken(data: bytes) -> datetime | None:
+        return taken_of(BytesIO(data))
+
+    assert taken(encoded(photo(0), format_)) is None
+    whole = encoded(photo(0), format_, exif=exif("2020:02:29 23:59:58"))
+    at = whole.index(mark)
+    assert taken(whole) == TIME
     for end in range(at, at + 60):
-        assert taken_of(whole[:end]) in (None, TIME)
-        assert taken_of(whole[:end] + b"\xff" * 99) in (None, TIME)
+        assert taken(whole[:end]) in (None, TIME)
+        assert taken(whole[:end] + b"\xff" * 99) in (None, TIME)
+    for end in range(20):
+        assert taken(whole[:end]) is None
+        assert taken(whole[:end] + b"\0" * 99999) is None
+
+
+def test_the_time_is_found_behind_any_pixels_which_are_not_read() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 401, 3), np.uint8)
+    whole = encoded(pixels, "webp", lossless=True, exif=exif("2020:02:29 23:59:58"))
+    assert whole.index(b"EXIF") > 1 << 18
+    read = 0
+
+    class Counted(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            nonlocal read
+            found = super().read(size)
+            read += len(found)
+            return found
+
+    assert taken_of(Counted(whole)) == TIME
+    assert read < 300
 
 
 def test_a_look_says_what_is_no_file(tmp_path: Path) -> None:

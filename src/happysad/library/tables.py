@@ -47,7 +47,8 @@ Format = Literal["parquet", "csv", "jsonl"]
 Columns = Mapping[str, Literal["text", "bytes", "integer", "number", "time"]]
 
 #: A row a photo. `label`: the outcome, null where `error` says why there is none. `p_sad`: null
-#: without a face too. `faces`: how many. `taken`: EXIF's DateTimeOriginal, the camera's local time.
+#: without a face too. `faces`: how many. `taken`: EXIF's DateTimeOriginal, the camera's local time;
+#: of JPEG, PNG and WebP.
 PHOTOS: Columns = {
     "path": "text",
     "path_bytes": "bytes",
