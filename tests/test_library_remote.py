@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from happysad.errors import ImageError, MissingExtraError, UsageError
+from happysad.errors import ImageError, LibraryError, MissingExtraError, UsageError
 from happysad.library import remote
 from happysad.library.predicting import predict
 from happysad.library.results import Results
@@ -131,6 +131,29 @@ def test_what_a_list_names_is_not_asked_for_and_ends_no_list(
         assert list(remote.expand(address, listed=True)) == [found]
     with pytest.raises(ImageError, match="nothing://x: "):
         remote.fetch("nothing://x")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("unable to load libjvm\ndlopen failed"), LibraryError),
+        (ImportError("unable to load libjvm"), UsageError),  # no extra of ours has it
+    ],
+)
+def test_a_protocol_that_does_not_begin_ends_no_list(
+    error: Exception, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec.core
+
+    def fail(address: str) -> None:
+        raise error
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", fail)
+    assert list(remote.expand("hdfs://x/1.png", listed=True)) == ["hdfs://x/1.png"]
+    with pytest.raises(kind, match=r"^hdfs://x/1\.png: unable to load libjvm$"):
+        list(remote.expand("hdfs://x/1.png"))
+    with pytest.raises(ImageError, match=r"^hdfs://x/1\.png: unable to load libjvm$"):
+        remote.fetch("hdfs://x/1.png")
 
 
 def test_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["expand", "fetch", "is_remote"]
 
+# What the extra is for; others of fsspec's protocols need what it does not install.
+_CLOUD = ("s3", "s3a", "gs", "gcs", "http", "https")
+
 
 def is_remote(path: str) -> bool:
     """Tell whether a path is an address such as s3://bucket/folder."""
@@ -32,8 +35,8 @@ def expand(address: str, *, listed: bool = False) -> Iterator[str]:
             will say why.
 
     Raises:
-        UsageError: no such protocol.
-        MissingExtraError: what the protocol needs is not installed, listed or not.
+        UsageError: no such protocol, or what it needs is not installed.
+        MissingExtraError: that would be part of happysad[cloud]; so, too, where `listed`.
         LibraryError: it cannot be listed.
     """
     if listed:
@@ -78,29 +81,35 @@ def fetch(address: str) -> bytes:
 
     Raises:
         ImageError: it cannot be fetched; the message says why.
-        MissingExtraError: what the protocol needs is not installed.
+        MissingExtraError: what it needs is part of happysad[cloud], which is not installed.
     """
     try:
         system, path = _system(address)
         return bytes(system.cat_file(path))
     except MissingExtraError:
         raise
-    except UsageError as error:
+    except (UsageError, LibraryError) as error:
         raise ImageError(str(error)) from error
     except Exception as error:  # each protocol has errors of its own
         raise ImageError(f"{address}: {_line(error)}") from error
 
 
 def _system(address: str) -> tuple[AbstractFileSystem, str]:
+    protocol = address.partition("://")[0]
     try:
         from fsspec.core import url_to_fs
-
+    except ImportError as error:
+        raise MissingExtraError(f"{protocol}://", "cloud") from error
+    try:
         system, path = url_to_fs(address)
     except ImportError as error:
-        protocol = address.partition("://")[0]
-        raise MissingExtraError(f"{protocol}://", "cloud") from error
+        if protocol in _CLOUD:
+            raise MissingExtraError(f"{protocol}://", "cloud") from error
+        raise UsageError(f"{address}: {_line(error)}") from error
     except ValueError as error:
         raise UsageError(f"{address}: {_line(error)}") from error
+    except Exception as error:  # some connect, or load a library, already here
+        raise LibraryError(f"{address}: {_line(error)}") from error
     return system, str(path)
 
 
