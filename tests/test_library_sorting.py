@@ -20,7 +20,8 @@ from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
 WAYS = cast("list[How]", ["link", "copy", "move"])
-ODD = os.fsdecode(b"\xff,\n.png\r")
+# A CR as in macOS's Icon\r. With , or \n beside it, csv would quote it as these.
+ODD = os.fsdecode(b"\xff.png\r")
 
 
 @pytest.fixture
