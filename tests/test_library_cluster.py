@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,26 +173,79 @@ def test_few_tasks_are_on_their_way(
     assert 1 <= most <= cluster._EACH * 2
 
 
+def test_the_scheduler_is_killed(photos: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "happysad", "cluster", "--workers", "1", "--port", "0"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, text=True, start_new_session=True) as scheduler:
+        try:
+            assert scheduler.stdout
+            gone = scheduler.stdout.readline().split()[0]
+            with begin(photos, out, model, gone) as process:
+                wait_for_part(out, process)
+                os.killpg(scheduler.pid, signal.SIGKILL)
+                there = parts(out)
+                _, errors = process.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(scheduler.pid, signal.SIGKILL)
+    assert 0 < len(there) < 50
+    assert process.returncode == 1
+    assert errors == f"happysad: {gone}: the scheduler went away; the same command goes on\n"
+    predict(photos, out, model, None)
+    assert set(rows(out)) == files(photos)
+    assert there.items() <= parts(out).items()
+
+
 @pytest.mark.parametrize(
-    ("address", "error", "said"),
+    "error", [distributed.comm.CommClosedError("in <tcp>"), distributed.CancelledError()]
+)
+def test_a_scheduler_that_goes_away_with_a_result_is_said(error: Exception) -> None:
+    def result() -> None:
+        raise error
+
+    future = SimpleNamespace(status="finished", result=result)
+    work = SimpleNamespace(_address="tcp://h:1")
+    with pytest.raises(LibraryError, match=r"^tcp://h:1: the scheduler went away; the same"):
+        cluster._Work._result(work, future, Shard(0, 7, ("/a.jpg",)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
     [
         ("tcp://127.0.0.1:9", LibraryError, r"^tcp://127.0.0.1:9: no Dask scheduler answers there"),
+        # a listener that never says anything
+        ("tcp://127.0.0.1:{silent}", LibraryError, r"^tcp://.*\d: no Dask scheduler answers there"),
+        ("tcp://{worker}", LibraryError, r"^tcp://.*\d: no Dask scheduler answers there"),
+        ("tcp://a:b:1", LibraryError, r"^tcp://a:b:1: no Dask scheduler answers there"),
+        ("tls://127.0.0.1:9", LibraryError, r"^tls://127.0.0.1:9: Dask's TLS is not configured"),
         ("127.0.0.1", UsageError, r"tcp://HOST:PORT, not '127.0.0.1'"),
     ],
 )
-def test_no_scheduler(
-    photos: Path,
+def test_no_scheduler_is_said_before_anything_is_listed(
     model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     address: str,
+    given: str,
     error: type[Exception],
     said: str,
 ) -> None:
+    def listed() -> Iterator[str]:
+        pytest.fail("was listed")
+        yield
+
+    with distributed.Client(address, set_as_default=False) as client:
+        worker = next(iter(client.nthreads())).removeprefix("tcp://")
     monkeypatch.setattr(cluster, "_CONNECT", 0.5)
-    with pytest.raises(error, match=said) as raised:
-        predict(photos, tmp_path / "out", model, address)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        given = given.format(silent=silent.getsockname()[1], worker=worker)
+        with pytest.raises(error, match=said) as raised:
+            predicting.predict(
+                listed(), tmp_path / "out", sources=["/a"], model=model, cluster=given
+            )
     assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_worker_with_another_happysad_is_said(
@@ -203,10 +257,10 @@ def test_a_worker_with_another_happysad_is_said(
         predict(photos, tmp_path / "out", model, address)
 
 
-def test_relative_paths_are_refused(model: Path, tmp_path: Path) -> None:
+def test_relative_paths_are_refused(model: Path, tmp_path: Path, address: str) -> None:
     with pytest.raises(UsageError, match=r"^a\.jpg: on a cluster a photo needs its whole path"):
         predicting.predict(
-            ["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster="tcp://h:1"
+            ["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster=address
         )
 
 

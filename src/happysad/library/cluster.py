@@ -9,6 +9,7 @@ go on where the other was stopped.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -17,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,14 +35,17 @@ if TYPE_CHECKING:
 
     from happysad.classifier import Classifier
 
-__all__ = ["local", "work"]
+__all__ = ["check", "local", "work"]
 
 # So many tasks are on their way for each worker: one in work, one that waits for it; and so many
 # where there are few workers or none yet.
 _EACH, _LEAST = 2, 4
 # So often it is asked how many workers there are, in seconds.
 _ASK = 2.0
+# So long a scheduler may take to answer, in seconds.
 _CONNECT = 10.0
+# Dask's own logs, which have levels of their own: what they would say is said in one line.
+_LOGS = ("distributed", "distributed.client", "tornado.application")
 # How often a task is begun again whose worker could not do it, by a disk that was gone, say.
 _RETRIES = 2
 
@@ -48,6 +53,17 @@ _RETRIES = 2
 _one = threading.Lock()
 # Its classifier, by SHA-256.
 _loaded: dict[str, Classifier] = {}
+
+
+def check(address: str) -> None:
+    """Reach a scheduler, so that a wrong address is refused before any work.
+
+    Raises:
+        UsageError: `address` is none.
+        LibraryError: no scheduler answers there.
+    """
+    with _client(address):
+        pass
 
 
 def work(
@@ -71,7 +87,9 @@ def work(
             does not see `results`; a shard could not be done. All others are done then.
     """
     with _client(address) as client:
-        if not client.nthreads():
+        with _there(address):
+            threads = client.nthreads()
+        if not threads:
             say(f"{address}: no workers yet; waiting for some")
         results = Results(Path(os.path.abspath(results.folder)), results.made)  # noqa: PTH100
         with replacing(_model(results)) as temporary:
@@ -124,7 +142,9 @@ class _Work:
     def _begin(self, skipped: Callable[[], None]) -> None:
         """Send tasks as far as there is room."""
         if time.monotonic() - self._asked >= _ASK:
-            self._room = max(_LEAST, _EACH * len(self._client.nthreads()))
+            with _there(self._address):
+                threads = self._client.nthreads()
+            self._room = max(_LEAST, _EACH * len(threads))
             self._asked = time.monotonic()
         while len(self._begun) < self._room and (shard := next(self._shards, None)) is not None:
             there = self._results.counts(shard)
@@ -133,20 +153,21 @@ class _Work:
                 self._parts += 1
                 skipped()
                 continue
-            future = self._client.submit(
-                _task,
-                __version__,
-                str(self._results.folder),
-                self._library,
-                shard.list,
-                shard.number,
-                b"\0".join(map(os.fsencode, shard.paths)),
-                # The same in a client that was begun again: what is still in work is not begun
-                # twice.
-                key=(f"happysad-{self._library[:16]}", shard.list, shard.number),
-                pure=False,
-                retries=_RETRIES,
-            )
+            with _there(self._address):
+                future = self._client.submit(
+                    _task,
+                    __version__,
+                    str(self._results.folder),
+                    self._library,
+                    shard.list,
+                    shard.number,
+                    b"\0".join(map(os.fsencode, shard.paths)),
+                    # The same in a client that was begun again: what is still in work is not begun
+                    # twice.
+                    key=(f"happysad-{self._library[:16]}", shard.list, shard.number),
+                    pure=False,
+                    retries=_RETRIES,
+                )
             self._begun[future] = shard
             self._finished.add(future)
 
@@ -159,12 +180,13 @@ class _Work:
         from distributed import KilledWorker
 
         if future.status == "finished":
-            given = future.result()
+            with _there(self._address):  # it comes over the network, only now
+                given = future.result()
             if isinstance(given, str):
                 raise LibraryError(given)
             return Counter[str](given)
         if future.status != "error":  # lost, or cancelled
-            raise LibraryError(f"{self._address}: the scheduler went away; {_GO_ON}")
+            raise _gone(self._address)
         error = future.exception()
         if isinstance(error, KilledWorker):
             first = f"each worker died at {shard.name}, which begins with {shard.paths[0]}"
@@ -184,6 +206,22 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}"
 
 
+def _gone(address: str) -> LibraryError:
+    return LibraryError(f"{address}: the scheduler went away; {_GO_ON}")
+
+
+@contextmanager
+def _there(address: str) -> Iterator[None]:
+    """Say in a line that a scheduler went away while it was asked."""
+    from distributed import CancelledError
+    from distributed.client import ClosedClientError
+
+    try:
+        yield
+    except (OSError, CancelledError, ClosedClientError) as error:  # a closed connection is OSError
+        raise _gone(address) from error
+
+
 @contextmanager
 def _client(address: str) -> Iterator[Client]:
     """Connect to a scheduler."""
@@ -191,12 +229,43 @@ def _client(address: str) -> Iterator[Client]:
 
     if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
         raise UsageError(f"--cluster is an address, tcp://HOST:PORT, not {address!r}")
+    with _quiet():
+        try:
+            with ThreadPoolExecutor(1) as thread:  # here a loop may run already, as in a notebook
+                thread.submit(asyncio.run, _handshake(address)).result()
+            client = Client(address, timeout=_CONNECT, set_as_default=False)
+        except (OSError, TypeError, ValueError) as error:  # a timeout is an OSError
+            if isinstance(error, TypeError) and address.startswith("tls:"):
+                raise LibraryError(f"{address}: Dask's TLS is not configured here") from error
+            raise LibraryError(f"{address}: no Dask scheduler answers there") from error
+        with client:
+            yield client
+
+
+async def _handshake(address: str) -> None:
+    """Shake hands as Dask's client does, which would wait for ever for what does not answer."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def shake() -> None:
+        options = Security().get_connection_args("client")
+        await (await connect(address, timeout=_CONNECT, **options)).close()
+
+    await asyncio.wait_for(shake(), _CONNECT)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from logging; a page of traceback where a scheduler goes away, say."""
+    logs = [logging.getLogger(name) for name in _LOGS]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     try:
-        client = Client(address, timeout=_CONNECT, set_as_default=False)
-    except OSError as error:  # a timeout is one
-        raise LibraryError(f"{address}: no Dask scheduler answers there") from error
-    with client:
-        yield client
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _model(results: Results) -> Path:

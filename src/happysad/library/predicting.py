@@ -96,6 +96,10 @@ def predict(
         format=format,
         shard=shard,
     )
+    if cluster is not None:
+        from happysad.library.cluster import check, work
+
+        check(cluster)  # before all is listed, which may take hours
     results = Results.begin(out, made)
     with results.locked():
         results = Results.begin(out, made)  # again: another process may just have ended
@@ -103,8 +107,6 @@ def predict(
         _list(results, files if cluster is None else map(_absolute, files), say)
         if cluster is None:
             return _work(results, classifier)
-        from happysad.library.cluster import work
-
         return work(results, _bytes(file), cluster, say=say)
 
 
