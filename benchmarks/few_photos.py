@@ -96,9 +96,10 @@ def _link(manifest: Manifest, rows: pd.DataFrame, folder: Path) -> None:
         link.symlink_to(file.resolve())
 
 
-def _train(photos: Path, model: str, run: Path) -> None:
+def _train(photos: Path, model: str, run: Path, *options: str) -> None:
     command = [sys.executable, "-m", "happysad", "train", str(photos), "--model", model]
     command += ["--out", str(run), "--check-folder", str(run.with_name(f"{run.name}-check"))]
+    command += options
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")

@@ -12,14 +12,13 @@ brought to 16 pixels, which the shipped network finds hard. FER2013's test folde
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 import cv2
 import numpy as np
+from few_photos import _train
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
@@ -97,12 +96,7 @@ def _save(images: Pixels, sad: NDArray[np.intp], folder: Path) -> None:
 
 
 def _trained(work: Path, *, rate: str) -> Classifier:
-    command = [sys.executable, "-m", "happysad", "train", str(work / "few"), "--faces", "off"]
-    command += ["--model", "face", "--learning-rate", rate, "--out", str(work / rate)]
-    command += ["--check-folder", str(work / f"{rate}-check")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    _train(work / "few", "face", work / rate, "--faces", "off", "--learning-rate", rate)
     return Classifier.load(work / rate)
 
 
