@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import keras  # noqa: E402
 from happysad import export  # noqa: E402
 from happysad.files import write_text  # noqa: E402
 from happysad.models import build  # noqa: E402
+from happysad.models.mirrored import mirrored  # noqa: E402
 from happysad.training.config import TrainConfig, to_toml  # noqa: E402
 from tests import pictures, standins  # noqa: E402
 
@@ -74,6 +76,21 @@ def test_the_same_model_gives_the_same_onnx(model: Any, tmp_path: Path) -> None:
     for number, one in enumerate((model, again)):
         export.to_onnx(one, tmp_path / f"{number}.onnx", DETAILS, SAMPLES)
     assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
+
+
+def test_nor_does_the_count_of_names_change_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # From 953 the count's fourth digit comes where it once made another graph.
+    from tf2onnx import utils
+
+    twice = mirrored(build("classic", size=32, channels=1))
+    samples = SAMPLES[..., :1]
+    details = replace(DETAILS, architecture="classic", channels=1)
+    for start in (1, 953):
+        monkeypatch.setattr(utils, "INTERNAL_NAME", start)
+        export.to_onnx(twice, tmp_path / f"{start}.onnx", details, samples)
+    assert (tmp_path / "1.onnx").read_bytes() == (tmp_path / "953.onnx").read_bytes()
 
 
 def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
