@@ -114,7 +114,6 @@ def _write_onnx(model: keras.Model, file: Path) -> None:
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        _count_from_a_million()
         model.export(file, format="onnx", verbose=False, opset_version=_OPSET)
         return
     # tf2onnx reads TensorFlow's graphs alone, and a process has one backend.
@@ -129,17 +128,6 @@ def _write_onnx(model: keras.Model, file: Path) -> None:
             stderr=subprocess.DEVNULL,
             check=True,
         )
-
-
-def _count_from_a_million() -> None:
-    """Let all names that tf2onnx makes up be of one length.
-
-    It numbers them over the whole process and takes nodes in the order in which their names sort,
-    so the same network came out as another graph whenever the count reached its next digit.
-    """
-    from tf2onnx import utils
-
-    utils.INTERNAL_NAME = max(utils.INTERNAL_NAME, 1_000_000)
 
 
 def to_h5(model: keras.Model, file: Path, samples: Samples) -> float:

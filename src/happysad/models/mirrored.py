@@ -29,8 +29,19 @@ def mirrored(model: keras.Model) -> keras.Model:
     # Keras's flip is no layer, and .h5 knows layers only. So the columns become channels, and a
     # convolution of side 1 puts them in reverse order.
     flip = layers.Conv2D(width, 1, use_bias=False, trainable=False, name="mirror")
-    columns_last = layers.Permute((1, 3, 2))(layers.Rescaling(1.0)(image))
-    mirror_image = layers.Permute((1, 3, 2))(flip(columns_last))
+    mirror_image = _swapped(flip(_swapped(layers.Rescaling(1.0)(image))))
     flip.set_weights([np.eye(width, dtype=np.float32)[None, None, ::-1]])
     both = layers.Average()([features(image), features(mirror_image)])
     return keras.Model(image, last(both), name=model.name)
+
+
+def _swapped(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Let columns and channels change places.
+
+    Of a grey picture this is another shape for the same numbers. As a transposition tf2onnx would
+    make now one graph of it and now another, after the numbers in its names.
+    """
+    _, rows, columns, channels = x.shape
+    if 1 in (columns, channels):
+        return layers.Reshape((rows, channels, columns))(x)
+    return layers.Permute((1, 3, 2))(x)
