@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ import keras  # noqa: E402
 from happysad import export  # noqa: E402
 from happysad.files import write_text  # noqa: E402
 from happysad.models import build  # noqa: E402
-from happysad.models.mirrored import mirrored  # noqa: E402
 from happysad.training.config import TrainConfig, to_toml  # noqa: E402
 from tests import pictures, standins  # noqa: E402
 
@@ -76,23 +74,6 @@ def test_the_same_model_gives_the_same_onnx(model: Any, tmp_path: Path) -> None:
     for number, one in enumerate((model, again)):
         export.to_onnx(one, tmp_path / f"{number}.onnx", DETAILS, SAMPLES)
     assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
-
-
-def test_nor_does_what_was_exported_before_change_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Where a digit more came within this graph's names, tf2onnx once made another of it.
-    from tf2onnx import utils
-
-    keras.backend.clear_session()  # its names, too, begin anew
-    twice = mirrored(build("classic", size=32, channels=1))
-    details = replace(DETAILS, architecture="classic", channels=1)
-    file, came = tmp_path / "model.onnx", set()
-    for count in (1, 925, 928, 994):
-        monkeypatch.setattr(utils, "INTERNAL_NAME", count)
-        export.to_onnx(twice, file, details, SAMPLES[..., :1])
-        came.add(file.read_bytes())
-    assert len(came) == 1
 
 
 def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -158,6 +158,12 @@ def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path
     np.testing.assert_array_equal(again.predict(images, verbose=0), came)
 
 
+def test_grey_is_mirrored_without_a_transposition() -> None:
+    # One that does nothing let tf2onnx choose between graphs, by names that differ each time.
+    twice = mirrored(build("classic", size=32, channels=1))
+    assert not any(isinstance(layer, keras.layers.Permute) for layer in twice.layers)
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UsageError, match=r"classic, compact, vgg16.*not 'alexnet'"):
         build("alexnet", size=32, channels=3)
