@@ -176,7 +176,7 @@ def test_a_copy_hands_its_person_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "No such file"),
+        (None, "no such file"),
         ("", "needs the columns path and group, has none"),
         ("file,person\na,b\n", "has file, person"),
         ("path,group\n001.png,Ann\n", "none of its paths is a file of the folder"),

@@ -181,7 +181,7 @@ def is_still(jobs: Jobs) -> bool:
     ("what", "error"),
     [
         ("refuse", "happy: too few of them"),  # where the folder lies is of no help
-        ("disk", "model.keras: No space left on device"),
+        ("disk", "model.keras: no space left on device"),
         ("break", "ValueError: something odd"),
         ("die", r"it ended without an answer \(status 3\); .*log\.txt may say why"),
     ],

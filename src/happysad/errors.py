@@ -36,7 +36,13 @@ __all__ = [
     "RunError",
     "UsageError",
     "VideoError",
+    "os_reason",
 ]
+
+
+def os_reason(error: Exception) -> str:
+    """Say in small letters why a call of the system failed, without Python's number and path."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 class HappysadError(Exception):

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad import bombs
-from happysad.errors import ImageError
+from happysad.errors import ImageError, os_reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -193,7 +193,7 @@ def read_bytes(path: Path) -> bytes:
             file.seek(0)  # at once from its beginning: head + the rest would lie in memory twice
             return file.read()
     except OSError as error:
-        raise ImageError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise ImageError(f"{path}: {os_reason(error)}") from error
     except ValueError as error:  # a path with a NUL in it
         raise ImageError(f"{path}: {error}") from error
 

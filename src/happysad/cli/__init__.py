@@ -21,7 +21,7 @@ from happysad.cli.saying import fail, say
 from happysad.cli.serving import serve
 from happysad.cli.training import demo, export, replicate, train
 from happysad.cli.watching import video, webcam
-from happysad.errors import HappysadError
+from happysad.errors import HappysadError, os_reason
 
 __all__ = ["app", "main"]
 
@@ -83,5 +83,5 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that may not be written
-        fail(f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}", 1)
+        fail(f"{error.filename or 'a file'}: {os_reason(error)}", 1)
     sys.exit(0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.threads import in_threads
-from happysad.errors import DatasetError
+from happysad.errors import DatasetError, os_reason
 from happysad.files import replacing
 from happysad.images import Pixels, read_bytes
 from happysad.inputs import FACES, PHOTO_SIZE, of_photo
@@ -177,7 +177,7 @@ def _write(
         file.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(file.parent).free
     except OSError as error:
-        raise DatasetError(f"{file.parent}: {(error.strerror or str(error)).lower()}") from error
+        raise DatasetError(f"{file.parent}: {os_reason(error)}") from error
     needed = len(rows) * dtype.itemsize
     if needed > free:  # writing to a map on a full disk would end the process
         raise DatasetError(

@@ -15,7 +15,7 @@ from happysad.dataset import audit, duplicates, split
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import scan
 from happysad.dataset.threads import in_threads
-from happysad.errors import DatasetError, ImageError, UsageError
+from happysad.errors import DatasetError, ImageError, UsageError, os_reason
 from happysad.images import read
 from happysad.pages import thumbnail, write_page
 
@@ -304,7 +304,7 @@ def _persons(file: Path | None, table: pd.DataFrame) -> tuple[dict[str, set[str]
             rows = list(reader)
             columns = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+        raise DatasetError(f"{file}: {os_reason(error)}") from error
     if not {"path", "group"} <= set(columns):
         names = ", ".join(columns) or "none"
         raise DatasetError(f"{file}: needs the columns path and group, has {names}")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from happysad.errors import DatasetError
+from happysad.errors import DatasetError, os_reason
 from happysad.files import replacing
 
 __all__ = ["COLUMNS", "SPLITS", "Manifest", "Split"]
@@ -85,7 +85,7 @@ class Manifest:
             with file.open(encoding="utf-8", errors="surrogateescape", newline="") as source:
                 table = pd.read_csv(source, dtype=str, keep_default_na=False)
         except OSError as error:
-            raise DatasetError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+            raise DatasetError(f"{file}: {os_reason(error)}") from error
         except ValueError as error:
             raise DatasetError(f"{file}: not a manifest: {error}") from error
         missing = [name for name in COLUMNS if name not in table.columns]

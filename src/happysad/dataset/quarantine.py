@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from happysad.dataset.manifest import Manifest
-from happysad.errors import DatasetError, UsageError
+from happysad.errors import DatasetError, UsageError, os_reason
 from happysad.files import write_text
 
 __all__ = ["LIST", "Moved", "quarantine", "restore"]
@@ -133,7 +133,7 @@ def _move(source: Path, target: Path) -> str:
             return f"{target} is there already"
         shutil.move(source, target)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return os_reason(error)
     return ""
 
 
@@ -143,7 +143,7 @@ def _read(folder: Path) -> list[list[str]]:
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as source:
             header, *rows = list(csv.reader(source)) or [[]]
     except (OSError, csv.Error) as error:
-        raise DatasetError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+        raise DatasetError(f"{file}: {os_reason(error)}") from error
     if header != _HEADER or any(len(row) != 3 for row in rows):
         raise DatasetError(f"{file}: not the list of a quarantine ({','.join(_HEADER)})")
     return rows
@@ -155,4 +155,4 @@ def _write(folder: Path, rows: list[list[str]]) -> None:
     try:
         write_text(folder / LIST, text.getvalue())
     except OSError as error:
-        raise DatasetError(f"{folder}: {(error.strerror or str(error)).lower()}") from error
+        raise DatasetError(f"{folder}: {os_reason(error)}") from error

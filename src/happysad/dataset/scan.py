@@ -15,7 +15,7 @@ import pandas as pd
 from happysad.dataset import audit
 from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.threads import in_threads
-from happysad.errors import ImageError, UsageError
+from happysad.errors import ImageError, UsageError, os_reason
 from happysad.images import EXTENSIONS, Pixels, decode, kind, read_bytes
 from happysad.predictions import TAKEN
 
@@ -90,7 +90,7 @@ def _classes(root: Path, classes: Sequence[str] | None) -> list[str]:
     try:
         found = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     except OSError as error:
-        raise UsageError(f"{root}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{root}: {os_reason(error)}") from error
     names = ", ".join(found) or "none"
     if classes is None:
         if len(found) != 2:
@@ -115,7 +115,7 @@ def _walk(root: Path, label: str) -> list[str]:
     paths: list[Path] = []
 
     def refuse(error: OSError) -> None:
-        raise UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{error.filename}: {os_reason(error)}") from error
 
     for folder, folders, files in os.walk(root / label, onerror=refuse):
         here = Path(folder)
@@ -161,7 +161,7 @@ def _read(
         row["type"] = kind(data) or ""
         decoded = decode(data, str(file))
     except OSError as error:
-        row["reason"] = (error.strerror or str(error)).lower()
+        row["reason"] = os_reason(error)
         return row, None
     except ImageError as error:
         row["reason"] = str(error).removeprefix(f"{file}: ")

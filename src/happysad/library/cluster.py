@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from happysad import __version__
-from happysad.errors import HappysadError, LibraryError, UsageError
+from happysad.errors import HappysadError, LibraryError, UsageError, os_reason
 from happysad.files import replacing
 from happysad.library.predicting import Summary, in_words, predict_shard
 from happysad.library.results import Results, Shard
@@ -318,7 +318,7 @@ def _classifier(file: Path, sha256: str, threads: int) -> Classifier:
         try:
             came = hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError as error:
-            raise LibraryError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+            raise LibraryError(f"{file}: {os_reason(error)}") from error
         if came != sha256:
             raise LibraryError(f"{file}: has sha256 {came[:12]}, yours has {sha256[:12]}")
         _loaded.clear()

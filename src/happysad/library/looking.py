@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from happysad.bombs import LARGEST_EXIF
-from happysad.errors import HappysadError
+from happysad.errors import HappysadError, os_reason
 from happysad.library.remote import fetch, is_remote
 
 __all__ = ["Look", "look", "taken_of"]
@@ -65,7 +65,7 @@ def look(path: str) -> Look:
 
 
 def _line(path: str, error: Exception) -> str:
-    return f"{path}: {(getattr(error, 'strerror', None) or str(error)).lower()}"
+    return f"{path}: {os_reason(error)}"
 
 
 def taken_of(file: BinaryIO) -> datetime | None:

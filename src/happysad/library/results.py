@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from happysad import __version__
-from happysad.errors import LibraryError, UsageError
+from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing, write_text
 from happysad.library import tables
 from happysad.library.listing import with_sorted
@@ -156,8 +156,7 @@ class Results:
         try:
             lock = take(self.folder / _LOCK)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise LibraryError(f"{self.folder}: {reason.lower()}") from error
+            raise LibraryError(f"{self.folder}: {os_reason(error)}") from error
         if lock is None:
             raise LibraryError(f"{self.folder}: another process writes there")
         with closing(lock):
@@ -298,10 +297,10 @@ def _whole(file: Path, expected: int) -> Iterator[dict[str, Any]]:
             raise ValueError(f"{count:,} rows, not {expected:,}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # Arrow's have none
-            raise LibraryError(f"{file}: {(error.strerror or str(error)).lower()}") from error
-        reason = " ".join(str(error).split())
+            raise LibraryError(f"{file}: {os_reason(error)}") from error
+        damage = " ".join(str(error).split())
         raise LibraryError(
-            f"{file}: damaged: {reason}; remove it, and the same predict command does it again"
+            f"{file}: damaged: {damage}; remove it, and the same predict command does it again"
         ) from error
 
 

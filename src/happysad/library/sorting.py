@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from happysad.errors import LibraryError, UsageError
+from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing
 from happysad.library.results import Results
 from happysad.library.tables import name_of
@@ -86,7 +86,7 @@ def sort(
                 why = _obstacle(source, target, how)
                 size, modified = (0, 0) if why else _stamp(source)
             except OSError as error:  # a folder that may not be entered, a name that is too long
-                why = _reason(error)
+                why = os_reason(error)
             if why:
                 failed += 1
                 say(f"{source}: {why}")
@@ -222,7 +222,7 @@ def _put(source: Path, target: Path, how: How) -> str:
         else:
             _move(source, target)
     except OSError as error:
-        return _reason(error)
+        return os_reason(error)
     return ""
 
 
@@ -272,7 +272,7 @@ def _take_back(row: dict[str, str], source: Path, target: Path) -> str | None:
             return "stays, since it was changed"
         target.unlink()
     except OSError as error:
-        return _reason(error)
+        return os_reason(error)
     return ""
 
 
@@ -309,10 +309,6 @@ def _begins(left: Path, photo: Path) -> bool:
             if chunk != whole.read(len(chunk)):
                 return False
     return True
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 from happysad import __version__
-from happysad.errors import ConfigError, RunError
+from happysad.errors import ConfigError, RunError, os_reason
 from happysad.models import NAMES, TRANSFER
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
-        raise ConfigError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"{file}: {os_reason(error)}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not TOML: {error}") from error
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from happysad.errors import HappysadError
+from happysad.errors import HappysadError, os_reason
 from happysad.web.locks import take
 from happysad.web.photos import LABELS
 
@@ -62,7 +62,7 @@ def main(tasks: Mapping[str, Task] = TASKS) -> None:
         except HappysadError as error:
             said["error"] = str(error)
         except OSError as error:  # a full disk, a folder that may not be written
-            said["error"] = f"{error.filename or 'a file'}: {error.strerror or error}"
+            said["error"] = f"{error.filename or 'a file'}: {os_reason(error)}"
         except Exception as error:
             traceback.print_exc()
             said["error"] = f"{type(error).__name__}: {error}"

@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from happysad.errors import HappysadError, RunError
+from happysad.errors import HappysadError, RunError, os_reason
 from happysad.files import write_text
 from happysad.web.locks import BusyError, Lock, take
 from happysad.web.photos import Photos
@@ -302,4 +302,4 @@ class Jobs:
         try:
             write_text(file, json.dumps(asdict(job)) + "\n")
         except OSError as error:
-            raise RunError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+            raise RunError(f"{file}: {os_reason(error)}") from error

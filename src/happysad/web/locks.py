@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from happysad import locks
-from happysad.errors import HappysadError, RunError
+from happysad.errors import HappysadError, RunError, os_reason
 from happysad.locks import Lock
 
 __all__ = ["BusyError", "Lock", "take"]
@@ -25,8 +25,7 @@ def take(file: Path) -> Lock:
     try:
         lock = locks.take(file)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"{file.parent}: {reason.lower()}") from error
+        raise RunError(f"{file.parent}: {os_reason(error)}") from error
     if lock is None:
         raise BusyError("a training or a check is running; wait or stop it")
     return lock

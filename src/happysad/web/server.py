@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from happysad.errors import UsageError
+from happysad.errors import UsageError, os_reason
 from happysad.web.app import create_app
 from happysad.web.settings import Settings
 
@@ -218,8 +218,7 @@ def listen(host: str, port: int) -> socket.socket:
             listening.bind(address)
             listening.listen(_CONNECTIONS)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"--host {host} --port {port}: {reason}") from error
+            raise UsageError(f"--host {host} --port {port}: {os_reason(error)}") from error
         stack.pop_all()
         return listening
 

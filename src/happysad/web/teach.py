@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
-from happysad.errors import ImageError, MissingExtraError, RunError
+from happysad.errors import ImageError, MissingExtraError, RunError, os_reason
 from happysad.web.choice import forget, load_run, remember
 from happysad.web.jobs import Job, Jobs, SlowError
 from happysad.web.locks import BusyError
@@ -104,8 +104,7 @@ async def add_photos(request: Request, label: Label) -> JSONResponse:
         except ImageError as error:
             refused.append({"path": name, "error": str(error)})
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise HTTPException(507, f"photos cannot be kept: {reason}") from error
+            raise HTTPException(507, f"photos cannot be kept: {os_reason(error)}") from error
     counts = photos.counts()
     return JSONResponse({"added": added, "known": known, "refused": refused, "counts": counts})
 
@@ -215,8 +214,7 @@ async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any
         # One assignment: a request that was begun before ends with the classifier it has.
         server.in_use = await server.work(work)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise HTTPException(507, f"the choice cannot be kept: {reason}") from error
+        raise HTTPException(507, f"the choice cannot be kept: {os_reason(error)}") from error
     return model_row(server.in_use)
 
 

@@ -12,7 +12,7 @@ from happysad.dataset.importing.classes import Classes
 from happysad.dataset.importing.download import fetch
 from happysad.dataset.importing.placing import Placing
 from happysad.dataset.importing.sources import came, kind_of
-from happysad.errors import ImportDataError, UsageError
+from happysad.errors import ImportDataError, UsageError, os_reason
 
 __all__ = ["Imported", "import_data"]
 
@@ -77,9 +77,9 @@ def import_data(
     except ImportDataError as error:
         raise ImportDataError(f"{error}{placing.so_far}") from error
     except OSError as error:  # a full disk, a folder that may not be written
-        reason = (error.strerror or str(error)).lower()
         raise ImportDataError(
-            f"{error.filename or target}: {reason}{placing.so_far}; the same command goes on"
+            f"{error.filename or target}: {os_reason(error)}{placing.so_far}; "
+            "the same command goes on"
         ) from error
     if not placing.counts:
         raise ImportDataError(
