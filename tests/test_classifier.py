@@ -251,8 +251,9 @@ def changed(**fields: object) -> str:
         (changed(unsure=["0.1", "0.9"]), "not the details"),
         (changed(unsure=[0.1, float("nan")]), "not the details"),
         (changed(labels=[1, 2]), "not the details"),
-        (changed(labels=["face", "no_face"]), "not the details"),
-        (changed(labels=["error", "fine"]), "not the details"),
+        (changed(labels=[["error"], None]), "not the details"),
+        (changed(labels=["face", "no_face"]), r"no class can be called no_face; train again"),
+        (changed(labels=["error", "unsure"]), r"no class can be called error or unsure; train"),
     ],
 )
 def test_an_onnx_of_someone_else_is_refused(

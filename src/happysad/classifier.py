@@ -78,9 +78,13 @@ class Details:
     schema: int = 1
 
     def __post_init__(self) -> None:
+        if taken := [label for label in self.labels if label in TAKEN]:
+            raise ValueError(
+                f"no class can be called {' or '.join(taken)}; train again with the folder renamed"
+            )
         good = (
             len(self.labels) == 2
-            and all(isinstance(label, str) and label not in TAKEN for label in self.labels)
+            and all(isinstance(label, str) for label in self.labels)
             and self.labels[0] < self.labels[1]
             and self.size > 0
             and self.channels in (1, 3)
@@ -243,7 +247,8 @@ class Classifier:
         it is 0; a small batch of what the network takes of them is in memory at a time.
 
         Raises:
-            UsageError: as `predict`; of a source when its turn has come.
+            UsageError: as `predict`; of a source as soon as it is taken from `sources`, up to 64
+                before its turn, and the answers not yet given by then are lost.
         """
         self._check(faces, unsure=unsure, bgr=bgr, threads=threads)
 
