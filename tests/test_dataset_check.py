@@ -237,6 +237,22 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
         check(data, tmp_path / "out", QUICK)
 
 
+@pytest.mark.parametrize(
+    ("names", "classes", "words"),
+    [
+        (("face", "no_face"), None, "no class can be called no_face"),
+        (("a", "error", "unreadable"), ("unreadable", "error"), "called error or unreadable"),
+        (("happy", "sad", "unsure"), ("happy", "unsure"), "called unsure"),
+    ],
+)
+def test_a_class_is_not_called_as_answers_without_one_are(
+    tmp_path: Path, names: tuple[str, ...], classes: tuple[str, str] | None, words: str
+) -> None:
+    data = folders(tmp_path / "data", each=4, labels=names)
+    with pytest.raises(UsageError, match=words):
+        check(data, tmp_path / "out", CheckSettings(classes=classes, quality=False))
+
+
 @pytest.mark.parametrize("out", [".", "out", "sad/../check"])
 def test_nothing_is_written_in_the_data_folder(tmp_path: Path, out: str) -> None:
     data = folders(tmp_path, each=3)

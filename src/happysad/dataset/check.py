@@ -13,11 +13,12 @@ import pandas as pd
 
 from happysad.dataset import audit, duplicates, split
 from happysad.dataset.manifest import SPLITS, Manifest, Split
-from happysad.dataset.scan import scan
+from happysad.dataset.scan import class_folders, scan
 from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError, ImageError, UsageError, os_reason
 from happysad.images import read
 from happysad.pages import thumbnail, write_page
+from happysad.predictions import TAKEN
 
 __all__ = ["FINDINGS", "CheckSettings", "Checked", "Finding", "check"]
 
@@ -229,18 +230,25 @@ def check(data: Path, out: Path, settings: CheckSettings | None = None) -> Check
     keep their splits, and files that have not changed since are not read again.
 
     Raises:
-        UsageError: `data` is no folder with two classes, or `out` lies in it.
+        UsageError: `data` is no folder with two classes, one of them is called as answers without
+            a class are, or `out` lies in it.
         DatasetError: a class has too few photos, or a manifest or list of groups cannot be read.
         LeakError: the earlier manifest has photos that belong together in different splits.
     """
     settings = settings or CheckSettings()
     if out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: must lie outside the data folder {data}, which is never changed")
+    classes = class_folders(data, settings.classes)
+    if taken := [name for name in classes if name in TAKEN]:
+        raise UsageError(
+            f"{data}: no class can be called {' or '.join(taken)}, which answers say beside the "
+            "classes; rename the folder"
+        )
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
     known = _known(earlier, file)
 
-    scanned = scan(data, settings.classes, earlier=earlier, quality=settings.quality)
+    scanned = scan(data, classes, earlier=earlier, quality=settings.quality)
     table = duplicates.leave_out_copies(scanned.table)
     readable = scanned.table[scanned.table["reason"] == ""]
     persons, strangers = _persons(settings.groups, table)

@@ -17,9 +17,8 @@ from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.threads import in_threads
 from happysad.errors import ImageError, UsageError, os_reason
 from happysad.images import EXTENSIONS, Pixels, decode, kind, read_bytes
-from happysad.predictions import TAKEN
 
-__all__ = ["MIN_SIDE", "Scan", "pixels_hash", "scan"]
+__all__ = ["MIN_SIDE", "Scan", "class_folders", "pixels_hash", "scan"]
 
 #: Photos whose shorter side has fewer pixels are left out: no face can be told in them.
 MIN_SIDE = 16
@@ -62,7 +61,7 @@ def scan(
     Raises:
         UsageError: no such folder, or its class folders are not those that are needed.
     """
-    files = [(path, label) for label in _classes(root, classes) for path in _walk(root, label)]
+    files = [(path, label) for label in class_folders(root, classes) for path in _walk(root, label)]
     known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
 
     def read(file: tuple[str, str]) -> tuple[dict[str, Any], dict[str, float] | None]:
@@ -86,7 +85,16 @@ def pixels_hash(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _classes(root: Path, classes: Sequence[str] | None) -> list[str]:
+def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]:
+    """Give the names of the class folders in alphabetical order.
+
+    Args:
+        root: as for `scan`.
+        classes: as for `scan`.
+
+    Raises:
+        UsageError: as `scan`.
+    """
     try:
         found = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     except OSError as error:
@@ -102,11 +110,6 @@ def _classes(root: Path, classes: Sequence[str] | None) -> list[str]:
     missing = [name for name in classes if name not in found]
     if missing:
         raise UsageError(f"{root}: no class folder {', '.join(missing)}; the folders are: {names}")
-    if taken := [name for name in sorted(classes) if name in TAKEN]:
-        raise UsageError(
-            f"{root}: no class can be called {' or '.join(taken)}, which answers say beside the "
-            "classes; rename the folder"
-        )
     return sorted(classes)
 
 
