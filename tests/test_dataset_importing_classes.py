@@ -9,6 +9,7 @@ import pytest
 from happysad.dataset.importing import import_data
 from happysad.dataset.importing.classes import DEFAULT, Classes
 from happysad.errors import ImportDataError, UsageError
+from happysad.predictions import TAKEN
 from tests.pictures import folders
 
 
@@ -63,6 +64,12 @@ LABELS = [
     ("happy*", False),
     ("x" * 101, False),
 ]
+
+
+@pytest.mark.parametrize("label", TAKEN)
+def test_a_label_is_none_of_what_answers_say_beside_the_classes(label: str) -> None:
+    with pytest.raises(UsageError, match=f"^--map joy: no class can be called {label}, which"):
+        Classes({"joy": label})
 
 
 @pytest.mark.parametrize(("label", "allowed"), LABELS)

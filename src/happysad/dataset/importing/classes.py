@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from happysad.errors import ImportDataError, UsageError
+from happysad.predictions import TAKEN
 
 __all__ = ["DEFAULT", "Classes", "shown"]
 
@@ -30,7 +31,8 @@ class Classes:
         """Take a mapping from their names to ours; None or an empty one for `DEFAULT`.
 
         Raises:
-            UsageError: a label is no folder's name, or one class is given two labels.
+            UsageError: a label is no folder's name, or one that no class can have, or one class is
+                given two labels.
         """
         self._given = bool(mapping)
         self._ours: dict[str, str] = {}
@@ -41,6 +43,11 @@ class Classes:
                 raise UsageError(
                     f"--map {theirs}: a label is a folder's name of letters, digits, blanks,"
                     f" '-', '_' and '.', with a letter or digit at both ends, not {ours!r}"
+                )
+            if ours in TAKEN:
+                raise UsageError(
+                    f"--map {theirs}: no class can be called {ours}, which answers say beside the"
+                    " classes"
                 )
             if self._ours.setdefault(_key(theirs), ours) != ours:
                 raise UsageError(
