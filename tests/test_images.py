@@ -197,18 +197,24 @@ def test_floating_point(values: list[float], expected: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "reason"),
+    ("values", "dtype", "reason"),
     [
-        ([-0.1, 1], r"pixels from -0\.1.* to 1\.0 have no known scale"),
-        ([0, 255.5], r"pixels from 0\.0 to 255\.5 have no known scale"),
-        ([0, np.nan], "pixels that are no numbers"),
-        ([0, np.inf], "pixels that are no numbers"),
-        ([-np.inf, 1], "pixels that are no numbers"),
+        ([-0.1, 1], np.float32, r"pixels from -0\.1.* to 1\.0 have no known scale"),
+        ([0, 255.5], np.float32, r"pixels from 0\.0 to 255\.5 have no known scale"),
+        # up to 1 with an overshoot, or all but black up to 255
+        ([0, 1.25], np.float32, r"pixels from 0\.0 to 1\.25 have no known scale"),
+        ([0, np.nan], np.float32, "pixels that are no numbers"),
+        ([0, np.inf], np.float32, "pixels that are no numbers"),
+        ([-np.inf, 1], np.float32, "pixels that are no numbers"),
+        ([-5, 300], np.int32, "pixels from -5 to 300 have no known scale"),
+        ([-5, 200], np.int32, "pixels from -5 to 200 have no known scale"),
     ],
 )
-def test_floating_point_of_no_known_scale(values: list[float], reason: str) -> None:
+def test_numbers_of_no_known_scale(values: list[float], dtype: type, reason: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.array([values], dtype)).save(file, "tiff")
     with pytest.raises(ImageError, match=rf"^a\.tiff: damaged: {reason} \(tiff\)$"):
-        decode(encoded_cv2(np.array([values], np.float32), ".tiff"), "a.tiff")
+        decode(file.getvalue(), "a.tiff")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])

@@ -317,9 +317,10 @@ def _to_8_bits(values: NDArray[np.generic]) -> Pixels:
         raise ValueError("pixels that are no numbers")
     whole = values.dtype.kind in "iu"
     # Of either byte order, as TIFFs are.
-    if values.dtype.str[1:] == "u2" or (whole and 255 < high <= 65535):
+    if values.dtype.str[1:] == "u2" or (whole and low >= 0 and 255 < high <= 65535):
         return (values.astype(np.uint16) >> 8).astype(np.uint8)
-    if low < 0 or high > 255:
+    # Up to 1 or up to 255: a largest value just above 1 would fit both.
+    if low < 0 or high > 255 or (not whole and 1 < high < 2):
         raise ValueError(f"pixels from {low} to {high} have no known scale")
     if whole:
         return values.astype(np.uint8)
