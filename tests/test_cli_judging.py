@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from happysad.cli import app
+from happysad.cli.judging import print_scores
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
@@ -37,9 +38,23 @@ def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
     assert rows["answered"][0] == "0.750"
     low, high = map(float, rows["answered"][1].split("-"))
     assert low < 0.75 < high
-    assert rows["answered"][2:5] == ["(n", "=", "8,"]
-    assert rows["right of these"][0] == "1.000"
-    assert rows["no face found"] == ["0.000", "(n", "=", "8)"]
+    assert " ".join(rows["answered"][2:]) == "(n = 8, not unsure)"
+    assert " ".join(rows["right of these"]) == "1.000 no spread seen (n = 6)"
+    assert " ".join(rows["no face found"]) == "0.000 no spread seen (n = 8)"
+
+
+def test_photos_without_a_face_are_said_to_be_not_answered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    score = {"n": 10, "photos": 13, "per_class": {}, "coverage": 8 / 13, "no_face": 3 / 13}
+    intervals = {"coverage": [0.4, 0.8], "no_face": [0.1, 0.4], "selective_accuracy": None}
+    print_scores({**score, "selective_accuracy": 1.0, "intervals": intervals}, {})
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert rows == [
+        "answered 0.615 0.400-0.800 (n = 13, neither unsure nor without a face)",
+        "right of these 1.000 (n = 8)",
+        "no face found 0.231 0.100-0.400 (n = 13)",
+    ]
 
 
 def test_as_json_it_is_one_object(command: list[str]) -> None:

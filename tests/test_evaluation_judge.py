@@ -188,6 +188,7 @@ def test_faces_are_found_first_and_what_has_none_is_no_guess(
     assert found["coverage"] == 5 / 8
     assert found["selective_accuracy"] == 1.0
     assert found["intervals"]["coverage"][0] < 5 / 8 < found["intervals"]["coverage"][1]
+    assert found["intervals"]["no_face"][0] < 1 / 8 < found["intervals"]["no_face"][1]
     crops = evaluate(file, data, faces=False)
     assert (crops["n"], crops["no_face"], crops["coverage"]) == (8, 0.0, 6 / 8)
     with pytest.raises(DatasetError, match="no face in any of 2 photos"):
@@ -217,6 +218,7 @@ def test_the_threshold_decides(tmp_path: Path) -> None:
         (("sad", "happy"), 1.0),  # the labels' own names need no order
         (("left", "right"), 1.0),  # first the folder of the first label
         (("right", "left"), 0.0),
+        (("happy", "unsure"), 1.0),  # no class of a classifier can be called so, a folder can
         (("SAD", "Happy"), 1.0),  # and their case does not matter
         (None, 1.0),
     ],
@@ -225,6 +227,8 @@ def test_folders_may_have_other_names(
     classes: tuple[str, str] | None, accuracy: float, tmp_path: Path
 ) -> None:
     data = new_folder(tmp_path)
+    if "unsure" in (classes or ()):
+        (data / "sad").rename(data / "unsure")
     named = "left" in (classes or ())
     if classes is None or "happy" not in classes:
         (data / "happy").rename(data / ("left" if named else "Happy"))

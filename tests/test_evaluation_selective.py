@@ -75,6 +75,9 @@ def test_unanswered_photos_count_for_coverage_alone() -> None:
     assert got["selective_accuracy"] == pytest.approx(2 / 3)
     low, high = got["intervals"]["coverage"]
     assert low < 0.5 < high
+    assert got["no_face"] == pytest.approx(1 / 6)
+    low, high = got["intervals"]["no_face"]
+    assert low < 1 / 6 < high
     nothing = selective(y, p, list("abcdef"), (0.0, 1.0))
     assert (nothing["coverage"], nothing["selective_accuracy"]) == (0, None)
 

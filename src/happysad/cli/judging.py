@@ -75,9 +75,14 @@ def print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) -
         say(f"{'recall of ' + label:<20}{cell:>26}  (n = {values['n']:,})")
     if scores.get("coverage", 1) < 1:
         photos = scores["photos"]
-        say(f"{'answered':<20}{_cell(scores, 'coverage'):>26}  (n = {photos:,}, not unsure)")
-        say(f"{'right of these':<20}{_cell(scores, 'selective_accuracy'):>26}")
-        say(f"{'no face found':<20}{scores['no_face']:>12.3f}{'':14}  (n = {photos:,})")
+        which = "neither unsure nor without a face" if scores["no_face"] else "not unsure"
+        lines = {
+            "answered": ("coverage", f"{photos:,}, {which}"),
+            "right of these": ("selective_accuracy", f"{round(scores['coverage'] * photos):,}"),
+            "no face found": ("no_face", f"{photos:,}"),
+        }
+        for name, (figure, n) in lines.items():
+            say(f"{name:<20}{_cell(scores, figure):>26}  (n = {n})")
 
 
 def _cell(values: dict[str, Any], figure: str, of_interval: str | None = None) -> str:

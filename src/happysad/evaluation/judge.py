@@ -126,9 +126,9 @@ def evaluate(
         seen_in_training: how many of the judged photos the run was trained or validated on, told by
         the file's or the pixels' sha256; None for a bare .onnx, which does not know.
 
-        With `data` also photos: how many were looked at; no_face: the share of them in which no
-        face was found; and coverage and selective_accuracy as `selective.selective` gives them,
-        photos without a face counting as not answered. All other figures are of the n photos with
+        With `data` also photos: how many were looked at; and coverage, selective_accuracy and
+        no_face as `selective.selective` gives them: no_face is the share of the photos in which no
+        face was found, and they count as not answered. All other figures are of the n photos with
         a face, where the classifier looks at faces.
 
     Raises:
@@ -267,7 +267,6 @@ def _evaluate_folder(
         **scored,
         **chosen,
         "photos": len(everything.y),
-        "no_face": float(np.isnan(everything.p).mean()),
         "model": str(model),
         "data": str(data),
         "labels": list(details.labels),

@@ -70,14 +70,15 @@ def selective(
 
     Returns:
         A dict for JSON: coverage (the share that is answered), selective_accuracy (the share of
-        those that is right; None where nothing is answered) and intervals, 95 %, over groups (None
-        of a single one).
+        those that is right; None where nothing is answered), no_face (the share without a p) and
+        intervals, 95 %, over groups (None of a single one).
     """
     truth, p_second = np.asarray(y), np.asarray(p, dtype=np.float64)
     low, high = unsure
     with np.errstate(invalid="ignore"):
         first, second = p_second < low, p_second >= high
     answered = first | second
+    none = np.isnan(p_second)
     right = (first & (truth == 0)) | (second & (truth == 1))
 
     def figures(weights: NDArray[Any]) -> dict[str, Floats]:
@@ -86,6 +87,7 @@ def selective(
             return {
                 "coverage": np.asarray(answers / total),
                 "selective_accuracy": np.asarray((weights @ right.astype(float)) / answers),
+                "no_face": np.asarray((weights @ none.astype(float)) / total),
             }
 
     point = {name: float(v[0]) for name, v in figures(np.ones((1, len(truth)))).items()}
