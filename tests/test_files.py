@@ -41,6 +41,28 @@ def test_an_error_names_the_file_that_was_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("name", "begins", "ends"),
+    [
+        ("a" * 241 + ".txt", f".{'a' * 241}-", ".txt"),  # ten more still fit
+        ("a" * 242 + ".txt", f".{'a' * 30}-", ".txt"),
+        ("a" * 251 + ".txt", f".{'a' * 30}-", ".txt"),
+        ("\N{GRINNING FACE}" * 62 + "aaa.txt", f".{chr(0x1F600) * 30}-", ".txt"),
+        ("a." + "\N{GRINNING FACE}" * 63, ".a-", "." + "\N{GRINNING FACE}" * 29),
+    ],
+)
+def test_a_name_may_be_as_long_as_the_system_allows(
+    tmp_path: Path, name: str, begins: str, ends: str
+) -> None:
+    file = tmp_path / name
+    with replacing(file) as temporary:
+        temporary.write_text("new")
+        assert temporary.name.startswith(begins)
+        assert temporary.name.endswith(ends)
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
     "error", [FileNotFoundError(errno.ENOENT, "No such file", "other.txt"), OSError("no errno")]
 )
 def test_other_errors_stay_as_they_are(tmp_path: Path, error: OSError) -> None:
