@@ -96,6 +96,11 @@ def test_the_photo_is_never_overwritten(tmp_path: Path) -> None:
     for file in (photo, tmp_path / "." / "a.png", tmp_path / "b.gif", tmp_path / "b", folder):
         with pytest.raises(UsageError, match=r"the photo itself|ends in \.jpg|is a folder"):
             drawing.write(photo, answer(), LABELS, file)
+    for file in (photo / "x.png", photo / "deep" / "x.png"):
+        with pytest.raises(UsageError, match=r"x\.png: .*a\.png is no folder; name a file"):
+            drawing.check(photo, file)
+    drawing.check(photo, tmp_path / "new" / "deep" / "x.png")
+    drawing.check(photo, Path("x.png"))
     drawing.write(photo, answer(), LABELS, tmp_path / "b.jpg")
     assert photo.read_bytes() == before
     with Image.open(tmp_path / "b.jpg") as drawn:

@@ -85,12 +85,16 @@ def check(photo: Path, file: Path) -> None:
     """Refuse a drawing that could not be written, or would take the photo's place.
 
     Raises:
-        UsageError: `file` is `photo` itself or a folder, or ends neither in .jpg nor in .png.
+        UsageError: `file` is `photo` itself or a folder, lies below a file, or ends neither in
+            .jpg nor in .png.
     """
     if file.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{file}: a drawing ends in {', '.join(_SUFFIXES)}")
     if file.is_dir():
         raise UsageError(f"{file}: is a folder; name a file for the drawing")
+    above = next(parent for parent in file.parents if parent.exists())
+    if not above.is_dir():
+        raise UsageError(f"{file}: {above} is no folder; name a file in a folder for the drawing")
     if file.exists() and file.samefile(photo):
         raise UsageError(f"{file}: is the photo itself; name another file for the drawing")
 
