@@ -54,7 +54,8 @@ def test_predict_says_a_row_a_photo_and_ends_with_1_where_one_failed(
 
 
 def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: Path) -> None:
-    path = photos / "bright.png"
+    path = photos / "bright\r.png"  # as macOS's Icon\r
+    (photos / "bright.png").rename(path)
     ways = {
         "path": happysad("predict", path, "--model", model, "--json"),
         "glob": happysad("predict", photos / "bri*.png", "--model", model, "--json"),

@@ -81,7 +81,9 @@ def test_what_does_not_go_together_is_refused(
     assert not Path("s3:").exists()
 
 
-@pytest.mark.parametrize("arguments", [["s3://b/r"], ["out", "--sort-into", "s3://b/r"]])
+@pytest.mark.parametrize(
+    "arguments", [["s3://b/r"], ["out", "--sort-into", "s3://b/r"], ["--undo", "s3://b/r"]]
+)
 def test_a_report_is_of_this_machine(arguments: list[str]) -> None:
     with pytest.raises(UsageError, match="is a folder on this machine, not s3://b/r"):
         CliRunner().invoke(app, ["report", *arguments], catch_exceptions=False)

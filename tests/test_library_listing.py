@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from happysad.errors import UsageError
-from happysad.library.listing import expand, lines, plain, walk, with_sorted
+from happysad.library import listing
+from happysad.library.listing import absolute, expand, lines, plain, walk, with_sorted
 
 
 @pytest.fixture
@@ -47,6 +49,7 @@ def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) 
         ("./**/[yz].png", ["c/deep/y.png", "c/z.png"]),
         ("**/c/**/y*", ["c/deep/y.png"]),
         ("*/**/?.png", ["c/deep/y.png", "c/z.png"]),
+        ("**/" * 30 + "[yz].png", ["c/deep/y.png", "c/z.png"]),
         ("**/deep", []),  # a folder
         ("**/*.none", ["**/*.none"]),
         ("missing.jpg", ["missing.jpg"]),  # reading it says why
@@ -108,6 +111,20 @@ def test_a_folder_that_cannot_be_listed_stands_for_itself(
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert names(walk(str(tree)), tree) == [*HERE, "c", "d/1"]
+    assert names(expand(str(tree / "**" / "*.jpg")), tree) == ["b.jpg", "broken.jpg", "c"]
+
+
+def test_folders_may_lie_deep(tmp_path: Path) -> None:
+    depth = sys.getrecursionlimit() + 100
+    assert listing._fits(["a"] * depth + ["x.jpg"], ["**", "*.jpg"])
+    assert not listing._fits(["a"] * depth + ["x.png"], ["**", "a", "**", "*.jpg"])
+
+
+def test_two_dots_lead_back_from_where_a_link_leads(tree: Path) -> None:
+    (tree / "link").symlink_to(tree / "c" / "deep")
+    assert absolute(tree / "link" / "y.png") == tree / "link" / "y.png"
+    assert absolute(tree / "link" / ".." / "z.png") == tree / "c" / "z.png"
+    assert absolute(tree / "link" / "..") == tree / "c"
 
 
 @pytest.mark.parametrize("path", ["locked/face.jpg", "locked/*.jpg"])

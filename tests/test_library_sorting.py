@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -109,7 +110,7 @@ def test_killed_in_the_middle_it_goes_on_and_is_undone(
 
         return call
 
-    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copy2"), "move": (sorting, "_move")}
+    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copyfile"), "move": (sorting, "_move")}
     with monkeypatch.context() as patch:
         owner, name = place[how]
         patch.setattr(owner, name, dies(getattr(owner, name)))
@@ -240,31 +241,109 @@ def test_what_holds_the_same_but_is_the_photo_itself_is_not_removed(
     assert tree(photos) == before
 
 
+@pytest.mark.usefixtures("two_disks")
 @pytest.mark.parametrize("then", ["sort", "undo"])
+@pytest.mark.parametrize("how", ["copy", "move"])
 def test_what_was_begun_when_it_was_killed_is_removed(
-    then: str, photos: Path, results: Results, tmp_path: Path
+    how: How, then: str, photos: Path, results: Results, tmp_path: Path
+) -> None:
+    # What a user's own hidden files may be called.
+    (photos / ".b-20240101.png").write_bytes((photos / "b.png").read_bytes())
+    (photos / ".b-20240102.png").touch()
+    before, into = tree(photos), tmp_path / "sorted"
+    (into / "happy").mkdir(parents=True)
+    (into / "happy" / ".a-20240101.png").touch()
+    copyfile = shutil.copyfile
+
+    def dies(source: Path, target: Path, **named: Any) -> None:
+        copyfile(source, target, **named)
+        if source.name == "a.png":
+            raise KeyboardInterrupt
+
+    def killed(*_: Any, **__: Any) -> None:
+        pass  # so that nothing is tidied up
+
+    def kill(do: Callable[[], object]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shutil, "copyfile", dies)
+            patch.setattr(Path, "unlink", killed)
+            with pytest.raises(KeyboardInterrupt):
+                do()
+
+    kill(lambda: sort(results, into, how))
+    (into / ".sorted-2-0123abcd.csv").write_text("how,")
+    begun = [name for name in tree(into) if name.partition("/")[2].startswith(".happysad-")]
+    assert len(begun) == 1
+    if then == "sort":
+        assert sort(results, into, how).failed == 0
+        assert set(tree(into)) >= PLACES
+        assert not set(tree(into)) & {*begun, ".sorted-2-0123abcd.csv"}
+        if how == "move":
+            kill(lambda: undo(into))
+            assert any(name.startswith(".happysad-") for name in tree(photos))
+    assert undo(into).failed == 0
+    assert tree(into) == {"happy/.a-20240101.png": b""}
+    assert tree(photos) == before
+
+
+def test_another_photo_with_the_same_content_is_not_removed(
+    photos: Path, results: Results, tmp_path: Path
 ) -> None:
     before, into = tree(photos), tmp_path / "sorted"
-    sort(results, into, "copy")
-    (into / "happy" / "a.png").unlink()
-    (into / "happy" / ".a-0123abcd.png").write_bytes(before["a.png"][:20])
-    (into / "happy" / ".a-0123abce.png").write_bytes(b"mine")
-    (into / ".sorted-2-0123abcd.csv").write_text("how,")
-    if then == "sort":
-        assert sort(results, into, "copy").done == 1
-        assert (into / "happy" / "a.png").exists()
-    else:
-        assert undo(into).done == 3
-    assert not (into / "happy" / ".a-0123abcd.png").exists()
-    assert not (into / ".sorted-2-0123abcd.csv").exists()
-    assert (into / "happy" / ".a-0123abce.png").read_bytes() == b"mine"
+    backup, again = tmp_path / "backup", tmp_path / "again"
+    shutil.copytree(photos, backup)
+    model = tmp_path / "model.onnx"
+    predict(expand(str(backup)), again, sources=[str(backup)], model=model, format="jsonl")
+    assert sort(results, into, "move") == sorting.Sorted(4, 0)
+    said: list[str] = []
+    assert sort(Results.open(again), into, "move", say=said.append) == sorting.Sorted(0, 4)
+    assert all(line.endswith(" is there already") for line in said)
+    assert tree(backup) == before
+    assert undo(into) == sorting.Sorted(4, 0)
+    assert tree(photos) == before
 
-    undo(into) if then == "sort" else None
+    (into / "happy").mkdir()
+    (into / "happy" / "a.png").write_bytes(before["a.png"])  # and so the user's own
     sort(results, into, "move")
-    (photos / ".b-0123abcd.png").write_bytes(before["b.png"][:20])  # an undo was killed
-    (photos / ".b-0123abce.png").write_bytes(b"mine")
-    assert undo(into).failed == 0
-    assert tree(photos) == {**before, ".b-0123abce.png": b"mine"}
+    undo(into)
+    assert tree(into) == {"happy/a.png": before["a.png"]}
+    assert tree(photos) == before
+
+
+def test_two_do_not_sort_into_one_folder(results: Results, tmp_path: Path) -> None:
+    into = tmp_path / "sorted"
+    with sorting._locked(into), pytest.raises(LibraryError, match="another process sorts there"):
+        sort(results, into)
+    sort(results, into)
+    with sorting._locked(into), pytest.raises(LibraryError, match="another process sorts there"):
+        undo(into)
+    assert undo(into).done == 4
+
+
+def test_what_lies_behind_a_link_is_sorted(tmp_path: Path) -> None:
+    save(tmp_path / "else" / "x" / "1.png", photo(0, 8, 8) // 4, "png")
+    save(tmp_path / "x" / "1.png", photo(1, 8, 8) // 4, "png")
+    (tmp_path / "else" / "deep").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "else" / "deep")
+    source = str(tmp_path / "link" / ".." / "x")
+    model = brightness_classifier(tmp_path / "model.onnx")
+    out = tmp_path / "out"
+    predict(expand(source), out, sources=[source], model=model, format="jsonl")
+    assert sort(Results.open(out), tmp_path / "sorted", "move") == sorting.Sorted(1, 0)
+    assert not (tmp_path / "else" / "x" / "1.png").exists()
+    assert (tmp_path / "x" / "1.png").exists()
+    assert set(tree(tmp_path / "sorted")) == {"happy/1.png", "sorted-1.csv"}
+
+
+def test_a_list_that_is_the_users_is_left(results: Results, tmp_path: Path) -> None:
+    into = tmp_path / "sorted"
+    into.mkdir()
+    (into / "sorted-notes.csv").write_text("mine")
+    with pytest.raises(UsageError, match="nothing to undo"):
+        undo(into)
+    sort(results, into)
+    assert undo(into).done == 4
+    assert tree(into) == {"sorted-notes.csv": b"mine"}
 
 
 @pytest.mark.parametrize("how", WAYS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -40,7 +39,7 @@ def predict_library(
     if cluster is not None:
         need("scale", "happysad predict --cluster", "distributed")
     from happysad.library import remote
-    from happysad.library.listing import expand, lines, plain
+    from happysad.library.listing import absolute, expand, lines, plain
     from happysad.library.predicting import SHARD
     from happysad.library.predicting import predict as run_predict
     from happysad.library.results import UNREADABLE
@@ -48,7 +47,7 @@ def predict_library(
     def placed(path: str) -> str:
         """Other machines have other working folders."""
         stays = cluster is None or path == "-" or remote.is_remote(path)
-        return path if stays else os.path.abspath(path)  # noqa: PTH100
+        return path if stays else str(absolute(path))
 
     # Of addresses // and a last / are parts.
     sources = [one if remote.is_remote(one) else placed(plain(one)) for one in sources]
@@ -153,7 +152,9 @@ def report(
     ] = None,
     undo: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Undo what --sort-into FOLDER did."),
+        typer.Option(
+            metavar="FOLDER", parser=here("--undo"), help="Undo what --sort-into FOLDER did."
+        ),
     ] = None,
 ) -> None:
     """Make a page of the results of many photos; sort them into folders.

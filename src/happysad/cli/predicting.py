@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -165,5 +166,5 @@ def _standard_input() -> Iterator[Source]:
     if is_photo(data):
         yield data
     else:
-        for line in lines(data.splitlines()):
+        for line in lines(BytesIO(data)):
             yield from _files(line)

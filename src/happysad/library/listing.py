@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 
 from happysad.errors import LibraryError, UsageError
 
-__all__ = ["HEAD", "expand", "is_photo", "lines", "plain", "walk", "with_sorted"]
+__all__ = ["HEAD", "absolute", "expand", "is_photo", "lines", "plain", "walk", "with_sorted"]
 
 #: In so many of its first bytes every photo has a NUL.
 HEAD = 4096
@@ -31,6 +31,14 @@ def plain(path: str) -> str:
     """
     one = str(PurePath(path))
     return path if not path or one == "-" else one
+
+
+def absolute(path: str | Path) -> Path:
+    """Give a path from the root. Links stay as they are, but for those that .. leads back from."""
+    whole = Path.cwd() / path
+    if ".." not in whole.parts:
+        return whole
+    return whole.resolve() if whole.name == ".." else whole.parent.resolve() / whole.name
 
 
 def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
@@ -77,17 +85,26 @@ def _found(pattern: str, without: Path | None) -> Iterator[str]:
             start = os.path.join(folder, "")  # noqa: PTH118
             for path in walk(folder, ordered=False, without=without):
                 inside = path.removeprefix(start)
-                if _fits(inside.split(os.sep), below):  # noqa: PTH206
+                # A folder is one that could not be listed.
+                if _fits(inside.split(os.sep), below) or os.path.isdir(path):  # noqa: PTH112, PTH206
                     yield path if above else inside
 
 
 def _fits(names: list[str], pattern: list[str]) -> bool:
     """Tell whether a path's names are as those of a pattern, in which ** is any number of them."""
-    if not names or not pattern:
-        return not names and all(part == "**" for part in pattern)
-    if pattern[0] == "**":
-        return _fits(names, pattern[1:]) or _fits(names[1:], pattern)
-    return fnmatch.fnmatch(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+    places = {0}  # in the pattern; after each name, all that what came so far may have led to
+    for name in [*names, None]:
+        for place, part in enumerate(pattern):
+            if place in places and part == "**":
+                places.add(place + 1)
+        if name is None:
+            break
+        places = {
+            place + (part != "**")
+            for place, part in enumerate(pattern)
+            if place in places and (part == "**" or fnmatch.fnmatch(name, part))
+        }
+    return len(pattern) in places
 
 
 def _below(without: Path | None) -> Callable[[str], bool]:

@@ -10,24 +10,28 @@ import contextlib
 import csv
 import errno
 import filecmp
+import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing
+from happysad.library.listing import absolute
+from happysad.library.remote import is_remote
 from happysad.library.results import Results
 from happysad.library.tables import name_of
+from happysad.locks import take
 
 __all__ = ["How", "Sorted", "sort", "undo"]
 
 How = Literal["link", "copy", "move"]
 
-_READ = 1 << 20
+_LOCK = ".lock"
 _HEADER = ["how", "from", "to", "bytes", "modified"]
 
 
@@ -60,17 +64,26 @@ def sort(
 
     Raises:
         UsageError: `folder` lies in a source's folder, or a source's in it.
+        LibraryError: another process sorts there, or an earlier list is damaged.
     """
     inside = folder.resolve()
     sources = [results.source(source) for source in results.made.sources if source != "-"]
-    roots = [Path(os.path.abspath(one)) for one in sources if os.path.isdir(one)]  # noqa: PTH100, PTH112
+    roots = [absolute(one) for one in sources if os.path.isdir(one)]  # noqa: PTH112
     for root in [*roots, results.folder]:
         whole = root.resolve()
         if inside.is_relative_to(whole) or whole.is_relative_to(inside):
             raise UsageError(f"{folder}: must lie apart from {root}")
+    with _locked(folder):
+        return _sort(results, folder, how, roots, say)
+
+
+def _sort(
+    results: Results, folder: Path, how: How, roots: list[Path], say: Callable[[str], None]
+) -> Sorted:
     alone = len(results.made.sources) == 1
-    leftovers = _Leftovers(folder)
-    number = 1 + max(map(_number, folder.glob("sorted-*.csv")), default=0)
+    lists = _lists(folder)
+    number = 1 + max(map(_number, lists), default=0)
+    begun: set[tuple[str, str]] = set()
     done = failed = 0
 
     def planned() -> Iterator[list[str]]:
@@ -78,12 +91,21 @@ def sort(
         for row in results.photos():
             if row["label"] is None:
                 continue
-            source = Path(os.path.abspath(results.source(name_of(row))))  # noqa: PTH100
+            name = name_of(row)
+            if is_remote(name):
+                failed += 1
+                say(f"{name}: is no file on this machine")
+                continue
+            source = absolute(results.source(name))
             target = folder / row["label"] / _below(source, roots, alone)
+            place = str(target.relative_to(folder))
             try:
                 if _is_done(source, target, how):
                     continue
                 why = _obstacle(source, target, how)
+                if why and how == "move" and _is_begun(source, target, place, lists):
+                    begun.add((str(source), place))
+                    why = ""
                 size, modified = (0, 0) if why else _stamp(source)
             except OSError as error:  # a folder that may not be entered, a name that is too long
                 why = os_reason(error)
@@ -91,7 +113,6 @@ def sort(
                 failed += 1
                 say(f"{source}: {why}")
                 continue
-            place = str(target.relative_to(folder))
             yield [how, str(source), place, str(size), str(modified)]
 
     file = folder / f"sorted-{number}.csv"
@@ -100,8 +121,7 @@ def sort(
         return Sorted(0, failed)
     for row in _read(file):
         source, target = Path(row["from"]), folder / row["to"]
-        leftovers.remove(target, source)
-        why = _put(source, target, how)
+        why = _put(source, target, how, begun=(row["from"], row["to"]) in begun)
         if why:
             failed += 1
             say(f"{row['from']}: {why}")
@@ -119,23 +139,26 @@ def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Sor
 
     Raises:
         UsageError: there is no list in `folder`.
-        LibraryError: a list is damaged.
+        LibraryError: a list is damaged, or another process sorts there.
     """
-    lists = sorted(folder.glob("sorted-*.csv"), key=_number, reverse=True)
-    if not lists:
+    if not _lists(folder):
         raise UsageError(f"{folder}: nothing to undo, there is no sorted-N.csv")
+    with _locked(folder):
+        return _undo(folder, say)
+
+
+def _undo(folder: Path, say: Callable[[str], None]) -> Sorted:
     done = failed = 0
     emptied: set[Path] = set()
     stay: set[str] = set()
-    leftovers = _Leftovers(folder)
 
     def kept(file: Path) -> Iterator[list[str]]:
         nonlocal done, failed
         for row in _read(file):
             source, target = Path(row["from"]), folder / row["to"]
-            leftovers.remove(target, source, target)
-            if row["how"] == "move":
-                leftovers.remove(source, source, target)
+            for place in (target, source) if row["how"] == "move" else (target,):
+                with contextlib.suppress(OSError):  # its folder is not there
+                    _half(place).unlink()
             why = _take_back(row, source, target)
             if why:
                 if row["to"] not in stay:  # two lists may have it
@@ -147,7 +170,7 @@ def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Sor
                 done += why is not None
                 emptied.update(set(target.parents) - set(folder.parents) - {folder})
 
-    for file in lists:
+    for file in reversed(_lists(folder)):
         if not _write(file, kept(file)):
             file.unlink()
     for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
@@ -194,9 +217,16 @@ def _obstacle(source: Path, target: Path, how: How) -> str:
         return "is no file on this machine, or no longer"
     if how == "move" and source.is_symlink():
         return "is a link, which might lead nowhere from another folder"
-    if not _there(target) or (how == "move" and _is_copy(source, target)):
-        return ""
-    return f"{target} is there already"
+    return f"{target} is there already" if _there(target) else ""
+
+
+def _is_begun(source: Path, target: Path, place: str, lists: list[Path]) -> bool:
+    """Tell whether an earlier call was killed when it had copied a photo to another disk."""
+    return _is_copy(source, target) and any(
+        (row["how"], row["from"], row["to"]) == ("move", str(source), place)
+        for file in lists
+        for row in _read(file)
+    )
 
 
 def _is_copy(source: Path, target: Path) -> bool:
@@ -206,19 +236,19 @@ def _is_copy(source: Path, target: Path) -> bool:
     return not source.samefile(target) and filecmp.cmp(source, target, shallow=False)
 
 
-def _put(source: Path, target: Path, how: How) -> str:
+def _put(source: Path, target: Path, how: How, *, begun: bool) -> str:
     """Link, copy or move; gives the reason where it could not be done, else ""."""
     try:
+        if begun and _is_copy(source, target):
+            source.unlink()
+            return ""
         if why := _obstacle(source, target, how):
             return why
         target.parent.mkdir(parents=True, exist_ok=True)
         if how == "link":
             target.symlink_to(source)
         elif how == "copy":
-            with replacing(target) as temporary:
-                shutil.copy2(source, temporary)
-        elif _there(target):  # an earlier call was killed when it had copied it, see _move
-            source.unlink()
+            _copy(source, target)
         else:
             _move(source, target)
     except OSError as error:
@@ -234,12 +264,27 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-    with replacing(target) as temporary:
-        shutil.copyfile(source, temporary)
-        with temporary.open("rb+") as copied:
-            os.fsync(copied.fileno())
-        shutil.copystat(source, temporary)
+    _copy(source, target)
     source.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file and its times, whole or not at all."""
+    half = _half(target)
+    try:
+        shutil.copyfile(source, half)
+        with half.open("rb+") as copied:
+            os.fsync(copied.fileno())
+        shutil.copystat(source, half)
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _half(file: Path) -> Path:
+    """Name what a copy is until it is whole: always the same, so that a killed one is found."""
+    name = hashlib.sha256(os.fsencode(file.name)).hexdigest()[:16]
+    return file.with_name(f".happysad-{name}")
 
 
 def _take_back(row: dict[str, str], source: Path, target: Path) -> str | None:
@@ -276,39 +321,27 @@ def _take_back(row: dict[str, str], source: Path, target: Path) -> str | None:
     return ""
 
 
-class _Leftovers:
-    """Removes what `replacing` leaves where it is killed; looks through a folder once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._hidden: dict[Path, list[str]] = {}
-        for file in folder.glob(".sorted-*-????????.csv"):
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from sorting there; lists that one had begun when it was killed go."""
+    try:
+        lock = take(folder / _LOCK)
+    except OSError as error:
+        raise LibraryError(f"{folder}: {os_reason(error)}") from error
+    if lock is None:
+        raise LibraryError(f"{folder}: another process sorts there")
+    with closing(lock):
+        for file in folder.glob(".sorted-[0-9]*-????????.csv"):
             file.unlink()
-
-    def remove(self, file: Path, *photos: Path) -> None:
-        """Remove the beginnings of a copy of one of `photos` that was to become `file`."""
-        with contextlib.suppress(OSError):
-            if file.parent not in self._hidden:
-                self._hidden[file.parent] = []
-                names = os.listdir(file.parent)  # noqa: PTH208 - as text, they may be many
-                self._hidden[file.parent] = [name for name in names if name.startswith(".")]
-            for name in self._hidden[file.parent]:
-                stem, suffix = re.escape(f".{file.stem}-"), re.escape(file.suffix)
-                left = file.with_name(name)
-                if re.fullmatch(f"{stem}[0-9a-f]{{8}}{suffix}", name) and any(
-                    _begins(left, photo) for photo in photos
-                ):
-                    left.unlink()
+        try:
+            yield
+        finally:
+            (folder / _LOCK).unlink(missing_ok=True)
 
 
-def _begins(left: Path, photo: Path) -> bool:
-    """Tell whether a file holds the beginning of a photo, or all of it."""
-    if left.is_symlink() or not left.is_file() or not photo.is_file():
-        return False
-    with left.open("rb") as begun, photo.open("rb") as whole:
-        while chunk := begun.read(_READ):
-            if chunk != whole.read(len(chunk)):
-                return False
-    return True
+def _lists(folder: Path) -> list[Path]:
+    """Give the lists, the first one first."""
+    return sorted((file for file in folder.glob("sorted-*.csv") if _number(file)), key=_number)
 
 
 def _stamp(file: Path) -> tuple[int, int]:
