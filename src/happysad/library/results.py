@@ -237,7 +237,7 @@ class Results:
                 counts = Counter[str](tables.about(file)["counts"])
             else:
                 counts = _counted(tables.read(file, tables.PHOTOS))
-        except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged since
+        except (OSError, *tables.DAMAGE):  # not there, or damaged since
             return None
         return counts if counts.total() == len(shard.paths) else None
 
@@ -295,7 +295,7 @@ def _whole(file: Path, expected: int) -> Iterator[dict[str, Any]]:
             yield row
         if count != expected:
             raise ValueError(f"{count:,} rows, not {expected:,}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *tables.DAMAGE) as error:
         if isinstance(error, OSError) and error.errno is not None:  # Arrow's have none
             raise LibraryError(f"{file}: {os_reason(error)}") from error
         damage = " ".join(str(error).split())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from happysad.predictions import Prediction
 
 __all__ = [
+    "DAMAGE",
     "FACES",
     "PHOTOS",
     "SCHEMA",
@@ -42,6 +43,9 @@ __all__ = [
 
 #: The version of both tables; it rises when a column changes its meaning or goes.
 SCHEMA = 1
+
+#: What reading a damaged part raises, beside OSError; the last is Arrow's, of types it has not.
+DAMAGE = (ValueError, TypeError, KeyError, NotImplementedError)
 
 Format = Literal["parquet", "csv", "jsonl"]
 Columns = Mapping[str, Literal["text", "bytes", "integer", "number", "time"]]
@@ -155,7 +159,8 @@ def read(file: Path, columns: Columns) -> Iterator[dict[str, Any]]:
     """Give the rows of a part as they were written, some thousand in memory at a time.
 
     Raises:
-        OSError, ValueError, TypeError, KeyError: it is damaged, or cannot be read.
+        OSError: it cannot be read.
+        ValueError, TypeError, KeyError, NotImplementedError: it is damaged (`DAMAGE`).
     """
     if file.suffix == ".parquet":
         import pyarrow.parquet as pq
@@ -187,8 +192,8 @@ def about(file: Path) -> dict[str, Any]:
     """Give what `write` was told of a Parquet part.
 
     Raises:
-        ValueError: it is damaged, or no part of ours.
         OSError: it cannot be read.
+        ValueError, NotImplementedError: it is damaged, or no part of ours.
     """
     import pyarrow.parquet as pq
 
