@@ -43,8 +43,7 @@ def test_an_error_names_the_file_that_was_asked_for(
 @pytest.mark.parametrize(
     ("name", "begins", "ends"),
     [
-        ("a" * 241 + ".txt", f".{'a' * 241}-", ".txt"),  # ten more still fit
-        ("a" * 242 + ".txt", f".{'a' * 30}-", ".txt"),
+        ("a.txt", ".a-", ".txt"),
         ("a" * 251 + ".txt", f".{'a' * 30}-", ".txt"),
         ("\N{GRINNING FACE}" * 62 + "aaa.txt", f".{chr(0x1F600) * 30}-", ".txt"),
         ("a." + "\N{GRINNING FACE}" * 63, ".a-", "." + "\N{GRINNING FACE}" * 29),

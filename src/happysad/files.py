@@ -10,28 +10,24 @@ from pathlib import Path
 
 __all__ = ["replacing", "write_text"]
 
-# So many bytes a file's name can have; where the temporary one would have more, so many letters are
-# kept of its stem and of its suffix.
-_LONGEST, _KEPT = 255, 30
+# The temporary name has so many letters of stem and suffix, for the name may be as long as can be.
+_KEPT = 30
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary name beside `path`; what is written there becomes `path` at the end.
 
-    The temporary name keeps the suffix, since many writers choose the format by it; where it would
-    be longer than a name can be, stem and suffix are cut. Where the block raises, the temporary
-    file is removed and `path` stays as it was.
+    The temporary name keeps the suffix, since many writers choose the format by it. Where the
+    block raises, the temporary file is removed and `path` stays as it was.
 
     Raises:
         OSError: it cannot be written; `path` stands in it, never the temporary name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem, suffix, more = path.stem, path.suffix, f"-{secrets.token_hex(4)}"
-    if len(os.fsencode(f".{stem}{more}{suffix}")) > _LONGEST:
-        stem, suffix = stem[:_KEPT], suffix[:_KEPT]
-    temporary = path.with_name(f".{stem}{more}{suffix}")
+    name = f".{path.stem[:_KEPT]}-{secrets.token_hex(4)}{path.suffix[:_KEPT]}"
+    temporary = path.with_name(name)
     try:
         try:
             yield temporary
