@@ -38,7 +38,9 @@ def absolute(path: str | Path) -> Path:
     whole = Path.cwd() / path
     if ".." not in whole.parts:
         return whole
-    return whole.resolve() if whole.name == ".." else whole.parent.resolve() / whole.name
+    if whole.name == "..":
+        return Path(os.path.realpath(whole))
+    return Path(os.path.realpath(whole.parent), whole.name)
 
 
 def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +87,12 @@ def _sort(
     begun: set[tuple[str, str]] = set()
     done = failed = 0
 
+    @cache
+    def moved() -> set[tuple[str, str]]:
+        """Give what earlier calls were to move; rarely asked for, for it may be much."""
+        rows = (row for file in lists for row in _read(file))
+        return {(row["from"], row["to"]) for row in rows if row["how"] == "move"}
+
     def planned() -> Iterator[list[str]]:
         nonlocal failed
         for row in results.photos():
@@ -103,9 +110,11 @@ def _sort(
                 if _is_done(source, target, how):
                     continue
                 why = _obstacle(source, target, how)
-                if why and how == "move" and _is_begun(source, target, place, lists):
-                    begun.add((str(source), place))
-                    why = ""
+                if why and how == "move" and _is_copy(source, target):
+                    this = (str(source), place)
+                    if this in moved():  # a call was killed when it had copied it, see _move
+                        begun.add(this)
+                        why = ""
                 size, modified = (0, 0) if why else _stamp(source)
             except OSError as error:  # a folder that may not be entered, a name that is too long
                 why = os_reason(error)
@@ -218,15 +227,6 @@ def _obstacle(source: Path, target: Path, how: How) -> str:
     if how == "move" and source.is_symlink():
         return "is a link, which might lead nowhere from another folder"
     return f"{target} is there already" if _there(target) else ""
-
-
-def _is_begun(source: Path, target: Path, place: str, lists: list[Path]) -> bool:
-    """Tell whether an earlier call was killed when it had copied a photo to another disk."""
-    return _is_copy(source, target) and any(
-        (row["how"], row["from"], row["to"]) == ("move", str(source), place)
-        for file in lists
-        for row in _read(file)
-    )
 
 
 def _is_copy(source: Path, target: Path) -> bool:
