@@ -21,7 +21,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -31,8 +31,8 @@ from happysad import __version__
 from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing, write_text
 from happysad.library import tables
+from happysad.library.alone import alone
 from happysad.library.listing import with_sorted
-from happysad.locks import take
 
 __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 
@@ -40,7 +40,6 @@ __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 UNREADABLE = "unreadable"
 
 _FILE = "library.json"
-_LOCK = ".lock"
 _READ = 1 << 20
 _PART = re.compile(r"part-(\d+)-(\d+)-[0-9a-f]{12}")
 
@@ -146,21 +145,9 @@ class Results:
         _refuse_other(folder, results.made, made)
         return results
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from writing here; a process that ends, however, lets go.
-
-        Raises:
-            LibraryError: another one is writing here.
-        """
-        try:
-            lock = take(self.folder / _LOCK)
-        except OSError as error:
-            raise LibraryError(f"{self.folder}: {os_reason(error)}") from error
-        if lock is None:
-            raise LibraryError(f"{self.folder}: another process writes there")
-        with closing(lock):
-            yield
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing here; see `alone`."""
+        return alone(self.folder, "writes")
 
     def fingerprint(self) -> str:
         """Give the SHA-256 of what stands in library.json, 64 hex digits."""

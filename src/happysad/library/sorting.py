@@ -6,7 +6,6 @@ undo knows it, whatever interrupts. Nothing is ever overwritten, and the same ca
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import errno
 import filecmp
@@ -14,7 +13,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,17 +21,16 @@ from typing import Any, Literal
 
 from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing
+from happysad.library.alone import LOCK, alone
 from happysad.library.listing import absolute
 from happysad.library.remote import is_remote
 from happysad.library.results import Results
 from happysad.library.tables import name_of
-from happysad.locks import take
 
 __all__ = ["How", "Sorted", "sort", "undo"]
 
 How = Literal["link", "copy", "move"]
 
-_LOCK = ".lock"
 _HEADER = ["how", "from", "to", "bytes", "modified"]
 
 
@@ -166,7 +164,7 @@ def _undo(folder: Path, say: Callable[[str], None]) -> Sorted:
         for row in _read(file):
             source, target = Path(row["from"]), folder / row["to"]
             for place in (target, source) if row["how"] == "move" else (target,):
-                with contextlib.suppress(OSError):  # its folder is not there
+                with suppress(OSError):  # its folder is not there
                     _half(place).unlink()
             why = _take_back(row, source, target)
             if why:
@@ -183,7 +181,7 @@ def _undo(folder: Path, say: Callable[[str], None]) -> Sorted:
         if not _write(file, kept(file)):
             file.unlink()
     for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
-        with contextlib.suppress(OSError):  # something is in it
+        with suppress(OSError):  # something is in it
             below.rmdir()
     return Sorted(done, failed)
 
@@ -324,19 +322,13 @@ def _take_back(row: dict[str, str], source: Path, target: Path) -> str | None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes from sorting there; lists that one had begun when it was killed go."""
-    try:
-        lock = take(folder / _LOCK)
-    except OSError as error:
-        raise LibraryError(f"{folder}: {os_reason(error)}") from error
-    if lock is None:
-        raise LibraryError(f"{folder}: another process sorts there")
-    with closing(lock):
+    with alone(folder, "sorts"):
         for file in folder.glob(".sorted-[0-9]*-????????.csv"):
             file.unlink()
         try:
             yield
         finally:
-            (folder / _LOCK).unlink(missing_ok=True)
+            (folder / LOCK).unlink(missing_ok=True)
 
 
 def _lists(folder: Path) -> list[Path]:
