@@ -4,7 +4,7 @@
     ├── UsageError                the call is wrong: an argument, an option, a missing folder
     │   ├── ConfigError           a training setting that is unknown or out of range
     │   └── MissingExtraError     an optional part is not installed; says how to install it
-    ├── ImageError                a picture that cannot be read; says why
+    ├── ImageError                a picture that cannot be read; `code` is an ErrorCode
     ├── DatasetError              a folder of photos that cannot be learned from
     │   └── LeakError             photos that belong together stand on two sides of a split
     ├── ClassifierError           a file that is no happysad classifier
@@ -20,12 +20,14 @@ Every message is one line that names the file or the argument, what is allowed a
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 __all__ = [
     "ClassifierError",
     "ConfigError",
     "DatasetError",
+    "ErrorCode",
     "ExportError",
     "HappysadError",
     "ImageError",
@@ -51,6 +53,33 @@ class HappysadError(Exception):
     exit_status: ClassVar[int] = 1
 
 
+class ErrorCode(StrEnum):
+    """Why there is no answer for a picture. Programs read codes; people read messages."""
+
+    EMPTY = "empty"
+    """The file has no bytes."""
+    NOT_AN_IMAGE = "not_an_image"
+    """The content is no picture of a type that happysad reads."""
+    TRUNCATED = "truncated"
+    """The picture ends before its last pixel."""
+    DAMAGED = "damaged"
+    """The picture begins well, but cannot be decoded."""
+    TOO_LARGE = "too_large"
+    """The picture has more bytes or pixels than happysad reads."""
+    TOO_COMPLEX = "too_complex"
+    """Decoding would take far more work than the number of pixels warrants."""
+    CANNOT_OPEN = "cannot_open"
+    """The system refuses to open the file, or there is none."""
+    NOT_A_FILE = "not_a_file"
+    """The path names a pipe, a device or a link that is not followed."""
+    BAD_ARRAY = "bad_array"
+    """The array has another dtype or shape than a picture."""
+    CANNOT_FETCH = "cannot_fetch"
+    """The address cannot be fetched."""
+    INTERNAL = "internal"
+    """A fault of happysad itself."""
+
+
 class UsageError(HappysadError):
     """A call that cannot work as given."""
 
@@ -70,7 +99,16 @@ class MissingExtraError(UsageError):
 
 
 class ImageError(HappysadError):
-    """A picture that cannot be read."""
+    """A picture that cannot be read; `code` says why."""
+
+    def __init__(self, message: str, code: ErrorCode) -> None:
+        """Take the one-line message and its code."""
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, ErrorCode]]:
+        """Pickle with the code, so that errors pass between processes."""
+        return type(self), (str(self), self.code)
 
 
 class DatasetError(HappysadError):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.errors import ImageError, UsageError
+from happysad.errors import ErrorCode, ImageError, UsageError
 from happysad.images import Pixels
 from happysad.yunet import search
 
@@ -337,5 +337,6 @@ def _check(image: Pixels) -> None:
     if image.dtype != np.uint8 or not right_shape or 0 in shape:
         raise ImageError(
             "the image must be uint8 of shape (height, width), (height, width, 1) or "
-            f"(height, width, 3) RGB, not {image.dtype} of shape {shape}"
+            f"(height, width, 3) RGB, not {image.dtype} of shape {shape}",
+            ErrorCode.BAD_ARRAY,
         )

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad import bombs
-from happysad.errors import ImageError, os_reason
+from happysad.errors import ErrorCode, ImageError, os_reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -122,13 +122,15 @@ def decode(
             `max_pixels` pixels.
     """
     if not data:
-        raise ImageError(f"{name}: the file is empty")
+        raise ImageError(f"{name}: the file is empty", ErrorCode.EMPTY)
     type_ = kind(data)
     if type_ is None:
         allowed = ", ".join(EXTENSIONS)
-        raise ImageError(f"{name}: not an image (allowed by content: {allowed})")
+        raise ImageError(
+            f"{name}: not an image (allowed by content: {allowed})", ErrorCode.NOT_AN_IMAGE
+        )
     if refusal := bombs.reason(data, type_):
-        raise ImageError(f"{name}: {refusal} ({type_})")
+        raise ImageError(f"{name}: {refusal} ({type_})", ErrorCode.TOO_COMPLEX)
     try:
         with _QUIET:
             image = _opener(type_)(io.BytesIO(data))
@@ -138,7 +140,8 @@ def decode(
             height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
             if width * height > max_pixels:
                 raise ImageError(
-                    f"{name}: {width}x{height} pixels are too many (at most {max_pixels:,})"
+                    f"{name}: {width}x{height} pixels are too many (at most {max_pixels:,})",
+                    ErrorCode.TOO_LARGE,
                 )
             reduced = 1 if least is None else _reduce(image, least)
             image.load()
@@ -146,7 +149,8 @@ def decode(
     except ImageError:
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
-        raise ImageError(f"{name}: {_reason(error)} ({type_})") from error
+        code, why = _reason(error)
+        raise ImageError(f"{name}: {why} ({type_})", code) from error
     return Decoded(pixels, type_, notes, reduced)
 
 
@@ -182,20 +186,20 @@ def read_bytes(path: Path) -> bytes:
     try:
         status = path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise ImageError(f"{path}: not a regular file")
+            raise ImageError(f"{path}: not a regular file", ErrorCode.NOT_A_FILE)
         with path.open("rb", buffering=0) as file:
             head = file.read(64)
             if kind(head) is None:
                 return head
             if status.st_size > MAX_BYTES:
                 size = f"{status.st_size:,} bytes (at most {MAX_BYTES:,})"
-                raise ImageError(f"{path}: too large: {size}")
+                raise ImageError(f"{path}: too large: {size}", ErrorCode.TOO_LARGE)
             file.seek(0)  # at once from its beginning: head + the rest would lie in memory twice
             return file.read()
     except OSError as error:
-        raise ImageError(f"{path}: {os_reason(error)}") from error
+        raise ImageError(f"{path}: {os_reason(error)}", ErrorCode.CANNOT_OPEN) from error
     except ValueError as error:  # a path with a NUL in it
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{path}: {error}", ErrorCode.CANNOT_OPEN) from error
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
@@ -344,15 +348,16 @@ def _from_array(array: Pixels) -> Pixels:
     if array.dtype != np.uint8 or not right_shape or 0 in shape:
         raise ImageError(
             "the array must be uint8 of shape (height, width), (height, width, 3) RGB or "
-            f"(height, width, 4) RGBA, not {array.dtype} of shape {shape}"
+            f"(height, width, 4) RGBA, not {array.dtype} of shape {shape}",
+            ErrorCode.BAD_ARRAY,
         )
     if array.ndim == 2:
         return np.repeat(array[..., None], 3, axis=2)
     return _on_white(array) if shape[2] == 4 else array
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> tuple[ErrorCode, str]:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if "truncated" in text.lower() or isinstance(error, EOFError):
-        return f"truncated: {text}"
-    return f"damaged: {text}"
+    truncated = "truncated" in text.lower() or isinstance(error, EOFError)
+    code = ErrorCode.TRUNCATED if truncated else ErrorCode.DAMAGED
+    return code, f"{code}: {text}"

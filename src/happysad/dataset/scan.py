@@ -15,7 +15,7 @@ import pandas as pd
 from happysad.dataset import audit
 from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.threads import in_threads
-from happysad.errors import ImageError, UsageError, os_reason
+from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
 from happysad.images import EXTENSIONS, Pixels, decode, kind, read_bytes
 
 __all__ = ["MIN_SIDE", "Scan", "class_folders", "pixels_hash", "scan"]
@@ -191,11 +191,11 @@ def _read(
 def _bytes(file: Path, row: dict[str, Any]) -> bytes:
     """Read a file as `images.read_bytes` does; its row gets its size and time of change."""
     if file.is_symlink() and not file.exists():
-        raise ImageError("a link that leads nowhere")
+        raise ImageError("a link that leads nowhere", ErrorCode.CANNOT_OPEN)
     if "\\x" in row["path"] and not file.exists():
-        raise ImageError("a name that is not UTF-8; rename the file")
+        raise ImageError("a name that is not UTF-8; rename the file", ErrorCode.CANNOT_OPEN)
     if file.is_dir():
-        raise ImageError("a link to a folder is not followed")
+        raise ImageError("a link to a folder is not followed", ErrorCode.NOT_A_FILE)
     status = file.stat()
     row["bytes"], row["modified"] = status.st_size, status.st_mtime_ns
     return read_bytes(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from happysad.errors import ImageError, LibraryError, MissingExtraError, UsageError
+from happysad.errors import ErrorCode, ImageError, LibraryError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -89,9 +89,9 @@ def fetch(address: str) -> bytes:
     except MissingExtraError:
         raise
     except (UsageError, LibraryError) as error:
-        raise ImageError(str(error)) from error
+        raise ImageError(str(error), ErrorCode.CANNOT_FETCH) from error
     except Exception as error:  # each protocol has errors of its own
-        raise ImageError(f"{address}: {_line(error)}") from error
+        raise ImageError(f"{address}: {_line(error)}", ErrorCode.CANNOT_FETCH) from error
 
 
 def _system(address: str) -> tuple[AbstractFileSystem, str]:

@@ -7,7 +7,7 @@ import re
 import threading
 from pathlib import Path
 
-from happysad.errors import ImageError
+from happysad.errors import ErrorCode, ImageError
 from happysad.files import replacing
 from happysad.images import EXTENSIONS, decode
 
@@ -61,13 +61,15 @@ class Photos:
             if len(files[label]) >= MAX_PHOTOS:
                 raise ImageError(
                     f"{name}: no more than {MAX_PHOTOS:,} photos of a class are kept, and of "
-                    f"{label} there are so many"
+                    f"{label} there are so many",
+                    ErrorCode.TOO_LARGE,
                 )
             size = sum(one.stat().st_size for some in files.values() for one in some)
             if size + len(data) > MAX_BYTES:
                 raise ImageError(
                     f"{name}: no more than {MAX_BYTES:,} bytes of photos are kept, and there are "
-                    f"{size:,}"
+                    f"{size:,}",
+                    ErrorCode.TOO_LARGE,
                 )
             with replacing(file) as temporary:
                 temporary.write_bytes(data)
