@@ -1,16 +1,18 @@
-"""Classifiers that tests make for themselves: a few operators of ONNX, no training."""
+"""Classifiers that tests build themselves from a few ONNX operators, without training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
 
-from happysad.classifier import METADATA_KEY, Details
+from happysad.inputs import FACES, PHOTO_SIZE
+from happysad.model_file import FACE_PROBABILITIES, METADATA_KEY, PROBABILITIES, Details, LooksAt
 
-__all__ = ["brightness_classifier"]
+__all__ = ["brightness_classifier", "three_class_classifier"]
 
 
 def brightness_classifier(
@@ -20,40 +22,21 @@ def brightness_classifier(
     channels: int = 3,
     slope: float = 0.1,
     middle: float = 128.0,
-    labels: tuple[str, str] = ("happy", "sad"),
+    classes: tuple[str, str] = ("happy", "sad"),
     threshold: float = 0.5,
     temperature: float = 1.0,
     trained_on: int = 10,
-    looks_at: Literal["photo", "face"] = "photo",
+    looks_at: LooksAt = "photo",
     unsure: tuple[float, float] | None = None,
 ) -> Path:
-    """Write a whole classifier that looks at brightness alone; gives `file`.
+    """Write a whole classifier that looks at brightness alone, and return `file`.
 
-    ``p_sad = sigmoid(slope * (mean - middle))``, with the mean over the input's pixels, 0 to 255:
-    a bright picture is of the second class.
+    The probability of the second class is ``sigmoid(slope * (mean - middle))``, with the mean over
+    the input's pixels, 0 to 255: a bright picture is of the second class. One that looks at both
+    answers for the photo by the small photo, and for each face by its crop.
     """
-    nodes = [
-        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["pixels"], ["row"], axis=1),
-        helper.make_node("ReduceMean", ["row", "axes"], ["mean"], keepdims=1),
-        helper.make_node("Sub", ["mean", "middle"], ["above"]),
-        helper.make_node("Mul", ["above", "slope"], ["logit"]),
-        helper.make_node("Sigmoid", ["logit"], ["p_sad"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "brightness",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", size, size, channels])],
-        [helper.make_tensor_value_info("p_sad", TensorProto.FLOAT, ["n", 1])],
-        [
-            helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
-            helper.make_tensor("middle", TensorProto.FLOAT, [], [middle]),
-            helper.make_tensor("slope", TensorProto.FLOAT, [], [slope]),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     details = Details(
-        labels=labels,
+        classes=classes,
         size=size,
         channels=channels,
         architecture="brightness",
@@ -64,6 +47,99 @@ def brightness_classifier(
         looks_at=looks_at,
         unsure=unsure,
     )
+    if looks_at == "both":
+        inputs = {
+            "faces": (TensorProto.UINT8, [FACES, size, size, channels]),
+            "weights": (TensorProto.FLOAT, [FACES]),
+            "photo": (TensorProto.UINT8, [PHOTO_SIZE, PHOTO_SIZE, 3]),
+        }
+        nodes = [
+            *_logit("photo", "axes", "photo_logit"),
+            helper.make_node("Reshape", ["photo_logit", "column"], ["photo_column"]),
+            helper.make_node("Sigmoid", ["photo_column"], [PROBABILITIES]),
+            *_logit("faces", "face_axes", "face_logit"),
+            helper.make_node("Sigmoid", ["face_logit"], [FACE_PROBABILITIES]),
+        ]
+        outputs = {PROBABILITIES: [1], FACE_PROBABILITIES: [FACES]}
+    else:
+        inputs = {"image": (TensorProto.UINT8, [size, size, channels])}
+        nodes = [
+            *_logit("image", "axes", "logit"),
+            helper.make_node("Reshape", ["logit", "column"], ["logit_column"]),
+            helper.make_node("Sigmoid", ["logit_column"], [PROBABILITIES]),
+        ]
+        outputs = {PROBABILITIES: [1]}
+    return _write(file, details, nodes, inputs, outputs, slope, middle)
+
+
+def three_class_classifier(
+    file: Path, *, size: int = 16, slope: float = 0.1, looks_at: LooksAt = "photo"
+) -> Path:
+    """Write a classifier of brightness with the classes happy, neither and sad; return `file`.
+
+    With ``x = slope * (mean - 128)`` the probabilities are the softmax of -x, 1 and x: dark
+    pictures are happy, bright ones sad.
+    """
+    details = Details(
+        classes=("happy", "neither", "sad"),
+        size=size,
+        channels=3,
+        architecture="brightness",
+        temperature=1.0,
+        trained_on=10,
+        version="0",
+        looks_at=looks_at,
+    )
+    nodes = [
+        *_logit("image", "axes", "logit"),
+        helper.make_node("Reshape", ["logit", "column"], ["bright"]),
+        helper.make_node("Neg", ["bright"], ["dark"]),
+        helper.make_node("Sub", ["bright", "bright"], ["zero"]),
+        helper.make_node("Add", ["zero", "one"], ["even"]),
+        helper.make_node("Concat", ["dark", "even", "bright"], ["logits"], axis=1),
+        helper.make_node("Softmax", ["logits"], [PROBABILITIES], axis=1),
+    ]
+    inputs = {"image": (TensorProto.UINT8, [size, size, 3])}
+    return _write(file, details, nodes, inputs, {PROBABILITIES: [3]}, slope, 128.0)
+
+
+def _logit(name: str, axes: str, logit: str) -> list[Any]:
+    """Return nodes for ``slope * (mean over axes - middle)``."""
+    return [
+        helper.make_node("Cast", [name], [f"{name}_pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", [f"{name}_pixels", axes], [f"{name}_mean"], keepdims=0),
+        helper.make_node("Sub", [f"{name}_mean", "middle"], [f"{name}_above"]),
+        helper.make_node("Mul", [f"{name}_above", "slope"], [logit]),
+    ]
+
+
+def _write(
+    file: Path,
+    details: Details,
+    nodes: Sequence[Any],
+    inputs: dict[str, tuple[int, list[int]]],
+    outputs: dict[str, list[int]],
+    slope: float,
+    middle: float,
+) -> Path:
+    graph = helper.make_graph(
+        nodes,
+        "brightness",
+        [helper.make_tensor_value_info(n, kind, ["n", *s]) for n, (kind, s) in inputs.items()],
+        [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", *s])
+            for n, s in outputs.items()
+        ],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
+            helper.make_tensor("face_axes", TensorProto.INT64, [3], [2, 3, 4]),
+            helper.make_tensor("column", TensorProto.INT64, [2], [-1, 1]),
+            helper.make_tensor("middle", TensorProto.FLOAT, [], [middle]),
+            helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
+            helper.make_tensor("slope", TensorProto.FLOAT, [], [slope]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     helper.set_model_props(model, {METADATA_KEY: details.to_json()})
     file.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, file)

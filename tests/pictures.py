@@ -11,7 +11,7 @@ from PIL import Image
 
 from happysad.images import Pixels
 
-__all__ = ["encoded", "folders", "photo", "save"]
+__all__ = ["encoded", "folders", "photo", "portrait", "save"]
 
 
 def photo(seed: int, height: int = 48, width: int = 64, channels: int = 3) -> Pixels:
@@ -50,3 +50,10 @@ def folders(
             pixels = photo(seed + 1000 * place + number)
             save(root / label / f"{number:03}.png", pixels)
     return root
+
+
+def portrait() -> bytes:
+    """A real portrait that matplotlib carries: one face, 512x600."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg").read_bytes()

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from happysad.faces import find
 
 from happysad.dataset import drawn
 from happysad.dataset.arrays import load, load_both
 from happysad.dataset.check import CheckSettings, check
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError, ImageError
-from happysad.faces import find
 from happysad.images import fit, read
 from happysad.inputs import both
 from tests.pictures import folders, photo, save

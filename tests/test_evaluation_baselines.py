@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from happysad.photos import Photo
 from numpy.typing import NDArray
 
 from happysad.evaluation.baselines import TRAINING, judged, small
 from happysad.images import fit
-from happysad.photos import Photo
 from tests.pictures import photo
 
 LABELS = ("happy", "sad")

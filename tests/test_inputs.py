@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from happysad import Classifier
-from happysad.classifier import Details, LooksAt
-from happysad.dataset.arrays import load, load_both
+from happysad.dataset.arrays import load
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
 from happysad.evaluation.judge import evaluate
 from happysad.images import Pixels, fit, read
-from happysad.inputs import FACES
+from happysad.inputs import WholePhoto
+from happysad.model_file import LooksAt, ModelFile, Outputs
+from tests.classifiers import brightness_classifier
 from tests.pictures import encoded
-from tests.test_faces import on_canvas
+from tests.test_face_detection import on_canvas
 
 SIZE = 48
-LABELS = ("happy", "sad")
+CLASSES = ("happy", "sad")
 LARGE = on_canvas(1200, 2000, (50, 50, 900))
 CROWD = on_canvas(1200, 2000, (50, 50, 900), (1500, 700, 200))  # the smaller face needs all pixels
 SMALL = on_canvas(200, 240, (10, 5, 180))
@@ -58,87 +59,73 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     for name, (pixels, format_, orientation) in FILES.items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(taken(pixels, format_, orientation))
-    table = scan(root, LABELS, quality=False).table
+    table = scan(root, CLASSES, quality=False).table
     assert sorted(table["path"]) == sorted(FILES)
     return Manifest(root, table.assign(group=table["path"], status="used"))
 
 
-class Asked(Classifier):
-    """Keeps what its network is asked, and answers nothing in particular."""
+class Asked:
+    """Keeps what networks are asked."""
 
-    def __init__(self, looks_at: LooksAt) -> None:
-        self.details = Details(
-            labels=LABELS,
-            size=SIZE,
-            channels=1,
-            architecture="asked",
-            temperature=1.0,
-            threshold=0.5,
-            trained_on=1,
-            version="0",
-            looks_at=looks_at,
-        )
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[Mapping[str, NDArray[Any]]] = []
+        run = ModelFile.run
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        self.asked.append(inputs)
-        n = len(next(iter(inputs.values())))
-        return {
-            "p_sad": np.full((n, 1), 0.5, np.float32),
-            "face_p_sad": np.full((n, FACES), 0.5, np.float32),
-        }
+        def kept(file: ModelFile, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
+            self.asked.append(inputs)
+            return run(file, inputs)
+
+        monkeypatch.setattr(ModelFile, "run", kept)
 
     def all(self) -> dict[str, NDArray[Any]]:
-        """What it was asked since the last time."""
+        """Return what they were asked since the last time."""
         asked, self.asked = self.asked, []
         return {name: np.concatenate([one[name] for one in asked]) for name in asked[0]}
 
 
 @pytest.mark.parametrize(
-    ("looks_at", "finds"),
+    ("looks_at", "faces"),
     [
-        pytest.param("photo", True, id="photo"),
-        pytest.param("face", False, id="face, cut out already"),
-        pytest.param("both", True, id="both"),
+        pytest.param("photo", "find", id="photo"),
+        pytest.param("face", "given", id="face crops"),
+        pytest.param("both", "find", id="both"),
     ],
 )
 def test_training_judging_and_prediction_see_the_same(
     looks_at: LooksAt,
-    finds: bool,
+    faces: str,
     manifest: Manifest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = manifest.table
-    learned: Mapping[str, NDArray[Any]]
+    file = brightness_classifier(tmp_path / "m.onnx", size=SIZE, channels=1, looks_at=looks_at)
+    classifier = Classifier(file)
+    learned = load(manifest, rows, classifier.input, tmp_path).inputs
     if looks_at == "both":
-        learned = load_both(manifest, rows, SIZE, 1, tmp_path).inputs
         assert (learned["weights"] > 0).any(axis=1).sum() == len(FILES) - 1
-    else:
-        learned = {"image": load(manifest, rows, SIZE, 1, tmp_path).images}
-    classifier = Asked(looks_at)
 
-    predict = partial(classifier.predict, faces=finds)
+    predict = partial(classifier.predict, faces=faces)
     files = manifest.files(rows)
     ways: dict[str, Callable[[], object]] = {
         "paths": lambda: predict(files),
         "bytes": lambda: predict([file.read_bytes() for file in files]),
         "one by one": lambda: [predict(file) for file in files],
-        "judging": lambda: evaluate(tmp_path / "m.onnx", manifest.root, faces=finds),
+        "evaluation": lambda: evaluate(file, manifest.root, faces=faces),
     }
-    monkeypatch.setattr(Classifier, "load", lambda _: classifier)
+    asked = Asked(monkeypatch)
     for way, ask in ways.items():
         ask()
-        asked = classifier.all()
-        assert set(asked) == set(learned), way
+        came = asked.all()
+        assert set(came) == set(learned), way
         for name, values in learned.items():
-            np.testing.assert_array_equal(asked[name], values, err_msg=f"{way}, {name}")
+            np.testing.assert_array_equal(came[name], values, err_msg=f"{way}, {name}")
 
 
 def test_large_jpegs_are_reduced_for_training(manifest: Manifest, tmp_path: Path) -> None:
     """Else the test above would hold of photos that are decoded whole, too."""
     rows = manifest.table
-    images = load(manifest, rows, SIZE, 1, tmp_path).images
+    images = load(manifest, rows, WholePhoto(SIZE, 1), tmp_path).inputs["image"]
     for path, file, image in zip(rows["path"], manifest.files(rows), images, strict=True):
         off = np.abs(image.astype(int) - fit(read(file), SIZE, 1))
         assert (off.max() > 0) == ("large" in path and path.endswith("jpg")), path

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from happysad.faces import Face
+
 from happysad.library import tables
 from happysad.library.looking import look, taken_of
 from happysad.predictions import NO_FACE, FacePrediction, Prediction

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from happysad.faces import Face
 
 from happysad import export
 from happysad.classifier import Classifier, Details
 from happysad.errors import ExportError
-from happysad.faces import Face
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.models import build
 from happysad.training.backend import quiet

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from happysad.faces import Face
 
 from happysad.classifier import Classifier
 from happysad.errors import ImageError
-from happysad.faces import Face
 from happysad.images import Pixels
 from happysad.predictions import NO_FACE
 from happysad.video import Follower, following

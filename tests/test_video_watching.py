@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from happysad.video.watching import COLUMNS, Course, watch
 from PIL import Image
 
 from happysad.classifier import Classifier
 from happysad.errors import UsageError, VideoError
 from happysad.video.films import Film
 from happysad.video.timeline import clock
-from happysad.video.watching import COLUMNS, Course, watch
 from tests.classifiers import brightness_classifier
 from tests.films import film, party
 

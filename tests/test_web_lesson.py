@@ -14,12 +14,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from happysad.faces import Face
 from PIL import Image
 
 from happysad.dataset.drawn import face
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError
-from happysad.faces import Face
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
 from happysad.training import fit as training

@@ -27,8 +27,8 @@ from happysad.errors import ImageError
 from happysad.web import server
 from happysad.web.app import create_app
 from tests.classifiers import brightness_classifier
-from tests.pictures import encoded, photo
-from tests.web import Running, client, portrait, rest, running, settings
+from tests.pictures import encoded, photo, portrait
+from tests.web import Running, client, rest, running, settings
 
 MIB = 1024 * 1024
 GOOD = encoded(photo(1))

@@ -23,8 +23,8 @@ from happysad.web import live
 from happysad.web.app import create_app
 from happysad.web.serving import load
 from tests.classifiers import brightness_classifier
-from tests.pictures import encoded, photo
-from tests.web import LIVE, client, portrait, running, settings
+from tests.pictures import encoded, photo, portrait
+from tests.web import LIVE, client, running, settings
 
 DISCONNECT = {"type": "websocket.disconnect"}
 

@@ -12,8 +12,7 @@ from schemathesis import checks
 
 from happysad.web.app import create_app
 from happysad.web.settings import Settings
-from tests.pictures import encoded, photo
-from tests.web import portrait
+from tests.pictures import encoded, photo, portrait
 
 PICTURES = st.sampled_from([encoded(photo(1)), encoded(photo(2, 9, 5), "gif"), portrait()])
 

@@ -26,8 +26,8 @@ from happysad.web.card import CardPicture
 from happysad.web.rest import name_of
 from happysad.web.serving import load
 from tests.classifiers import brightness_classifier
-from tests.pictures import encoded, photo
-from tests.web import client, portrait, settings
+from tests.pictures import encoded, photo, portrait
+from tests.web import client, settings
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 

@@ -16,6 +16,7 @@ import hypothesis
 import numpy as np
 import pytest
 import schemathesis
+from happysad.faces import find
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
@@ -23,15 +24,14 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from happysad.dataset.drawn import face
-from happysad.faces import find
 from happysad.web import jobs, photos, teach
 from happysad.web.app import create_app
 from happysad.web.choice import FILE
 from happysad.web.photos import FEWEST
 from tests.classifiers import brightness_classifier
-from tests.pictures import encoded, photo
+from tests.pictures import encoded, photo, portrait
 from tests.test_web_jobs import STUB
-from tests.web import LIVE, client, portrait, settings
+from tests.web import LIVE, client, settings
 
 GOOD = encoded(photo(1))
 NAMED = hashlib.sha256(GOOD).hexdigest() + ".png"

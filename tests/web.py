@@ -20,7 +20,7 @@ from happysad.web.app import create_app
 from happysad.web.server import config, listen
 from happysad.web.settings import Settings
 
-__all__ = ["ADDRESS", "LIVE", "Running", "client", "portrait", "running", "settings"]
+__all__ = ["ADDRESS", "LIVE", "Running", "client", "running", "settings"]
 
 #: Where `client` takes its server to be.
 ADDRESS = "http://127.0.0.1:8000"
@@ -35,13 +35,6 @@ def settings(folder: Path, **given: Any) -> Settings:
 def client(app: FastAPI) -> TestClient:
     """A client of a server in this process; without one of its own it needs a `with`."""
     return TestClient(app, base_url=ADDRESS)
-
-
-def portrait() -> bytes:
-    """A real portrait that matplotlib carries: one face, 512x600."""
-    import matplotlib
-
-    return Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg").read_bytes()
 
 
 @dataclass(frozen=True)

@@ -129,11 +129,11 @@ class Classifier:
         return self._input
 
     @overload
-    def predict(  # type: ignore[overload-overlap] - a str is a sequence
+    def predict(  # type: ignore[overload-overlap]
         self, source: Sources, *, faces: str = "find", unsure: bool = True, bgr: bool = False
     ) -> list[Prediction]: ...
     @overload
-    def predict(  # type: ignore[overload-overlap] - an open file is an iterator
+    def predict(  # type: ignore[overload-overlap]
         self,
         source: Iterator[Source],
         *,
@@ -234,7 +234,7 @@ class Classifier:
                 for one in batch:
                     yield one if isinstance(one, Prediction) else next(answers)
         finally:
-            ready.close()  # type: ignore[attr-defined]
+            ready.close()
 
     def predict_found(
         self, pixels: Pixels, found: Sequence[Face], *, unsure: bool = True

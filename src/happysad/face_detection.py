@@ -38,7 +38,7 @@ _USUAL, _CLOSE = (640, 4.0), (240, 5.0)
 _FAR = 1280
 _SMALL = 40
 # Faces lower than this, in pixels of the photo, show no expression and are mostly false.
-_LEAST_HEIGHT = 12
+LEAST_HEIGHT = 12
 # A face is searched again in a square whose side is this multiple of its own, brought to this many
 # pixels: it may move by half its side from one frame to the next.
 _AROUND, _AGAIN = 2.0, 160
@@ -261,7 +261,7 @@ def _rgb(image: Pixels) -> Pixels:
 
 def _faces(rows: NDArray[np.float64]) -> list[Face]:
     """Give the faces of all searches' rows, each once, the largest first."""
-    rows = _distinct(rows[rows[:, 3] >= _LEAST_HEIGHT])
+    rows = _distinct(rows[rows[:, 3] >= LEAST_HEIGHT])
     return sorted(map(_face, rows), key=lambda f: (-f.width * f.height, -f.score, f.x, f.y))
 
 

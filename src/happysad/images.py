@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,7 +192,7 @@ def loaded(source: Source) -> Pixels | bytes:
         return _from_pil(source)
     if hasattr(source, "read"):
         return _from_file(source)
-    return read_bytes(Path(source))  # type: ignore[arg-type] - the last kind of `Source`
+    return read_bytes(Path(cast("str | os.PathLike[str]", source)))
 
 
 def read(source: Source) -> Pixels:

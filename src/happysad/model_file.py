@@ -229,10 +229,11 @@ class ModelFile:
             for name, value in zip(self._outputs, values, strict=True)
         }
         probabilities, of_faces = named[PROBABILITIES], named.get(FACE_PROBABILITIES)
-        whole = _normalised
         if probabilities.shape[1] == 1:  # one sigmoid
-            probabilities, whole = probabilities[:, 0], of_second
-        return Outputs(whole(probabilities), None if of_faces is None else whole(of_faces))
+            second = probabilities[:, 0]
+            return Outputs(of_second(second), None if of_faces is None else of_second(of_faces))
+        of_faces = None if of_faces is None else _normalised(of_faces)
+        return Outputs(_normalised(probabilities), of_faces)
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,4 @@
-"""happysad video and happysad webcam: faces that move."""
+"""The commands video and webcam."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from happysad.cli.saying import fail, say, say_now
 from happysad.errors import UsageError
 
 if TYPE_CHECKING:
-    from happysad.video.watching import Watched
+    from happysad.video.film_analysis import Watched
 
 __all__ = ["video", "webcam"]
 
-# Of a film so many faces are said, those seen longest.
+# Maximum number of faces printed per film: those seen longest.
 _MOST_FACES = 12
 
 
@@ -47,14 +47,14 @@ def video(
 
     Faces are followed from frame to frame; their outcomes are smoothed over half a second.
     """
-    from happysad.classifier import SHIPPED, Classifier
+    from happysad.classifier import Classifier
+    from happysad.video.film_analysis import watch
     from happysad.video.films import codec_of
-    from happysad.video.watching import watch
 
     plot = plot or Path(f"{file.stem}-plot.png")
-    classifier = Classifier.load(model or SHIPPED, threads=1)  # more only wait for each other
+    classifier = Classifier(model, threads=1)  # more only wait for each other
     watched = watch(file, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
-    _print_watched(watched, classifier.details.labels)
+    _print_watched(watched, classifier.classes)
     if table is not None:
         say(f"table: {table}")
     if out is not None:
@@ -64,13 +64,13 @@ def video(
         fail(f"{file}: {watched.cut_off}", 1)
 
 
-def _print_watched(watched: Watched, labels: tuple[str, str]) -> None:
+def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:
     from happysad.predictions import UNSURE
     from happysad.video.timeline import clock
 
-    outcomes = (labels[0], UNSURE, labels[1])
+    labels = (*classes, UNSURE)
     if watched.courses:
-        names = "".join(f"{name:>9}" for name in (*outcomes, f"p_{labels[1]}"))
+        names = "".join(f"{name:>9}" for name in (*labels, f"p_{classes[-1]}"))
         say(f"{'face':>5}{'from':>9}{'to':>9}{'frames':>8}{names}")
     shown = watched.courses[:_MOST_FACES]
     for course in shown:
@@ -78,8 +78,8 @@ def _print_watched(watched: Watched, labels: tuple[str, str]) -> None:
         say(
             f"{'' if course.track is None else course.track:>5}"
             f"{clock(course.times[0]):>9}{clock(course.times[-1]):>9}{frames:>8,}"
-            + "".join(f"{course.labels[label] / frames:>9.0%}" for label in outcomes)
-            + f"{course.mean:>9.4f}"
+            + "".join(f"{course.labels[label] / frames:>9.0%}" for label in labels)
+            + f"{course.mean[classes[-1]]:>9.4f}"
         )
     if more := len(watched.courses) - len(shown):
         say(f"{more:,} more faces, none of them seen in more frames")
@@ -115,10 +115,10 @@ def webcam(
         return
     from contextlib import suppress
 
-    from happysad.classifier import SHIPPED, Classifier
+    from happysad.classifier import Classifier
     from happysad.video.camera import Camera, lines
 
-    classifier = Classifier.load(model or SHIPPED, threads=1)
+    classifier = Classifier(model, threads=1)
     with suppress(KeyboardInterrupt), Camera(camera or 0) as opened:
         for line in lines(opened.frames(), classifier):
             say_now(line)

@@ -1,7 +1,7 @@
-"""Webcams and films: faces followed from frame to frame, outcomes smoothed over time."""
+"""Webcams and films: faces are tracked from frame to frame, and their answers smoothed."""
 
 from __future__ import annotations
 
-from happysad.video.following import Follower, Tracked
+from happysad.video.tracking import Follower, Tracked
 
 __all__ = ["Follower", "Tracked"]

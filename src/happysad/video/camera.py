@@ -13,7 +13,7 @@ import numpy as np
 from happysad.errors import UsageError, VideoError
 from happysad.images import Pixels
 from happysad.video.films import quiet
-from happysad.video.following import Follower
+from happysad.video.tracking import Follower
 
 if TYPE_CHECKING:
     from happysad.classifier import Classifier
@@ -150,11 +150,11 @@ def lines(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
-    """Say once a second what is seen: the outcome, each face's, and how many frames a second.
+    """Yield a line a second: the answer for the frame, each face's, and the frames per second.
 
     Args:
         frames: from a camera, RGB, uint8.
-        classifier: what tells the outcomes.
+        classifier: answers for the faces.
         clock: gives the time in seconds.
     """
     follower = Follower(classifier)
@@ -166,10 +166,8 @@ def lines(
         if passed < 1:
             continue
         answer = follower.prediction
-        words = f"{str(answer.label).replace('_', ' '):<8}"
-        words += f"{'':>6}" if answer.p_sad is None else f"{answer.p_sad:>6.4f}"
-        words += f"{count / passed:>6.0f}/s"
+        words = f"{answer.describe().replace('_', ' '):<26}{count / passed:>4.0f}/s"
         if tracked:
-            words += "  " + ", ".join(f"face {one.track} {one.label}" for one in tracked)
+            words += "  " + ", ".join(f"face {one.track} {one.describe()}" for one in tracked)
         yield words
         began, count = clock(), 0

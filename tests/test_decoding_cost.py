@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from happysad import bombs
+from happysad import decoding_cost
 from happysad.errors import ImageError
 from happysad.images import decode
 from tests.pictures import encoded, photo
@@ -141,7 +141,7 @@ def test_exif_that_is_too_large_is_not_looked_into() -> None:
     """It says to turn the picture by half, which is done where it is of a usual size."""
     whole = exif()[6:]
     turned = decode(chunks(b"eXIf", whole)).pixels
-    left = decode(chunks(b"eXIf", whole.ljust(bombs.LARGEST_EXIF + 1, b"\0"))).pixels
+    left = decode(chunks(b"eXIf", whole.ljust(decoding_cost.LARGEST_EXIF + 1, b"\0"))).pixels
     np.testing.assert_array_equal(turned[-1, -1], CORNER)
     np.testing.assert_array_equal(left[0, 0], CORNER)
 
@@ -150,4 +150,4 @@ def test_exif_that_is_too_large_is_not_looked_into() -> None:
 def test_damaged_files_are_left_to_the_decoder(type_: str) -> None:
     whole = {"jpeg": scans(101), "png": PNG, "tiff": tiff(big=True)}[type_]
     for end in range(min(len(whole), 400)):
-        assert bombs.reason(whole[:end], type_) is None
+        assert decoding_cost.reason(whole[:end], type_) is None

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from happysad import Classifier, faces, photos
+from happysad import Classifier, face_detection
+from happysad import photo as photo_module
 from happysad.errors import ImageError
-from happysad.faces import Face, crop, detail, find
+from happysad.face_crop import crop, detail
+from happysad.face_detection import Face, find
 from happysad.images import Decoded, Pixels, Source, decode, fit
-from happysad.photos import Photo
+from happysad.photo import Photo
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
-from tests.test_faces import frontal, on_canvas
+from tests.test_face_detection import frontal, on_canvas
 
 WIDE = photo(2, 1200, 2000)
 
@@ -57,7 +59,7 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(decoded.reduced)
         return decoded
 
-    monkeypatch.setattr(photos, "decode", counted)
+    monkeypatch.setattr(photo_module, "decode", counted)
     return seen
 
 
@@ -200,7 +202,7 @@ def test_a_reduced_picture_hides_no_face_that_is_large_in_the_photo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The least height counts in the photo's pixels."""
-    monkeypatch.setattr(faces, "_LEAST_HEIGHT", 100)
+    monkeypatch.setattr(face_detection, "LEAST_HEIGHT", 100)
     image = on_canvas(300, 400, (200, 100, 120))
     assert find(image) == []
     (face,) = find(image, reduced=4)
@@ -210,7 +212,7 @@ def test_a_reduced_picture_hides_no_face_that_is_large_in_the_photo(
 
 @pytest.mark.parametrize("side", [1400, 220])
 def test_a_path_bytes_and_a_batch_get_one_answer(side: int, tmp_path: Path) -> None:
-    classifier = Classifier.default()
+    classifier = Classifier()
     file = tmp_path / "large.jpg"
     file.write_bytes(scene(side=side))
     one = classifier.predict(file)
@@ -223,20 +225,20 @@ def test_a_path_bytes_and_a_batch_get_one_answer(side: int, tmp_path: Path) -> N
         *classifier.predict(sources),
         classifier.predict_photo(opened),
     ]
-    assert {answer.p_sad for answer in answers} == {one.p_sad}
+    assert {answer.probability for answer in answers} == {one.probability}
     assert {answer.faces[0].face for answer in answers} == {one.faces[0].face}
     whole = classifier.predict(decode(file.read_bytes()).pixels)
-    assert whole.p_sad == pytest.approx(one.p_sad, abs=0.15)
+    assert whole.probability == pytest.approx(one.probability, abs=0.15)
 
 
 def test_a_classifier_of_whole_photos_sees_a_reduced_one(
     tmp_path: Path, decodes: list[int]
 ) -> None:
-    classifier = Classifier.load(brightness_classifier(tmp_path / "m.onnx", slope=0.01))
+    classifier = Classifier(brightness_classifier(tmp_path / "m.onnx", slope=0.01))
     data = jpeg(WIDE)
     answer, whole = classifier.predict(data), classifier.predict(decode(data).pixels)
     assert decodes == [8]
-    assert answer.p_sad == pytest.approx(whole.p_sad, abs=1e-3)
+    assert answer.probability == pytest.approx(whole.probability, abs=1e-3)
     assert np.abs(fit(Photo(data).whole(16), 16, 3).astype(int) - fit(WIDE, 16, 3)).max() <= 4
 
 

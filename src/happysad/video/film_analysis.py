@@ -1,11 +1,11 @@
-"""Watch a film through: what `happysad video` does."""
+"""Analyse a film from its first frame to its last: what `happysad video` does."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,57 +13,59 @@ from typing import Any
 import numpy as np
 
 from happysad import drawing
-from happysad.classifier import Classifier, together
+from happysad.classifier import Classifier
 from happysad.errors import UsageError
 from happysad.files import replacing
+from happysad.predictions import FacePrediction, Prediction
+from happysad.probability import mean
 from happysad.progress import bar
 from happysad.video import timeline
 from happysad.video.films import Film, Frame, codec_of, writing
-from happysad.video.following import Follower, Tracked
+from happysad.video.tracking import Follower, Tracked
 
-__all__ = ["COLUMNS", "Course", "Watched", "watch"]
+__all__ = ["Course", "Watched", "columns", "watch"]
 
-#: What stands in the CSV, a row a face a frame; a frame without a face keeps a row of its own.
-COLUMNS = (
-    "frame",
-    "time",
-    "track",
-    "label",
-    "p_sad",
-    "p_sad_now",
-    "x",
-    "y",
-    "width",
-    "height",
-    "score",
-)
+_BOX = ("x", "y", "width", "height", "score")
+
+
+def columns(classes: Sequence[str]) -> list[str]:
+    """Return the columns of the CSV, which has a row for each face in each frame.
+
+    A frame without a face keeps a row of its own. ``p_<class>`` is smoothed over time,
+    ``p_<class>_now`` is of the frame alone.
+    """
+    smoothed = [f"p_{name}" for name in classes]
+    now = [f"{name}_now" for name in smoothed]
+    return ["frame", "time", "track", "label", "probability", *smoothed, *now, *_BOX]
 
 
 @dataclass
 class Course:
-    """What was said of one face in the course of a film, or of the film where none are looked at.
+    """The answers for one face over a film, or for the film where no faces are looked for.
 
-    The lists have an item a frame in which it was seen.
+    The lists have one item for each frame in which the face was seen.
     """
 
     track: int | None
     """The face's number; None for the whole film."""
     times: list[float] = field(default_factory=list)
-    """When, in seconds."""
-    p_sad: list[float] = field(default_factory=list)
-    """The smoothed probabilities."""
+    """The times in seconds."""
+    probabilities: list[dict[str, float]] = field(default_factory=list)
+    """The smoothed probabilities of every class."""
     labels: Counter[str] = field(default_factory=Counter)
-    """In how many frames it had which outcome."""
+    """The number of frames with each label."""
 
     @property
-    def mean(self) -> float:
-        """Their mean in log-odds, as a probability."""
-        return together(self.p_sad, np.ones(len(self.p_sad)))
+    def mean(self) -> dict[str, float]:
+        """The mean of the probabilities in log-odds."""
+        rows = [list(one.values()) for one in self.probabilities]
+        means = mean(rows, np.ones(len(rows))).tolist()
+        return dict(zip(self.probabilities[0], means, strict=True))
 
-    def add(self, at: float, p_sad: float, label: str) -> None:
-        """Take a frame in."""
+    def add(self, at: float, label: str, probabilities: dict[str, float]) -> None:
+        """Add a frame."""
         self.times.append(at)
-        self.p_sad.append(p_sad)
+        self.probabilities.append(probabilities)
         self.labels[label] += 1
 
 
@@ -72,11 +74,11 @@ class Watched:
     """What a film showed."""
 
     frames: int
-    """How many frames were looked at."""
+    """The number of frames that were looked at."""
     seconds: float
-    """How long the film is, as far as it could be read."""
+    """The length of the film, as far as it could be read."""
     faceless: int
-    """In how many of them no face was found."""
+    """The number of these frames without a face."""
     courses: tuple[Course, ...]
     """The faces, those seen in most frames first."""
     cut_off: str | None
@@ -99,13 +101,13 @@ def watch(
 
     Args:
         path: the film.
-        classifier: what tells the outcomes.
-        every: look at every so many-th frame, from 1.
+        classifier: answers for the faces.
+        every: 1 to look at every frame, 2 at every second one, and so on.
         unsure: False never says "unsure".
-        table: a CSV to write, with `COLUMNS`.
+        table: a CSV to write, with `columns`.
         out: a film to write, its boxes drawn: as films.codec_of allows. Frames that were not
             looked at show the one before them.
-        plot: a .png to write: outcomes over time.
+        plot: a .png to write: probabilities over time.
 
     Raises:
         VideoError: the film cannot be read, or `out` not written.
@@ -116,11 +118,11 @@ def watch(
     _check(path, table, out, plot)
     follower = Follower(classifier, unsure=unsure)
     courses: dict[int | None, Course] = {}
-    faces = classifier.details.looks_at != "photo"
+    faces = classifier.input.finds_faces
     looked = faceless = 0
     with contextlib.ExitStack() as stack:
         film = stack.enter_context(Film(path))
-        rows = stack.enter_context(_table(table)) if table else None
+        rows = stack.enter_context(_table(table, classifier.classes)) if table else None
         writer = stack.enter_context(writing(out, film.rate)) if out else None
         progress = stack.enter_context(bar())
         total = None if film.total is None else -(-film.total // every)
@@ -132,14 +134,14 @@ def watch(
             faceless += faces and not tracked
             for one in tracked:
                 course = courses.setdefault(one.track, Course(one.track))
-                course.add(frame.at, one.p_sad, one.label)
-            if not faces and answer.p_sad is not None and answer.label is not None:
+                course.add(frame.at, one.label, one.probabilities)
+            if not faces and answer.probabilities is not None and answer.label is not None:
                 course = courses.setdefault(None, Course(None))
-                course.add(frame.at, answer.p_sad, answer.label)
+                course.add(frame.at, answer.label, answer.probabilities)
             if rows is not None:
                 rows.writerows(_rows(frame, tracked, follower))
             if writer is not None:
-                drawn = drawing.draw(frame.pixels, answer, classifier.details.labels)
+                drawn = drawing.draw(frame.pixels, answer)
                 writer.show(drawn, frame.at)
             progress.advance(task)
         if writer is not None:
@@ -163,9 +165,9 @@ def _check(path: Path, table: Path | None, out: Path | None, plot: Path | None) 
 
 
 @contextlib.contextmanager
-def _table(file: Path) -> Iterator[csv.DictWriter[str]]:
+def _table(file: Path, classes: Sequence[str]) -> Iterator[csv.DictWriter[str]]:
     with replacing(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(stream, columns(classes), lineterminator="\n")
         writer.writeheader()
         yield writer
 
@@ -174,6 +176,18 @@ def _rows(frame: Frame, tracked: list[Tracked], follower: Follower) -> Iterator[
     of_frame = {"frame": frame.number, "time": round(frame.at, 3)}
     answer, now = follower.prediction, follower.unsmoothed
     if not tracked:
-        yield {**of_frame, "label": answer.label, "p_sad": answer.p_sad, "p_sad_now": now.p_sad}
+        yield {**of_frame, **_cells(answer, now)}
     for one, by_itself, smoothed in zip(tracked, now.faces, answer.faces, strict=True):
-        yield {**of_frame, "track": one.track, **smoothed.row(), "p_sad_now": by_itself.p_sad}
+        box = {name: getattr(one.face, name) for name in _BOX}
+        yield {**of_frame, "track": one.track, **_cells(smoothed, by_itself), **box}
+
+
+def _cells(
+    smoothed: Prediction | FacePrediction, now: Prediction | FacePrediction
+) -> dict[str, Any]:
+    return {
+        "label": smoothed.label,
+        "probability": smoothed.probability,
+        **{f"p_{name}": p for name, p in (smoothed.probabilities or {}).items()},
+        **{f"p_{name}_now": p for name, p in (now.probabilities or {}).items()},
+    }

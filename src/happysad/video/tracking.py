@@ -1,71 +1,77 @@
-"""Follow faces from frame to frame, and smooth what is said of them over time."""
+"""Track faces from frame to frame, and smooth their answers over time."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.classifier import Classifier, together
-from happysad.faces import Face, find, find_again
+from happysad.classifier import Classifier
+from happysad.face_detection import Face, find, find_again
 from happysad.images import Pixels, read
-from happysad.inputs import weights
-from happysad.predictions import NO_FACE, FacePrediction, Prediction
+from happysad.inputs import face_weights
+from happysad.predictions import NO_FACE, FacePrediction, Prediction, describe
+from happysad.probability import EPSILON, mean
 
 __all__ = ["FORGET", "SMOOTHING", "Follower", "Tracked"]
 
-#: Log-odds are averaged over about so many seconds (the time constant of an exponential average).
+#: The time constant in seconds of the exponential average over log-odds.
 SMOOTHING = 0.5
-#: A face that was lost is known again for so many seconds.
+#: The number of seconds for which a lost face is recognised again.
 FORGET = 0.5
 
-# Two boxes that share less of their areas (intersection over union) are two faces.
+# Boxes whose intersection is a smaller share of their union belong to two faces.
 _OVERLAP = 0.3
-# The whole frame is searched at least once in so many seconds: a new face waits no longer.
+# The maximum number of seconds between two searches of the whole frame, and so the longest time
+# that a new face waits.
 _WHOLE = 0.5
-# More faces than this are searched for in the whole frame: that takes no longer.
+# With more faces than this the whole frame is searched, which takes no longer.
 _FEW = 6
-# How far from 0 and 1 a single frame's probability is kept.
-_EPSILON = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """A face of a frame, with what is known of it by now."""
+    """A face of a frame, with its smoothed answer."""
 
     track: int
-    """Its number, from 1; the same in every frame, never given again."""
+    """The face's number, from 1: the same in every frame, and never used for another face."""
     face: Face
-    """Where it is in this frame."""
-    p_sad: float
-    """The probability of the second class, smoothed over time, 0 to 1."""
+    """Where the face is in this frame."""
     label: str
-    """The outcome by `p_sad`: a class, or "unsure"."""
+    """The answer by `probabilities`: a class, or "unsure"."""
+    probabilities: dict[str, float]
+    """The probability of every class, smoothed over time; they sum to 1."""
+
+    def describe(self) -> str:
+        """Return the answer in words, such as "unsure, leans happy 66 %"."""
+        return describe(self.label, self.probabilities)
 
 
 @dataclass
 class _Average:
-    """An exponential average of log-odds over time; at first, until it has seen enough, the mean.
+    """An exponential average of log probabilities over time; the plain mean of the first frames.
 
-    With ``1 - exp(-passed / SMOOTHING)`` as a frame's share, the frame rate does not matter.
+    The weight of a frame is ``1 - exp(-passed / SMOOTHING)``, so that the frame rate does not
+    matter.
     """
 
-    logit: float = 0.0
+    logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     frames: int = 0
     at: float = 0.0
 
-    def add(self, p_sad: float, at: float) -> float:
-        """Take a frame's probability in; gives the smoothed one."""
-        p = min(max(p_sad, _EPSILON), 1 - _EPSILON)
+    def add(self, probabilities: Iterable[float], at: float) -> NDArray[np.float64]:
+        """Take in the probabilities of a frame, and return the smoothed ones."""
+        logs = np.log(np.clip(np.array([*probabilities]), EPSILON, 1 - EPSILON))
         self.frames += 1
         share = max(1 / self.frames, -math.expm1((self.at - at) / SMOOTHING))
-        self.logit += share * (math.log(p / (1 - p)) - self.logit)
+        self.logs = self.logs + share * (logs - self.logs)
         self.at = at
-        return 1 / (1 + math.exp(-self.logit))
+        odds = np.exp(self.logs - self.logs.max())
+        return np.asarray(odds / odds.sum())
 
 
 @dataclass
@@ -78,15 +84,16 @@ class _Track:
 class Follower:
     """Answers a stream of frames, one after the other.
 
-    One a stream, and one thread at a time. Nothing of a frame is kept but where its faces were.
+    Use one object for each stream, in one thread at a time. It keeps where the faces of the last
+    frame were, and no pixels.
     """
 
     def __init__(self, classifier: Classifier, *, unsure: bool = True) -> None:
-        """Follow faces for a classifier.
+        """Track faces for a classifier.
 
         Args:
-            classifier: what tells the outcomes. One that looks at whole photos gives one answer
-                a frame, in `prediction`, and no faces.
+            classifier: answers for the faces. One that looks at whole photos answers for each
+                frame, in `prediction`, and has no faces.
             unsure: False never answers "unsure".
         """
         self._classifier = classifier
@@ -100,17 +107,16 @@ class Follower:
 
     @property
     def prediction(self) -> Prediction:
-        """What is said of the last frame as a whole, smoothed as its faces are.
+        """The answer for the last frame, smoothed as the answers for its faces are.
 
-        Where the classifier looks at faces it is the mean of their log-odds, larger ones counting
-        more, as in `Classifier.predict`.
-        Before the first frame its label is "no_face".
+        Where the classifier looks at faces, it is their mean as in `Classifier.predict`. Before
+        the first frame the label is "no_face".
         """
         return self._prediction
 
     @property
     def unsmoothed(self) -> Prediction:
-        """The same by the last frame alone; its faces stand in the order of `step`'s."""
+        """The answer by the last frame alone; its faces have the order of `step`'s."""
         return self._unsmoothed
 
     def step(self, frame: Pixels, at: float | None = None) -> list[Tracked]:
@@ -137,15 +143,19 @@ class Follower:
         if frame.shape != self._shape:
             self._forget()
             self._shape = frame.shape
-        faces = [] if self._classifier.details.looks_at == "photo" else self._find(frame, at)
+        faces = self._find(frame, at) if self._classifier.input.finds_faces else []
         now = self._classifier.predict_found(frame, faces, unsure=self._unsure)
         tracks = self._match([answer.face for answer in now.faces], at)
         tracked = []
         for track, answer in zip(tracks, now.faces, strict=True):
-            p = track.average.add(answer.p_sad, at)
-            label = self._classifier.label_of(p, unsure=self._unsure)
-            tracked.append(Tracked(track=track.number, face=answer.face, p_sad=p, label=label))
-        self._prediction, self._unsmoothed = self._together(frame, now, tracked, at), now
+            p = track.average.add(answer.probabilities.values(), at)
+            label, probabilities = self._answer(p)
+            tracked.append(
+                Tracked(
+                    track=track.number, face=answer.face, label=label, probabilities=probabilities
+                )
+            )
+        self._prediction, self._unsmoothed = self._combined(frame, now, tracked, at), now
         self._at = at
         return tracked
 
@@ -165,8 +175,8 @@ class Follower:
         return find(frame)
 
     def _match(self, faces: list[Face], at: float) -> list[_Track]:
-        """Give each face its track, the pairs that overlap most first."""
-        # Lost ones are known for a while; those of the frame before however long it was ago.
+        """Return the track of each face, matching the pairs that overlap most first."""
+        # Lost faces are recognised for a while; those of the frame before, after any time.
         since = min(self._at, at - FORGET)
         lately = [track for track in self._tracks if track.average.at >= since]
         overlaps = _overlaps([track.face for track in lately], faces)
@@ -184,26 +194,36 @@ class Follower:
         self._tracks, self._last = lately, faces
         return [chosen[place] for place in range(len(faces))]
 
-    def _together(
+    def _answer(self, probabilities: NDArray[np.float64]) -> tuple[str, dict[str, float]]:
+        label = self._classifier.label_of(probabilities.tolist(), unsure=self._unsure)
+        return label, self._classifier.named(probabilities)
+
+    def _combined(
         self, frame: Pixels, now: Prediction, tracked: list[Tracked], at: float
     ) -> Prediction:
         faces = tuple(
-            FacePrediction(label=one.label, p_sad=one.p_sad, face=one.face) for one in tracked
+            FacePrediction(label=one.label, probabilities=one.probabilities, face=one.face)
+            for one in tracked
         )
-        if self._classifier.details.looks_at == "face":
-            if not faces:
-                return Prediction(label=NO_FACE)
-            shares = weights(frame, [one.face for one in faces])
-            p = together([one.p_sad for one in faces], shares)
+        if not self._classifier.input.averages_faces:
+            assert now.probabilities is not None
+            p = self._whole.add(now.probabilities.values(), at)
+        elif faces:
+            rows = [list(one.probabilities.values()) for one in faces]
+            p = mean(rows, face_weights(frame, [one.face for one in faces]))
         else:
-            assert now.p_sad is not None
-            p = self._whole.add(now.p_sad, at)
-        label = self._classifier.label_of(p, unsure=self._unsure)
-        return Prediction(label=label, p_sad=p, faces=faces)
+            return Prediction(label=NO_FACE, classifier=self._classifier.id)
+        label, probabilities = self._answer(p)
+        return Prediction(
+            label=label,
+            probabilities=probabilities,
+            faces=faces,
+            classifier=self._classifier.id,
+        )
 
 
 def _overlaps(ones: Sequence[Face], others: Sequence[Face]) -> NDArray[np.float64]:
-    """Give the intersection over union of each pair of boxes, shape (ones, others)."""
+    """Return the intersection over union of each pair of boxes, shape (ones, others)."""
 
     def boxes(faces: Sequence[Face]) -> NDArray[np.float64]:
         corners = [(f.x, f.y, f.x + f.width, f.y + f.height) for f in faces]

@@ -1,0 +1,135 @@
+"""A classifier's file: its details, its outputs, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from happysad import Classifier, Details
+from happysad.errors import ClassifierError
+from happysad.model_file import ModelFile, resolve
+from tests.classifiers import brightness_classifier, three_class_classifier
+
+DETAILS = Details(
+    classes=("happy", "sad"),
+    size=48,
+    channels=1,
+    architecture="compact",
+    temperature=1.25,
+    threshold=0.5,
+    trained_on=12,
+    version="0",
+)
+
+
+def changed(**fields: object) -> str:
+    """The details as they stand in an .onnx, but for some."""
+    return json.dumps({**json.loads(DETAILS.to_json()), **fields})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "not written by happysad"),
+        ("{}", "not the details"),
+        ("[]", "not the details"),
+        ('{"labels": ["sad", "happy"], "schema": 1}', "not the details"),
+        (changed(unsure=[0.1]), "unsure must be two probabilities"),
+        (changed(unsure=[0.1, 0.6, 0.9]), "unsure must be two probabilities"),
+        (changed(unsure=["0.1", "0.9"]), "unsure must be two probabilities"),
+        (changed(unsure=[0.1, float("nan")]), "unsure must be two probabilities"),
+        (changed(unsure=[0.6, 0.9]), "on either side of the threshold 0.5"),
+        (changed(classes=[1, 2]), "classes must be 2 or 3 names"),
+        (changed(classes=["a"]), "classes must be 2 or 3 names"),
+        (changed(classes=["a", "b", "c", "d"]), "classes must be 2 or 3 names"),
+        (changed(classes=["sad", "happy"]), "classes must be in alphabetical order"),
+        (changed(classes=["face", "no_face"]), "no class may be named no_face; rename the folder"),
+        (changed(classes=["error", "unsure"]), "no class may be named error or unsure"),
+        (changed(size=0), "size must be above 0"),
+        (changed(channels=2), "channels must be 1 or 3"),
+        (changed(temperature=0), "temperature must be above 0"),
+        (changed(threshold=1.0), "threshold must lie between 0 and 1"),
+        (changed(looks_at="sound"), "looks_at must be one of photo, face, both"),
+        (changed(schema=3), "schema must be 1 or 2, not 3; a later happysad"),
+    ],
+)
+def test_an_onnx_of_someone_else_is_refused(
+    tmp_path: Path, value: str | None, message: str
+) -> None:
+    file = brightness_classifier(tmp_path / "model.onnx")
+    model = onnx.load(file)
+    del model.metadata_props[:]
+    if value is not None:
+        model.metadata_props.add(key="happysad", value=value)
+    onnx.save(model, file)
+    with pytest.raises(ClassifierError, match=message):
+        Classifier(file)
+
+
+def test_details_survive_json() -> None:
+    for details in (DETAILS, replace(DETAILS, unsure=(0.0, 1.0))):
+        assert Details.from_json(details.to_json()) == details
+
+
+def test_details_of_0_1_0_are_read() -> None:
+    former = json.loads(DETAILS.to_json())
+    former["labels"] = former.pop("classes")
+    former["schema"] = 1
+    assert Details.from_json(json.dumps(former)) == DETAILS
+
+
+def test_outputs_of_0_1_0_are_read(tmp_path: Path) -> None:
+    """happysad 0.1.0 called the outputs p_sad and face_p_sad."""
+    file = brightness_classifier(tmp_path / "both.onnx", looks_at="both", slope=0.02)
+    inputs = {
+        "faces": np.full((1, 8, 16, 16, 3), 200, np.uint8),
+        "weights": np.ones((1, 8), np.float32),
+        "photo": np.full((1, 64, 64, 3), 50, np.uint8),
+    }
+    expected = ModelFile.read(file).run(inputs)
+    model = onnx.load(file)
+    for output, name in zip(model.graph.output, ("p_sad", "face_p_sad"), strict=True):
+        for node in model.graph.node:
+            node.output[:] = [name if one == output.name else one for one in node.output]
+        output.name = name
+    former = ModelFile(model.SerializeToString()).run(inputs)
+    np.testing.assert_array_equal(former.probabilities, expected.probabilities)
+    assert former.of_faces is not None
+    assert expected.of_faces is not None
+    np.testing.assert_array_equal(former.of_faces, expected.of_faces)
+    assert former.of_faces.shape == (1, 8, 2)
+
+
+def test_outputs_sum_to_1(tmp_path: Path) -> None:
+    file = ModelFile.read(three_class_classifier(tmp_path / "three.onnx"))
+    images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    probabilities = file.run({"image": images}).probabilities
+    assert probabilities.shape == (20, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("second", "unsure", "label"),
+    [
+        (0.1, True, "happy"),
+        (0.3, True, "unsure"),
+        (0.3, False, "happy"),
+        (0.6, False, "sad"),
+        (0.8, True, "sad"),
+    ],
+)
+def test_the_label_of_two_classes(second: float, unsure: bool, label: str) -> None:
+    details = replace(DETAILS, threshold=0.6, unsure=(0.3, 0.8))
+    assert details.label_of([1 - second, second], unsure=unsure) == label
+
+
+def test_a_run_folder_stands_for_its_classifier(tmp_path: Path) -> None:
+    file = brightness_classifier(tmp_path / "model.onnx")
+    assert resolve(tmp_path) == resolve(file) == file
+    with pytest.raises(ClassifierError, match=r"more: no such file; a classifier is"):
+        resolve(tmp_path / "more")
