@@ -223,7 +223,7 @@ def test_a_path_bytes_and_a_batch_get_one_answer(side: int, tmp_path: Path) -> N
         classifier.predict(str(file)),
         classifier.predict(file.read_bytes()),
         *classifier.predict(sources),
-        classifier.predict_photo(opened),
+        classifier.predict(opened),
     ]
     assert {answer.probability for answer in answers} == {one.probability}
     assert {answer.faces[0].face for answer in answers} == {one.faces[0].face}

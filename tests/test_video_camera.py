@@ -152,10 +152,10 @@ def test_a_line_a_second(tmp_path: Path) -> None:
     said = list(
         lines(
             iter(party(45, range(30, 45))),
-            Classifier.load(file),
+            Classifier(file),
             clock=lambda: next(ticks) / 20,  # two looks at the clock a frame
         )
     )
-    assert said[0] == "unsure  0.5000    10/s  face 1 unsure"
+    assert said[0] == ("unsure, leans happy 50 %    10/s  face 1 unsure, leans happy 50 %")
     assert said[-1].split() == ["no", "face", "10/s"]
     assert len(said) == 4

@@ -40,7 +40,7 @@ def test_video_says_who_was_seen_and_what_it_wrote(room: Path, tmp_path: Path) -
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     head, face, *rest = done.stdout.decode().splitlines()
-    assert head.split() == ["face", "from", "to", "frames", "happy", "unsure", "sad", "p_sad"]
+    assert head.split() == ["face", "from", "to", "frames", "happy", "sad", "unsure", "p_sad"]
     assert face.split()[:4] == ["1", "0:00", "0:01", "10"]
     assert rest == [
         "time:  0:01, frames looked at: 10",

@@ -61,11 +61,14 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
 
     def note(text: str, label: str, left: float, bottom: float, height: float) -> None:
         """Write on a filled ground, as large as fits, from its lower left corner."""
-        wide = canvas.textlength(text, ImageFont.load_default(height)) + height / 2
-        height *= min(1, image.width / wide, image.height / (1.5 * height))
-        font = ImageFont.load_default(max(1, height))
+        height = min(height, image.height / 1.5)
+        while True:
+            font = ImageFont.load_default(max(1, height))
+            wide, high = canvas.textlength(text, font) + height / 2, 1.5 * height
+            if wide <= image.width or height <= 1:
+                break
+            height *= 0.9
         ground, ink = colours.get(label, _OTHER)
-        wide, high = canvas.textlength(text, font) + height / 2, 1.5 * height
         x = min(max(left, 0), max(0, image.width - wide))
         y = min(max(bottom - high, 0), max(0, image.height - high))
         canvas.rectangle((x, y, x + wide, y + high), fill=ground)

@@ -22,7 +22,7 @@ _SIZE = (1200, 480)
 _MARGINS = (130, 54, 130, 46)
 #: The factor by which the plot is drawn larger and then shrunk, which smooths the lines.
 _OVER = 2
-#: The colours of the faces seen longest (Okabe & Ito 2008: colour-blind people can tell them apart).
+#: The colours of the faces seen longest (Okabe & Ito 2008, for colour-blind people too).
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 _OTHERS, _INK, _LINES, _BAND = "#b8b8b8", "#222222", "#d0d0d0", "#efefef"
 #: The axis has log-odds as its scale, up to this probability and down to its opposite.

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from happysad.video.watching import COLUMNS, Course, watch
 from PIL import Image
 
 from happysad.classifier import Classifier
 from happysad.errors import UsageError, VideoError
+from happysad.video.film_analysis import Course, columns, watch
 from happysad.video.films import Film
 from happysad.video.timeline import clock
 from tests.classifiers import brightness_classifier
@@ -23,7 +23,7 @@ EMPTY = range(12, 30)
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     file = tmp_path_factory.mktemp("watch") / "model.onnx"
-    return Classifier.load(brightness_classifier(file, looks_at="face", slope=0.1), threads=1)
+    return Classifier(brightness_classifier(file, looks_at="face", slope=0.1), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_everything_of_a_film(tmp_path: Path, scene: Path, classifier: Classifie
     assert [(course.track, len(course.times)) for course in watched.courses] == [(1, 12), (2, 10)]
 
     read = rows(table)
-    assert tuple(read[0]) == COLUMNS
+    assert list(read[0]) == columns(["happy", "sad"])
     assert [int(row["frame"]) for row in read] == list(range(40))
     assert [float(row["time"]) for row in read] == pytest.approx(np.arange(40) / 25)
     assert [row["track"] for row in read] == ["1"] * 12 + [""] * 18 + ["2"] * 10
@@ -82,7 +82,7 @@ def test_every_so_many_frames(tmp_path: Path, scene: Path, classifier: Classifie
 
 
 def test_whole_frames_where_the_classifier_looks_at_photos(tmp_path: Path, scene: Path) -> None:
-    whole = Classifier.load(brightness_classifier(tmp_path / "model.onnx", slope=0.1))
+    whole = Classifier(brightness_classifier(tmp_path / "model.onnx", slope=0.1))
     watched = watch(scene, whole, table=tmp_path / "a.csv", plot=tmp_path / "a.png")
     (course,) = watched.courses
     assert (course.track, len(course.times), watched.faceless) == (None, 40, 0)
@@ -147,9 +147,10 @@ def test_a_stop_leaves_nothing_behind(
 
 def test_a_course_is_averaged_in_log_odds() -> None:
     course = Course(1)
-    for at, p_sad in enumerate((0.5, 0.9)):
-        course.add(at, p_sad, "sad")
-    assert course.mean == pytest.approx(0.75)  # odds 1 and 9: their geometric mean is 3
+    for at, p in enumerate((0.5, 0.9)):
+        course.add(at, "sad", {"happy": 1 - p, "sad": p})
+    # Odds 1 and 9: their geometric mean is 3.
+    assert course.mean == pytest.approx({"happy": 0.25, "sad": 0.75})
 
 
 @pytest.mark.parametrize(

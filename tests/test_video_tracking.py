@@ -1,4 +1,4 @@
-"""Faces keep their number from frame to frame, and outcomes are smoothed by seconds."""
+"""Faces keep their numbers from frame to frame, and answers are smoothed by seconds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from happysad.faces import Face
 
 from happysad.classifier import Classifier
 from happysad.errors import ImageError
+from happysad.face_detection import Face
 from happysad.images import Pixels
-from happysad.predictions import NO_FACE
-from happysad.video import Follower, following
-from tests.classifiers import brightness_classifier
-from tests.test_faces import on_canvas
+from happysad.predictions import NO_FACE, FacePrediction, Prediction
+from happysad.video import Follower, Tracked, tracking
+from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.test_face_detection import on_canvas
 
 
 def face(x: float, y: float = 20.0, side: float = 40.0) -> Face:
@@ -44,8 +44,8 @@ class Seen:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     stub = Seen()
-    monkeypatch.setattr(following, "find", stub.find)
-    monkeypatch.setattr(following, "find_again", stub.find_again)
+    monkeypatch.setattr(tracking, "find", stub.find)
+    monkeypatch.setattr(tracking, "find_again", stub.find_again)
     return stub
 
 
@@ -53,7 +53,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     file = tmp_path_factory.mktemp("video") / "model.onnx"
     brightness_classifier(file, looks_at="face", slope=0.05, unsure=(0.3, 0.7))
-    return Classifier.load(file)
+    return Classifier(file)
 
 
 def plain(grey: int) -> Pixels:
@@ -101,12 +101,14 @@ def test_numbers(
     assert came == numbers
 
 
-def logit(p: float) -> float:
-    return math.log(p / (1 - p))
+def logit(answer: Prediction | FacePrediction | Tracked) -> float:
+    """Return the log-odds of sad."""
+    assert answer.probabilities is not None
+    return math.log(answer.probabilities["sad"] / answer.probabilities["happy"])
 
 
-def now(follower: Follower) -> float:
-    return follower.unsmoothed.faces[0].p_sad
+def now(follower: Follower) -> FacePrediction:
+    return follower.unsmoothed.faces[0]
 
 
 @pytest.mark.parametrize("rate", [5, 25, 100])
@@ -116,12 +118,12 @@ def test_smoothing_counts_seconds_not_frames(seen: Seen, classifier: Classifier,
     follower = Follower(classifier)
     for frame in range(rate * 2):
         (one,) = follower.step(plain(100), frame / rate)
-    dark = logit(one.p_sad)
-    assert one.p_sad == pytest.approx(now(follower))
+    dark = logit(one)
+    assert dark == pytest.approx(logit(now(follower)))
     assert one.label == "happy"
-    (one,) = follower.step(plain(160), 2 - 1 / rate + following.SMOOTHING)
+    (one,) = follower.step(plain(160), 2 - 1 / rate + tracking.SMOOTHING)
     bright = logit(now(follower))
-    assert (logit(one.p_sad) - dark) / (bright - dark) == pytest.approx(1 - math.exp(-1), abs=1e-4)
+    assert (logit(one) - dark) / (bright - dark) == pytest.approx(1 - math.exp(-1), abs=1e-4)
     assert one.label == "unsure"  # on its way from happy to sad
     for frame in range(rate * 5):
         (one,) = follower.step(plain(160), 3 + frame / rate)
@@ -135,7 +137,7 @@ def test_at_first_it_is_the_mean(seen: Seen, classifier: Classifier) -> None:
     for number, grey in enumerate((100, 160, 90, 150)):
         (one,) = follower.step(plain(grey), number / 100)
         logits.append(logit(now(follower)))
-        assert logit(one.p_sad) == pytest.approx(np.mean(logits), abs=1e-4)
+        assert logit(one) == pytest.approx(np.mean(logits), abs=1e-4)
 
 
 def test_the_whole_frame_is_searched_now_and_then_and_when_one_is_lost(
@@ -172,22 +174,21 @@ def test_together_larger_faces_count_more(seen: Seen, classifier: Classifier) ->
     seen.faces = [face(20, side=100), face(300, side=50)]
     follower = Follower(classifier)
     dark, bright = follower.step(frame, 0)
-    logits = [logit(one.p_sad) for one in (dark, bright)]
+    logits = [logit(one) for one in (dark, bright)]
     assert [one.label for one in (dark, bright)] == ["happy", "sad"]
-    p = follower.prediction.p_sad
-    assert p is not None
-    assert logit(p) == pytest.approx((2 * logits[0] + logits[1]) / 3)
-    assert [one.p_sad for one in follower.prediction.faces] == [dark.p_sad, bright.p_sad]
+    assert logit(follower.prediction) == pytest.approx((2 * logits[0] + logits[1]) / 3)
+    assert [one.probabilities for one in follower.prediction.faces] == [
+        dark.probabilities,
+        bright.probabilities,
+    ]
 
 
 def test_a_classifier_of_photos_gives_one_answer_a_frame(seen: Seen, tmp_path: Path) -> None:
     file = brightness_classifier(tmp_path / "photo.onnx", slope=0.05)
-    follower = Follower(Classifier.load(file))
+    follower = Follower(Classifier(file))
     for number, grey in enumerate((100, 140)):
         assert follower.step(plain(grey), number / 100) == []
-    p = follower.prediction.p_sad
-    assert p is not None
-    assert logit(p) == pytest.approx(0.05 * (120 - 128), abs=1e-4)
+    assert logit(follower.prediction) == pytest.approx(0.05 * (120 - 128), abs=1e-4)
     assert follower.prediction.label == "happy"
     assert seen.whole == 0
 
@@ -223,4 +224,17 @@ def test_a_single_frame_is_answered_as_a_photo_is(classifier: Classifier) -> Non
     follower = Follower(classifier)
     follower.step(scene)
     assert follower.unsmoothed == classifier.predict(scene)
-    assert follower.prediction.p_sad == pytest.approx(follower.unsmoothed.p_sad)
+    assert follower.prediction.probabilities == pytest.approx(follower.unsmoothed.probabilities)
+
+
+def test_three_classes_are_smoothed_too(tmp_path: Path) -> None:
+    classifier = Classifier(three_class_classifier(tmp_path / "model.onnx", slope=0.05))
+    follower = Follower(classifier)
+    for number, grey in enumerate((100, 140)):
+        follower.step(plain(grey), number / 100)
+    expected = np.exp(np.mean([[1.4, 1, -1.4], [-0.6, 1, 0.6]], axis=0))
+    assert follower.prediction.probabilities is not None
+    came = list(follower.prediction.probabilities.values())
+    # The mean of log probabilities, normalised, is the softmax of the mean logits.
+    assert came == pytest.approx(expected / expected.sum(), abs=1e-4)
+    assert follower.prediction.label == "neither"
