@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from happysad.web.server import listen
+from happysad.web.http.server import listen
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "Dockerfile"

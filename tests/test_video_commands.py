@@ -86,7 +86,7 @@ def test_what_cannot_be_is_said_in_one_line(
 
 
 def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path) -> None:
-    server = pytest.importorskip("happysad.web.server", reason="needs the extra web")
+    server = pytest.importorskip("happysad.web.app", reason="needs the extra web")
     came: dict[str, Any] = {}
     monkeypatch.setattr(
         server, "serve", lambda settings, **more: came.update(more, settings=settings)

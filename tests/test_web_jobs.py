@@ -1,6 +1,6 @@
 """A training's process: one at a time, stopped, killed, broken, and what a later server finds.
 
-The process is a stand-in (tests/child.py); a real training is in test_web_teach.py.
+The process is a stand-in (tests/lesson_stub.py); a real training is in test_web_teach.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from happysad.errors import RunError
-from happysad.web import jobs as module
-from happysad.web.jobs import Job, Jobs, SlowError
-from happysad.web.locks import BusyError, take
+from happysad.errors import BusyError, RunError
+from happysad.locks import take
+from happysad.web.teach.jobs import Job, Jobs
 
-STUB = (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
+STUB = (sys.executable, "-P", str(Path(__file__).with_name("lesson_stub.py")))
 GONE = "the server ended while it trained"
 
 
@@ -27,8 +26,7 @@ GONE = "the server ended while it trained"
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     (tmp_path / "model").write_bytes(b"a model")
     monkeypatch.setenv("HAPPYSAD_STUB_MODEL", str(tmp_path / "model"))
-    monkeypatch.setattr(module, "COMMAND", STUB)
-    one = Jobs(tmp_path / "teach")
+    one = Jobs(tmp_path / "teach", command=STUB)
     yield one
     one.close()
 
@@ -91,7 +89,7 @@ def test_a_training_is_followed_by_its_files(jobs: Jobs, does: Does) -> None:
     [run] = jobs.runs.finished()
     assert (run.id, run.balanced_accuracy, run.n_test) == (1, 0.75, 8)
     assert run.notes == job.notes
-    assert not (jobs.folder / "cache" / "happysad").exists()  # it held the photos' faces
+    assert not (jobs.folder / "cache").exists()  # it held the photos' faces
     jobs.train()
     assert ended(jobs).run == 2
     assert [run.id for run in jobs.runs.finished()] == [1, 2]
@@ -101,20 +99,18 @@ def test_states_on_the_way(jobs: Jobs, does: Does) -> None:
     does("hang")
     job = begun(jobs)
     assert (job.state, job.epochs, len(job.history)) == ("training", 3, 2)
-    (jobs.runs.path(1) / "fused.json").write_text("{}")
+    (jobs.runs.path(1) / "model.keras").touch()
     assert until(jobs, lambda job: True).state == "judging"
-    (jobs.runs.path(1) / "config.toml").write_text('epochs = 15\nfaces = "find"\n')
-    assert until(jobs, lambda job: True).epochs == 0  # faces that are found are learned at once
     (jobs.runs.path(1) / "history.csv").write_text("half a l")
     assert until(jobs, lambda job: True).history == ()
     jobs.runs.path(1).rename(jobs.folder / "away")
     assert until(jobs, lambda job: True).state == "training"
-    (jobs.folder / "cache" / "happysad" / "arrays").rename(jobs.folder / "cache" / "away")
-    job = until(jobs, lambda job: True)
-    assert (job.state, len(job.notes)) == ("checking", 1)  # faces were looked for
+    notes = jobs.folder / "cache" / "lesson" / "notes.json"
     for text in ("{", "7", "null"):
-        (jobs.folder / "cache" / "happysad" / "notes.json").write_text(text)
+        notes.write_text(text)
         assert until(jobs, lambda job: True).notes == ()
+    notes.unlink()
+    assert until(jobs, lambda job: True).state == "checking"
 
 
 def test_one_at_a_time(jobs: Jobs, does: Does) -> None:
@@ -136,7 +132,7 @@ def test_one_at_a_time(jobs: Jobs, does: Does) -> None:
 def test_two_servers_in_one_folder(jobs: Jobs, does: Does) -> None:
     does("hang")
     begun(jobs)
-    other = Jobs(jobs.folder)
+    other = Jobs(jobs.folder, command=STUB)
     assert other.job() == jobs.job()
     for call in (other.train, other.stop, lambda: other.check(9), lambda: other.empty("sad")):
         with pytest.raises(BusyError):
@@ -213,7 +209,7 @@ def test_a_check(jobs: Jobs, does: Does) -> None:
 
 def test_a_check_that_takes_too_long(jobs: Jobs, does: Does) -> None:
     does("hang")
-    with pytest.raises(SlowError):
+    with pytest.raises(TimeoutError):
         jobs.check(0.5)
     assert left(jobs) == []
     does("finish")
@@ -223,9 +219,8 @@ def test_a_check_that_takes_too_long(jobs: Jobs, does: Does) -> None:
 SERVER = """
 import sys, time
 from pathlib import Path
-from happysad.web import jobs
-jobs.COMMAND = tuple(sys.argv[2:])
-one = jobs.Jobs(Path(sys.argv[1]))
+from happysad.web.teach.jobs import Jobs
+one = Jobs(Path(sys.argv[1]), command=tuple(sys.argv[2:]))
 one.train()
 print("trains", flush=True)
 time.sleep(60)
@@ -262,6 +257,7 @@ def test_a_process_that_outlives_its_server_for_a_while(jobs: Jobs, does: Does) 
     jobs.runs.path(1).mkdir()
     later = Jobs(jobs.folder)
     alive = take(jobs.folder / "process")
+    assert alive is not None
     assert until(later, lambda job: True).state == "training"
     with pytest.raises(BusyError):
         later.train()

@@ -24,8 +24,8 @@ import pytest
 
 from happysad import images
 from happysad.errors import ImageError
-from happysad.web import server
 from happysad.web.app import create_app
+from happysad.web.http import server
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo, portrait
 from tests.web import Running, client, rest, running, settings
@@ -93,7 +93,7 @@ def test_what_is_no_picture(start: Start, name: str) -> None:
     answer = one.client.post("/v1/predict", files=several)
     bad, good = answer.json()
     assert answer.status_code == 200
-    assert says in bad["error"]
+    assert says in bad["error"]["text"]
     assert good["error"] is None
 
 
@@ -243,7 +243,7 @@ def test_too_many_requests_at_once(start: Start, monkeypatch: pytest.MonkeyPatch
         assert released.wait(20)
         return original(*args, **options)
 
-    monkeypatch.setattr("happysad.photos.decode", waiting)
+    monkeypatch.setattr("happysad.photo.decode", waiting)
     with ThreadPoolExecutor(3) as pool:
         try:
             busy = [pool.submit(one.client.post, "/v1/predict", content=GOOD) for _ in range(3)]
@@ -299,7 +299,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
             with lock:
                 now -= 1
 
-    monkeypatch.setattr("happysad.photos.decode", counting)
+    monkeypatch.setattr("happysad.photo.decode", counting)
     files = [("files", (f"{number}.png", GOOD)) for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda _: one.client.post("/v1/predict", files=files), range(4))
@@ -318,7 +318,7 @@ def test_an_answer_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyP
         threading.Event().wait(0.5)
         return original(*args, **options)
 
-    monkeypatch.setattr("happysad.photos.decode", slow)
+    monkeypatch.setattr("happysad.photo.decode", slow)
     files = [("files", (f"{number}.png", GOOD)) for number in range(8)]
     answer = one.client.post("/v1/predict", files=files)
     assert answer.status_code == 503
@@ -336,7 +336,9 @@ def test_a_client_that_stops_sending(start: Start) -> None:
     answer = one.send(HEAD + b"a few bytes")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in answer.lower()
-    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"error": "the request came too slowly"}
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
+        "error": "the request arrived too slowly"
+    }
 
 
 def test_a_client_that_sends_a_byte_at_a_time(start: Start) -> None:

@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from happysad import Classifier
-from happysad.web import live
+from happysad.web.api.in_use import load
+from happysad.web.api.live import answer_frames
 from happysad.web.app import create_app
-from happysad.web.serving import load
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo, portrait
 from tests.web import LIVE, client, running, settings
@@ -49,20 +49,28 @@ def shifted(pixels: int) -> bytes:
 
 
 def test_a_face_keeps_its_number_and_is_answered(shipped: TestClient) -> None:
-    expected = Classifier.default().predict(shifted(0))
+    expected = Classifier().predict(shifted(0))
     with shipped.websocket_connect(LIVE) as view:
         answers = []
         for pixels in (0, 4, 8):
             view.send_bytes(shifted(pixels))
             answers.append(view.receive_json())
     first = answers[0]
-    assert set(first) == {"faces", "label", "p_sad", "width", "height", "milliseconds"}
+    assert set(first) == {
+        *("faces", "label", "probability", "probabilities", "width", "height", "milliseconds")
+    }
     assert (first["width"], first["height"]) == (512, 600)
     assert first["milliseconds"] > 0
     assert [[face["track"] for face in one["faces"]] for one in answers] == [[1]] * 3
     [face], [whole] = first["faces"], expected.faces
-    assert face == {"track": 1, **whole.row(), "p_sad": pytest.approx(whole.p_sad)}
-    assert (first["label"], first["p_sad"]) == (expected.label, pytest.approx(expected.p_sad))
+    smoothed = {
+        "probability": pytest.approx(whole.probability),
+        "probabilities": pytest.approx(whole.probabilities),
+    }
+    assert face == {"track": 1, **whole.row(), **smoothed}
+    assert first["label"] == expected.label
+    assert first["probability"] == pytest.approx(expected.probability)
+    assert first["probabilities"] == pytest.approx(expected.probabilities)
 
 
 def test_two_views_know_nothing_of_each_other(shipped: TestClient) -> None:
@@ -76,7 +84,7 @@ def test_a_frame_without_a_face(shipped: TestClient) -> None:
     with shipped.websocket_connect(LIVE) as view:
         view.send_bytes(encoded(photo(1)))
         answer = view.receive_json()
-    assert (answer["faces"], answer["label"], answer["p_sad"]) == ([], "no_face", None)
+    assert (answer["faces"], answer["label"], answer["probabilities"]) == ([], "no_face", None)
 
 
 def test_a_classifier_of_photos_answers_the_frame(bright: TestClient, tmp_path: Path) -> None:
@@ -87,9 +95,10 @@ def test_a_classifier_of_photos_answers_the_frame(bright: TestClient, tmp_path: 
         view.send_bytes(black)
         second = view.receive_json()
         assert (first["faces"], first["label"]) == ([], "sad")
-        assert 0.3 < second["p_sad"] < first["p_sad"]  # smoothed: black alone is at 0.2
+        sad = [one["probabilities"]["sad"] for one in (first, second)]
+        assert 0.3 < sad[1] < sad[0]  # smoothed: black alone is at 0.2
         dark = brightness_classifier(tmp_path / "dark.onnx", slope=-0.01)
-        bright.app.state.serving.in_use = load(dark)  # type: ignore[attr-defined]
+        bright.app.state.server.in_use = load(dark)  # type: ignore[attr-defined]
         view.send_bytes(white)
         assert view.receive_json()["label"] == "happy"
 
@@ -101,7 +110,7 @@ def test_a_classifier_of_photos_answers_the_frame(bright: TestClient, tmp_path: 
         (b"no picture", "not an image"),
         (portrait()[:9000], "truncated"),
         (bytes(100_001), "the frame is too large (at most 100,000 bytes)"),
-        ("text", "a frame is a binary message: an image's bytes"),
+        ("text", "a frame must be a binary message: the bytes of an image"),
     ],
 )
 def test_a_bad_frame_is_answered_and_the_next_is_too(
@@ -114,7 +123,7 @@ def test_a_bad_frame_is_answered_and_the_next_is_too(
             view.send_bytes(frame)
         answer = view.receive_json()
         assert list(answer) == ["error"]
-        assert says in answer["error"]
+        assert says in answer["error"]["text"]
         view.send_bytes(encoded(photo(1)))
         assert "label" in view.receive_json()
 
@@ -142,7 +151,7 @@ def test_many_messages_at_once_do_not_keep_others_waiting(bright: TestClient) ->
         socket: Any = Burst()
         async with anyio.create_task_group() as group:
             group.start_soon(others)
-            await live._answer_frames(socket, bright.app.state.serving)  # type: ignore[attr-defined]
+            await answer_frames(socket, bright.app.state.server)  # type: ignore[attr-defined]
 
     anyio.run(both)
     assert turns > 90
@@ -178,7 +187,7 @@ def test_a_failure_ends_only_its_view(
         raise RuntimeError("the secret")
 
     with bright.websocket_connect(LIVE) as view:
-        monkeypatch.setattr("happysad.web.live.decode", broken)
+        monkeypatch.setattr("happysad.web.api.live.decode", broken)
         view.send_bytes(encoded(photo(1)))
         with pytest.raises(WebSocketDisconnect) as closed:
             view.receive_json()

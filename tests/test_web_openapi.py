@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemathesis import checks
 
 from happysad.web.app import create_app
-from happysad.web.settings import Settings
+from happysad.web.http.settings import Settings
 from tests.pictures import encoded, photo, portrait
 
 PICTURES = st.sampled_from([encoded(photo(1)), encoded(photo(2, 9, 5), "gif"), portrait()])

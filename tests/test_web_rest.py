@@ -20,12 +20,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from happysad import Classifier
-from happysad.classifier import SHIPPED
+from happysad.model_file import SHIPPED
+from happysad.web.api.card import CardPicture
+from happysad.web.api.in_use import load
+from happysad.web.api.rest import name_of
 from happysad.web.app import create_app
-from happysad.web.card import CardPicture
-from happysad.web.rest import name_of
-from happysad.web.serving import load
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import encoded, photo, portrait
 from tests.web import client, settings
 
@@ -56,6 +56,13 @@ def rows_of_command_line(folder: Path, names: list[str], *options: str) -> list[
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def shorten(row: dict[str, Any]) -> None:
+    """Cut a row's path to its last part, as the server does."""
+    whole, row["path"] = row["path"], Path(row["path"]).name
+    if row["error"]:
+        row["error"]["text"] = row["error"]["text"].replace(whole, row["path"])
+
+
 def test_server_command_line_and_python_give_identical_rows(
     shipped: TestClient, tmp_path: Path
 ) -> None:
@@ -72,20 +79,16 @@ def test_server_command_line_and_python_give_identical_rows(
     for name, data in pictures.items():
         (tmp_path / name).write_bytes(data)
     names = list(pictures)
-    for each, options in ((False, ()), (True, ("--faces", "each", "--no-unsure"))):
-        query = {"faces": "each", "unsure": "false"} if each else {}
+    for each, options in (("photo", ()), ("face", ("--rows", "face", "--no-unsure"))):
+        query = {"rows": "face", "unsure": "false"} if options else {}
         answer = shipped.post("/v1/predict", files=form(*pictures.items()), params=query)
         assert answer.status_code == 200
-        from_python = [
-            row
-            for one in Classifier.default().predict(
-                [str(tmp_path / name) for name in names], unsure=not each
-            )
-            for row in (one.face_rows() if each else [one.row()])
-        ]
+        predictions = Classifier().predict(
+            [str(tmp_path / name) for name in names], unsure=not options
+        )
+        from_python = [row for one in predictions for row in one.rows(each)]
         for row in from_python:
-            row["path"] = Path(row["path"]).name
-            row["error"] = row["error"] and row["error"].replace(f"{tmp_path}/", "")
+            shorten(row)
         assert answer.json() == rows_of_command_line(tmp_path, names, *options) == from_python
 
 
@@ -95,38 +98,50 @@ def test_identical_rows_for_a_hundred_real_pictures(shipped: TestClient) -> None
     scenes = sorted(str(file) for file in (REAL / "scenes").glob("*/*"))
     crops = sorted(str(file) for file in (REAL / "faces" / "test").glob("*/*"))
     chosen = random.Random(0).sample(scenes, 60) + random.Random(1).sample(crops, 40)
-    from_python = [one.row() for one in Classifier.default().predict(chosen)]
+    from_python = [one.row() for one in Classifier().predict(chosen)]
     rows = []
     for start in range(0, 100, 20):
         files = [(name, Path(name).read_bytes()) for name in chosen[start : start + 20]]
         rows += shipped.post("/v1/predict", files=form(*files)).json()
     assert rows_of_command_line(Path.cwd(), chosen) == from_python
     for row in from_python:
-        whole, row["path"] = row["path"], Path(row["path"]).name
-        row["error"] = row["error"] and row["error"].replace(whole, row["path"])
+        shorten(row)
     assert rows == from_python
     assert sum(bool(row["faces"]) for row in rows) > 50
 
 
 def test_a_body_is_one_photo(shipped: TestClient) -> None:
-    row = Classifier.default().predict(portrait()).row()
+    row = Classifier().predict(portrait()).row()
     for kind in ("image/jpeg", "application/octet-stream", "text/plain; x", ""):
         answer = shipped.post("/v1/predict", content=portrait(), headers={"Content-Type": kind})
         assert answer.json() == [row], kind
 
 
-def test_faces_off_takes_the_picture_for_a_face(shipped: TestClient) -> None:
+def test_a_face_crop_is_given(shipped: TestClient) -> None:
     crop = encoded(photo(1, 48, 48, 1))
-    answer = shipped.post("/v1/predict?faces=off&unsure=false", content=crop).json()
-    assert answer == [Classifier.default().predict(crop, faces=False, unsure=False).row()]
+    answer = shipped.post("/v1/predict?faces=given&unsure=false", content=crop).json()
+    assert answer == [Classifier().predict(crop, faces="given", unsure=False).row()]
+
+
+def test_three_classes(tmp_path: Path) -> None:
+    model = three_class_classifier(tmp_path / "three.onnx")
+    picture = encoded(np.full((9, 9, 3), 130, np.uint8))
+    with client(create_app(settings(tmp_path, model=model))) as one:
+        answer = one.post("/v1/predict", content=picture)
+        [row] = answer.json()
+        assert row == Classifier(model).predict(picture).row()
+        assert list(row["probabilities"]) == ["happy", "neither", "sad"]
+        explained = one.post("/v1/explain", content=picture)
+        assert json.loads(explained.headers["x-happysad-probabilities"]) == row["probabilities"]
+        assert one.get("/v1/model").json()["details"]["classes"] == list(row["probabilities"])
 
 
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        ("faces=each", "faces=each: this classifier looks at whole photos, not at faces"),
-        ("faces=off", "faces=off: this classifier looks at whole photos, not at faces"),
-        ("faces=some", "query faces: input should be 'auto', 'each' or 'off'"),
+        ("faces=given", "faces given is for a classifier of faces; this one looks at whole photos"),
+        ("faces=some", "query faces: input should be 'find' or 'given'"),
+        ("rows=each", "query rows: input should be 'photo' or 'face'"),
         ("unsure=perhaps", "query unsure: input should be a valid boolean"),
     ],
 )
@@ -159,9 +174,11 @@ def test_a_weird_name_is_only_said_again(bright: TestClient, tmp_path: Path, nam
     before = sorted(tmp_path.rglob("*"))
     [row] = bright.post("/v1/predict", files=form((name, b"no picture"))).json()
     assert "/" not in row["path"]
-    assert row["error"] == f"{row['path']}: not an image (allowed by content: jpeg, png, bmp, " + (
-        "gif, webp, tiff)"
-    )
+    allowed = "jpeg, png, bmp, gif, webp, tiff"
+    assert row["error"] == {
+        "code": "not_an_image",
+        "text": f"{row['path']}: not an image (allowed by content: {allowed})",
+    }
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -169,16 +186,16 @@ def test_what_decided_is_a_picture_with_the_answer(shipped: TestClient) -> None:
     answer = shipped.post("/v1/explain", content=portrait())
     picture = Image.open(io.BytesIO(answer.content))
     assert (picture.format, picture.size) == ("PNG", (384, 384))
-    face = Classifier.default().predict(portrait()).faces[0]
+    face = Classifier().predict(portrait()).faces[0]
     assert answer.headers["x-happysad-label"] == face.label
-    assert float(answer.headers["x-happysad-p-sad"]) == face.p_sad
+    assert json.loads(answer.headers["x-happysad-probabilities"]) == face.probabilities
     assert shipped.post("/v1/explain?face=1", content=portrait()).content == answer.content
 
 
 @pytest.mark.parametrize(
     ("query", "body", "error"),
     [
-        ("?face=2", "portrait", "face=2: the photo has one face"),
+        ("?face=2", "portrait", "face=2: the photo has 1 face"),
         ("", "blobs", "face=1: the photo has no face"),
         ("?face=0", "portrait", "query face: input should be greater than or equal to 1"),
         ("", "", "the picture: the file is empty"),
@@ -194,7 +211,8 @@ def test_the_model_says_what_it_is(bright: TestClient, shipped: TestClient, tmp_
     own, ships = bright.get("/v1/model").json(), shipped.get("/v1/model").json()
     digest = hashlib.sha256((tmp_path / "bright.onnx").read_bytes()).hexdigest()
     assert (own["name"], own["sha256"], own["shipped"]) == ("bright", digest, False)
-    assert own["details"]["labels"] == ["happy", "sad"]
+    assert own["id"] == digest[:12]
+    assert own["details"]["classes"] == ["happy", "sad"]
     assert (ships["name"], ships["shipped"]) == (SHIPPED.stem, True)
     assert ships["details"]["looks_at"] == "face"
 
@@ -205,7 +223,7 @@ def test_another_classifier_answers_as_soon_as_it_is_in_use(
     white = encoded(np.full((9, 9, 3), 255, np.uint8))
     assert bright.post("/v1/predict", content=white).json()[0]["label"] == "sad"
     other = load(brightness_classifier(tmp_path / "dark.onnx", slope=-0.1))
-    bright.app.state.serving.in_use = other  # type: ignore[attr-defined]
+    bright.app.state.server.in_use = other  # type: ignore[attr-defined]
     assert bright.post("/v1/predict", content=white).json()[0]["label"] == "happy"
     assert bright.get("/v1/model").json()["name"] == "dark"
 
@@ -214,7 +232,7 @@ def test_a_request_ends_with_the_classifier_it_began_with(
     bright: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Teach puts one to use that does not allow what was asked, while the photos come."""
-    serving = bright.app.state.serving  # type: ignore[attr-defined]
+    serving = bright.app.state.server  # type: ignore[attr-defined]
     photos = serving.in_use
     faces = brightness_classifier(tmp_path / "faces.onnx", looks_at="face", slope=-0.1)
     serving.in_use = load(faces)
@@ -224,8 +242,8 @@ def test_a_request_ends_with_the_classifier_it_began_with(
         serving.in_use = photos
         return [(None, white)]
 
-    monkeypatch.setattr("happysad.web.rest.photos_of", photos_of)
-    answer = bright.post("/v1/predict?faces=off")
+    monkeypatch.setattr("happysad.web.api.rest.photos_of", photos_of)
+    answer = bright.post("/v1/predict?faces=given")
     assert answer.status_code == 200
     assert answer.json()[0]["label"] == "happy"
 
@@ -246,7 +264,7 @@ def test_the_card_is_html_without_scripts(bright: TestClient, shipped: TestClien
     assert card.headers["content-type"].startswith("text/html")
     assert card.text.startswith("<h1>")
     assert "<table>" in card.text or "<li>" in card.text
-    serving = bright.app.state.serving  # type: ignore[attr-defined]
+    serving = bright.app.state.server  # type: ignore[attr-defined]
     serving.in_use = replace(serving.in_use, name="<script>alert(1)</script> [x](javascript:1)")
     own = bright.get("/v1/card").text
     assert "<script>" not in own
@@ -264,7 +282,7 @@ def test_metrics_count_what_was_asked_and_answered(bright: TestClient) -> None:
         'happysad_requests_total{method="POST",route="/v1/predict",status="200"} 1.0',
         'happysad_requests_total{method="GET",route="other",status="404"} 1.0',
         'happysad_requests_total{method="other",route="/v1/predict",status="405"} 1.0',
-        'happysad_photos_total{outcome="error"} 1.0',
+        'happysad_photos_total{label="error"} 1.0',
         "process_resident_memory_bytes",
     ):
         assert line in text
@@ -299,7 +317,7 @@ def test_an_error_that_nobody_foresaw_is_answered_and_logged(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the secret")
 
-    monkeypatch.setattr("happysad.web.rest.Photo", broken)
+    monkeypatch.setattr("happysad.web.api.rest.Photo", broken)
     answer = bright.post("/v1/predict", content=encoded(photo(1)))
     assert answer.status_code == 500
     assert answer.json() == {"error": "an internal error; the server's log says more"}

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from happysad.web.app import create_app
-from happysad.web.security import COOKIE
+from happysad.web.http.security import COOKIE
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 from tests.web import ADDRESS, LIVE, client, settings

@@ -15,8 +15,8 @@ import httpx2
 import pytest
 
 from happysad.errors import UsageError
-from happysad.web.server import listen
-from happysad.web.settings import Settings, is_loopback
+from happysad.web.http.server import listen
+from happysad.web.http.settings import Settings, is_loopback
 from tests.classifiers import brightness_classifier
 
 

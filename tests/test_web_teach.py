@@ -16,7 +16,6 @@ import hypothesis
 import numpy as np
 import pytest
 import schemathesis
-from happysad.faces import find
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
@@ -24,10 +23,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from happysad.dataset.drawn import face
-from happysad.web import jobs, photos, teach
+from happysad.face_detection import find
 from happysad.web.app import create_app
-from happysad.web.choice import FILE
-from happysad.web.photos import FEWEST
+from happysad.web.teach import examples, routes
+from happysad.web.teach.choice import FILE
+from happysad.web.teach.examples import FEWEST
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo, portrait
 from tests.test_web_jobs import STUB
@@ -42,7 +42,6 @@ Files = list[tuple[str, tuple[str, bytes]]]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data folder; trainings in it are stand-ins whose classifier says the opposite."""
-    monkeypatch.setattr(jobs, "COMMAND", STUB)
     monkeypatch.setenv("HAPPYSAD_STUB", "finish")
     trained = brightness_classifier(tmp_path / "trained.onnx", slope=-0.1)
     monkeypatch.setenv("HAPPYSAD_STUB_MODEL", str(trained))
@@ -57,7 +56,7 @@ def one(folder: Path) -> Iterator[TestClient]:
 
 def open_(folder: Path, **given: Any) -> TestClient:
     model = brightness_classifier(folder.parent / "bright.onnx")
-    return client(create_app(settings(folder.parent, model=model, **given)))
+    return client(create_app(settings(folder.parent, model=model, **given), lesson=STUB))
 
 
 def form(*files: tuple[str, bytes]) -> Files:
@@ -187,7 +186,7 @@ def test_what_is_no_photo_is_refused(folder: Path, data: bytes, says: str) -> No
         assert answer.status_code == 200
         [row] = answer.json()["refused"]
         assert row["path"] == "bad.png"
-        assert says in row["error"]
+        assert says in row["error"]["text"]
         assert answer.json()["added"] == 1
     assert stored(folder) == [f"happy/{NAMED}"]
 
@@ -195,14 +194,14 @@ def test_what_is_no_photo_is_refused(folder: Path, data: bytes, says: str) -> No
 def test_no_more_photos_than_allowed(
     one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photos, "MAX_PHOTOS", 3)
+    monkeypatch.setattr(examples, "MAX_PHOTOS", 3)
     files = form(*((f"{n}.png", encoded(photo(n))) for n in range(5)))
     with ThreadPoolExecutor(4) as pool:  # also at once
         calls = [pool.submit(one.post, "/v1/teach/photos/sad", files=files[n:]) for n in range(4)]
         answers = [call.result().json() for call in calls]
     assert sum(answer["added"] for answer in answers) == len(stored(folder)) == 3
     rows = [row for answer in answers for row in answer["refused"]]
-    assert all("no more than 3 photos of a class are kept" in row["error"] for row in rows)
+    assert all("at most 3 photos of a class are kept" in row["error"]["text"] for row in rows)
     assert len(rows) == 14 - sum(answer["added"] + answer["known"] for answer in answers) > 0
     answer = one.post("/v1/teach/photos/happy", files=files[:1])
     assert answer.json()["counts"] == {"happy": 1, "sad": 3}
@@ -210,11 +209,12 @@ def test_no_more_photos_than_allowed(
 
 def test_no_more_bytes_than_allowed(one: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     other = encoded(photo(2))
-    monkeypatch.setattr(photos, "MAX_BYTES", max(len(GOOD), len(other)) + 10)
+    monkeypatch.setattr(examples, "MAX_BYTES", max(len(GOOD), len(other)) + 10)
     assert one.post("/v1/teach/photos/sad", content=GOOD).json()["added"] == 1
     [row] = one.post("/v1/teach/photos/happy", content=other).json()["refused"]
     assert row["path"] is None
-    assert f"there are {len(GOOD):,}" in row["error"]
+    assert row["error"]["code"] == "too_large"
+    assert f"there are {len(GOOD):,}" in row["error"]["text"]
     assert one.post("/v1/teach/photos/sad", content=GOOD).json()["known"] == 1
     one.delete("/v1/teach/photos/sad")
     assert one.post("/v1/teach/photos/happy", content=other).json()["added"] == 1
@@ -339,7 +339,7 @@ def test_live_shows_faces_by_the_classifier_in_use(folder: Path) -> None:
     brightness_classifier(
         folder.parent / "trained.onnx", looks_at="face", middle=255, channels=1, size=48
     )
-    with client(create_app(settings(folder.parent, model=dark))) as one:
+    with client(create_app(settings(folder.parent, model=dark), lesson=STUB)) as one:
         fill(one)
         run = train(one)
         with one.websocket_connect(LIVE) as view:
@@ -379,11 +379,11 @@ def test_what_is_in_use_survives_a_restart(folder: Path) -> None:
     [
         ('{"run": 2}', "there is no run 2 any more"),
         ('{"run": 1}', "not an .onnx that can be loaded"),
-        ('{"run": "../1"}', "not used"),
-        ('{"run": null}', "not used"),
-        ("[]", "not used"),
-        ("{", "not used"),
-        ("\xff", "not used"),
+        ('{"run": "../1"}', "cannot be used"),
+        ('{"run": null}', "cannot be used"),
+        ("[]", "cannot be used"),
+        ("{", "cannot be used"),
+        ("\xff", "cannot be used"),
     ],
 )
 def test_a_choice_that_is_no_more(
@@ -632,7 +632,7 @@ def test_nothing_is_done_by_another_method(one: TestClient, method: str, path: s
 def test_without_the_extra_train(
     one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(teach, "_MODULES", ("keras", "not_there"))
+    monkeypatch.setattr(routes, "TRAIN_MODULES", ("keras", "not_there"))
     assert one.get("/v1/teach").json()["available"] is False
     assert one.post("/v1/teach/photos/happy", content=GOOD).json()["added"] == 1
     for path in ("check", "train"):
@@ -657,7 +657,7 @@ for media_type in ("image/*", "application/octet-stream"):
 def test_every_answer_is_as_described(folder: Path) -> None:
     """But that few photos, or no training, are refused: no description could say that."""
     model = brightness_classifier(folder.parent / "bright.onnx")
-    app = create_app(settings(folder.parent, model=model, hosts=("testserver",)))
+    app = create_app(settings(folder.parent, model=model, hosts=("testserver",)), lesson=STUB)
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     seen = set()
     for found in schema.include(path_regex="^/v1/teach").get_all_operations():

@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from happysad.web.app import create_app
-from happysad.web.server import config, listen
-from happysad.web.settings import Settings
+from happysad.web.http.server import config, listen
+from happysad.web.http.settings import Settings
 
 __all__ = ["ADDRESS", "LIVE", "Running", "client", "running", "settings"]
 
@@ -46,13 +46,13 @@ class Running:
     port: int
 
     def send(self, data: bytes) -> bytes:
-        """Send bytes as they are; gives what comes back until the server ends the connection."""
+        """Send bytes as they are; return the answer, up to the end of the connection."""
         with self.connect() as connection:
             connection.sendall(data)
             return rest(connection)
 
     def connect(self) -> socket.socket:
-        """Give a bare connection."""
+        """Return a bare connection."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def is_well(self) -> bool:
@@ -69,7 +69,7 @@ class Running:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """Give what comes until the other side ends the connection."""
+    """Return what arrives until the other side ends the connection."""
     parts = []
     while part := connection.recv(65536):
         parts.append(part)

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from happysad.classifier import Classifier as Classifier
     from happysad.errors import (
+        BusyError as BusyError,
+    )
+    from happysad.errors import (
         ClassifierError as ClassifierError,
     )
     from happysad.errors import (
@@ -79,6 +82,7 @@ _HOMES = {
     **dict.fromkeys(["Classifier"], "happysad.classifier"),
     **dict.fromkeys(
         [
+            "BusyError",
             "ClassifierError",
             "ConfigError",
             "DatasetError",

@@ -9,6 +9,7 @@
     │   └── LeakError             photos that belong together stand on two sides of a split
     ├── ClassifierError           a file that is no happysad classifier
     ├── RunError                  a run's folder that cannot be used or resumed
+    ├── BusyError                 another process is at work in the folder
     ├── ExportError               an exported file that does not agree with its Keras model
     ├── LibraryError              results of many photos that cannot be written or read
     ├── VideoError                a film or a camera that cannot be read, a film not written
@@ -24,6 +25,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 __all__ = [
+    "BusyError",
     "ClassifierError",
     "ConfigError",
     "DatasetError",
@@ -125,6 +127,10 @@ class ClassifierError(HappysadError):
 
 class RunError(HappysadError):
     """A run's folder that cannot be used or resumed."""
+
+
+class BusyError(HappysadError):
+    """Another process is at work in the folder."""
 
 
 class ExportError(HappysadError):

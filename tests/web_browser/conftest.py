@@ -15,10 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from happysad.faces import find
 from playwright.sync_api import Browser, Page, Playwright, WebSocket, expect, sync_playwright
 
 from happysad.dataset import drawn
+from happysad.face_detection import find
 from happysad.images import Pixels
 
 __all__: list[str] = []

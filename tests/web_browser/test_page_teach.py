@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from happysad.faces import find
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from happysad.dataset import drawn
+from happysad.face_detection import find
 from tests.web_browser.conftest import Seen
 
 pytestmark = pytest.mark.browser

@@ -15,30 +15,31 @@ __all__ = ["serve"]
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="The address to listen on; others than this machine's need --token.")
+        str,
+        typer.Option(help="Address to listen on; one that other machines can reach needs --token."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.")] = 8000,
     token: Annotated[
         str | None,
-        typer.Option(envvar="HAPPYSAD_TOKEN", help="Let in only who knows it."),
+        typer.Option(envvar="HAPPYSAD_TOKEN", help="Token that every request must have."),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A further name that the server goes by."),
+        typer.Option(metavar="NAME", help="Further host name of the server."),
     ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
     folder: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where Teach keeps its photos and runs.")
+        Path, typer.Option(metavar="FOLDER", help="Where Teach keeps photos and runs.")
     ] = Path("happysad-teach"),
     model: Model = None,
 ) -> None:
     """Serve the page and the REST interface on this machine.
 
-    Try photos, the webcam live, or teach it two classes of your own, in the browser.
+    In the browser, try photos, see the webcam live, or teach happy and sad with your own photos.
     """
-    need("web", "happysad serve", "fastapi", "uvicorn", "websockets", "prometheus_client")
-    from happysad.web.server import serve as run_serve
-    from happysad.web.settings import Settings
+    need("web", "happysad serve")
+    from happysad.web.app import serve as run_serve
+    from happysad.web.http.settings import Settings
 
     settings = Settings(
         host=host,

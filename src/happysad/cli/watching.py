@@ -108,8 +108,8 @@ def webcam(
             raise UsageError("--camera is for --terminal; the page lets you choose one")
         what = "happysad webcam without --terminal"
         need("web", what, "fastapi", "uvicorn", "websockets", "prometheus_client")
-        from happysad.web.server import serve as run_serve
-        from happysad.web.settings import Settings
+        from happysad.web.app import serve as run_serve
+        from happysad.web.http.settings import Settings
 
         run_serve(Settings(port=0, model=model), browser=True, say=say_now, view="#live")
         return

@@ -1,7 +1,8 @@
-"""The app: the page, the REST server, Live and Teach, behind the guard and the limits."""
+"""The app: the page, the REST interface, Live and Teach, behind the guard and the limits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,63 +14,88 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from happysad import __version__
-from happysad.web import live, rest, teach
-from happysad.web.answers import handle_errors
-from happysad.web.choice import recall
-from happysad.web.jobs import Jobs
-from happysad.web.limits import Limits, WholeRequests
-from happysad.web.metrics import Metrics
-from happysad.web.security import Guard, SafeHeaders
-from happysad.web.serving import Serving, load
-from happysad.web.settings import Settings
-from happysad.web.watch import Watch
+from happysad.web.api import live, rest
+from happysad.web.api.in_use import ServerState, load
+from happysad.web.http import server
+from happysad.web.http.counters import Counters
+from happysad.web.http.error_responses import handle_errors
+from happysad.web.http.limits import Limits, WholeRequests
+from happysad.web.http.request_log import RequestLog, log_to_stderr
+from happysad.web.http.security import Guard, SafeHeaders
+from happysad.web.http.settings import Settings
+from happysad.web.teach import routes
+from happysad.web.teach.choice import recall
+from happysad.web.teach.jobs import COMMAND, Jobs
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "serve"]
 
 _STATIC = Path(str(files("happysad.web") / "static"))
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Make an app with its classifier loaded.
+def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view: str = "") -> None:
+    """Serve the page and the REST interface until the process is told to end.
+
+    Args:
+        settings: the server's settings.
+        browser: whether to open the page in the browser.
+        say: called with each line for the user, the address among them.
+        view: the view of the page that opens, such as "#live"; "" for the first.
 
     Raises:
-        ClassifierError: there is none at `settings.model`.
+        UsageError: the server cannot listen on the address.
+        ClassifierError: there is no classifier at `settings.model`.
+    """
+    log_to_stderr()
+    app = create_app(settings)
+    name = app.state.server.in_use.name
+    server.run(app, settings, name=name, browser=browser, say=say, view=view)
+
+
+def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> FastAPI:
+    """Return an app with its classifier loaded.
+
+    Args:
+        settings: the server's settings.
+        lesson: the program that Teach checks and trains with; see `teach.jobs.Jobs`.
+
+    Raises:
+        ClassifierError: there is no classifier at `settings.model`.
     """
     app = FastAPI(
         title="happysad",
         version=__version__,
         summary="Tell happy from sad in pictures of people.",
-        # Their pages would load scripts from elsewhere.
+        # FastAPI's own pages would load scripts from other servers.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    metrics, jobs, own = Metrics(), Jobs(settings.folder), load(settings.model)
-    app.state.serving = Serving(
+    counters, jobs, own = Counters(), Jobs(settings.folder, command=lesson), load(settings.model)
+    app.state.server = ServerState(
         settings=settings,
         own=own,
         in_use=recall(jobs) or own,
-        metrics=metrics,
+        counters=counters,
         threads=CapacityLimiter(settings.workers),
     )
     app.state.jobs = jobs
     handle_errors(app)
     app.include_router(rest.router)
     app.include_router(live.router)
-    app.include_router(teach.router)
+    app.include_router(routes.router)
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
-    # The last one added is the outermost.
-    app.add_middleware(Limits, settings=settings, metrics=metrics)
+    # The last middleware that is added is the outermost.
+    app.add_middleware(Limits, settings=settings, counters=counters)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(WholeRequests)
-    app.add_middleware(Watch, metrics=metrics)
+    app.add_middleware(RequestLog, counters=counters)
     app.add_middleware(SafeHeaders)
     return app
 
 
 async def page(request: Request) -> FileResponse:
-    """Give the page."""
+    """Return the page."""
     return FileResponse(_STATIC / "index.html", media_type="text/html")
 
 

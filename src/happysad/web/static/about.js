@@ -31,20 +31,26 @@ export async function enter() {
 export function leave() {}
 
 function facts(row) {
-  const { labels, size, channels, architecture, looks_at, unsure, threshold, trained_on, version } =
-    row.details;
+  const { classes, size, channels, architecture, looks_at, trained_on, version } = row.details;
   const name = modelName(row);
-  const borders = unsure
-    ? `${labels[0]} below ${unsure[0].toPrecision(2)}, ${labels[1]} from ${unsure[1].toPrecision(3)} on, unsure between`
-    : `${labels[0]} below ${threshold.toPrecision(2)}, ${labels[1]} from there on; never unsure`;
   return [
-    ["Answers come from", name.charAt(0).toUpperCase() + name.slice(1)],
-    ["Tells", `${labels[0]} from ${labels[1]}`],
+    ["Classifier", name.charAt(0).toUpperCase() + name.slice(1)],
+    ["Classes", classes.join(", ")],
     ["Looks at", LOOKS_AT[looks_at]],
-    [`Borders, by the probability of ${labels[1]}`, borders],
+    ["Label", rule(row.details)],
     ["Input", `${size} × ${size} pixels, ${channels === 1 ? "grey" : "colour"}`],
     ["Trained on", `${trained_on.toLocaleString("en")} pictures`],
     ["Made by", `happysad ${version}, architecture ${architecture}`],
     ["SHA-256", h("code", {}, row.sha256)],
   ].map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text)));
+}
+
+/** How the label follows from the probabilities. */
+function rule({ classes, unsure, threshold }) {
+  if (classes.length > 2) return "the most probable class";
+  const [first, second] = classes;
+  const p = `the probability of ${second}`;
+  return unsure
+    ? `${first} where ${p} is below ${unsure[0].toPrecision(2)}, ${second} from ${unsure[1].toPrecision(3)} on, unsure between`
+    : `${first} where ${p} is below ${threshold.toPrecision(2)}, ${second} from there on; never unsure`;
 }

@@ -1,11 +1,11 @@
-// Asking the server. Every answer that is an error is one line; a busy server is asked again.
+// Requests to the server. Every error is one line; a busy server is asked again.
 
 const TRIES = 10;
-// Photos a request: few, so that answers come soon; far below what the server allows.
+// Photos and bytes a request: few, so that answers come soon; far below the server's limits.
 const FILES = 8;
 const BYTES = 12 * 1024 * 1024;
 
-/** What the server refused, in its own words. */
+/** A refusal, in the server's words. */
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
@@ -19,9 +19,9 @@ const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds)
  * Ask the server for something.
  * @param {string} path
  * @param {RequestInit} options
- * @param {(seconds: number) => void} waiting told that the server is busy
+ * @param {(seconds: number) => void} waiting called when the server is busy
  * @returns {Promise<Response>}
- * @throws {Refused} where there is no good answer
+ * @throws {Refused} where the server refuses, or does not answer
  */
 export async function ask(path, options = {}, waiting = () => {}) {
   for (let tries = 1; ; tries++) {
@@ -54,7 +54,7 @@ async function reason(answer) {
 /** Ask for JSON. */
 export const get = async (path) => (await ask(path)).json();
 
-/** Send JSON, or nothing; gives the JSON that comes back. */
+/** Send JSON, or nothing; return the JSON of the answer. */
 export async function post(path, body) {
   const options = { method: "POST" };
   if (body !== undefined) {
@@ -64,7 +64,7 @@ export async function post(path, body) {
   return (await ask(path, options)).json();
 }
 
-/** Cut a list of files into parts that one request takes. */
+/** Cut a list of files into batches for one request each. */
 export function* batches(files) {
   let batch = [];
   let bytes = 0;

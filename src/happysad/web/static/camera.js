@@ -1,6 +1,6 @@
 // The webcam: opened, looked at, and closed again.
 
-/** What went wrong, and what helps. */
+/** Why there is no camera, and what helps. */
 const REASONS = {
   NotAllowedError:
     "The browser did not let this page use the camera. Allow it, beside the address, and start again.",
@@ -10,7 +10,7 @@ const REASONS = {
   AbortError: "The camera stopped. Start it again.",
 };
 
-/** Say in words why there is no camera. */
+/** Return in words why there is no camera. */
 export const cameraReason = (error) =>
   REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
 
@@ -26,7 +26,7 @@ export async function openCamera(video, id) {
     video: { ...which, width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } },
   });
   video.srcObject = stream;
-  // What looks at oneself is shown as a mirror; what looks at others is not.
+  // A camera that faces the user is shown as a mirror; one that faces away is not.
   const { facingMode } = stream.getVideoTracks()[0].getSettings();
   video.classList.toggle("mirror", facingMode !== "environment");
   try {
@@ -38,19 +38,19 @@ export async function openCamera(video, id) {
   return stream;
 }
 
-/** Close it: its light goes out. */
+/** Close the camera, so that its light goes out. */
 export function closeCamera(video, stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
   video.srcObject = null;
 }
 
-/** Give the cameras that there are; their names are known once one was opened. */
+/** Return all cameras; their names are known once one was opened. */
 export async function cameras() {
   const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.filter(({ kind }) => kind === "videoinput");
 }
 
-/** Take the picture of this moment as a JPEG whose longer side has at most `longest` pixels. */
+/** Take a picture as a JPEG whose longer side has at most `longest` pixels. */
 export function grab(video, canvas, longest) {
   const { videoWidth: width, videoHeight: height } = video;
   const factor = Math.min(1, longest / Math.max(width, height));

@@ -1,13 +1,13 @@
-// One photo's card: the photo with its boxes, its outcome, its faces, and what decided.
+// One photo's card: the photo with its boxes, its label, its faces, and what decided.
 
 import { ask } from "./api.js";
 import { counted, h, s } from "./dom.js";
-import { look, model } from "./model.js";
-import { line, scale, shown, why } from "./outcome.js";
+import { line, scale, shown, why } from "./label.js";
+import { look } from "./model.js";
 
 let number = 0;
 
-/** Make the card of a file that is still to be answered. */
+/** Make the card of a file that has no answer yet. */
 export function answerCard(file) {
   const id = `answer-${++number}`;
   const address = URL.createObjectURL(file);
@@ -45,33 +45,33 @@ export function answerCard(file) {
 }
 
 function answered(card) {
-  const { label, p_sad: p, faces, error } = card.row;
+  const { label, probabilities, faces, notes, error } = card.row;
   if (error)
     return [
-      h("p", { class: "outcome" }, h("span", { class: "chip bad" }, "not read")),
+      h("p", { class: "label" }, h("span", { class: "chip bad" }, "not read")),
       h("p", { class: "why" }, reason(card.row)),
     ];
   const because = why(label);
-  const parts = [h("p", { class: "outcome" }, ...shown(label, p))];
-  if (p !== null) parts.push(scale(p));
+  const parts = [h("p", { class: "label" }, ...shown(label, probabilities))];
+  if (probabilities) parts.push(scale(probabilities));
   if (because) parts.push(h("p", { class: "why" }, because));
+  if (notes.length) parts.push(h("p", { class: "why" }, `Note: ${notes.join("; ")}.`));
   if (faces.length > 1) parts.push(several(card, faces));
-  else if (faces.length || model().details.looks_at !== "face")
+  else if (probabilities)
     parts.push(decided(card, faces.length ? 1 : null, "What decided?"));
   return parts;
 }
 
 /** Give a row the file's own name: a form cannot hold quotes and line breaks in it. */
 function named(row, name) {
-  const error = row.error?.startsWith(`${row.path}: `)
-    ? name + row.error.slice(row.path.length)
-    : row.error;
-  return { ...row, path: name, error };
+  const { path, error } = row;
+  if (!error?.text.startsWith(`${path}: `)) return { ...row, path: name };
+  return { ...row, path: name, error: { ...error, text: name + error.text.slice(path.length) } };
 }
 
-/** The error without the name, which stands beside it. */
-function reason({ path, error }) {
-  const text = error.startsWith(`${path}: `) ? error.slice(path.length + 2) : error;
+/** The error's text without the name, which is shown beside it. */
+function reason({ path, error: { text: whole } }) {
+  const text = whole.startsWith(`${path}: `) ? whole.slice(path.length + 2) : whole;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -81,7 +81,7 @@ function several(card, faces) {
       "li",
       {},
       h("span", { class: "badge", "aria-hidden": "true" }, String(place + 1)),
-      h("span", { class: "grow" }, ...shown(face.label, face.p_sad)),
+      h("span", { class: "grow" }, ...shown(face.label, face.probabilities)),
       decided(card, place + 1, "Why?", `Why? Face ${place + 1} of ${card.file.name}`),
     ),
   );
@@ -114,19 +114,19 @@ async function explain(card, face, button) {
   const heat = h(
     "figure",
     { class: "heat", tabindex: "-1" },
-    h("figcaption", { role: "status" }, "Looking at it part by part"),
+    h("figcaption", { role: "status" }, "Covering one part after the other"),
   );
   card.element.querySelector(".text").append(heat);
   try {
     const query = face === null ? "" : `?face=${face}`;
     const answer = await ask(`/v1/explain${query}`, { method: "POST", body: card.file });
     const label = decodeURIComponent(answer.headers.get("X-Happysad-Label"));
-    const p = Number(answer.headers.get("X-Happysad-P-Sad"));
+    const probabilities = JSON.parse(answer.headers.get("X-Happysad-Probabilities"));
     const address = URL.createObjectURL(await answer.blob());
     const which = face === null ? "the photo" : `face ${face}`;
     const image = h("img", {
       src: address,
-      alt: `Heat map of ${which} of ${card.file.name}: ${line(label, p)}`,
+      alt: `Heat map of ${which} of ${card.file.name}: ${line(label, probabilities)}`,
       width: 384,
       height: 384,
     });
@@ -159,7 +159,7 @@ function close(heat, button) {
   button.focus();
 }
 
-/** Draw the boxes, once both the photo's size and its faces are known. */
+/** Draw the boxes once both the photo's size and its faces are known. */
 function drawn({ image, boxes, row }) {
   const { naturalWidth: width, naturalHeight: height } = image;
   if (!row || !width) return;

@@ -1,14 +1,18 @@
-// Rows as happysad predict --csv writes them, to the letter.
+// Rows as happysad predict --csv writes them, character by character.
 
-const COLUMNS = ["schema", "path", "label", "p_sad", "faces", "error"];
+import { model } from "./model.js";
 
-/** Write the rows of /v1/predict as CSV; of the faces their number. */
+const FLOATS = /^(probability|p_.*)$/s;
+
+/** Write the rows of /v1/predict as CSV; of the faces, their number. */
 export function csv(rows) {
-  const lines = rows.map((row) => {
-    const cells = { ...row, p_sad: float(row.p_sad), faces: row.faces.length };
-    return COLUMNS.map((name) => cell(cells[name])).join(",");
-  });
-  return [COLUMNS.join(","), ...lines, ""].join("\n");
+  const { classes } = model().details;
+  const flat = rows.map((row) => columns(row, classes));
+  const names = Object.keys(columns({ faces: [], notes: [] }, classes));
+  const lines = flat.map((cells) =>
+    names.map((name) => cell(FLOATS.test(name) ? float(cells[name]) : cells[name])).join(","),
+  );
+  return [names.map(cell).join(","), ...lines, ""].join("\n");
 }
 
 /** Offer a text as a file. */
@@ -20,14 +24,30 @@ export function save(text, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+/** A row with the flat columns of happysad.predictions.flat, in their order. */
+function columns({ schema, path, classifier, label, probability, ...row }, classes) {
+  return {
+    schema,
+    path,
+    classifier,
+    label,
+    probability,
+    ...Object.fromEntries(classes.map((name) => [`p_${name}`, row.probabilities?.[name]])),
+    faces: row.faces.length,
+    notes: row.notes.join("; "),
+    error_code: row.error?.code,
+    error: row.error?.text,
+  };
+}
+
 function cell(value) {
-  const text = value === null ? "" : String(value);
+  const text = String(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Write a float as Python does: 1.0 and 5e-05, not 1 and 0.00005. */
 function float(value) {
-  if (value === null) return null;
+  if (value === null || value === undefined) return null;
   if (value !== 0 && Math.abs(value) < 1e-4)
     return value.toExponential().replace(/e-(\d)$/, "e-0$1");
   return Number.isInteger(value) ? `${value}.0` : String(value);

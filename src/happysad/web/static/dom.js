@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /** Find an element by its id. */
 export const at = (id) => document.getElementById(id);
 
-/** Make an HTML element; an attribute that is a function listens, null and false leave one out. */
+/** Make an HTML element; functions become listeners, null and false leave an attribute out. */
 export function h(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -25,7 +25,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Show a text in an element that is hidden while it has none. */
+/** Show a text in an element; without a text, hide the element. */
 export function tell(element, text) {
   element.hidden = !text;
   if (element.textContent !== (text ?? "")) element.textContent = text ?? "";
@@ -36,7 +36,7 @@ export function counted(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Ask before something is deleted; gives whether to. */
+/** Ask before something is deleted; return whether to. */
 export function sure(title, text) {
   const dialog = at("sure");
   at("sure-title").textContent = title;

@@ -1,15 +1,16 @@
 // Boxes over the video, on a canvas: colours and line as in the photos that happysad draws.
 
-import { look, sureness } from "./model.js";
-import { nameOf } from "./outcome.js";
+import { line } from "./label.js";
+import { look } from "./model.js";
 
 const COLOURS = {
   first: ["#e69f00", "#000"],
   second: ["#0072b2", "#fff"],
+  third: ["#009e73", "#000"],
   other: ["#5a5a5a", "#fff"],
 };
 
-/** Draw an answer's faces, or clear the canvas where there is none; texts are never mirrored. */
+/** Draw an answer's faces, or clear the canvas without an answer; texts are never mirrored. */
 export function drawFaces(canvas, answer, mirrored) {
   const sharp = window.devicePixelRatio || 1;
   const { clientWidth, clientHeight } = canvas;
@@ -21,7 +22,7 @@ export function drawFaces(canvas, answer, mirrored) {
   brush.setTransform(1, 0, 0, 1, 0, 0);
   brush.clearRect(0, 0, wide, high);
   if (!answer) return;
-  // The video fits into its frame whole, in the middle.
+  // The whole video is shown, in the middle of its frame.
   const factor = Math.min(clientWidth / answer.width, clientHeight / answer.height);
   const left = (clientWidth - factor * answer.width) / 2;
   const top = (clientHeight - factor * answer.height) / 2;
@@ -52,7 +53,7 @@ function box(brush, face, { x, y, width, height, least, most, top }) {
     brush.lineWidth = line;
     brush.strokeRect(x, y, width, height);
   }
-  const text = `${nameOf(face.label)} ${sureness(face.p_sad)}`;
+  const text = line(face.label, face.probabilities);
   brush.font = "600 15px system-ui, sans-serif";
   const wide = brush.measureText(text).width + 14;
   const at = Math.max(least, Math.min(x - 1.5, most - wide));

@@ -1,10 +1,10 @@
-// Files that a person drops, pastes or chooses; of folders all that lies in them.
+// Files that a person drops, pastes or chooses; a folder stands for all files in it.
 
 const hidden = (name) => name.startsWith(".");
 
-/** Give the files of a drop, sorted by their paths; folders are walked through. */
+/** Return the files of a drop, sorted by their paths, with those in folders. */
 export async function dropped(transfer) {
-  // The entries are only there until the event ends: they are all taken before the first wait.
+  // The entries vanish when the event ends, so take them all before the first await.
   const entries = [...transfer.items]
     .filter((item) => item.kind === "file")
     .map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
@@ -13,17 +13,17 @@ export async function dropped(transfer) {
   return inOrder(found);
 }
 
-/** Give the files of an input; of a chosen folder too. */
+/** Return the files of an input, also of a chosen folder. */
 export function chosen(input) {
   const found = [...input.files].map((file) => [file.webkitRelativePath || file.name, file]);
   input.value = "";
   return inOrder(found.filter(([path]) => !path.split("/").some(hidden)));
 }
 
-/** Give the pictures that were pasted. */
+/** Return the pictures that were pasted. */
 export const pasted = (transfer) => [...(transfer?.files ?? [])];
 
-/** Take drops on an element: it shows that it would, and `take` gets the files. */
+/** Accept drops on an element: it is highlighted meanwhile, and `take` gets the files. */
 export function acceptDrops(element, take) {
   let depth = 0;
   const over = (by) => {
@@ -52,7 +52,7 @@ async function childrenOf(folder) {
   const reader = folder.createReader();
   const children = [];
   for (;;) {
-    // A hundred at most come at once.
+    // Browsers return at most a hundred at once.
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return children;
     children.push(...some);

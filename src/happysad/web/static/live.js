@@ -3,18 +3,18 @@
 import { cameraReason, cameras, closeCamera, grab, openCamera } from "./camera.js";
 import { at, counted, h, tell } from "./dom.js";
 import { drawFaces } from "./draw.js";
-import { line, scale, shown } from "./outcome.js";
+import { line, scale, shown } from "./label.js";
 
 // The longer side of a frame that is sent, in pixels.
 const LONGEST = 640;
-// A frame at hand that is older, in milliseconds, makes way for the next.
+// A waiting frame that is older than this, in milliseconds, is replaced by the next one.
 const STALE = 50;
-// After so many milliseconds a server that ended the view is asked again.
+// Milliseconds until a server that ended the view is asked again.
 const RETRY = 2000;
-// The figures are those of so many milliseconds; of the last two answers where they are rarer.
+// The figures cover this many milliseconds; where answers are rarer, the last two answers.
 const WINDOW = 2000;
 const RARE = 10000;
-// What is seen is said aloud once it has stayed so for so many milliseconds.
+// A screen reader is told what is seen once it has stayed the same for this many milliseconds.
 const STEADY = 1500;
 
 const canvas = document.createElement("canvas");
@@ -57,7 +57,7 @@ async function begin(id) {
   at("live-message").textContent = "Asking for the camera";
   try {
     const opened = await openCamera(video, id);
-    // The view was left meanwhile.
+    // The user has left the view meanwhile.
     if (mine !== attempt) return closeCamera(video, opened);
     stream = opened;
   } catch (error) {
@@ -81,7 +81,7 @@ async function begin(id) {
 function end() {
   attempt += 1;
   clearInterval(timer);
-  // First, so that what ends on its own does not begin again.
+  // First, so that nothing that ends on its own starts again.
   change("off");
   socket?.close();
   socket = null;
@@ -92,9 +92,9 @@ function end() {
   said = { text: "", since: 0, told: "" };
   drawFaces(at("live-boxes"), null);
   figures();
-  at("live-outcome").replaceChildren(h("p", { class: "soft" }, "The outcome stands here."));
+  at("live-label").replaceChildren(h("p", { class: "soft" }, "The result appears here."));
   at("live-message").textContent =
-    "Frames go to the server that this page came from, one at a time, and are never kept.";
+    "Frames go to the server that this page came from, one at a time. It does not keep them.";
 }
 
 function pause() {
@@ -115,7 +115,7 @@ function change(to) {
   at("live-cover").hidden = on;
   at("live-start").disabled = to === "starting";
   at("live-stop").disabled = at("live-pause").disabled = !on;
-  at("live-pause").textContent = to === "paused" ? "Go on" : "Pause";
+  at("live-pause").textContent = to === "paused" ? "Resume" : "Pause";
 }
 
 const trouble = (text) => tell(at("live-trouble"), text);
@@ -131,7 +131,7 @@ async function offerCameras() {
   );
 }
 
-/** Know whether the camera has given a new picture. */
+/** Note when the camera has a new picture. */
 function watch() {
   const mine = stream;
   const look = () => {
@@ -150,7 +150,7 @@ async function newFrame() {
   fresh = false;
 }
 
-/** Open the WebSocket; a frame is sent when the one before it was answered. */
+/** Open the WebSocket; each frame is sent after the answer to the one before. */
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const mine = new WebSocket(`${scheme}://${location.host}/v1/live`);
@@ -161,7 +161,7 @@ function connect() {
 
   const here = () => mine === socket && state !== "off" && mine.readyState === WebSocket.OPEN;
 
-  /** Have a frame at hand while another is answered: else the camera's next one is waited for. */
+  /** Keep a frame ready while another is answered, to not wait for the camera's next one then. */
   async function take() {
     while (here()) {
       await newFrame();
@@ -193,12 +193,12 @@ function connect() {
     send();
   });
   mine.addEventListener("close", () => {
-    // A server ends a view that was paused for long; it is opened again when it goes on.
+    // A server ends a view that is paused for long; resuming opens it again.
     if (mine !== socket || state !== "running") return;
     trouble(
       opened
-        ? "The server ended the view; asking again."
-        : "The server does not take this view: perhaps too many are open, or it has ended. Asking again.",
+        ? "The server ended the view. Asking again."
+        : "The server refuses the view: too many may be open, or the server has stopped. Asking again.",
     );
     setTimeout(() => mine === socket && state === "running" && connect(), RETRY);
   });
@@ -206,30 +206,30 @@ function connect() {
 }
 
 function show(answer, began) {
-  if (answer.error) return trouble(answer.error);
+  if (answer.error) return trouble(answer.error.text);
   trouble("");
   drawFaces(at("live-boxes"), answer, video.classList.contains("mirror"));
   const now = performance.now();
   answers.push({ at: now, latency: now - began, server: answer.milliseconds });
-  outcome(answer);
+  tellLabel(answer);
   say(answer, now);
 }
 
-function outcome({ label, p_sad: p, faces }) {
-  const parts = [h("p", { class: "outcome" }, ...shown(label, p))];
-  if (p !== null) parts.push(scale(p));
+function tellLabel({ label, probabilities, faces }) {
+  const parts = [h("p", { class: "label" }, ...shown(label, probabilities))];
+  if (probabilities) parts.push(scale(probabilities));
   if (faces.length > 1)
     parts.push(
       h("p", { class: "soft small" }, `${counted(faces.length, "face")}, larger ones count more.`),
     );
   if (label === "no_face")
     parts.push(
-      h("p", { class: "soft small" }, "No face is seen. Come closer, and into the light."),
+      h("p", { class: "soft small" }, "No face is found. Come closer, and into the light."),
     );
-  at("live-outcome").replaceChildren(...parts);
+  at("live-label").replaceChildren(...parts);
 }
 
-/** Tell a screen reader what is seen, when that has changed for more than a moment. */
+/** Tell a screen reader what is seen once it has changed for more than a moment. */
 function say({ label, faces }, now) {
   const text = faces.length
     ? `${counted(faces.length, "face")}: ${faces.map((face) => line(face.label, null)).join(", ")}`

@@ -1,4 +1,4 @@
-// The page: which view is shown, and what stands under all of them.
+// The page: which view is shown, and the footer.
 
 import * as about from "./about.js";
 import { at, tell } from "./dom.js";
@@ -12,7 +12,7 @@ let shown = null;
 
 function show(focus) {
   const asked = location.hash.slice(1);
-  // What is no view leaves the one that is shown.
+  // An unknown name leaves the view that is shown.
   const name = Object.hasOwn(VIEWS, asked) ? asked : (asked && shown) || "try";
   if (name === shown) return;
   if (shown) VIEWS[shown].leave();
@@ -31,7 +31,7 @@ function show(focus) {
 
 for (const view of Object.values(VIEWS)) view.start();
 
-// A file that misses its place would be opened by the browser, in this page's stead.
+// Otherwise the browser would replace this page by a file that is dropped elsewhere.
 for (const name of ["dragover", "drop"]) {
   document.addEventListener(name, (event) => event.preventDefault());
 }

@@ -1,6 +1,6 @@
-// HTML that came from the server, made anew of what a text may hold and nothing else.
+// HTML from the server, rebuilt from the elements that a text may have.
 
-// The only pictures: those of the card, from this server.
+// The only pictures that stay: those of the card, from this server.
 const PICTURE = /^\/v1\/card\/\w+\.png$/;
 
 const TAGS = new Set(
@@ -9,7 +9,7 @@ const TAGS = new Set(
 // The page has its own first heading.
 const HEADINGS = { H1: "h2", H2: "h3", H3: "h4", H4: "h5", H5: "h6", H6: "h6" };
 
-/** Give an HTML text as a fragment without scripts, styles, attributes or others' pictures. */
+/** Return an HTML text as a fragment without scripts, styles, attributes or foreign pictures. */
 export function safely(html) {
   const fragment = document.createDocumentFragment();
   fragment.append(...children(new DOMParser().parseFromString(html, "text/html").body));
@@ -50,7 +50,7 @@ function link(made, node) {
   made.target = "_blank";
 }
 
-/** A wide table scrolls by itself, by keyboard too. */
+/** Let a wide table scroll by itself, also by keyboard. */
 function scrolled(table) {
   for (const cell of table.querySelectorAll("thead th")) cell.scope = "col";
   const box = document.createElement("div");

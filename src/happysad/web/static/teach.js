@@ -136,7 +136,8 @@ async function sendAll(name, files) {
       sum.refused.push(...answer.refused);
       counts(answer.counts);
     } catch (error) {
-      sum.refused.push(...batch.map((file) => ({ path: file.name, error: error.message })));
+      const reason = { code: "internal", text: error.message };
+      sum.refused.push(...batch.map((file) => ({ path: file.name, error: reason })));
     }
     done += batch.length;
   }
@@ -156,8 +157,8 @@ function refusals(refused) {
       h(
         "ul",
         { class: "plain" },
-        refused.map(({ path, error }) =>
-          h("li", {}, error.startsWith(path) ? error : `${path}: ${error}`),
+        refused.map(({ path, error: { text } }) =>
+          h("li", {}, text.startsWith(path) ? text : `${path}: ${text}`),
         ),
       ),
     ),

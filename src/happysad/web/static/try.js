@@ -5,10 +5,10 @@ import { answerCard } from "./card.js";
 import { csv, save } from "./csv.js";
 import { at, counted, tell } from "./dom.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
+import { nameOf } from "./label.js";
 import { model } from "./model.js";
-import { nameOf } from "./outcome.js";
 
-// The cards of the photos that were given, in order; a card's row is there once it is answered.
+// The cards of the photos, in order; a card has its row once it is answered.
 let cards = [];
 let working = false;
 let waiting = "";
@@ -75,13 +75,23 @@ async function answer(batch) {
     });
     batch.forEach((card, place) => card.show(found[place]));
   } catch (error) {
-    // Too much at once: each has its own chance.
+    // Too much at once: send each photo by itself.
     if (error.status === 413 && batch.length > 1) for (const card of batch) await answer([card]);
     else for (const card of batch) card.show(failed(card.file.name, error.message));
   }
 }
 
-const failed = (path, error) => ({ schema: 1, path, label: null, p_sad: null, faces: [], error });
+const failed = (path, text) => ({
+  schema: 2,
+  path,
+  classifier: null,
+  label: null,
+  probability: null,
+  probabilities: null,
+  faces: [],
+  notes: [],
+  error: { code: "internal", text },
+});
 
 function show() {
   const done = rows();
@@ -92,17 +102,17 @@ function show() {
   progress.hidden = done.length === cards.length;
   progress.max = Math.max(1, cards.length);
   progress.value = done.length;
-  const so = done.length < cards.length ? `Answered ${done.length} of ` : "";
+  const before = done.length < cards.length ? `Answered ${done.length} of ` : "";
   tell(
     at("try-status"),
-    [so + counted(cards.length, "photo"), summary(done), waiting].filter(Boolean).join(" · "),
+    [before + counted(cards.length, "photo"), summary(done), waiting].filter(Boolean).join(" · "),
   );
 }
 
 function summary(done) {
   const counts = new Map();
   for (const { label } of done) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const order = [...model().details.labels, "unsure", "no_face", null];
+  const order = [...model().details.classes, "unsure", "no_face", null];
   return [...counts]
     .sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))
     .map(([label, count]) => `${count} ${label ? nameOf(label) : "not read"}`)

@@ -9,30 +9,30 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from happysad.classifier import SHIPPED
-from happysad.web.serving import InUse
+from happysad.model_file import SHIPPED
+from happysad.web.api.in_use import InUse
 
 __all__ = ["CardPicture", "card", "picture"]
 
 
 class CardPicture(StrEnum):
-    """The pictures in the card of the classifier that ships."""
+    """The pictures in the card of the classifier that comes with happysad."""
 
     risk_coverage = "risk_coverage.png"
     failures = "failures.png"
 
 
 def picture(which: CardPicture) -> Path:
-    """Give the file of one of its pictures."""
+    """Return the file of one of these pictures."""
     return SHIPPED.with_name(which.value)
 
 
 def card(in_use: InUse) -> str:
-    """Give the card as HTML; of a classifier that does not ship it is what it says of itself.
+    """Return a classifier's card as HTML; one without a card gets a table of its details.
 
-    Raw HTML in it is shown as text; a link to what is no web page stays text.
+    Raw HTML in the card becomes text. Links stay text unless they lead to a web page.
     """
-    return _shipped() if in_use.shipped else _render(_own(in_use))
+    return _shipped() if in_use.shipped else _render(_details(in_use))
 
 
 @cache
@@ -49,7 +49,7 @@ def _render(text: str) -> str:
     return str(markdown.renderer.render(tokens, markdown.options, {}))
 
 
-def _own(in_use: InUse) -> str:
+def _details(in_use: InUse) -> str:
     lines = [f"# {_plain(in_use.name)}", "", "| what | value |", "|---|---|"]
     for name, value in asdict(in_use.classifier.details).items():
         text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -58,7 +58,7 @@ def _own(in_use: InUse) -> str:
 
 
 def _plain(text: str) -> str:
-    """Write text so that Markdown takes every character of it as it is."""
+    """Return text with every character escaped that Markdown could interpret."""
     return "".join(
         f"&#{ord(sign)};" if not sign.isalnum() and sign != " " else sign for sign in text
     )

@@ -1,4 +1,4 @@
-"""Counters for Prometheus; nothing in them comes from a picture or a client's words."""
+"""Counters for Prometheus; none of them holds anything of a picture or of a client's words."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from prometheus_client import (
     generate_latest,
 )
 
-__all__ = ["Metrics"]
+__all__ = ["Counters"]
 
 _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
 
 
-class Metrics:
+class Counters:
     """One server's counters, in a registry of their own."""
 
     def __init__(self) -> None:
-        """Start at nought."""
+        """Start at zero."""
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "happysad_requests",
-            "Requests answered, by what was asked.",
+            "Answered requests, by method, route and status.",
             ["method", "route", "status"],
             registry=self._registry,
         )
         self.seconds = Histogram(
             "happysad_request_seconds",
-            "From a request's headers to the end of its answer.",
+            "Time from a request's headers to the end of its answer.",
             ["route"],
             buckets=_SECONDS,
             registry=self._registry,
@@ -42,26 +42,24 @@ class Metrics:
         )
         self.held = Gauge(
             "happysad_requests_held_bytes",
-            "What their bodies take.",
+            "Bytes in memory of the bodies of these requests.",
             registry=self._registry,
         )
         self.photos = Counter(
             "happysad_photos",
-            "Photos answered, by outcome; error where one could not be read.",
-            ["outcome"],
+            "Answered photos, by label; error where a photo could not be read.",
+            ["label"],
             registry=self._registry,
         )
-        self.live = Gauge(
-            "happysad_live_views", "Live views that are open.", registry=self._registry
-        )
+        self.live = Gauge("happysad_live_views", "Open Live views.", registry=self._registry)
         self.frames = Histogram(
             "happysad_frame_seconds",
-            "The server's time for a frame of a Live view.",
+            "Server time for a frame of a Live view.",
             buckets=_SECONDS,
             registry=self._registry,
         )
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """Give them in Prometheus's text format."""
+        """Return the counters in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Who may come in: the Host, the Origin and the token of requests and of WebSockets; headers."""
+"""Access control by Host, Origin and token, for requests and WebSockets; security headers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from happysad.web.answers import failure, refuse
-from happysad.web.settings import Settings, is_loopback
+from happysad.web.http.error_responses import error_response, refuse
+from happysad.web.http.settings import Settings, is_loopback
 
 __all__ = ["COOKIE", "POLICY", "REPORT_POLICY", "Guard", "SafeHeaders"]
 
 #: The cookie that holds the token for the page.
 COOKIE = "happysad_token"
 
-#: The Content-Security-Policy of the page and of all else: nothing from elsewhere, nothing inline.
+#: The Content-Security-Policy of all answers but reports: nothing inline, nothing from elsewhere.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-#: That of a report: one file with its own style and pictures in it, and no script.
+#: The policy of a report, which is one file with inline style and pictures, and no script.
 REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -42,12 +42,12 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-# Needs no token: it says nothing, and a container's health check knows none.
+# The path that needs no token: it tells nothing, and a container's health check knows no token.
 _OPEN = "/healthz"
 
 
 class SafeHeaders:
-    """Gives every answer the headers that browsers keep to; one that a route set stays."""
+    """Adds the security headers for browsers to every answer; headers that a route set stay."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an app."""
@@ -67,9 +67,10 @@ class SafeHeaders:
 
 
 class Guard:
-    """Lets in what names this server as its Host, comes from its own pages and has the token.
+    """Passes requests that name this server as Host, come from its own pages and have the token.
 
-    The Host keeps out DNS rebinding, the Origin other sites' forms, scripts and WebSockets.
+    Checking the Host prevents DNS rebinding; checking the Origin keeps out the forms, scripts and
+    WebSockets of other sites.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -90,9 +91,11 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
-            response = failure(421, "this server does not go by the name in Host")
+            response = error_response(
+                421, "this server does not have the name in Host; see --allow-host"
+            )
         elif not _same(headers.getlist("origin"), hosts[0]):
-            response = failure(403, "requests from another origin are refused")
+            response = error_response(403, "requests from another origin are refused")
         elif self._token is None or scope["path"] == _OPEN or self._knows(headers):
             await self._app(scope, receive, send)
             return
@@ -108,7 +111,7 @@ class Guard:
             await redirect(scope, receive, send)
             return
         else:
-            response = failure(
+            response = error_response(
                 401,
                 "a token is needed: open /?token=TOKEN, or send Authorization: Bearer TOKEN",
                 {"WWW-Authenticate": "Bearer"},
@@ -123,13 +126,13 @@ class Guard:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        # An address cannot be rebound as a name can.
+        # DNS rebinding needs a name; an address is safe.
         return not self._local or address.is_loopback
 
     def _knows(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        # Both are compared, always, so that time tells nothing.
+        # Always compare both, so that the time taken reveals nothing.
         return (scheme.lower() == "bearer" and self._is_token(token.strip())) | (
             self._is_token(cookie)
         )
@@ -146,16 +149,16 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """Give the name in a Host header, without port and brackets."""
+    """Return the name in a Host header, without port and brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0].lower()
 
 
 def _same(origins: list[str], host: str) -> bool:
-    """Tell whether there is no Origin, or one that is this Host's.
+    """Return whether there is no Origin, or one with the same host and port as `host`.
 
-    The scheme is left out of it: behind a proxy that speaks TLS this server does not know it.
+    The scheme is not compared: behind a proxy that ends TLS the server does not know it.
     """
     if not origins:
         return True

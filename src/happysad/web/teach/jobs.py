@@ -1,16 +1,16 @@
-"""One training, or one check, at a time: each in a process of its own, its state in one folder.
+"""One training or check at a time: each in a process of its own, its state in one folder.
 
-    photos/happy, photos/sad   what was collected
+    photos/happy, photos/sad   the examples
     check/                     what the last check found
-    runs/N/                    a run each; it counts from the moment that it is finished
+    runs/N/                    the runs; a run counts once it is finished
     job.json                   the last training
-    log.txt                    what the last process said
-    lock                       held by the server, of several in one folder, whose process runs
+    log.txt                    what the last process printed
+    lock                       held by the server whose process is running
     process                    held by that process
-    cache/                     the faces that it learns from, while it does
+    cache/                     the faces that a training learns from, while it runs
 
-Nothing but these files is asked for how a training goes on: so it can be looked at by any server,
-also by one that was started since.
+All that is known of a training is read from these files, so that every server in this folder can
+follow it, also one that starts later.
 """
 
 from __future__ import annotations
@@ -27,26 +27,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from happysad.errors import HappysadError, RunError, os_reason
+from happysad import locks
+from happysad.errors import BusyError, RunError, os_reason
 from happysad.files import write_text
-from happysad.web.locks import BusyError, Lock, take
-from happysad.web.photos import Photos
-from happysad.web.runs import Epoch, Runs, read_notes
+from happysad.web.teach.examples import CLASSES, FEWEST, Examples
+from happysad.web.teach.runs import NOTES, Epoch, Runs, read_notes
 
-__all__ = ["COMMAND", "Job", "Jobs", "SlowError", "State"]
+__all__ = ["COMMAND", "Job", "Jobs", "State"]
 
-#: What a process is started with. -P: a module that lies in the working folder is not taken.
-COMMAND = (sys.executable, "-P", "-m", "happysad.web.child")
+#: The program that checks and trains. -P: do not import modules from the working folder.
+COMMAND = (sys.executable, "-P", "-m", "happysad.training.lesson_process")
 
 State = Literal["checking", "training", "judging", "done", "failed", "stopped"]
 _RUNNING = ("checking", "training", "judging")
+_SERVER_ENDED = "the server ended while it trained"
 
-# Other programs on the machine, and this server's other answers, go before.
+# The process yields to other programs, and to this server's answers.
 _NICE = 5
-
-
-class SlowError(HappysadError):
-    """A check took too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +52,13 @@ class Job:
 
     state: State = "checking"
     epoch: int = 0
-    """How many epochs are done."""
+    """The number of finished epochs."""
     epochs: int = 0
-    """How many there will be; 0 while that is not known, and where it learns without any."""
+    """The number of all epochs; 0 while it is not known."""
     history: tuple[Epoch, ...] = ()
     run: int
     notes: tuple[str, ...] = ()
-    """What there is to say of the photos, such as in how many no face was found: sentences."""
+    """Sentences about the photos, such as in how many no face was found."""
     error: str | None = None
     """Why it failed or stopped, in one line."""
 
@@ -69,36 +66,43 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class _Training:
     process: subprocess.Popen[bytes]
-    lock: Lock
+    lock: locks.Lock
 
 
 class Jobs:
-    """The photos, runs and trainings of one folder. Safe to share between threads."""
+    """The examples, runs and trainings of one folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Work in `folder`, which is made when something is written."""
+    def __init__(self, folder: Path, *, command: tuple[str, ...] = COMMAND) -> None:
+        """Work in a folder.
+
+        Args:
+            folder: made when something is written.
+            command: the program that checks and trains; its last argument is the request.
+        """
         self.folder = folder.absolute()
-        self.photos = Photos(self.folder / "photos")
+        self.examples = Examples(self.folder / "photos")
         self.check_report = self.folder / "check" / "report.html"
         self.runs = Runs(self.folder / "runs")
+        self._command = command
         self._process_lock = self.folder / "process"
-        # What happysad caches lies in it too, by the environment variable.
-        self._work = self.folder / "cache" / "happysad"
+        self._cache = self.folder / "cache"
+        self._work = self._cache / "lesson"
         self._mutex = threading.Lock()
         self._training: _Training | None = None
 
     def job(self) -> Job | None:
-        """Give the last training as it is now."""
+        """Return the last training as it is now."""
         with self._mutex:
             self._settle()
             job = self._stored()
             return job and self._seen(job)
 
     def train(self) -> Job:
-        """Begin a training.
+        """Start a training.
 
         Raises:
-            BusyError: something runs already.
+            BusyError: a training or a check is running.
+            RunError: the folder cannot be used.
         """
         with self._mutex:
             self._settle()
@@ -107,7 +111,13 @@ class Jobs:
                 last = self._stored()
                 job = Job(run=1 + max([0, *self.runs.numbers(), last.run if last else 0]))
                 self._store(job)
-                process = self._start("train", self._work, self.runs.path(job.run))
+                process = self._start(
+                    "train",
+                    work=str(self._work),
+                    run=str(self.runs.path(job.run)),
+                    fewest=FEWEST,
+                    notes=NOTES,
+                )
             except BaseException:
                 lock.close()
                 raise
@@ -116,13 +126,13 @@ class Jobs:
             return job
 
     def stop(self) -> Job | None:
-        """End the training that runs, at once, and remove what it has written.
+        """Stop the running training at once, and remove what it has written.
 
         Returns:
             The last training; unchanged where it had ended.
 
         Raises:
-            BusyError: it is another server's.
+            BusyError: the training belongs to another server.
         """
         with self._mutex:
             self._settle()
@@ -134,30 +144,35 @@ class Jobs:
             return job
 
     def close(self) -> None:
-        """End the training that runs, since the server ends."""
+        """Stop the running training, since the server ends."""
         with self._mutex:
             self._settle()
             if self._training is not None:
-                self._end("stopped", "the server ended while it trained")
+                self._end("stopped", _SERVER_ENDED)
 
     def check(self, seconds: float) -> dict[str, int]:
-        """Look for what is wrong with the photos; writes `check_report`.
+        """Check the examples, and write `check_report`.
+
+        Args:
+            seconds: maximum time for the check.
 
         Returns:
-            How often what was found, by its name in `dataset.check.Checked.counts`.
+            The number of findings of each kind.
 
         Raises:
-            BusyError: something runs already.
-            SlowError: it took longer than `seconds`.
-            RunError: there is nothing to learn from in these photos.
+            BusyError: a training or a check is running.
+            TimeoutError: the check took longer than `seconds`.
+            RunError: nothing can be learned from these examples.
         """
         with self._alone():
-            process = self._start("check", self.check_report.parent)
+            process = self._start("check", out=str(self.check_report.parent))
             try:
-                process.wait(seconds)  # its answer is short: it never waits for a reader
+                process.wait(seconds)  # the answer fits into the pipe, so the process ends alone
             except subprocess.TimeoutExpired:
                 process.kill()
-                raise SlowError("the check took too long; training checks the photos too") from None
+                raise TimeoutError(
+                    "the check took too long; training checks the photos too"
+                ) from None
             finally:
                 answer = self._answer(process)
                 self._tidy()
@@ -167,32 +182,32 @@ class Jobs:
         return found
 
     def empty(self, label: str) -> None:
-        """Delete a class's photos, and the page of the last check, which shows some.
+        """Delete a class's examples, and the page of the last check, which shows some.
 
         Raises:
-            BusyError: something runs that looks at them.
+            BusyError: a training or a check is running.
         """
         with self._alone():
-            self.photos.empty(label)
+            self.examples.empty(label)
             shutil.rmtree(self.check_report.parent, ignore_errors=True)
 
     def _settle(self) -> None:
-        """Write down how a training ended that runs no more, here or in a server that is gone."""
+        """Write down the end of a training that has ended, here or in a server that is gone."""
         if self._training is not None:
             if self._training.process.poll() is not None:
                 self._end("failed", None)
             return
         job = self._stored()
         if job and job.state in _RUNNING:
-            with contextlib.suppress(BusyError):  # it runs, in another server
+            with contextlib.suppress(BusyError):  # another server's training is running
                 lock = self._take()
                 try:
-                    self._record("stopped", "the server ended while it trained")
+                    self._record("stopped", _SERVER_ENDED)
                 finally:
                     lock.close()
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        """Settle as soon as a training has ended, also where nobody asks."""
+        """Settle as soon as a training has ended, even where no client asks."""
         process.wait()
         with self._mutex:
             self._settle()
@@ -208,7 +223,7 @@ class Jobs:
             training.lock.close()
 
     def _record(self, state: State, error: str | None) -> None:
-        """Write down how the last training ended, with the lock held; remove what is left of it."""
+        """Write down how the last training ended, and remove its remains; needs the lock."""
         job = self._stored()
         if job and job.state in _RUNNING:
             if self.runs.is_finished(job.run):
@@ -218,40 +233,44 @@ class Jobs:
             self._tidy()
 
     def _seen(self, job: Job) -> Job:
-        """Say how far a training is that runs; of one that has ended that is written down."""
+        """Return a running training with its progress; one that has ended has it already."""
         if job.state not in _RUNNING:
             return job
         seen = self.runs.progress(job.run)
-        state = seen.state
-        if (
-            state == "checking" and (self._work / "arrays").exists()
-        ):  # they are made for the network
-            state = "training"
+        # The notes are written when the faces are cut out and split.
+        learns = (self._work / NOTES).exists()
         return replace(
             job,
-            state=state,
+            state="training" if seen.state == "checking" and learns else seen.state,
             epoch=len(seen.history),
             epochs=seen.epochs,
             history=seen.history,
             notes=read_notes(self._work) or read_notes(self.runs.path(job.run)),
         )
 
-    def _start(self, task: str, *places: Path) -> subprocess.Popen[bytes]:
-        paths = [self._process_lock, self.photos.folder, *places]
+    def _start(self, task: str, **given: str | int) -> subprocess.Popen[bytes]:
+        request = {
+            "task": task,
+            "lock": str(self._process_lock),
+            "photos": str(self.examples.folder),
+            "classes": CLASSES,
+            **given,
+        }
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - no part of it comes from a client
-                [*COMMAND, task, *map(str, paths)],
+                [*self._command, json.dumps(request)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "XDG_CACHE_HOME": str(self._work.parent)},
+                # Photos must not stay in the user's own cache.
+                env={**os.environ, "XDG_CACHE_HOME": str(self._cache)},
             )
-        with contextlib.suppress(AttributeError, OSError):  # Windows has no such thing
+        with contextlib.suppress(AttributeError, OSError):  # Windows has no os.setpriority
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
         return process
 
     def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-        """Give what a process said that ends by now; an error where it said nothing."""
+        """Return the answer of a process that is ending; an error where it gave none."""
         assert process.stdout is not None
         with process:
             said = process.stdout.read()
@@ -271,22 +290,26 @@ class Jobs:
         finally:
             lock.close()
 
-    def _take(self) -> Lock:
-        """Take the folder's lock; see `locks.take`.
+    def _take(self) -> locks.Lock:
+        """Take the folder's lock, and see that no process is running.
 
-        A process whose server was killed may live on for a second or two: it is waited for.
+        A process whose server was killed may run on for a second or two.
+
+        Raises:
+            BusyError: a training or a check is running.
+            RunError: the folder cannot be used.
         """
-        lock = take(self.folder / "lock")
+        lock = _take(self.folder / "lock")
         try:
-            take(self._process_lock).close()
+            _take(self._process_lock).close()
         except BaseException:
             lock.close()
             raise
         return lock
 
     def _tidy(self) -> None:
-        """Remove what a process leaves beside what it is asked for."""
-        shutil.rmtree(self._work, ignore_errors=True)
+        """Remove what a process leaves beside its result."""
+        shutil.rmtree(self._cache, ignore_errors=True)
         for file in self.check_report.parent.glob(".*"):
             file.unlink(missing_ok=True)
 
@@ -303,3 +326,13 @@ class Jobs:
             write_text(file, json.dumps(asdict(job)) + "\n")
         except OSError as error:
             raise RunError(f"{file}: {os_reason(error)}") from error
+
+
+def _take(file: Path) -> locks.Lock:
+    try:
+        lock = locks.take(file)
+    except OSError as error:
+        raise RunError(f"{file.parent}: {os_reason(error)}") from error
+    if lock is None:
+        raise BusyError("a training or a check is running; wait or stop it")
+    return lock

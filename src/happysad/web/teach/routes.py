@@ -1,10 +1,11 @@
-"""Teach: photos come in, are checked and learned from; what came of it is seen and used."""
+"""Teach's routes: photos come in, are checked and learned from; the runs are seen and used."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -14,26 +15,27 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
 from happysad.errors import ImageError, MissingExtraError, RunError, os_reason
-from happysad.web.choice import forget, load_run, remember
-from happysad.web.jobs import Job, Jobs, SlowError
-from happysad.web.locks import BusyError
-from happysad.web.photos import FEWEST
-from happysad.web.rest import model_row, photos_of
-from happysad.web.rows import PICTURES, ModelRow
-from happysad.web.runs import FILES
-from happysad.web.security import REPORT_POLICY
-from happysad.web.serving import InUse, serving
-from happysad.web.teach_rows import (
+from happysad.model_file import MODEL_NAME
+from happysad.predictions import Failure
+from happysad.web.api.in_use import InUse, server_state
+from happysad.web.api.rest import model_row, photos_of
+from happysad.web.api.rows import PICTURES, ModelRow
+from happysad.web.http.security import REPORT_POLICY
+from happysad.web.teach.choice import forget, load_run, remember
+from happysad.web.teach.examples import FEWEST
+from happysad.web.teach.jobs import Job, Jobs
+from happysad.web.teach.messages import (
     Added,
+    ClassName,
     Emptied,
     Found,
-    Label,
     Overview,
     Use,
     teach_errors,
 )
+from happysad.web.teach.runs import FILES
 
-__all__ = ["router"]
+__all__ = ["TRAIN_MODULES", "router"]
 
 
 @contextlib.asynccontextmanager
@@ -44,20 +46,20 @@ async def _ending(app: FastAPI) -> AsyncIterator[None]:
 
 router = APIRouter(lifespan=_ending)
 
-# What the extra train brings.
-_MODULES = ("cleanvision", "keras", "matplotlib", "onnx", "pandas", "scipy", "sklearn")
+#: Modules of the extra train.
+TRAIN_MODULES = ("cleanvision", "keras", "matplotlib", "onnx", "pandas", "scipy", "sklearn")
 
-# As an int it would be 1 for "1.0", "01" and the like too.
+# A parameter of type int would accept "1.0" and "01" too.
 _InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's number.")]
 
 
 @router.get("/v1/teach", response_model=Overview, responses=teach_errors(500, method="get"))
 def overview(request: Request) -> dict[str, Any]:
-    """Say what there is: photos, the last training, runs, and which of these answers."""
-    jobs, own = _jobs(request), serving(request).own
+    """Return all of Teach: the photos, the last training, the runs, and the one in use."""
+    jobs, own = _jobs(request), server_state(request).own
     return {
         "available": _available(),
-        "counts": jobs.photos.counts(),
+        "counts": jobs.examples.counts(),
         "job": jobs.job(),
         "runs": [
             {
@@ -66,7 +68,7 @@ def overview(request: Request) -> dict[str, Any]:
                 "n_test": run.n_test,
                 "notes": run.notes,
                 "report": f"/v1/teach/runs/{run.id}/report.html",
-                "model": f"/v1/teach/runs/{run.id}/model.onnx",
+                "model": f"/v1/teach/runs/{run.id}/{MODEL_NAME}",
             }
             for run in jobs.runs.finished()
         ],
@@ -81,20 +83,21 @@ def overview(request: Request) -> dict[str, Any]:
     responses=teach_errors(507),
     openapi_extra=PICTURES,
 )
-async def add_photos(request: Request, label: Label) -> JSONResponse:
+async def add_photos(request: Request, label: ClassName) -> JSONResponse:
     """Keep photos of a class.
 
-    Send a form with the photos as `files`, or one photo as the body. They are kept as they are,
-    named by their content: the same file again is known. What is no photo is refused.
+    Send a form with the photos as `files`, or one photo as the body. The files are kept as they
+    are, named by their content, so that the same file is kept once. Files that are no photos are
+    refused.
     """
-    server, photos = serving(request), _jobs(request).photos
+    server, examples = server_state(request), _jobs(request).examples
     added = known = 0
-    refused: list[dict[str, str | None]] = []
+    refused: list[dict[str, Any]] = []
     for name, data in await photos_of(request, server.settings.max_files):
         shown, most = name or "the picture", server.settings.max_pixels
 
         def work(shown: str = shown, data: bytes = data, most: int = most) -> bool:
-            return photos.add(label.value, data, shown, max_pixels=most)
+            return examples.add(label.value, data, shown, max_pixels=most)
 
         try:
             if await server.work(work):
@@ -102,39 +105,34 @@ async def add_photos(request: Request, label: Label) -> JSONResponse:
             else:
                 known += 1
         except ImageError as error:
-            refused.append({"path": name, "error": str(error)})
+            refused.append({"path": name, "error": asdict(Failure.of(error))})
         except OSError as error:
             raise HTTPException(507, f"photos cannot be kept: {os_reason(error)}") from error
-    counts = photos.counts()
+    counts = examples.counts()
     return JSONResponse({"added": added, "known": known, "refused": refused, "counts": counts})
 
 
 @router.delete("/v1/teach/photos/{label}", response_model=Emptied, responses=teach_errors(409, 500))
-def empty_class(request: Request, label: Label) -> dict[str, Any]:
-    """Delete a class's photos. Runs keep what they learned, and their reports."""
+def empty_class(request: Request, label: ClassName) -> dict[str, Any]:
+    """Delete a class's photos. The runs that learned from them stay, with their reports."""
     jobs = _jobs(request)
-    try:
-        jobs.empty(label.value)
-    except BusyError as error:
-        raise HTTPException(409, str(error)) from None
-    return {"counts": jobs.photos.counts()}
+    jobs.empty(label.value)
+    return {"counts": jobs.examples.counts()}
 
 
 @router.post("/v1/teach/check", response_model=Found, responses=teach_errors(409, 422, 500, 501))
 def check(request: Request) -> dict[str, Any]:
-    """Look for what is wrong with the photos."""
+    """Check the photos."""
     jobs = _jobs(request)
     _need_extra("Teach's check")
     _need_photos(jobs, 1)
-    # The rest of the request's time is for the answer.
-    seconds = 0.9 * serving(request).settings.request_seconds
+    # Leave some of the request's time for the answer.
+    seconds = 0.9 * server_state(request).settings.request_seconds
     try:
         counts = jobs.check(seconds)
-    except BusyError as error:
-        raise HTTPException(409, str(error)) from None
     except RunError as error:
         raise HTTPException(422, str(error)) from None
-    except SlowError as error:
+    except TimeoutError as error:
         raise HTTPException(503, str(error)) from None
     findings = {name: count for name, count in counts.items() if count}
     return {"findings": findings, "report": "/v1/teach/check/report.html"}
@@ -146,7 +144,7 @@ def check(request: Request) -> dict[str, Any]:
     responses=teach_errors(404, method="get"),
 )
 def check_report(request: Request) -> FileResponse:
-    """Give the last check's page."""
+    """Return the page of the last check."""
     file = _jobs(request).check_report
     if not file.is_file():
         raise HTTPException(404, "nothing was checked yet")
@@ -160,26 +158,20 @@ def check_report(request: Request) -> FileResponse:
     responses=teach_errors(409, 422, 500, 501),
 )
 def train(request: Request) -> Job:
-    """Begin to learn from the photos' faces; one training at a time.
+    """Start a training; one at a time.
 
-    The largest face of each photo is learned from; small pictures are faces already.
+    It learns from the largest face of each photo. Small pictures are face crops already.
     """
     jobs = _jobs(request)
     _need_extra("Teach's training")
     _need_photos(jobs, FEWEST)
-    try:
-        return jobs.train()
-    except BusyError as error:
-        raise HTTPException(409, str(error)) from None
+    return jobs.train()
 
 
 @router.post("/v1/teach/stop", response_model=Job, responses=teach_errors(409, 500))
 def stop(request: Request) -> Job:
-    """End the training that runs, and remove what it has written."""
-    try:
-        job = _jobs(request).stop()
-    except BusyError as error:
-        raise HTTPException(409, str(error)) from None
+    """Stop the running training, and remove what it has written."""
+    job = _jobs(request).stop()
     if job is None:
         raise HTTPException(409, "there is no training to stop")
     return job
@@ -187,23 +179,23 @@ def stop(request: Request) -> Job:
 
 @router.get("/v1/teach/job", response_model=Job | None, responses=teach_errors(500, method="get"))
 def job(request: Request) -> Job | None:
-    """Say how far the last training is, or how it ended."""
+    """Return the progress of the last training, or how it ended."""
     return _jobs(request).job()
 
 
 @router.post("/v1/teach/use", response_model=ModelRow, responses=teach_errors(404, 422, 500, 507))
 async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any]:
-    """Let a run's classifier answer from now on, everywhere; null for the server's own.
+    """Use a run's classifier for all answers from now on; null for the server's own.
 
-    A server that is started in this folder later goes on with it.
+    Servers that are started in this folder later use it too.
     """
-    server, jobs = serving(request), _jobs(request)
+    server, jobs = server_state(request), _jobs(request)
 
     def work() -> InUse:
         if chosen.run is None:
             forget(jobs.folder)
             return server.own
-        file = jobs.runs.file(chosen.run, "model.onnx")
+        file = jobs.runs.file(chosen.run, MODEL_NAME)
         if file is None:
             raise HTTPException(404, f"there is no finished run {chosen.run}")
         loaded = load_run(file, chosen.run)
@@ -211,7 +203,7 @@ async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any
         return loaded
 
     try:
-        # One assignment: a request that was begun before ends with the classifier it has.
+        # One assignment: requests that have begun keep the classifier that they have.
         server.in_use = await server.work(work)
     except OSError as error:
         raise HTTPException(507, f"the choice cannot be kept: {os_reason(error)}") from error
@@ -224,17 +216,17 @@ async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any
     responses=teach_errors(404, method="get"),
 )
 def run_file(request: Request, run: _InPath, name: str) -> FileResponse:
-    """Give a run's report, its classifier or one of its plots."""
+    """Return a run's report, its classifier or one of its plots."""
     file = _jobs(request).runs.file(int(run), name)
     if file is None:
         raise HTTPException(404, "there is no such run, or no such file of it")
-    return _file(file, FILES[name], f"happysad-run-{run}.onnx" if name == "model.onnx" else None)
+    return _file(file, FILES[name], f"happysad-run-{run}.onnx" if name == MODEL_NAME else None)
 
 
 def _file(file: os.PathLike[str], media_type: str, download: str | None = None) -> FileResponse:
     headers = {}
     if media_type == "text/html":
-        # Its own style and pictures stand in it. Sandboxed: it is none of this server's pages.
+        # A report has inline style and pictures. Sandboxed, since it is made from users' files.
         headers["Content-Security-Policy"] = f"{REPORT_POLICY}; sandbox"
     return FileResponse(file, media_type=media_type, filename=download, headers=headers)
 
@@ -246,12 +238,12 @@ def _jobs(request: Request) -> Jobs:
 
 
 def _in_use(request: Request) -> int | None:
-    jobs, file = _jobs(request), serving(request).in_use.file
+    jobs, file = _jobs(request), server_state(request).in_use.file
     return next((n for n in jobs.runs.numbers() if jobs.runs.path(n) == file.parent), None)
 
 
 def _available() -> bool:
-    return all(find_spec(module) is not None for module in _MODULES)
+    return all(find_spec(module) is not None for module in TRAIN_MODULES)
 
 
 def _need_extra(what: str) -> None:
@@ -260,7 +252,7 @@ def _need_extra(what: str) -> None:
 
 
 def _need_photos(jobs: Jobs, fewest: int) -> None:
-    counts = jobs.photos.counts()
+    counts = jobs.examples.counts()
     if min(counts.values()) < fewest:
         there = " and ".join(f"{count} {label}" for label, count in counts.items())
         raise HTTPException(

@@ -1,4 +1,4 @@
-"""The photos that Teach was given, in one folder a class; named by their content alone."""
+"""The photos that Teach learns from: one folder a class, files named by their content."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ from happysad.errors import ErrorCode, ImageError
 from happysad.files import replacing
 from happysad.images import EXTENSIONS, decode
 
-__all__ = ["FEWEST", "LABELS", "MAX_BYTES", "MAX_PHOTOS", "Photos"]
+__all__ = ["CLASSES", "FEWEST", "MAX_BYTES", "MAX_PHOTOS", "Examples"]
 
 #: The two classes.
-LABELS = ("happy", "sad")
-#: A training needs so many photos of each class, each with a face that is found.
+CLASSES = ("happy", "sad")
+#: Minimum number of photos of each class, with a face that is found, for a training.
 FEWEST = 10
-#: The most photos of a class, and the most bytes of both together.
+#: Maximum number of photos of a class, and maximum size of all photos in bytes.
 MAX_PHOTOS, MAX_BYTES = 2000, 2**30
 
-# What `add` names files: a sha256, and the extension of the type.
+# The names of the files that `add` writes: a SHA-256, and the extension of the type.
 _NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 
-class Photos:
+class Examples:
     """A folder with one folder of photos a class. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep photos in `folder`, which is made when the first one comes."""
+        """Keep photos in `folder`, which is made with the first photo."""
         self.folder = folder
         self._mutex = threading.Lock()
 
     def counts(self) -> dict[str, int]:
-        """Count each class's photos."""
-        return {label: len(self._files(label)) for label in LABELS}
+        """Return the number of photos of each class."""
+        return {label: len(self._files(label)) for label in CLASSES}
 
     def add(self, label: str, data: bytes, name: str, *, max_pixels: int) -> bool:
         """Keep a photo.
 
         Args:
-            label: one of `LABELS`.
-            data: the whole file's bytes, kept as they are.
-            name: stands in messages, and is nothing else.
-            max_pixels: the most it may have.
+            label: one of `CLASSES`.
+            data: the bytes of the whole file, which are kept as they are.
+            name: what messages call it.
+            max_pixels: maximum number of pixels.
 
         Returns:
-            False where the class has this very file already.
+            False where the class already has this very file.
 
         Raises:
-            ImageError: it cannot be read, or no more photos are kept.
-            OSError: it cannot be written.
+            ImageError: the photo cannot be read, or Teach has no room for it.
+            OSError: the photo cannot be written.
         """
         type_ = decode(data, name, max_pixels=max_pixels).type
         file = self.folder / label / f"{hashlib.sha256(data).hexdigest()}{EXTENSIONS[type_][0]}"
         with self._mutex:
             if file.exists():
                 return False
-            files = {one: self._files(one) for one in LABELS}
+            files = {one: self._files(one) for one in CLASSES}
             if len(files[label]) >= MAX_PHOTOS:
                 raise ImageError(
-                    f"{name}: no more than {MAX_PHOTOS:,} photos of a class are kept, and of "
-                    f"{label} there are so many",
+                    f"{name}: at most {MAX_PHOTOS:,} photos of a class are kept, and {label} has "
+                    "that many",
                     ErrorCode.TOO_LARGE,
                 )
             size = sum(one.stat().st_size for some in files.values() for one in some)
             if size + len(data) > MAX_BYTES:
                 raise ImageError(
-                    f"{name}: no more than {MAX_BYTES:,} bytes of photos are kept, and there are "
+                    f"{name}: at most {MAX_BYTES:,} bytes of photos are kept, and there are "
                     f"{size:,}",
                     ErrorCode.TOO_LARGE,
                 )

@@ -10,32 +10,31 @@ from urllib.parse import quote
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from happysad.web.answers import failure
-from happysad.web.metrics import Metrics
+from happysad.web.http.counters import Counters
+from happysad.web.http.error_responses import error_response
 
-__all__ = ["Watch"]
+__all__ = ["RequestLog", "log_to_stderr"]
 
 _LOG = logging.getLogger("happysad.web")
-# Any other method or path counts as "other": a client cannot make up counters.
+# All other methods and unknown paths count as "other", so that clients cannot invent counters.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-# What is logged and counted of a client that went away before its answer, as nginx says it.
+# The status that is logged and counted where a client leaves before its answer, as in nginx.
 _GONE = 499
 
 
-class Watch:
-    """Logs and counts; where something went wrong that nobody foresaw, answers 500, or 1011.
+class RequestLog:
+    """Logs and counts each answer, and turns unexpected errors into status 500 or close code 1011.
 
-    The log says the path without what follows its question mark. What was only looked at, and
-    was there, is logged at level DEBUG.
+    The log has the path without its query. A successful GET is logged at level DEBUG.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, counters: Counters) -> None:
         """Wrap an app."""
         self._app = app
-        self._metrics = metrics
+        self._counters = counters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Pass a request on, and log its answer."""
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         elif scope["type"] == "http":
@@ -49,7 +48,7 @@ class Watch:
             await self._app(scope, receive, send)
         except Exception:
             _LOG.exception("%s failed", quote(scope["path"]))
-            with contextlib.suppress(Exception):  # it may be closed already
+            with contextlib.suppress(Exception):  # the socket may be closed already
                 await send({"type": "websocket.close", "code": 1011})
         finally:
             seconds = time.perf_counter() - began
@@ -72,18 +71,17 @@ class Watch:
         except Exception:
             _LOG.exception("%s %s failed", scope["method"], quote(scope["path"]))
             if status:
-                raise  # too late for an answer: the connection ends
-            await failure(500, "an internal error; the server's log says more")(
-                scope, receive, sending
-            )
+                raise  # the answer has begun, so all that is left is to end the connection
+            response = error_response(500, "an internal error; the server's log says more")
+            await response(scope, receive, sending)
         finally:
             self._note(scope, status, time.perf_counter() - began)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", "other")
-        self._metrics.requests.labels(method, route, status).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
+        self._counters.requests.labels(method, route, status).inc()
+        self._counters.seconds.labels(route).observe(seconds)
         level = logging.DEBUG if method == "GET" and status < 400 else logging.INFO
         _LOG.log(
             level,
@@ -94,6 +92,17 @@ class Watch:
             status,
             seconds * 1000,
         )
+
+
+def log_to_stderr() -> None:
+    """Write the server's log to standard error, and uvicorn's warnings and errors."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name, level in (("happysad.web", logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
 
 
 def _client(scope: Scope) -> str:

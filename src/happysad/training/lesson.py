@@ -1,12 +1,11 @@
-"""Teach's training: it learns from the faces of the photos, cut out as every prediction cuts them.
+"""Teach's training: it learns from the faces of photos, cut out as in every prediction.
 
-1. The largest face is cut out of each photo; one in which none is found is left out. Where most
-   photos are so small that `happysad train` takes them for faces that were cut out already, all
-   are learned from as they are.
-2. Near-duplicates stay on one side of the split: photos that look alike, and faces that do. Where
-   that leaves too little of a class on a side, as with a webcam's pictures of one person, each
-   class is split by the order that its pictures came in, and it is said what that means.
-3. The network of the classifier that ships learns on from there, epoch by epoch.
+1. The largest face is cut out of each photo; photos without a face are left out. Where most photos
+   are so small that `happysad train` takes them for face crops, all are learned from as they are.
+2. Near-duplicates stay on one side of the split: photos that look alike, and faces that look alike.
+   Where that leaves too little of a class on a side, as with a webcam's pictures of one person,
+   each class is split by the order in which its pictures arrived, and a note says what that means.
+3. The network of the classifier that comes with happysad learns on from there, epoch by epoch.
 """
 
 from __future__ import annotations
@@ -28,50 +27,58 @@ from happysad.errors import DatasetError
 from happysad.evaluation.judge import near_groups
 from happysad.files import write_text
 from happysad.inputs import crops
-from happysad.photos import Photo
+from happysad.photo import Photo
 from happysad.training.config import RECIPES, load
-from happysad.web.photos import FEWEST, LABELS
-from happysad.web.runs import NOTES
 
 __all__ = ["learn"]
 
-# The network is shown so many faces, in at least and at most so many epochs.
+# The number of faces that the network is shown in all, and the range of the number of epochs.
 _SHOWN, _EPOCHS = 12_000, (15, 30)
 _BATCH = 16
-# Where pictures are split by their order, each class is cut into so many stretches.
+# The number of stretches that each class is cut into where pictures are split by their order.
 _STRETCHES = 10
-# A side of the split has at least this part of its share of each class.
+# The part of its share of each class that a side of the split needs at least.
 _LEAST = 0.5
 
 
-def learn(photos: Path, work: Path, run: Path) -> None:
+def learn(
+    photos: Path,
+    work: Path,
+    run: Path,
+    *,
+    classes: tuple[str, str],
+    fewest: int,
+    notes_name: str,
+) -> None:
     """Train on the faces of photos.
-
-    What there is to say of the photos is written as `runs.NOTES`, first into `work`, then `run`.
 
     Args:
         photos: a folder with one folder of photos a class; nothing in it is changed.
-        work: for the faces and their check. Who calls this removes it.
+        work: gets the faces and their check; the caller removes it.
         run: the run's folder.
+        classes: the folders of the two classes.
+        fewest: minimum number of faces of each class.
+        notes_name: the file for the notes about the photos, sentences as a JSON list. It is
+            written into `work` when training begins, and into `run` at the end.
 
     Raises:
         DatasetError: too few faces are found, or all pictures of a class look the same.
     """
     from happysad.training.fit import train
 
-    table = scan(photos, LABELS, quality=False).table
+    table = scan(photos, classes, quality=False).table
     table = table[table["reason"] == ""]
     notes: list[str] = []
     data = photos
-    if len(table) and load(None, {"classes": LABELS}).resolved(table).faces == "find":
+    if len(table) and load(None, {"classes": classes}).resolved(table).faces == "find":
         data = work / "faces"
         table = _cut(photos, table, data, notes)
-    _refuse_few(table)
+    _refuse_few(table, classes, fewest)
     split = _split(data, table, work, notes)
-    write_text(work / NOTES, json.dumps(notes) + "\n")
+    write_text(work / notes_name, json.dumps(notes) + "\n")
     epochs = round(_SHOWN / len(split.manifest.of("train")))
     given = {
-        "classes": LABELS,
+        "classes": classes,
         "faces": "off",
         "radius": split.settings.radius,
         "epochs": min(max(epochs, _EPOCHS[0]), _EPOCHS[1]),
@@ -84,11 +91,11 @@ def learn(photos: Path, work: Path, run: Path) -> None:
         check_out=split.out,
         groups=split.settings.groups,
     )
-    write_text(run / NOTES, json.dumps(notes) + "\n")
+    write_text(run / notes_name, json.dumps(notes) + "\n")
 
 
 def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.DataFrame:
-    """Cut the largest face out of each photo; gives the rows that have one, with its path."""
+    """Cut the largest face out of each photo; return the rows with a face, with the face's path."""
     from PIL import Image
 
     def cut(path: str) -> str:
@@ -97,14 +104,14 @@ def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.D
         if not found:
             return ""
         size, channels = RECIPES["face"]["size"], RECIPES["face"]["channels"]
-        pixels, there = photo.close(found, size)  # all of them, as a prediction does
+        pixels, there = photo.close(found, size)  # all faces, as in a prediction
         [face] = crops(pixels, there[:1], size, channels)
         file = out / f"{path}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(face[..., 0]).save(file)  # without loss
         return f"{path}.png"
 
-    for label in LABELS:
+    for label in table["label"].unique():
         (out / label).mkdir(parents=True, exist_ok=True)
     paths = table["path"].tolist()
     table = table.assign(path=list(in_threads(cut, paths, "cutting faces out")))
@@ -117,28 +124,28 @@ def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.D
     return there
 
 
-def _refuse_few(table: pd.DataFrame) -> None:
+def _refuse_few(table: pd.DataFrame, classes: tuple[str, str], fewest: int) -> None:
     counts = table["label"].value_counts()
-    if any(counts.get(label, 0) < FEWEST for label in LABELS):
-        there = " and ".join(f"{counts.get(label, 0):,} {label}" for label in LABELS)
+    if any(counts.get(label, 0) < fewest for label in classes):
+        there = " and ".join(f"{counts.get(label, 0):,} {label}" for label in classes)
         raise DatasetError(
-            f"{FEWEST} photos or more of each class are needed in which a face is found; there are "
+            f"{fewest} photos or more of each class are needed in which a face is found; there are "
             f"{there} ones"
         )
 
 
 @dataclass(frozen=True)
 class _Split:
-    """Pictures that are checked, and so split."""
+    """Pictures that are checked and split."""
 
     manifest: Manifest
     settings: CheckSettings
     out: Path
-    """What the check has written."""
+    """The folder of the check."""
 
 
 def _split(data: Path, table: pd.DataFrame, work: Path, notes: list[str]) -> _Split:
-    """Check the pictures that are learned from: near-duplicates apart or, where need be, not."""
+    """Split the pictures with near-duplicates on one side or, where that fails, by their order."""
     with contextlib.suppress(DatasetError):  # fewer groups than sides
         table = table.assign(group=near_groups(table))
         split = _check(data, table, work / "apart", CheckSettings.radius)
@@ -160,12 +167,13 @@ def _split(data: Path, table: pd.DataFrame, work: Path, notes: list[str]) -> _Sp
 def _check(data: Path, table: pd.DataFrame, out: Path, radius: int) -> _Split:
     groups = out.with_suffix(".csv")
     table[["path", "group"]].to_csv(groups, index=False)
-    settings = CheckSettings(classes=LABELS, groups=groups, radius=radius, quality=False)
+    first, second = sorted(table["label"].unique())
+    settings = CheckSettings(classes=(first, second), groups=groups, radius=radius, quality=False)
     return _Split(check(data, out, settings).manifest, settings, out)
 
 
 def _by_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Let each class's pictures be groups of those that came one after the other."""
+    """Group the pictures of each class that arrived one after the other."""
     table = table.sort_values(["label", "modified", "path"])
     place = table.groupby("label").cumcount()
     count = table.groupby("label")["path"].transform("size")
@@ -173,7 +181,7 @@ def _by_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_usable(split: _Split) -> bool:
-    """Tell whether each side of the split has enough of each class."""
+    """Return whether each side of the split has enough of each class."""
     used = split.manifest.used
     shares = pd.crosstab(used["label"], used["split"], normalize="index")
     least = [_LEAST * fraction for fraction in split.settings.fractions]

@@ -1,4 +1,4 @@
-"""Error answers: one line as JSON, everywhere the same."""
+"""Error answers: JSON with one line, the same for every route."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from happysad.errors import HappysadError, ImageError, UsageError
+from happysad.errors import BusyError, HappysadError, ImageError, UsageError
 
-__all__ = ["failure", "handle_errors", "refuse"]
+__all__ = ["error_response", "handle_errors", "refuse"]
 
 _LOG = logging.getLogger("happysad.web")
 
 
-def failure(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Give an error answer: ``{"error": "one line"}``."""
+def error_response(
+    status: int, error: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an error answer, ``{"error": "one line"}``."""
     line = " ".join(error.split())
     return JSONResponse({"error": line}, status, headers=dict(headers or {}))
 
@@ -34,26 +36,28 @@ async def refuse(response: JSONResponse, scope: Scope, receive: Receive, send: S
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Turn every error of an app's routes into such an answer."""
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HappysadError, _ours)
+    """Turn every error of an app's routes into an error answer."""
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HappysadError, _of_happysad)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return failure(error.status_code, error.detail, error.headers)
+    return error_response(error.status_code, error.detail, error.headers)
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = " ".join(str(part) for part in first["loc"])
-    return failure(422, f"{place}: {first['msg'].lower()}")
+    return error_response(422, f"{place}: {first['msg'].lower()}")
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+async def _of_happysad(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ImageError | UsageError):
-        return failure(422, str(error))
+        return error_response(422, str(error))
+    if isinstance(error, BusyError):
+        return error_response(409, str(error))
     _LOG.error("%s: %s", type(error).__name__, error)
-    return failure(500, str(error))
+    return error_response(500, str(error))

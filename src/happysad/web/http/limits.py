@@ -1,4 +1,4 @@
-"""How much a request may take: its body's size, its time, and how many there are at once."""
+"""Limits of requests: the size of a body, the time, and how many there are at once."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from happysad.web.answers import failure
-from happysad.web.metrics import Metrics
-from happysad.web.settings import Settings
+from happysad.web.http.counters import Counters
+from happysad.web.http.error_responses import error_response
+from happysad.web.http.settings import Settings
 
 __all__ = ["Limits", "WholeRequests"]
 
-# A client that was refused while it still sends is listened to for so many seconds, so that it
-# reads the answer instead of a broken connection.
+# Seconds that the server goes on reading from a client that it refused while the client was still
+# sending, so that the client reads the answer instead of finding a broken connection.
 _LISTEN = 1.0
 _TOO_MANY, _LATER = "too many requests at once; try again", {"Retry-After": "1"}
 
 
 class Limits:
-    """Refuses what is too large, too slow or too much at once; requests without a body pass.
+    """Refuses requests that are too large, too slow or too many at once; GET and HEAD pass.
 
-    What is too large is refused by its Content-Length before anything is read, or as soon as more
-    has come; no more than `max_body` bytes of it are ever held.
+    A body that is too large is refused by its Content-Length before it is read, or as soon as too
+    much of it has arrived. At most `max_body` bytes of it are in memory at any time.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, counters: Counters) -> None:
         """Wrap an app."""
         self._app = app
         self._settings = settings
-        self._metrics = metrics
+        self._counters = counters
         self._now = self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,17 +38,17 @@ class Limits:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
         elif _length(scope) > self._settings.max_body:
-            await failure(413, self._size_allowed())(scope, receive, send)
+            await error_response(413, self._size_allowed())(scope, receive, send)
         elif self._now >= self._settings.max_requests:
-            await failure(429, _TOO_MANY, _LATER)(scope, receive, send)
+            await error_response(429, _TOO_MANY, _LATER)(scope, receive, send)
         else:
             self._now += 1
-            self._metrics.busy.set(self._now)
+            self._counters.busy.set(self._now)
             try:
                 await self._limited(scope, receive, send)
             finally:
                 self._now -= 1
-                self._metrics.busy.set(self._now)
+                self._counters.busy.set(self._now)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         size = 0
@@ -62,11 +62,11 @@ class Limits:
                 with anyio.fail_after(self._settings.idle_seconds):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, "the request came too slowly") from None
+                raise HTTPException(408, "the request arrived too slowly") from None
             size += len(message.get("body", b""))
             self._hold(len(message.get("body", b"")))
             if refusal := self._refusal(size):
-                self._hold(-size)  # now, not when the client has been told
+                self._hold(-size)  # at once, not after the client has read its answer
                 size = 0
                 raise refusal
             whole = not message.get("more_body", False)
@@ -84,9 +84,9 @@ class Limits:
             self._hold(-size)
         if timer.cancelled_caught and not started:
             if whole:
-                response = failure(503, "the answer took too long", _LATER)
+                response = error_response(503, "the answer took too long", _LATER)
             else:
-                response = failure(408, "the request came too slowly")
+                response = error_response(408, "the request arrived too slowly")
             await response(scope, receive, send)
 
     def _refusal(self, size: int) -> HTTPException | None:
@@ -98,16 +98,16 @@ class Limits:
 
     def _hold(self, size: int) -> None:
         self._held += size
-        self._metrics.held.set(self._held)
+        self._counters.held.set(self._held)
 
     def _size_allowed(self) -> str:
         return f"the body is too large (at most {self._settings.max_body:,} bytes)"
 
 
 class WholeRequests:
-    """Ends the connection where an answer was given before the request had come whole.
+    """Ends the connection after an answer that was given before the whole request had arrived.
 
-    Else what is still sent would be read, without an end, to keep the connection.
+    Otherwise the server would read the rest, however long, to keep the connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -150,6 +150,6 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _length(scope: Scope) -> int:
-    """Give what the request says of its body's size; the server has seen to it that it is true."""
+    """Return the Content-Length; the server has checked that the body is no longer than that."""
     length = Headers(scope=scope).get("content-length", "0")
     return int(length) if length.isdecimal() else 0

@@ -14,16 +14,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from happysad.faces import Face
 from PIL import Image
 
 from happysad.dataset.drawn import face
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError
+from happysad.face_detection import Face
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
 from happysad.training import fit as training
-from happysad.web.lesson import learn
+from happysad.training.lesson import learn
 from tests.test_inputs import Asked
 
 LABELS = ("happy", "sad")
@@ -54,7 +54,7 @@ class Lesson:
         self.photos, self.work, self.run = folder / "photos", folder / "work", folder / "run"
         self.work.mkdir()
         monkeypatch.setattr(training, "train", self._train)
-        monkeypatch.setattr("happysad.photos.find", found)
+        monkeypatch.setattr("happysad.photo.find", found)
 
     def _train(
         self, data: Path, config: Any, *, out: Path, check_out: Path, groups: Path | None
@@ -79,7 +79,14 @@ class Lesson:
 
     def learn(self) -> None:
         before = {file: file.read_bytes() for file in self.photos.rglob("*.png")}
-        learn(self.photos, self.work, self.run)
+        learn(
+            self.photos,
+            self.work,
+            self.run,
+            classes=LABELS,
+            fewest=10,
+            notes_name="notes.json",
+        )
         assert {file: file.read_bytes() for file in self.photos.rglob("*.png")} == before
         assert json.loads((self.run / "notes.json").read_text(encoding="utf-8")) == self.notes
 

@@ -1,4 +1,4 @@
-"""What Teach is asked and what it answers, for the OpenAPI description."""
+"""The bodies of Teach's requests and answers, for the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from happysad.web.jobs import Job
-from happysad.web.rows import ERRORS, Failure
+from happysad.web.api.rows import ERRORS, ErrorAnswer, PhotoError
+from happysad.web.teach.jobs import Job
 
-__all__ = ["Added", "Emptied", "Found", "Label", "Overview", "Use", "teach_errors"]
+__all__ = ["Added", "ClassName", "Emptied", "Found", "Overview", "Use", "teach_errors"]
 
 
-class Label(StrEnum):
+class ClassName(StrEnum):
     """A class."""
 
     happy = "happy"
     sad = "sad"
 
 
-class _Row(BaseModel):
+class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Counts(_Row):
-    """How many photos there are of each class."""
+class Counts(_Message):
+    """The number of photos of each class."""
 
     happy: int
     sad: int
 
 
-class Refused(_Row):
+class Refused(_Message):
     """A photo that was not kept, and why."""
 
     path: str | None
-    error: str
+    error: PhotoError
 
 
-class Added(_Row):
+class Added(_Message):
     """What became of the photos of a request."""
 
     added: int
@@ -47,21 +47,21 @@ class Added(_Row):
     counts: Counts
 
 
-class Emptied(_Row):
-    """What is left."""
+class Emptied(_Message):
+    """The photos that are left."""
 
     counts: Counts
 
 
-class Found(_Row):
+class Found(_Message):
     """What a check found, and its page."""
 
     findings: dict[str, int]
     report: str
 
 
-class RunRow(_Row):
-    """A finished run: how good it is on how many test photos, its notes, page and classifier."""
+class RunRow(_Message):
+    """A finished run: its result on the test photos, its notes, its page and its classifier."""
 
     id: int
     balanced_accuracy: float | None
@@ -71,14 +71,14 @@ class RunRow(_Row):
     model: str
 
 
-class Own(_Row):
+class Own(_Message):
     """The classifier that the server was started with."""
 
     name: str
     shipped: bool
 
 
-class Overview(_Row):
+class Overview(_Message):
     """All of Teach."""
 
     available: bool
@@ -90,7 +90,7 @@ class Overview(_Row):
 
 
 class Use(BaseModel):
-    """A run, or none: the classifier that the server was started with."""
+    """A run; null for the classifier that the server was started with."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -98,16 +98,16 @@ class Use(BaseModel):
 
 
 def teach_errors(*codes: int, method: str = "post") -> dict[int | str, dict[str, Any]]:
-    """Describe the error answers of a route of Teach: those of all routes, and its own."""
+    """Return the error answers of a route of Teach: those of all routes, and its own."""
     reasons = {
         404: "there is no such run or file",
         409: "a training or a check is running",
         422: "photos that cannot be learned from, or a wrong parameter",
         500: "the folder cannot be used",
         501: "the extra train is not installed",
-        507: "the folder cannot be written in, or the disk is full",
+        507: "the folder cannot be written to, or the disk is full",
     }
     answers = dict(ERRORS[method])
     for code in codes:
-        answers[code] = {"model": Failure, "description": reasons[code]}
+        answers[code] = {"model": ErrorAnswer, "description": reasons[code]}
     return answers

@@ -1,9 +1,10 @@
-"""What is asked in single requests: predictions, what decided, the classifier, its card."""
+"""The REST interface: predictions, what decided, the classifier, its card."""
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -23,13 +24,13 @@ from starlette.responses import (
     Response,
 )
 
-from happysad.classifier import Classifier, LooksAt
-from happysad.errors import ImageError, UsageError
-from happysad.photos import Photo
-from happysad.predictions import Faces, Prediction
-from happysad.web.card import CardPicture, card, picture
-from happysad.web.rows import ERRORS, PICTURE, PICTURES, Alive, EachRow, ModelRow, PhotoRow
-from happysad.web.serving import InUse, Serving, serving
+from happysad.classifier import Classifier
+from happysad.errors import ImageError
+from happysad.photo import Photo
+from happysad.predictions import Faces, Failure, Prediction, Rows
+from happysad.web.api.card import CardPicture, card, picture
+from happysad.web.api.in_use import InUse, ServerState, server_state
+from happysad.web.api.rows import ERRORS, PICTURE, PICTURES, Alive, FaceRow, ModelRow, PhotoRow
 
 __all__ = ["model_row", "name_of", "photos_of", "router"]
 
@@ -37,55 +38,62 @@ router = APIRouter()
 
 
 class _InMemory(MultiPartParser):
-    """Keeps files in memory, which the limit on bodies bounds: no photo comes to the disk."""
+    """Keeps files in memory, whose size the limit on bodies bounds; no photo reaches the disk."""
 
     spool_max_size = 0
 
 
 @router.post(
     "/v1/predict",
-    response_model=list[PhotoRow] | list[EachRow],
+    response_model=list[PhotoRow] | list[FaceRow],
     responses=ERRORS["post"],
     openapi_extra=PICTURES,
 )
 async def predict(
     request: Request,
     faces: Annotated[
-        Faces, Query(description="auto: a row a photo; each: a row a face; off: each is a face.")
-    ] = Faces.auto,
-    unsure: Annotated[bool, Query(description="Whether it may say that it is unsure.")] = True,
+        Faces,
+        Query(
+            description="find: the pictures are photos, in which faces are found; "
+            "given: every picture is a face crop already."
+        ),
+    ] = Faces.FIND,
+    rows: Annotated[
+        Rows, Query(description="photo: one row for each photo; face: one row for each face.")
+    ] = Rows.PHOTO,
+    unsure: Annotated[bool, Query(description="Whether a label may be unsure.")] = True,
 ) -> Response:
-    """Tell happy from sad in photos.
+    """Predict photos.
 
-    Send a form with the photos as `files`, or one photo as the body. Gives the rows of
-    `happysad predict --json`. A photo that cannot be read has its reason in `error`; where it is
-    the body itself the answer is 422.
+    Send a form with the photos as `files`, or one photo as the body. The answer has the rows of
+    `happysad predict --json`. A photo that cannot be read has the reason in `error`; where it is
+    the body itself the status is 422.
     """
-    server = serving(request)
-    # Teach may put another one to use before the photos have come.
+    server = server_state(request)
+    # Keep this classifier: Teach may replace the one in use before the photos have arrived.
     classifier = server.in_use.classifier
-    _check(faces, classifier.details.looks_at)
+    classifier.input.check(faces)
     photos = await photos_of(request, server.settings.max_files)
     answers: list[Prediction | None] = [None] * len(photos)
 
     async def answer(place: int) -> None:
-        answers[place] = await _answer(server, classifier, *photos[place], faces, unsure)
+        answers[place] = await _predict(server, classifier, *photos[place], faces, unsure)
 
     async with anyio.create_task_group() as group:
         for place in range(len(photos)):
             group.start_soon(answer, place)
-    rows = []
+    found = []
     for one in answers:
         assert one is not None
-        server.metrics.photos.labels(one.label or "error").inc()
-        rows += one.face_rows() if faces is Faces.each else [one.row()]
-    if len(photos) == 1 and photos[0][0] is None and (error := rows[0]["error"]):
-        raise HTTPException(422, error)
-    return JSONResponse(rows)
+        server.counters.photos.labels(one.label or "error").inc()
+        found += one.rows(rows)
+        if one.error is not None and photos[0][0] is None:
+            raise HTTPException(422, one.error.text)
+    return JSONResponse(found)
 
 
-async def _answer(
-    server: Serving,
+async def _predict(
+    server: ServerState,
     classifier: Classifier,
     name: str | None,
     data: bytes,
@@ -96,11 +104,10 @@ async def _answer(
 
     def work() -> Prediction:
         try:
-            photo = Photo(data, name=name, max_pixels=most)
-            answer = classifier.predict_photo(photo, faces=faces is not Faces.off, unsure=unsure)
+            photo = Photo(data, name=name, source=name, max_pixels=most)
+            return classifier.predict(photo, faces=faces, unsure=unsure)
         except ImageError as error:
-            return Prediction(path=name, error=str(error))
-        return replace(answer, path=name)
+            return Prediction(source=name, error=Failure.of(error), classifier=classifier.id)
 
     return await server.work(work)
 
@@ -111,16 +118,16 @@ async def _answer(
     responses={
         **ERRORS["post"],
         200: {
-            "description": "The face, or the photo, with what decided laid over.",
+            "description": "The face, or the photo, under a heat map of what decided.",
             "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
             "headers": {
                 "X-Happysad-Label": {
-                    "description": "Its outcome, percent-encoded.",
+                    "description": "Its label, percent-encoded.",
                     "schema": {"type": "string"},
                 },
-                "X-Happysad-P-Sad": {
-                    "description": "The probability of sad.",
-                    "schema": {"type": "number", "minimum": 0, "maximum": 1},
+                "X-Happysad-Probabilities": {
+                    "description": "The probability of every class, as JSON in ASCII.",
+                    "schema": {"type": "string"},
                 },
             },
         },
@@ -131,14 +138,18 @@ async def explain(
     request: Request,
     face: Annotated[
         int | None,
-        Query(ge=1, description="Which face, the largest is 1; where absent, that or the photo."),
+        Query(
+            ge=1,
+            description="The number of the face, 1 for the largest; by default the largest face, "
+            "or the whole photo where the classifier looks at it.",
+        ),
     ] = None,
 ) -> Response:
-    """Show what decided: cover a photo's parts one after the other, and see what changes.
+    """Show what decided an answer: cover one part of the picture after the other.
 
-    Orange speaks for the outcome, blue against it.
+    Orange parts spoke for the answer, blue ones against it.
     """
-    server = serving(request)
+    server = server_state(request)
     classifier, most = server.in_use.classifier, server.settings.max_pixels
     data = await request.body()
 
@@ -148,7 +159,7 @@ async def explain(
         shown = explained(classifier, Photo(data, max_pixels=most), face=face)
         headers = {
             "X-Happysad-Label": quote(shown.label),
-            "X-Happysad-P-Sad": str(shown.p_sad),
+            "X-Happysad-Probabilities": json.dumps(shown.probabilities),
         }
         return Response(shown.png(), media_type="image/png", headers=headers)
 
@@ -157,15 +168,16 @@ async def explain(
 
 @router.get("/v1/model", response_model=ModelRow, responses=ERRORS["get"])
 async def model(request: Request) -> dict[str, Any]:
-    """Say which classifier answers."""
-    return model_row(serving(request).in_use)
+    """Return which classifier answers."""
+    return model_row(server_state(request).in_use)
 
 
 def model_row(in_use: InUse) -> dict[str, Any]:
-    """Give what GET /v1/model answers."""
+    """Return the answer of GET /v1/model."""
     return {
         "name": in_use.name,
-        "sha256": in_use.sha256,
+        "id": in_use.classifier.id,
+        "sha256": in_use.classifier.sha256,
         "details": asdict(in_use.classifier.details),
         "shipped": in_use.shipped,
     }
@@ -173,8 +185,8 @@ def model_row(in_use: InUse) -> dict[str, Any]:
 
 @router.get("/v1/card", response_class=HTMLResponse, responses=ERRORS["get"])
 async def model_card(request: Request) -> HTMLResponse:
-    """Give the classifier's card: what it is for, and how good it is."""
-    return HTMLResponse(card(serving(request).in_use))
+    """Return the classifier's card: what it is for, and how well it does."""
+    return HTMLResponse(card(server_state(request).in_use))
 
 
 @router.get(
@@ -190,34 +202,27 @@ async def model_card(request: Request) -> HTMLResponse:
     },
 )
 async def card_picture(name: CardPicture) -> FileResponse:
-    """Give a picture of the card of the classifier that ships."""
+    """Return a picture of the card of the classifier that comes with happysad."""
     return FileResponse(picture(name), media_type="image/png")
 
 
 @router.get("/healthz", response_model=Alive, responses=ERRORS["get"])
 async def health() -> dict[str, str]:
-    """Say that the server answers."""
+    """Return that the server answers."""
     return {"status": "ok"}
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=ERRORS["get"])
 async def metrics(request: Request) -> Response:
-    """Give the counters, in Prometheus's text format."""
-    return Response(serving(request).metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-
-def _check(faces: Faces, looks_at: LooksAt) -> None:
-    if looks_at == "photo" and faces is not Faces.auto:
-        raise UsageError(f"faces={faces}: this classifier looks at whole photos, not at faces")
-    if looks_at == "both" and faces is Faces.off:
-        raise UsageError("faces=off: this classifier looks at whole photos and at their faces")
+    """Return the counters in Prometheus's text format."""
+    return Response(server_state(request).counters.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 async def photos_of(request: Request, most: int) -> list[tuple[str | None, bytes]]:
-    """Give the photos of a request with their names, None where the body is one.
+    """Return the photos of a request with their names; the name is None where the body is a photo.
 
     Raises:
-        HTTPException: it is no form, has no photos, or more than `most`.
+        HTTPException: the form is damaged, has no photos, or has more than `most`.
     """
     kind, _ = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
@@ -240,5 +245,5 @@ async def photos_of(request: Request, most: int) -> list[tuple[str | None, bytes
 
 
 def name_of(path: str | None) -> str:
-    """Cut an upload's name to its last part; it stands in answers and is never a path."""
+    """Return the last part of an upload's name; it appears in answers and is never a path."""
     return re.split(r"[/\\]", path or "")[-1]

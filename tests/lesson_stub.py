@@ -1,6 +1,6 @@
 """A stand-in for the process that Teach trains in: it writes what a training writes, and no more.
 
-What it does is said by HAPPYSAD_STUB. It is started as the real one is, by its path.
+HAPPYSAD_STUB says what it does. It is started like the real one, but by its path.
 """
 
 from __future__ import annotations
@@ -8,29 +8,36 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 
 from happysad.errors import DatasetError
-from happysad.web.child import main
+from happysad.training.lesson_process import main
 
 NOTES = '["No face was found in one."]'
 HISTORY = "epoch,seconds,images_per_second,learning_rate,loss,accuracy,val_loss,val_accuracy\n"
 
 
-def check(photos: Path, out: Path) -> dict[str, int]:
+def check(photos: str, classes: list[str], out: str) -> dict[str, int]:
     """Find as many files as there are, or fail, or take long."""
+    return _check(Path(photos), Path(out))
+
+
+def _check(photos: Path, out: Path) -> dict[str, int]:
     out.mkdir(exist_ok=True)
     (out / ".manifest-1234.csv").write_text("half")
-    _do(os.environ["HAPPYSAD_STUB"], out)
+    _do(os.environ["HAPPYSAD_STUB"], photos, out)
     (out / ".manifest-1234.csv").unlink()
     (out / "report.html").write_text("<p>checked</p>")
     return {"files": len(list(photos.rglob("*.png"))), "dark": 0}
 
 
-def train(photos: Path, work: Path, run: Path) -> None:
+def train(photos: str, classes: list[str], work: str, run: str, fewest: int, notes: str) -> None:
     """Write two epochs, then do what is asked, then the rest."""
+    _train(Path(photos), Path(work), Path(run))
+
+
+def _train(photos: Path, work: Path, run: Path) -> None:
     (work / "faces").mkdir(parents=True)
     (work / "faces" / "1.png").write_text("face")
     (work / "notes.json").write_text(NOTES)
@@ -41,9 +48,9 @@ def train(photos: Path, work: Path, run: Path) -> None:
     (run / "checkpoints").mkdir()
     _history(run, 2)
     cache = Path(os.environ["XDG_CACHE_HOME"], "happysad", "arrays")
-    cache.mkdir()
+    cache.mkdir(parents=True)
     (cache / "photos.npy").write_text("photos")
-    _do(os.environ["HAPPYSAD_STUB"], run)
+    _do(os.environ["HAPPYSAD_STUB"], photos, run)
     shutil.rmtree(temporary)
     _history(run, 3)
     (run / "plots").mkdir()
@@ -63,9 +70,9 @@ def _history(run: Path, epochs: int) -> None:
     (run / "history.csv").write_text(HISTORY + "".join(rows))
 
 
-def _do(what: str, folder: Path) -> None:
+def _do(what: str, photos: Path, folder: Path) -> None:
     if what == "refuse":
-        raise DatasetError(f"{Path(sys.argv[3], 'happy')}: too few\nof them")
+        raise DatasetError(f"{photos / 'happy'}: too few\nof them")
     if what == "disk":
         raise OSError(28, "No space left on device", "model.keras")
     if what == "break":

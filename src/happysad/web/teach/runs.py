@@ -1,4 +1,4 @@
-"""The runs of Teach, by number: how far one is, how good it is, and what of it may be looked at."""
+"""The runs of Teach, by number: their progress, their results, and the files that are served."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from happysad.model_file import MODEL_NAME
+
 __all__ = ["FILES", "NOTES", "Epoch", "Progress", "Run", "Runs", "read_notes"]
 
 _PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "worst")
 
-#: What of a run may be looked at, with its media type.
+#: The files of a run that are served, with their media types.
 FILES = {
     "report.html": "text/html",
-    "model.onnx": "application/octet-stream",
+    MODEL_NAME: "application/octet-stream",
     **{f"plots/{name}.png": "image/png" for name in _PLOTS},
 }
 
-#: What a training had to say of its photos: sentences, as a JSON list.
+#: What a training noted about its photos: sentences, as a JSON list.
 NOTES = "notes.json"
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -31,7 +33,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What came out of one round through the photos."""
+    """The result of one round through the photos."""
 
     epoch: int
     loss: float
@@ -42,11 +44,11 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a training is."""
+    """The progress of a training."""
 
     state: Literal["checking", "training", "judging"]
     epochs: int = 0
-    """How many there will be; 0 while that is not known, and where it learns without any."""
+    """The number of epochs; 0 while it is not known."""
     history: tuple[Epoch, ...] = ()
 
 
@@ -56,36 +58,36 @@ class Run:
 
     id: int
     balanced_accuracy: float | None
-    """On the test photos; None where there is none of a class."""
+    """On the test photos; None where a class has none."""
     n_test: int
     notes: tuple[str, ...] = ()
-    """What there was to say of its photos, in sentences."""
+    """Sentences about its photos."""
 
 
 class Runs:
-    """A folder with a folder a run, named by its number. One counts once it is finished."""
+    """A folder with one folder a run, named by its number. A run counts once it is finished."""
 
     def __init__(self, folder: Path) -> None:
-        """Look at the runs in `folder`, which may not be there yet."""
+        """Look at the runs in `folder`, which need not exist yet."""
         self._folder = folder
 
     def path(self, number: int) -> Path:
-        """Name a run's folder."""
+        """Return a run's folder."""
         return self._folder / str(number)
 
     def numbers(self) -> list[int]:
-        """Give the runs that there are, finished or not."""
+        """Return the numbers of all runs, finished or not."""
         if not self._folder.is_dir():
             return []
         names = (one.name for one in self._folder.iterdir())
         return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
     def is_finished(self, number: int) -> bool:
-        """Tell whether its training has written its last file."""
+        """Return whether the training has written its last file."""
         return _is_finished(self.path(number))
 
     def finished(self) -> list[Run]:
-        """Give the finished runs, the first one first."""
+        """Return the finished runs, the first one first."""
         runs = []
         for number in filter(self.is_finished, self.numbers()):
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -98,30 +100,28 @@ class Runs:
         return runs
 
     def file(self, number: int, name: str) -> Path | None:
-        """Give a file of a finished run; None where there is none, or it is none of `FILES`."""
+        """Return a file of a finished run; None where it is missing or not one of `FILES`."""
         file = self.path(number) / name
         return file if name in FILES and self.is_finished(number) and file.is_file() else None
 
     def progress(self, number: int) -> Progress:
-        """Say how far a run is by the files in its folder."""
+        """Return the progress of a run."""
         run = self.path(number)
         if not run.is_dir():
             return Progress(state="checking")
         epochs, history = _epochs(run / "config.toml"), _history(run / "history.csv")
-        # The first is written where there are no epochs, see training.fused.
-        learned = (run / "fused.json").exists() or (run / "model.keras").exists()
-        judging = learned or 0 < epochs <= len(history)
-        return Progress(state="judging" if judging else "training", epochs=epochs, history=history)
+        learned = (run / "model.keras").exists() or 0 < epochs <= len(history)
+        return Progress(state="judging" if learned else "training", epochs=epochs, history=history)
 
     def clear(self, number: int) -> None:
-        """Remove what a training has left that did not come to its end."""
+        """Remove what an unfinished training has left."""
         for folder in (self.path(number), *self._folder.glob(f".{number}-*")):
             if not _is_finished(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_notes(folder: Path) -> tuple[str, ...]:
-    """Give the sentences of the `NOTES` in a folder; none where there is no such file."""
+    """Return the sentences of the `NOTES` in a folder, where it has that file."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         return tuple(map(str, notes))
@@ -133,10 +133,9 @@ def _is_finished(run: Path) -> bool:
 
 
 def _epochs(file: Path) -> int:
-    """Give how many epochs a run's config.toml says; 0 where it finds faces: there are none."""
+    """Return the number of epochs by a run's config.toml; 0 where it cannot be read."""
     with contextlib.suppress(OSError, ValueError, KeyError):
-        config = tomllib.loads(file.read_text(encoding="utf-8"))
-        return 0 if config["faces"] == "find" else int(config["epochs"])
+        return int(tomllib.loads(file.read_text(encoding="utf-8"))["epochs"])
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The Live view's WebSocket: a frame comes, its faces go; nothing of a frame is kept."""
+"""The Live view's WebSocket: a frame comes in, its faces go out; nothing of a frame is kept."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import anyio.lowlevel
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from happysad.errors import ImageError
+from happysad.errors import ErrorCode, ImageError
 from happysad.images import decode
-from happysad.video import Follower
-from happysad.web.answers import failure, refuse
-from happysad.web.serving import Serving, serving
+from happysad.predictions import FacePrediction, Failure
+from happysad.video.tracking import Follower
+from happysad.web.api.in_use import ServerState, server_state
+from happysad.web.http.error_responses import error_response, refuse
 
-__all__ = ["router"]
+__all__ = ["answer_frames", "router"]
 
 router = APIRouter()
 
@@ -24,32 +25,36 @@ router = APIRouter()
 async def live(socket: WebSocket) -> None:
     """Answer the frames of one view, one after the other.
 
-    Each is a binary message, an image of a type that happysad reads; the next is sent after the
-    answer. The faces' numbers stay from frame to frame, and outcomes are smoothed over time.
+    Each frame is a binary message, an image of a type that happysad reads. The client sends the
+    next one after the answer. A face keeps its number from frame to frame, and probabilities are
+    smoothed over time.
     """
-    server = serving(socket)
+    server = server_state(socket)
     views = server.live
     if len(views) >= server.settings.max_live:
-        response = failure(429, "too many Live views at once; try again", {"Retry-After": "10"})
+        response = error_response(
+            429, "too many Live views at once; try again", {"Retry-After": "10"}
+        )
         await refuse(response, socket.scope, socket.receive, socket.send)
         return
     views.add(socket)
-    server.metrics.live.set(len(views))
+    server.counters.live.set(len(views))
     try:
         await socket.accept()
-        await _answer_frames(socket, server)
+        await answer_frames(socket, server)
     except WebSocketDisconnect:
         pass
     finally:
         views.discard(socket)
-        server.metrics.live.set(len(views))
+        server.counters.live.set(len(views))
 
 
-async def _answer_frames(socket: WebSocket, server: Serving) -> None:
+async def answer_frames(socket: WebSocket, server: ServerState) -> None:
+    """Answer frames until the client leaves, or sends none for `Settings.live_seconds`."""
     view = _View(server)
     while True:
         with anyio.move_on_after(server.settings.live_seconds):
-            # Else what is answered at once, and had come at once, would keep all others waiting.
+            # Let other tasks run, even where messages arrive and are answered without a wait.
             await anyio.lowlevel.checkpoint()
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -60,23 +65,29 @@ async def _answer_frames(socket: WebSocket, server: Serving) -> None:
         return
 
 
-async def _answer(frame: bytes | None, view: _View, server: Serving) -> dict[str, Any]:
+async def _answer(frame: bytes | None, view: _View, server: ServerState) -> dict[str, Any]:
     most = server.settings.max_frame
     if frame is None:
-        return {"error": "a frame is a binary message: an image's bytes"}
+        return _error(
+            ErrorCode.NOT_AN_IMAGE, "a frame must be a binary message: the bytes of an image"
+        )
     if len(frame) > most:
-        return {"error": f"the frame is too large (at most {most:,} bytes)"}
+        return _error(ErrorCode.TOO_LARGE, f"the frame is too large (at most {most:,} bytes)")
     began = time.perf_counter()
     answer = await server.work(lambda: view.step(frame))
     seconds = time.perf_counter() - began
-    server.metrics.frames.observe(seconds)
+    server.counters.frames.observe(seconds)
     return answer if "error" in answer else {**answer, "milliseconds": round(seconds * 1000, 1)}
+
+
+def _error(code: ErrorCode, text: str) -> dict[str, Any]:
+    return {"error": {"code": code, "text": text}}
 
 
 class _View:
     """What is known of one view: where its faces were, by the classifier in use."""
 
-    def __init__(self, server: Serving) -> None:
+    def __init__(self, server: ServerState) -> None:
         self._server = server
         self._in_use = server.in_use
         self._follower = Follower(self._in_use.classifier)
@@ -89,25 +100,18 @@ class _View:
             most = self._server.settings.max_pixels
             pixels = decode(frame, "the frame", max_pixels=most).pixels
         except ImageError as error:
-            return {"error": str(error)}
-        faces = [
-            {
-                "track": one.track,
-                "label": one.label,
-                "p_sad": one.p_sad,
-                "x": one.face.x,
-                "y": one.face.y,
-                "width": one.face.width,
-                "height": one.face.height,
-                "score": one.face.score,
-            }
-            for one in self._follower.step(pixels)
-        ]
+            failure = Failure.of(error)
+            return _error(failure.code, failure.text)
+        faces = []
+        for one in self._follower.step(pixels):
+            answer = FacePrediction(label=one.label, probabilities=one.probabilities, face=one.face)
+            faces.append({"track": one.track, **answer.row()})
         whole = self._follower.prediction
         return {
             "faces": faces,
             "label": whole.label,
-            "p_sad": whole.p_sad,
+            "probability": whole.probability,
+            "probabilities": whole.probabilities,
             "width": pixels.shape[1],
             "height": pixels.shape[0],
         }

@@ -1,4 +1,4 @@
-"""What the answers look like, for the OpenAPI description; predictions.py makes the rows."""
+"""The shapes of answers, for the OpenAPI description; `happysad.predictions` makes the rows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from happysad.classifier import Details
+from happysad.errors import ErrorCode
+from happysad.model_file import Details
 
-__all__ = ["ERRORS", "PICTURE", "PICTURES", "Alive", "EachRow", "Failure", "ModelRow", "PhotoRow"]
+__all__ = [
+    "ERRORS",
+    "PICTURE",
+    "PICTURES",
+    "Alive",
+    "ErrorAnswer",
+    "FaceRow",
+    "ModelRow",
+    "PhotoError",
+    "PhotoRow",
+]
 
 _Probability = Annotated[float, Field(ge=0, le=1)]
+_Probabilities = Annotated[
+    dict[str, _Probability], Field(description="The probability of every class; they sum to 1.")
+]
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Failure(_Row):
+class ErrorAnswer(_Row):
     """An error, in one line."""
 
     error: str
@@ -29,9 +43,17 @@ class Alive(_Row):
     status: str
 
 
-class _FaceRow(_Row):
+class PhotoError(_Row):
+    """Why there is no answer for a photo: a code for programs, one line for people."""
+
+    code: ErrorCode
+    text: str
+
+
+class _FaceOfPhoto(_Row):
     label: str
-    p_sad: _Probability
+    probability: _Probability
+    probabilities: _Probabilities
     x: float
     y: float
     width: float
@@ -40,38 +62,43 @@ class _FaceRow(_Row):
 
 
 class PhotoRow(_Row):
-    """A photo: its outcome and its faces, the largest first; or the error."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+    """A photo: its label and its faces, the largest first; or the error."""
 
     schema_: int = Field(alias="schema")
     path: str | None
+    classifier: str | None
     label: str | None
-    p_sad: _Probability | None
-    faces: list[_FaceRow]
-    error: str | None
+    probability: _Probability | None
+    probabilities: _Probabilities | None
+    faces: list[_FaceOfPhoto]
+    notes: list[str]
+    error: PhotoError | None
 
 
-class EachRow(_Row):
-    """A face of a photo, numbered from 1; or the photo without one; or the error."""
+class FaceRow(_Row):
+    """A face of a photo, numbered from 1; or the photo without faces; or the error."""
 
     schema_: int = Field(alias="schema")
     path: str | None
+    classifier: str | None
     face: int | None
     label: str | None
-    p_sad: _Probability | None
+    probability: _Probability | None
+    probabilities: _Probabilities | None
     x: float | None
     y: float | None
     width: float | None
     height: float | None
     score: _Probability | None
-    error: str | None
+    notes: list[str]
+    error: PhotoError | None
 
 
 class ModelRow(_Row):
-    """The classifier in use."""
+    """The classifier in use; `id` is the `classifier` of rows."""
 
     name: str
+    id: str
     sha256: str
     details: Details
     shipped: bool
@@ -79,7 +106,7 @@ class ModelRow(_Row):
 
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 
-#: The body of a request: one picture as it is.
+#: The body of a request: the bytes of one picture.
 PICTURE: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -87,7 +114,7 @@ PICTURE: dict[str, Any] = {
     }
 }
 
-#: The body of a request: one picture as it is, or a form with many.
+#: The body of a request: the bytes of one picture, or a form with many.
 PICTURES: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -110,13 +137,13 @@ PICTURES: dict[str, Any] = {
     }
 }
 
-#: What any request may be answered: see security.py.
+# The errors of all routes; see `http.security`.
 _ALWAYS = {
     401: "no token, or a wrong one",
     403: "from another origin",
     421: "another server's name in Host",
 }
-#: What a request with a body may be answered besides: see limits.py.
+# The further errors of requests with a body; see `http.limits`.
 _LIMITED = {
     400: "not a form",
     408: "sent too slowly",
@@ -128,7 +155,7 @@ _LIMITED = {
 
 
 def _errors(reasons: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    return {code: {"model": Failure, "description": reason} for code, reason in reasons.items()}
+    return {code: {"model": ErrorAnswer, "description": reason} for code, reason in reasons.items()}
 
 
 #: The error answers of requests without and with a body.

@@ -1,11 +1,10 @@
-"""Run the app: listen, say where, open the browser, answer until it is stopped."""
+"""Listen on an address, open the browser, and answer until the process is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import socket
 import webbrowser
@@ -14,48 +13,55 @@ from urllib.parse import urlencode
 
 import h11
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from happysad.errors import UsageError, os_reason
-from happysad.web.app import create_app
-from happysad.web.settings import Settings
+from happysad.web.http.settings import Settings
 
-__all__ = ["Protocol", "Sockets", "config", "listen", "serve"]
+__all__ = ["Protocol", "Sockets", "config", "listen", "run"]
 
-# A server that is stopped waits for the requests that run, but no longer.
+# Seconds that a server which is stopped waits for running requests.
 _GOODBYE = 5
-# A client has so many seconds to send a request's line and headers.
+# Seconds for a client to send a request's line and headers.
 _HEADERS_SECONDS = 10.0
-# One that is refused before is listened to for so many seconds more.
+# Seconds that the server goes on reading from a client that it refused before that.
 _LISTEN = 1.0
-# One that does not read is cut off when what it is sent has waited for so many seconds, beyond the
-# buffers of the system and one of 64 KiB.
+# Seconds after which a client that does not read its answer is cut off; they begin when the
+# system's buffers and one of 64 KiB are full.
 _UNREAD_SECONDS = 20.0
-# More connections than this are closed at once. Each costs some kilobytes.
+# Maximum number of connections; more are closed at once. Each takes some kilobytes.
 _CONNECTIONS = 256
 
 
-def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view: str = "") -> None:
-    """Serve until the process is told to end.
+def run(
+    app: FastAPI,
+    settings: Settings,
+    *,
+    name: str,
+    browser: bool,
+    say: Callable[[str], None],
+    view: str = "",
+) -> None:
+    """Serve an app until the process is told to end.
 
     Args:
-        settings: where to listen, and so on.
-        browser: whether to open the page.
-        say: told the address.
-        view: what of the page is opened: "#live", or "" for its first view.
+        app: the app.
+        settings: its settings.
+        name: the name of the classifier that answers.
+        browser: whether to open the page in the browser.
+        say: called with each line for the user, the address among them.
+        view: the view of the page that opens, such as "#live"; "" for the first.
 
     Raises:
-        UsageError: the address cannot be listened on.
-        ClassifierError: there is none at `settings.model`.
+        UsageError: the server cannot listen on the address.
     """
-    _log()
-    app = create_app(settings)
     with listen(settings.host, settings.port) as listening:
         address = _address(settings.host, listening.getsockname()[1])
-        say(f"happysad serves {app.state.serving.in_use.name} on {address}")
+        say(f"happysad serves {name} on {address}")
         if settings.token is not None:
-            say("a browser comes in by adding ?token=TOKEN to the address, once")
+            say("in a browser, add ?token=TOKEN to the address once")
         say("Ctrl+C ends it")
         if browser:
             query = "" if settings.token is None else "?" + urlencode({"token": settings.token})
@@ -64,43 +70,43 @@ def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view
             uvicorn.Server(config(app, settings)).run([listening])
 
 
-def config(app: object, settings: Settings) -> uvicorn.Config:
-    """Give uvicorn's settings: no log of its own, since that would hold the token."""
+def config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return uvicorn's settings. Its access log is off, since it would hold the token."""
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=Protocol,
         ws=Sockets,
         ws_max_size=settings.max_frame,
-        # Pictures are compressed already.
+        # Pictures are already compressed.
         ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,
-        # A client could make up its address.
+        # A client could invent its address.
         proxy_headers=False,
         timeout_graceful_shutdown=_GOODBYE,
     )
 
 
 class _Read(asyncio.Protocol):
-    """Cuts off a client that does not read what it is sent."""
+    """Cuts off a client that does not read what the server sends."""
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _unread: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
-        """Begin to wait for the client."""
+        """Start the timer for the client."""
         super().pause_writing()
         self._unread = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Wait no more."""
+        """Stop the timer."""
         self._read()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timer."""
         self._read()
         super().connection_lost(exc)
 
@@ -111,15 +117,15 @@ class _Read(asyncio.Protocol):
 
 
 class Sockets(_Read, WebSocketsSansIOProtocol):
-    """uvicorn's WebSockets, for clients that read."""
+    """uvicorn's WebSockets, which read from a client only while it reads too."""
 
     def pause_writing(self) -> None:
-        """Take no more either: each ping would be answered into a buffer without an end."""
+        """Stop reading too, since the answer to each ping would go into a buffer without limit."""
         super().pause_writing()
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Read again."""
         super().resume_writing()
         if not self.read_paused:
             self.transport.resume_reading()
@@ -128,14 +134,14 @@ class Sockets(_Read, WebSocketsSansIOProtocol):
 class Protocol(_Read, H11Protocol):
     """uvicorn's HTTP, with a limit on the time for headers and on connections.
 
-    What comes before a request is whole is beyond the reach of limits.py.
+    `limits` sees a request only once its headers are complete.
     """
 
     _timer: asyncio.TimerHandle | None = None
     _ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the timer for the first request."""
         super().connection_made(transport)
         if len(self.connections) > _CONNECTIONS:
             self._end(503, "too many connections; try again")
@@ -143,7 +149,7 @@ class Protocol(_Read, H11Protocol):
             self._wait(_HEADERS_SECONDS, self._late)
 
     def data_received(self, data: bytes) -> None:
-        """Wait on for as long as the headers are not whole."""
+        """Stop the timer once the headers are complete."""
         if self._ended:
             return
         super().data_received(data)
@@ -155,12 +161,12 @@ class Protocol(_Read, H11Protocol):
             self._wait(_HEADERS_SECONDS, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timer."""
         self._stop()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
+        """Answer bytes that are not HTTP."""
         self._end(400, msg)
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
@@ -174,10 +180,10 @@ class Protocol(_Read, H11Protocol):
     def _late(self) -> None:
         self._timer = None
         if self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE:
-            self._end(408, "the request came too slowly")
+            self._end(408, "the request arrived too slowly")
 
     def _end(self, status: int, error: str) -> None:
-        """Answer, and listen on for a moment: else the client would find a broken connection."""
+        """Answer, and go on reading for a moment; otherwise the client finds a broken pipe."""
         self._ended = True
         if self.transport.is_closing():
             return
@@ -200,20 +206,19 @@ class Protocol(_Read, H11Protocol):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Give a socket that listens.
+    """Return a socket that listens.
 
     Raises:
-        UsageError: the address is not this machine's, or the port is taken.
+        UsageError: the address does not belong to this machine, or the port is taken.
     """
     with contextlib.ExitStack() as stack:
         try:
-            # All that getaddrinfo says is kept: where the protocol is not named, as
-            # socket.create_server leaves it, asyncio does not switch Nagle's algorithm off, and
-            # every answer takes 40 ms more.
+            # Name the protocol, which socket.create_server does not: otherwise asyncio leaves
+            # Nagle's algorithm on, and every answer takes 40 ms more.
             kinds = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             family, type_, proto, _, address = kinds[0]
             listening = stack.enter_context(socket.socket(family, type_, proto))
-            if os.name == "posix":  # elsewhere it would let two servers share a port
+            if os.name == "posix":  # on Windows it would let two servers share a port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
             listening.listen(_CONNECTIONS)
@@ -226,14 +231,3 @@ def listen(host: str, port: int) -> socket.socket:
 def _address(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
-
-
-def _log() -> None:
-    """Write what the server says to standard error; uvicorn says only what went wrong."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for name, level in (("happysad.web", logging.INFO), ("uvicorn", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.setLevel(level)
-        logger.propagate = False

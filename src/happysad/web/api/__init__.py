@@ -1,0 +1,1 @@
+"""What programs and the page ask: predictions, what decided, the classifier, Live."""

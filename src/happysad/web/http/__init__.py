@@ -1,0 +1,1 @@
+"""What every request passes: the listening server, its guard, limits, log and error answers."""

@@ -1,0 +1,81 @@
+"""A server's settings: its address, its access control and its limits."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from happysad.errors import UsageError
+
+__all__ = ["Settings", "is_loopback"]
+
+_MIB = 1024 * 1024
+# A bearer token by RFC 6750; all of these characters are allowed in a cookie too.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A server's settings.
+
+    The limits bound the memory: at most `max_held` bytes of bodies, and at most `workers` decoded
+    photos of `max_pixels` pixels (up to 16 bytes a pixel, depending on the format).
+    """
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: int = 8000
+    """The port to listen on; 0 for any free port."""
+    token: str | None = field(default=None, repr=False)
+    """The token that every request must have; None where only this machine can connect."""
+    hosts: tuple[str, ...] = ()
+    """Further host names of the server, allowed in the Host header."""
+    folder: Path = Path("happysad-teach")
+    """The one folder that Teach writes to."""
+    model: Path | None = None
+    """An .onnx or a run's folder; None for the classifier that comes with happysad."""
+    max_body: int = 32 * _MIB
+    """Maximum size of a request's body in bytes."""
+    max_pixels: int = 50_000_000
+    """Maximum number of pixels of a photo: that of the largest phone cameras."""
+    max_files: int = 64
+    """Maximum number of photos in a request."""
+    max_requests: int = 64
+    """Maximum number of concurrent requests with a body."""
+    max_held: int = 256 * _MIB
+    """Maximum total size of their bodies in bytes."""
+    max_live: int = 4
+    """Maximum number of concurrent Live views."""
+    max_frame: int = 4 * _MIB
+    """Maximum size of a Live view's frame in bytes."""
+    idle_seconds: float = 10.0
+    """Maximum pause of a client while it sends a request, in seconds."""
+    request_seconds: float = 60.0
+    """Maximum time for a request in seconds, including its sending."""
+    live_seconds: float = 300.0
+    """A Live view that sends no frame for this many seconds is closed."""
+    workers: int = os.cpu_count() or 1
+    """Maximum number of photos that are worked on at once."""
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise UsageError("--token may have letters, digits and . _ ~ + / - and = at its end")
+        if self.token is None and not is_loopback(self.host):
+            raise UsageError(
+                f"--host {self.host}: other machines could connect; set --token, or use 127.0.0.1"
+            )
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"--port must be from 0 to 65535, not {self.port}")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,89 @@
+// An answer as people read it: a chip, a scale and words.
+
+import { h } from "./dom.js";
+import { look, model } from "./model.js";
+
+/** A label in words. */
+export const nameOf = (label) => label.replaceAll("_", " ");
+
+/** A probability in words; never 100 %, which nobody knows. */
+export function percent(p) {
+  const digits = p >= 0.99 ? 1 : 0;
+  const shown = Math.floor(1000 * p + 1e-9) / 10;
+  return `${Math.min(shown, 99.9).toFixed(digits)} %`;
+}
+
+/** How sure an answer is: "93 %", or "leans happy 66 %" where it is unsure. */
+function sureness(label, probabilities) {
+  const [likeliest, p] = Object.entries(probabilities).reduce((one, other) =>
+    other[1] > one[1] ? other : one,
+  );
+  return label === "unsure"
+    ? ["leans ", likeliest, " ", percent(p)]
+    : ["", "", "", percent(probabilities[label])];
+}
+
+/** An answer in one line of text: "happy 93 %", "unsure, leans happy 66 %" or "no face". */
+export function line(label, probabilities) {
+  if (!probabilities) return nameOf(label);
+  const comma = label === "unsure" ? "," : "";
+  return `${nameOf(label)}${comma} ${sureness(label, probabilities).join("")}`;
+}
+
+/** The same as elements. */
+export function shown(label, probabilities) {
+  const chip = h("span", { class: `chip ${look(label)}` }, nameOf(label));
+  if (!probabilities) return [chip];
+  const words = sureness(label, probabilities);
+  const figure = h("b", {}, words.pop());
+  return [chip, " ", h("span", { class: "sureness" }, words.join(""), figure)];
+}
+
+/** The probabilities of all classes as a picture. */
+export function scale(probabilities) {
+  const classes = Object.entries(probabilities);
+  const text = classes.map(([name, p]) => `${name} ${percent(p)}`).join(", ");
+  const attributes = { role: "img", "aria-label": text, title: text };
+  return classes.length === 2 ? between(classes, attributes) : bars(classes, attributes);
+}
+
+/** From one class to the other: where the answer lies, and where it would be unsure. */
+function between([[first], [second, p]], attributes) {
+  const { unsure, threshold = 0.5 } = model().details;
+  const [low, high] = unsure ?? [threshold, threshold];
+  const left = h("i", { class: "zone first" });
+  const right = h("i", { class: "zone second" });
+  const mark = h("i", { class: "mark" });
+  left.style.width = `${100 * low}%`;
+  right.style.width = `${100 * (1 - high)}%`;
+  mark.style.left = `${100 * p}%`;
+  return h(
+    "div",
+    { class: "scale", ...attributes },
+    h("span", {}, first),
+    h("span", { class: "track" }, left, right, mark),
+    h("span", {}, second),
+  );
+}
+
+/** One bar for each class. */
+function bars(classes, attributes) {
+  const rows = classes.flatMap(([name, p]) => {
+    const bar = h("i", { class: `bar-of ${look(name)}` });
+    bar.style.width = `${100 * p}%`;
+    return [h("span", {}, name), h("span", { class: "track" }, bar), h("span", {}, percent(p))];
+  });
+  return h("div", { class: "scale bars", ...attributes }, ...rows);
+}
+
+/** Why there is no class, in words; null where there is one. */
+export function why(label) {
+  if (label === "no_face")
+    return "No face was found. This classifier looks at faces: one that is larger, upright and turned to the camera may be found.";
+  if (label !== "unsure") return null;
+  const { unsure, classes } = model().details;
+  const reason = "Not sure enough to say: a class would be the wrong answer too often.";
+  if (!unsure || classes.length !== 2) return reason;
+  const [first, second] = classes;
+  return `${reason} It answers ${first} from ${percent(1 - unsure[0])} on and ${second} from ${percent(unsure[1])} on.`;
+}

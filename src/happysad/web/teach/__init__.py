@@ -1,0 +1,1 @@
+"""Teach: examples come in, are checked and learned from; the runs are seen and used."""
