@@ -23,7 +23,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 from serve import server
 
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.files import write_text
 
 _SIZE = (640, 480)
@@ -77,7 +77,7 @@ def main() -> None:
 
 def _film(file: Path) -> Path:
     """Write two seconds of a face that sways, as Motion JPEG without a container."""
-    face = drawn.face("happy", np.random.default_rng(9), 320)
+    face = drawn_faces.face("happy", np.random.default_rng(9), 320)
     with file.open("wb") as frames:
         for number in range(60):
             frame = np.full((_SIZE[1], _SIZE[0], 3), (150, 160, 170), np.uint8)

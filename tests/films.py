@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.images import Pixels
 
 __all__ = ["film", "party"]
@@ -30,7 +30,7 @@ def film(file: Path, frames: Iterable[Pixels], rate: float = 25.0) -> Path:
 
 @cache
 def _drawn(size: int) -> Pixels:
-    return drawn.face("happy", np.random.default_rng(3), size)
+    return drawn_faces.face("happy", np.random.default_rng(3), size)
 
 
 def party(count: int, empty: Iterable[int] = ()) -> list[Pixels]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from happysad.faces import find
 
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.dataset.arrays import load, load_both
 from happysad.dataset.check import CheckSettings, check
 from happysad.dataset.manifest import Manifest
@@ -113,7 +113,7 @@ def test_the_default_cache(
 def test_faces_are_what_prediction_would_see_and_found_once(tmp_path: Path) -> None:
     for number in range(6):
         label = ("happy", "sad")[number % 2]
-        face = drawn.face(label, np.random.default_rng(number), 160)
+        face = drawn_faces.face(label, np.random.default_rng(number), 160)
         save(tmp_path / "data" / label / f"{number}.png", face if number < 4 else photo(number))
     checked = check(tmp_path / "data", tmp_path / "out", CheckSettings(quality=False))
     manifest, cache = checked.manifest, tmp_path / "cache"

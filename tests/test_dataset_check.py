@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from happysad.dataset import audit
-from happysad.dataset.check import FINDINGS, CheckSettings, check
+from happysad.dataset import quality
+from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.findings import FINDINGS
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.split import refuse_leaks
 from happysad.errors import DatasetError, LeakError, UsageError
@@ -57,7 +58,7 @@ def test_everything_is_found_and_nothing_is_changed(
     assert state(data) == before
     assert capfd.readouterr().out == ""
     counts = checked.counts.items()
-    found = {key: number for key, number in counts if number and key not in audit.ISSUES}
+    found = {key: number for key, number in counts if number and key not in quality.ISSUES}
     assert found == {
         "files": 31,
         "readable": 27,
@@ -240,9 +241,9 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "classes", "words"),
     [
-        (("face", "no_face"), None, "no class can be called no_face"),
-        (("a", "error", "unreadable"), ("unreadable", "error"), "called error or unreadable"),
-        (("happy", "sad", "unsure"), ("happy", "unsure"), "called unsure"),
+        (("face", "no_face"), None, "no class may be named no_face"),
+        (("a", "error", "unreadable"), ("unreadable", "error"), "named error or unreadable"),
+        (("happy", "sad", "unsure"), ("happy", "unsure"), "named unsure"),
     ],
 )
 def test_a_class_is_not_called_as_answers_without_one_are(
@@ -268,7 +269,7 @@ def test_nothing_is_written_in_the_data_folder(tmp_path: Path, out: str) -> None
         ({"fractions": (float("nan"), 0.5, 0.5)}, "above 0"),
         ({"radius": -2}, "radius must be from 0 to 16"),
         ({"radius": 64}, "radius must be from 0 to 16"),
-        ({"radius": -1}, "give --groups"),
+        ({"radius": -1}, "radius -1 needs --groups"),
     ],
 )
 def test_settings_check_themselves(options: dict[str, object], words: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from happysad.dataset.importing import import_data
 from happysad.dataset.importing.classes import DEFAULT, Classes
 from happysad.errors import ImportDataError, UsageError
-from happysad.predictions import TAKEN
+from happysad.predictions import RESERVED
 from tests.pictures import folders
 
 
@@ -66,7 +66,7 @@ LABELS = [
 ]
 
 
-@pytest.mark.parametrize("label", TAKEN)
+@pytest.mark.parametrize("label", RESERVED)
 def test_a_label_is_none_of_what_answers_say_beside_the_classes(label: str) -> None:
     with pytest.raises(UsageError, match=f"^--map joy: no class can be called {label}, which"):
         Classes({"joy": label})

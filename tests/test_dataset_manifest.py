@@ -70,3 +70,25 @@ def test_others_are_refused(tmp_path: Path, text: str | None, words: str) -> Non
         Manifest.read(file, tmp_path)
     assert str(file) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_manifest_of_0_1_0_gets_its_codes(tmp_path: Path) -> None:
+    """happysad 0.1.0 had the texts alone."""
+    texts = {
+        "not_an_image": ("not an image (allowed by content: jpeg)", ""),
+        "too_complex": ("more than 100 scans (jpeg)", ""),
+        "too_large": ("70000x70000 pixels are too many (at most 100,000,000)", ""),
+        "cannot_open": ("permission denied", ""),
+        "exact_duplicate blurry": ("exact duplicate of happy/a.jpg", "blurry"),
+        "wrong_extension low_information near_other_class": (
+            "",
+            "named .png, is a jpeg; low information; "
+            "near-duplicate in the other class: sad/a; dark.jpg",
+        ),
+        "": ("", "alpha laid on white"),
+    }
+    empty = {name: "" if dtype == "str" else 0 for name, dtype in COLUMNS.items()}
+    rows = [{**empty, "reason": reason, "notes": notes} for reason, notes in texts.values()]
+    pd.DataFrame(rows).drop(columns="codes").to_csv(tmp_path / "manifest.csv", index=False)
+    table = Manifest.read(tmp_path / "manifest.csv", tmp_path).table
+    assert table["codes"].tolist() == list(texts)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from happysad import face_crop, face_detection
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.errors import ImageError, UsageError
 from happysad.face_crop import EYES, crop
 from happysad.face_detection import Face, find
@@ -433,7 +433,7 @@ def test_a_face_checks_itself(wrong: dict[str, float]) -> None:
 
 def test_drawn_faces_are_faces_too() -> None:
     # The demo's faces: YuNet finds 93 % of them.
-    pictures = [drawn.face("happy", np.random.default_rng(seed), 160) for seed in range(12)]
+    pictures = [drawn_faces.face("happy", np.random.default_rng(seed), 160) for seed in range(12)]
     assert sum(len(find(picture)) == 1 for picture in pictures) >= 10
 
 

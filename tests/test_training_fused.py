@@ -14,7 +14,7 @@ import pytest
 
 from happysad import export
 from happysad.classifier import Classifier
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.dataset.arrays import FacesAndPhotos
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError, ExportError
@@ -212,7 +212,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         label = ("happy", "sad")[number % 2]
         tint = np.array([30, 10, -30]) * (1 if label == "happy" else -1) * rng.uniform(-0.2, 1)
         if number % 5:
-            picture = drawn.face(label, rng, 128).astype(float)
+            picture = drawn_faces.face(label, rng, 128).astype(float)
         else:
             picture = np.kron(rng.uniform(60, 190, (4, 4, 1)), np.ones((32, 32, 3)))
         picture = np.clip(picture + tint, 0, 255).astype(np.uint8)

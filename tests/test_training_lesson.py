@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from happysad.dataset.drawn import face
+from happysad.dataset.drawn_faces import face
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError
 from happysad.face_detection import Face

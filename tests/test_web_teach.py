@@ -22,7 +22,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
-from happysad.dataset.drawn import face
+from happysad.dataset.drawn_faces import face
 from happysad.face_detection import find
 from happysad.web.app import create_app
 from happysad.web.teach import examples, routes

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from happysad.classifier import Classifier
-from happysad.dataset.drawn import write_set
+from happysad.dataset.drawn_faces import write_set
 from happysad.evaluation import plots
 from happysad.evaluation.robustness import CHANGES
 from happysad.files import replacing
@@ -54,7 +54,7 @@ class _Example:
 def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Draw both pictures.
 
-    failures.png shows faces that `happysad.dataset.drawn` draws, each read as a user's photo is.
+    failures.png shows faces that `happysad.dataset.drawn_faces` draws, each read as a user's photo is.
     By rule, the first ones drawn:
 
     - as drawn, of each class: the first that is called the other class, the first in which no face

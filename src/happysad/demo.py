@@ -45,7 +45,7 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
         UsageError: the folder is in use.
     """
     from happysad.dataset.check import check
-    from happysad.dataset.drawn import write_set
+    from happysad.dataset.drawn_faces import write_set
     from happysad.evaluation.judge import evaluate
     from happysad.training.config import load
     from happysad.training.fit import train
@@ -94,7 +94,7 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
 def _new_photos(folder: Path) -> list[Path]:
     from PIL import Image
 
-    from happysad.dataset.drawn import face
+    from happysad.dataset.drawn_faces import face
 
     folder.mkdir()
     paths = []

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXTENSIONS",
+    "FIRST_FRAME",
     "MAX_BYTES",
     "MAX_PIXELS",
     "Decoded",
@@ -55,6 +56,9 @@ MAX_PIXELS = 100_000_000
 
 #: Larger files are not read: 100 million pixels of 16 bits a channel, uncompressed, stay below.
 MAX_BYTES = 2**30
+
+#: The note of a picture of an animation.
+FIRST_FRAME = "first of several frames"
 
 #: The types that are read, told by content, with the extensions that fit each; the usual one first.
 EXTENSIONS = {
@@ -330,7 +334,7 @@ def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
     notes = []
     # Counting them may take minutes: a small file can hold a hundred thousand.
     if getattr(image, "is_animated", False):
-        notes.append("first of several frames")
+        notes.append(FIRST_FRAME)
     upright = _upright(image)
     if upright is not image:
         notes.append("turned upright by its EXIF orientation")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, WebSocket, expect, sync_playwright
 
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.face_detection import find
 from happysad.images import Pixels
 
@@ -206,7 +206,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _face(size: int) -> Pixels:
-    return drawn.face("happy", np.random.default_rng(9), size)
+    return drawn_faces.face("happy", np.random.default_rng(9), size)
 
 
 def _film(file: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from happysad.dataset import drawn
+from happysad.dataset import drawn_faces
 from happysad.face_detection import find
 from tests.web_browser.conftest import Seen
 
@@ -29,7 +29,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(99):
             rng = np.random.default_rng((place, seed))
             photo = np.full((120, 180, 3), rng.integers(60, 200, 3), np.uint8)
-            photo[10:110, 40:140] = drawn.face(label, rng, 100)
+            photo[10:110, 40:140] = drawn_faces.face(label, rng, 100)
             if len(photos) < EACH and find(photo):
                 photos.append(photo)
         for n, photo in enumerate(reversed(photos)):

@@ -16,12 +16,13 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from happysad.dataset.manifest import Manifest
-from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError, os_reason
 from happysad.files import replacing
 from happysad.images import Pixels, read_bytes
 from happysad.inputs import FACES, PHOTO_SIZE, of_photo
+from happysad.parallel import ordered_map
 from happysad.photos import Photo
+from happysad.progress import track
 
 __all__ = ["Arrays", "FacesAndPhotos", "load", "load_both"]
 
@@ -196,6 +197,6 @@ def _write(
                 raise DatasetError(f"{path}: the file has changed since it was checked")
             stored[place] = make(Photo(data, name=str(path)))
 
-        for _ in in_threads(put, jobs, what):
+        for _ in track(ordered_map(put, jobs), what, len(jobs)):
             pass
         stored.flush()

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from happysad.dataset import audit
+from happysad.dataset import quality
+from happysad.dataset.findings import BOTH_CLASSES, EXACT_DUPLICATE
 
 __all__ = ["count_pairs", "hashes", "leave_out_copies", "near_pairs", "note_other_class"]
 
@@ -17,7 +18,7 @@ _BLOCK = 1024
 
 
 def hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
-    """The column `phash` as numbers, shape (rows,)."""
+    """Return the column `phash` as numbers, shape (rows,)."""
     return np.array([int(digits, 16) for digits in table["phash"]], dtype=np.uint64)
 
 
@@ -48,7 +49,7 @@ def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
 
 
 def count_pairs(table: pd.DataFrame, radius: int) -> int:
-    """Count the pairs of photos that are near-duplicates, exact ones included."""
+    """Return the number of pairs of near-duplicates, exact duplicates included."""
     values, counts = np.unique(hashes(table), return_counts=True)
     pairs = near_pairs(values, radius)
     within = int((counts * (counts - 1) // 2).sum())
@@ -56,18 +57,19 @@ def count_pairs(table: pd.DataFrame, radius: int) -> int:
 
 
 def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
-    """Give copies a reason to be left out, told by equal `pixels`.
+    """Mark exact duplicates, rows with equal `pixels`, as left out.
 
-    Of a photo in both classes all copies go: one label is wrong, and nobody knows which. Of copies
-    in one class the one with the smallest path stays. Only rows without a reason count.
+    All copies of a photo in several classes are left out, since nobody knows which class is right.
+    Of copies in one class, the one with the smallest path is used. Rows that are left out already
+    do not count.
 
     Args:
         table: columns as in `manifest.COLUMNS`, sorted by path.
 
     Returns:
-        The table with more `reason`s.
+        The table with more rows that have a `reason` and a code.
     """
-    reasons = table["reason"].tolist()
+    reasons, codes = table["reason"].tolist(), table["codes"].tolist()
     standing = table[table["reason"] == ""]
     for _, copies in standing[standing.duplicated("pixels", keep=False)].groupby("pixels"):
         indices, labels = copies.index.tolist(), copies["label"].tolist()
@@ -76,14 +78,19 @@ def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
             for index, label in zip(indices, labels, strict=True):
                 other = next(p for p, lb in zip(paths, labels, strict=True) if lb != label)
                 reasons[index] = f"in both classes: also {other}"
+                codes[index] = f"{BOTH_CLASSES} {codes[index]}".strip()
         else:
             for index in indices[1:]:
                 reasons[index] = f"exact duplicate of {paths[0]}"
-    return table.assign(reason=pd.Series(reasons, index=table.index, dtype="str"))
+                codes[index] = f"{EXACT_DUPLICATE} {codes[index]}".strip()
+    return table.assign(
+        reason=pd.Series(reasons, index=table.index, dtype="str"),
+        codes=pd.Series(codes, index=table.index, dtype="str"),
+    )
 
 
 def note_other_class(table: pd.DataFrame, radius: int) -> pd.DataFrame:
-    """Note photos whose near-duplicate stands in the other class; they are kept, in one group."""
+    """Note photos whose near-duplicate is in another class; they are used, in one group."""
     standing = table[table["reason"] == ""]
     # One photo a hash and class stands for all: its near ones of the other class are the same.
     one = standing.drop_duplicates(["phash", "label"]).reset_index(drop=True)
@@ -95,11 +102,11 @@ def note_other_class(table: pd.DataFrame, radius: int) -> pd.DataFrame:
                 key = (one["phash"][a], labels[a])
                 other[key] = min(other.get(key, paths[b]), paths[b])
     found = {
-        path: [f"{audit.NEAR_OTHER_CLASS}{other[phash, label]}"]
+        path: [quality.Note("near_other_class", f"{quality.NEAR_OTHER_CLASS}{other[phash, label]}")]
         for path, phash, label in standing[["path", "phash", "label"]].itertuples(index=False)
         if (phash, label) in other
     }
-    return audit.add_notes(table, found)
+    return quality.add_notes(table, found)
 
 
 def _compare(

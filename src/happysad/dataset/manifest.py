@@ -1,4 +1,4 @@
-"""The table of a data folder: one row a file, written as manifest.csv."""
+"""The table of a data folder: one row for each file, written as manifest.csv."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
+from happysad.dataset.findings import codes_of_0_1_0
+from happysad.dataset.quality import split_notes
 from happysad.errors import DatasetError, os_reason
 from happysad.files import replacing
 
@@ -17,8 +19,8 @@ __all__ = ["COLUMNS", "SPLITS", "Manifest", "Split"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-#: The columns of manifest.csv, in order, with their dtypes in the table. Text that is not known is
-#: empty; numbers that are not known are 0.
+#: The columns of manifest.csv, in order, with their dtypes in the table. Unknown text is empty;
+#: unknown numbers are 0.
 COLUMNS = {
     "path": "str",  # from the data folder, with forward slashes
     "label": "str",  # the class: the folder's name
@@ -27,13 +29,14 @@ COLUMNS = {
     "height": "int64",
     "channels": "int64",  # 1 where red, green and blue are equal everywhere, else 3
     "bytes": "int64",  # the file's size
-    "modified": "int64",  # the file's time of change, ns; with `bytes` it spares reading it again
+    "modified": "int64",  # the file's time of change, ns; tells with `bytes` whether it has changed
     "sha256": "str",  # of the file, 64 hex digits
     "pixels": "str",  # sha256 of the decoded RGB pixels and their shape, 64 hex digits
     "phash": "str",  # perceptual hash (DCT, 64 bits), 16 hex digits
     "group": "str",  # photos that must stay together: near-duplicates, or one person's
     "split": "str",  # train, val, test; empty where left out
     "status": "str",  # used or left_out
+    "codes": "str",  # of `reason` and of each note, for programs; separated by spaces
     "reason": "str",  # why it was left out
     "notes": "str",  # findings that leave nothing out, separated by "; "
 }
@@ -50,24 +53,27 @@ class Manifest:
 
     @property
     def used(self) -> pd.DataFrame:
-        """The rows that are learned from or judged on."""
+        """The rows that training and evaluation use."""
         return self.table[self.table["status"] == "used"]
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes of the used rows, alphabetically: the first is 0, the second 1."""
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the used rows, in alphabetical order; networks learn their index."""
         return tuple(sorted(self.used["label"].unique()))
+
+    # Until every room says classes.
+    labels = classes
 
     def of(self, split: Split) -> pd.DataFrame:
         """The used rows of one split."""
         return self.used[self.used["split"] == split]
 
     def files(self, rows: pd.DataFrame) -> list[Path]:
-        """The files that some rows stand for."""
+        """Return the files of some rows."""
         return [self.root / path for path in rows["path"]]
 
     def write(self, file: Path) -> None:
-        """Write the table as CSV, UTF-8; undecodable bytes of file names survive."""
+        """Write the table as CSV in UTF-8; undecodable bytes of file names are kept."""
         with (
             replacing(file) as temporary,
             temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out,
@@ -88,6 +94,9 @@ class Manifest:
             raise DatasetError(f"{file}: {os_reason(error)}") from error
         except ValueError as error:
             raise DatasetError(f"{file}: not a manifest: {error}") from error
+        if "codes" not in table.columns and {"reason", "notes"} <= set(table.columns):
+            rows = zip(table["reason"], table["notes"], strict=True)
+            table["codes"] = [codes_of_0_1_0(why, split_notes(notes)) for why, notes in rows]
         missing = [name for name in COLUMNS if name not in table.columns]
         if missing:
             raise DatasetError(f"{file}: not a manifest: no column {', '.join(missing)}")

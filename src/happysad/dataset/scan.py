@@ -1,4 +1,4 @@
-"""Every file of the class folders, read by its content: one row of the manifest each."""
+"""Read every file of the class folders by its content, into one row of the manifest each."""
 
 from __future__ import annotations
 
@@ -12,18 +12,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from happysad.dataset import audit
+from happysad.dataset.findings import TOO_SMALL, codes_of_0_1_0
 from happysad.dataset.manifest import COLUMNS, Manifest
-from happysad.dataset.threads import in_threads
+from happysad.dataset.quality import (
+    NOT_AUDITED,
+    Note,
+    measure,
+    of_the_set,
+    phash,
+    shrink,
+    split_notes,
+)
 from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
-from happysad.images import EXTENSIONS, Pixels, decode, kind, read_bytes
+from happysad.images import EXTENSIONS, FIRST_FRAME, Pixels, decode, kind, read_bytes
+from happysad.parallel import ordered_map
+from happysad.progress import track
 
 __all__ = ["MIN_SIDE", "Scan", "class_folders", "pixels_hash", "scan"]
 
-#: Photos whose shorter side has fewer pixels are left out: no face can be told in them.
+#: Photos whose shorter side has fewer pixels are left out: no face can be recognised in them.
 MIN_SIDE = 16
 
-# The types that the folders are meant to hold; the others are read too, and said so.
+# The types that most programs read; the others are read too, with a note.
 _USUAL = ("jpeg", "png", "bmp")
 
 _EMPTY: dict[str, Any] = {name: 0 if dtype == "int64" else "" for name, dtype in COLUMNS.items()}
@@ -31,13 +41,13 @@ _EMPTY: dict[str, Any] = {name: 0 if dtype == "int64" else "" for name, dtype in
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found in the class folders."""
+    """The files of the class folders."""
 
     table: pd.DataFrame
-    """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `reason` says what could not
-    be read or is too small; group, split and status are still empty."""
+    """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `reason` and `codes` say why a
+    photo cannot be read or is too small; group, split and status are still empty."""
     measures: pd.DataFrame
-    """What `audit.measure` gave for the photos read now, by path; no row for those known before."""
+    """The results of `quality.measure` by path, for the photos that were not known before."""
 
 
 def scan(
@@ -50,16 +60,16 @@ def scan(
     """Read every file of the class folders, over all cores.
 
     Hidden files and folders are skipped. Subfolders belong to their class. Links to files are
-    read; links to folders below a class are listed and not followed.
+    read; links to folders below a class are listed, but not followed.
 
     Args:
         root: the data folder.
-        classes: the names of the class folders; None where it holds exactly two.
-        earlier: photos with the path, size and time of change that they had there are not read.
-        quality: whether to measure what `audit.flag` judges by.
+        classes: the names of two or three class folders; None where `root` has exactly two.
+        earlier: photos that have the same path, size and time of change there are not read again.
+        quality: whether to measure the image quality.
 
     Raises:
-        UsageError: no such folder, or its class folders are not those that are needed.
+        UsageError: there is no such folder, or it has other class folders.
     """
     files = [(path, label) for label in class_folders(root, classes) for path in _walk(root, label)]
     known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
@@ -70,7 +80,7 @@ def scan(
         return _known(root, row, known.get(path), quality) or _read(root, row, quality)
 
     rows, measures = [], {}
-    for row, measured in in_threads(read, sorted(files), "reading"):
+    for row, measured in track(ordered_map(read, sorted(files)), "reading", len(files)):
         rows.append(row)
         if measured is not None:
             measures[row["path"]] = measured
@@ -79,14 +89,14 @@ def scan(
 
 
 def pixels_hash(pixels: Pixels) -> str:
-    """The sha256 of a picture's shape and RGB bytes, as 64 hex digits."""
+    """Return the SHA-256 of a picture's shape and RGB bytes, as 64 hex digits."""
     digest = hashlib.sha256(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 
 
 def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]:
-    """Give the names of the class folders in alphabetical order.
+    """Return the names of the class folders in alphabetical order.
 
     Args:
         root: as for `scan`.
@@ -99,22 +109,26 @@ def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]
         found = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     except OSError as error:
         raise UsageError(f"{root}: {os_reason(error)}") from error
-    names = ", ".join(found) or "none"
+    named = ", ".join(found) or "none"
     if classes is None:
         if len(found) != 2:
-            hint = "; name the two with --classes happy sad" if len(found) > 2 else ""
-            raise UsageError(f"{root}: needs two class folders, found {len(found)}: {names}{hint}")
+            hint = "; choose with --classes happy sad" if len(found) > 2 else ""
+            raise UsageError(
+                f"{root}: needs two class folders (such as happy and sad); found {named}{hint}"
+            )
         classes = found
-    if len(set(classes)) < max(2, len(classes)):
-        raise UsageError(f"--classes needs two different folders, not {' '.join(classes)}")
+    if not 2 <= len(set(classes)) == len(classes) <= 3:
+        raise UsageError(
+            f"--classes must name two or three different folders, not {' '.join(classes)}"
+        )
     missing = [name for name in classes if name not in found]
     if missing:
-        raise UsageError(f"{root}: no class folder {', '.join(missing)}; the folders are: {names}")
+        raise UsageError(f"{root}: no class folder {', '.join(missing)}; found {named}")
     return sorted(classes)
 
 
 def _walk(root: Path, label: str) -> list[str]:
-    """List a class's files from `root`, with forward slashes; folders that are links too."""
+    """Return the paths of a class's files from `root`, with forward slashes; linked folders too."""
     paths: list[Path] = []
 
     def refuse(error: OSError) -> None:
@@ -125,7 +139,7 @@ def _walk(root: Path, label: str) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         links = [name for name in folders if (here / name).is_symlink()]
         paths += [here / name for name in [*files, *links] if not name.startswith(".")]
-    # A name that is no UTF-8 is listed with its bytes in words: tables and pages cannot hold it.
+    # Tables and pages cannot hold a name that is no UTF-8: its bytes are written as text.
     names = [os.fsencode(path.relative_to(root).as_posix()) for path in paths]
     return [name.decode("utf-8", "backslashreplace") for name in names]
 
@@ -135,13 +149,13 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _known(
-    root: Path, row: dict[str, Any], known: dict[str, Any] | None, quality: bool
+    root: Path, row: dict[str, Any], known: dict[str, Any] | None, audited: bool
 ) -> tuple[dict[str, Any], None] | None:
-    """Give the row of an earlier manifest again where its file has not changed since."""
+    """Return the row of an earlier manifest where its file has not changed since."""
     if known is None or not known["pixels"]:  # what could not be read is tried again
         return None
-    notes = [n for n in audit.split_notes(known["notes"]) if not audit.of_the_set(n)]
-    if quality and audit.NOT_AUDITED in notes:
+    notes = [note for note in split_notes(known["notes"]) if not of_the_set(note)]
+    if audited and NOT_AUDITED in notes:
         return None
     try:
         status = (root / row["path"]).stat()
@@ -150,13 +164,14 @@ def _known(
     if (status.st_size, status.st_mtime_ns) != (known["bytes"], known["modified"]):
         return None
     fresh = {"label": row["label"], "group": "", "split": "", "status": "", "reason": ""}
-    again = {**known, **fresh, "notes": "; ".join(notes)}
-    again["reason"] = _too_small(again)
+    codes = codes_of_0_1_0("", notes)
+    again = {**known, **fresh, "notes": "; ".join(notes), "codes": codes}
+    _refuse_too_small(again)
     return again, None
 
 
 def _read(
-    root: Path, row: dict[str, Any], quality: bool
+    root: Path, row: dict[str, Any], audited: bool
 ) -> tuple[dict[str, Any], dict[str, float] | None]:
     file = root / row["path"]
     try:
@@ -164,32 +179,34 @@ def _read(
         row["type"] = kind(data) or ""
         decoded = decode(data, str(file))
     except OSError as error:
-        row["reason"] = os_reason(error)
+        row |= {"reason": os_reason(error), "codes": str(ErrorCode.CANNOT_OPEN)}
         return row, None
     except ImageError as error:
-        row["reason"] = str(error).removeprefix(f"{file}: ")
+        row |= {"reason": str(error).removeprefix(f"{file}: "), "codes": str(error.code)}
         return row, None
     pixels = decoded.pixels
     grey = all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2))
-    notes = [*_name_notes(file, decoded.type), *decoded.notes]
-    if not quality:
-        notes.append(audit.NOT_AUDITED)
-    small = audit.shrink(pixels)
+    notes = _name_notes(file, decoded.type)
+    notes += [Note("animated" if note == FIRST_FRAME else "", note) for note in decoded.notes]
+    if not audited:
+        notes.append(Note("", NOT_AUDITED))
+    small = shrink(pixels)
     row |= {
         "height": pixels.shape[0],
         "width": pixels.shape[1],
         "channels": 1 if grey else 3,
         "sha256": hashlib.sha256(data).hexdigest(),
         "pixels": pixels_hash(pixels),
-        "phash": audit.phash(small),
-        "notes": "; ".join(notes),
+        "phash": phash(small),
+        "notes": "; ".join(note.text for note in notes),
+        "codes": " ".join(note.code for note in notes if note.code),
     }
-    row["reason"] = _too_small(row)
-    return row, audit.measure(small) if quality else None
+    _refuse_too_small(row)
+    return row, measure(small) if audited else None
 
 
 def _bytes(file: Path, row: dict[str, Any]) -> bytes:
-    """Read a file as `images.read_bytes` does; its row gets its size and time of change."""
+    """Return the content of a file, and put its size and time of change into its row."""
     if file.is_symlink() and not file.exists():
         raise ImageError("a link that leads nowhere", ErrorCode.CANNOT_OPEN)
     if "\\x" in row["path"] and not file.exists():
@@ -201,20 +218,19 @@ def _bytes(file: Path, row: dict[str, Any]) -> bytes:
     return read_bytes(file)
 
 
-def _name_notes(file: Path, type_: str) -> list[str]:
+def _name_notes(file: Path, type_: str) -> list[Note]:
     notes = []
     suffix = file.suffix.lower()
-    if not suffix:
-        notes.append(f"named without an extension, is a {type_}")
-    elif suffix not in EXTENSIONS[type_]:
-        notes.append(f"named {suffix}, is a {type_}")
+    if suffix not in EXTENSIONS[type_]:
+        name = suffix or "without an extension"
+        notes.append(Note("wrong_extension", f"named {name}, is a {type_}"))
     if type_ not in _USUAL:
-        notes.append(f"{type_}: not one of {', '.join(_USUAL)}")
+        notes.append(Note("other_type", f"{type_}: not one of {', '.join(_USUAL)}"))
     return notes
 
 
-def _too_small(row: dict[str, Any]) -> str:
-    if min(row["width"], row["height"]) >= MIN_SIDE:
-        return ""
-    size = f"{row['width']}x{row['height']}"
-    return f"too small: {size} pixels (the shorter side needs at least {MIN_SIDE})"
+def _refuse_too_small(row: dict[str, Any]) -> None:
+    if min(row["width"], row["height"]) < MIN_SIDE:
+        size = f"{row['width']}x{row['height']} pixels"
+        row["reason"] = f"too small: {size} (the shorter side needs at least {MIN_SIDE})"
+        row["codes"] = f"{TOO_SMALL} {row['codes']}".strip()

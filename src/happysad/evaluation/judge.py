@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from happysad import __version__
 from happysad.classifier import Classifier
 from happysad.dataset.arrays import load
-from happysad.dataset.audit import shrink
 from happysad.dataset.duplicates import hashes, near_pairs
 from happysad.dataset.manifest import Manifest
+from happysad.dataset.quality import shrink
 from happysad.dataset.scan import scan
-from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError, ImageError, UsageError
 from happysad.evaluation import baselines, plots
 from happysad.evaluation.calibration import with_temperature
@@ -30,7 +29,9 @@ from happysad.evaluation.selective import selective
 from happysad.files import write_text
 from happysad.images import read, read_bytes
 from happysad.inputs import of_photo
+from happysad.parallel import ordered_map
 from happysad.photos import Photo
+from happysad.progress import track
 from happysad.training import fused
 from happysad.training.config import load_run
 
@@ -225,7 +226,7 @@ def _answered(
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photo to judge")
     photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
-    seen = list(in_threads(look, photos, "judging"))
+    seen = list(track(ordered_map(look, photos), "judging", len(photos)))
     p = []
     for at in range(0, len(seen), _BATCH):
         batch = [inputs for inputs, _ in seen[at : at + _BATCH]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from happysad.dataset.check import FINDINGS
+from happysad.dataset.findings import titles
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.evaluation.plots import Mistake
-from happysad.pages import inline_png, thumbnail, write_page
+from happysad.reports.page import inline_png, thumbnail, write_page
 from happysad.training.config import TrainConfig
 
 __all__ = ["in_words", "warnings", "write_report"]
@@ -241,13 +239,8 @@ def _interval_words(scored: dict[str, Any]) -> str:
 
 
 def _left_out(table: pd.DataFrame) -> list[tuple[str, int]]:
-    """Count the reasons for which photos were left out, by the check's names for them."""
-    reasons = table.loc[table["status"] == "left_out", "reason"]
-    titles = (
-        next(f.title for f in FINDINGS if f.column == "reason" and re.match(f.pattern, reason))
-        for reason in reasons
-    )
-    return Counter(titles).most_common()
+    """Return how many photos were left out for which finding, by its title."""
+    return titles(table.loc[table["status"] == "left_out", "codes"].tolist()).most_common()
 
 
 def _number(value: float | None) -> str:

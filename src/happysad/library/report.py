@@ -14,8 +14,8 @@ from happysad.images import read
 from happysad.library.remote import fetch, is_remote
 from happysad.library.results import UNREADABLE, Results
 from happysad.library.tables import name_of
-from happysad.pages import thumbnail, write_page
 from happysad.predictions import NO_FACE, UNSURE
+from happysad.reports.page import thumbnail, write_page
 
 __all__ = ["report"]
 

@@ -22,12 +22,13 @@ from happysad.dataset.check import CheckSettings, check
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.dataset.scan import scan
 from happysad.dataset.split import MORE_GROUPS
-from happysad.dataset.threads import in_threads
 from happysad.errors import DatasetError
 from happysad.evaluation.judge import near_groups
 from happysad.files import write_text
 from happysad.inputs import crops
+from happysad.parallel import ordered_map
 from happysad.photo import Photo
+from happysad.progress import track
 from happysad.training.config import RECIPES, load
 
 __all__ = ["learn"]
@@ -114,7 +115,7 @@ def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.D
     for label in table["label"].unique():
         (out / label).mkdir(parents=True, exist_ok=True)
     paths = table["path"].tolist()
-    table = table.assign(path=list(in_threads(cut, paths, "cutting faces out")))
+    table = table.assign(path=list(track(ordered_map(cut, paths), "cutting faces out", len(paths))))
     there = table[table["path"] != ""]
     if missed := len(table) - len(there):
         notes.append(

@@ -28,8 +28,8 @@ from happysad.evaluation.judge import near_groups
 from happysad.evaluation.metrics import score
 from happysad.files import write_text
 from happysad.models import build
-from happysad.pages import inline_png, write_page
 from happysad.progress import bar
+from happysad.reports.page import inline_png, write_page
 from happysad.training.backend import deterministic, quiet
 
 if TYPE_CHECKING:

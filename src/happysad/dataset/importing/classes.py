@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from happysad.errors import ImportDataError, UsageError
-from happysad.predictions import TAKEN
+from happysad.predictions import RESERVED
 
 __all__ = ["DEFAULT", "Classes", "shown"]
 
@@ -44,7 +44,7 @@ class Classes:
                     f"--map {theirs}: a label is a folder's name of letters, digits, blanks,"
                     f" '-', '_' and '.', with a letter or digit at both ends, not {ours!r}"
                 )
-            if ours in TAKEN:
+            if ours in RESERVED:
                 raise UsageError(
                     f"--map {theirs}: no class can be called {ours}, which answers say beside the"
                     " classes"

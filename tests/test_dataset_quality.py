@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from happysad.dataset import audit
+from happysad.dataset import quality
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
 from happysad.images import Pixels
@@ -52,7 +52,7 @@ def notes(table: pd.DataFrame) -> dict[str, str]:
 
 def test_each_oddity_is_noted_and_leaves_nothing_out(root: Path) -> None:
     scanned = scan(root)
-    flagged = audit.flag(scanned.table, scanned.measures)
+    flagged = quality.flag(scanned.table, scanned.measures)
     found = notes(flagged)
     assert {path: text for path, text in found.items() if path[-5].isdigit() and text} == {}
     for path, text in found.items():
@@ -64,11 +64,11 @@ def test_it_says_what_imagelab_says(root: Path) -> None:
     from cleanvision import Imagelab
 
     scanned = scan(root)
-    flagged = audit.flag(scanned.table, scanned.measures)
+    flagged = quality.flag(scanned.table, scanned.measures)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         lab = Imagelab(filepaths=[str(root / path) for path in flagged["path"]], verbose=False)
-        lab.find_issues({issue: {} for issue in audit.ISSUES}, n_jobs=1, verbose=False)
-    for issue, note in audit.ISSUES.items():
+        lab.find_issues({issue: {} for issue in quality.ISSUES}, n_jobs=1, verbose=False)
+    for issue, note in quality.ISSUES.items():
         ours = [note in text.split("; ") for text in flagged["notes"]]
         assert ours == lab.issues[f"is_{issue}_issue"].tolist(), issue
 
@@ -77,28 +77,28 @@ def test_photos_known_before_keep_their_notes(
     root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first = scan(root)
-    flagged = audit.flag(first.table, first.measures)
+    flagged = quality.flag(first.table, first.measures)
     again = scan(root, earlier=Manifest(root, flagged))
     assert again.measures.empty
-    assert notes(audit.flag(again.table, again.measures)) == notes(flagged)
+    assert notes(quality.flag(again.table, again.measures)) == notes(flagged)
     assert capfd.readouterr().out == ""
 
 
 def test_an_odd_size_is_judged_anew(root: Path) -> None:
     first = scan(root)
-    flagged = audit.flag(first.table, first.measures)
+    flagged = quality.flag(first.table, first.measures)
     for path in root.rglob("[0-9].png"):
         path.unlink()
     for number in range(10):
         save(root / "happy" / f"large{number}.png", noise(900, 900))
     again = scan(root, earlier=Manifest(root, flagged))
-    assert "odd size" not in notes(audit.flag(again.table, again.measures))["sad/odd size.png"]
+    assert "odd size" not in notes(quality.flag(again.table, again.measures))["sad/odd size.png"]
 
 
 def test_photos_that_were_not_audited_are_read_again(root: Path) -> None:
     first = scan(root, quality=False)
     assert first.measures.empty
-    assert set(notes(first.table).values()) == {audit.NOT_AUDITED}
+    assert set(notes(first.table).values()) == {quality.NOT_AUDITED}
     assert scan(root, earlier=Manifest(root, first.table), quality=False).measures.empty
     again = scan(root, earlier=Manifest(root, first.table))
     assert len(again.measures) == len(first.table)
@@ -106,7 +106,7 @@ def test_photos_that_were_not_audited_are_read_again(root: Path) -> None:
 
 
 def test_large_photos_are_shrunk_alone() -> None:
-    assert audit.shrink(photo(1, 1023, 700)).size == (700, 1023)
-    assert audit.shrink(photo(1, 1024, 700)).size == (350, 512)
-    bits = [int(audit.phash(audit.shrink(photo(1, side, side))), 16) for side in (300, 3000)]
+    assert quality.shrink(photo(1, 1023, 700)).size == (700, 1023)
+    assert quality.shrink(photo(1, 1024, 700)).size == (350, 512)
+    bits = [int(quality.phash(quality.shrink(photo(1, side, side))), 16) for side in (300, 3000)]
     assert (bits[0] ^ bits[1]).bit_count() <= 2

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.dataset.drawn import face, write_set
+from happysad.dataset.drawn_faces import face, write_set
 from happysad.errors import ImageError, UsageError
 from happysad.images import read
 

@@ -46,7 +46,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("happysad", "templates"),
+        loader=PackageLoader("happysad", "reports/templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""Pages for people: one set of templates, one owner of their looks."""
