@@ -391,9 +391,10 @@ def _on_white(rgba: Pixels) -> Pixels:
 
 
 def _is_pil(source: object) -> bool:
-    # Without importing Pillow: an object of it exists only where it is imported already.
-    pil = sys.modules.get("PIL.Image")
-    return pil is not None and isinstance(source, pil.Image)
+    # Without importing Pillow: an object of it exists only where it is imported already. Another
+    # thread may be importing it right now, so that its module has no class yet.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(source, kind)
 
 
 def _from_pil(image: Any) -> Pixels:
