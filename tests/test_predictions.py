@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,15 @@ def test_an_error_and_a_photo_without_a_face_have_rows_of_the_same_shape() -> No
     assert list(failed.row()) == list(none.row())
     assert list(failed.face_rows()[0]) == list(none.face_rows()[0])
     assert (none.face_rows()[0]["face"], none.face_rows()[0]["x"]) == (None, None)
+
+
+def test_a_path_that_is_no_utf8_is_text_and_bytes() -> None:
+    path = os.fsdecode(b"caf\xe9.jpg")
+    row = Prediction(source=path, error=Failure(ErrorCode.EMPTY, f"{path}: empty")).row()
+    assert list(row)[1:3] == ["path", "path_bytes"]
+    assert (row["path"], bytes.fromhex(row["path_bytes"])) == ("caf\\xe9.jpg", b"caf\xe9.jpg")
+    assert row["error"]["text"] == "caf\\xe9.jpg: empty"
+    assert list(flat(row, ["happy", "sad"])) == flat_columns(["happy", "sad"])
 
 
 @pytest.mark.parametrize("each", ["photo", "face"])

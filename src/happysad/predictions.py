@@ -35,6 +35,7 @@ __all__ = [
     "describe",
     "flat",
     "flat_columns",
+    "readable",
     "to_pandas",
 ]
 
@@ -229,7 +230,11 @@ class Prediction:
         save(self, Path(file))
 
     def row(self) -> dict[str, Any]:
-        """Return the row of schema 2, ready for JSON."""
+        r"""Return the row of schema 2, ready for JSON.
+
+        Where the path is no UTF-8, `path` shows its other bytes as ``\xNN``, and one more key,
+        `path_bytes`, has all of its bytes as hex digits.
+        """
         return {
             **self._head(),
             "label": self.label,
@@ -256,20 +261,33 @@ class Prediction:
         return self.face_rows() if each == Rows.FACE else [self.row()]
 
     def _head(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, "path": self.path, "classifier": self.classifier}
+        head: dict[str, Any] = {"schema": SCHEMA, "path": self.path}
+        if self.path is not None and (shown := readable(self.path)) != self.path:
+            head |= {"path": shown, "path_bytes": os.fsencode(self.path).hex()}
+        return {**head, "classifier": self.classifier}
 
     def _tail(self) -> dict[str, Any]:
         error = None
         if self.error is not None:
-            error = {"code": str(self.error.code), "text": self.error.text}
+            error = {"code": str(self.error.code), "text": readable(self.error.text)}
         return {"notes": list(self.notes), "error": error}
+
+
+def readable(text: str) -> str:
+    r"""Return a path, or a message with one, with ``\xNN`` for each byte that is no UTF-8.
+
+    >>> readable("caf\udce9.jpg")
+    'caf\\xe9.jpg'
+    """
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
     """Return a row with flat columns, for CSV and Parquet.
 
     `probabilities` becomes a column ``p_<class>`` for each class, `error` becomes `error_code` and
-    `error`, `notes` become one text, `faces` become their number.
+    `error`, `notes` become one text, `faces` become their number (None with an error), and
+    `path_bytes` is always there.
 
     >>> flat({"probabilities": {"happy": 0.9, "sad": 0.1}, "error": None}, ["happy", "sad"])
     {'p_happy': 0.9, 'p_sad': 0.1, 'error_code': None, 'error': None}
@@ -283,9 +301,11 @@ def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
                 columns["error_code"] = None if value is None else value["code"]
                 columns["error"] = None if value is None else value["text"]
             case "notes":
-                columns[name] = "; ".join(value)
+                columns[name] = "; ".join(value) or None
             case "faces":
-                columns[name] = len(value)
+                columns[name] = None if row["error"] else len(value)
+            case "path":
+                columns |= {"path": value, "path_bytes": row.get("path_bytes")}
             case _:
                 columns[name] = value
     return columns
@@ -294,7 +314,7 @@ def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
 def flat_columns(classes: Sequence[str], each: Rows | str = Rows.PHOTO) -> list[str]:
     """Return the names of the flat columns, in order.
 
-    >>> flat_columns(["happy", "sad"])[3:7]
+    >>> flat_columns(["happy", "sad"])[4:8]
     ['label', 'probability', 'p_happy', 'p_sad']
     """
     failed = Prediction(error=Failure(ErrorCode.EMPTY, "empty"))
