@@ -7,7 +7,7 @@ made of the photos in PHOTOS that show a face, as JPEGs. One run: all sides take
 files, on all cores; every other turn goes the other way round, and the first warms up. Ratios are
 of one turn's figures: their median and their range over the turns.
 
-- happysad: library.predicting.predict into a new folder: listing, predicting, writing Parquet.
+- happysad: batch.shards.predict into a new folder: listing, predicting, writing Parquet.
 - decoding alone: cv2.imread in as many threads as there are cores, each with one thread of cv2's.
 - a loop: Classifier.predict, one photo after the other.
 - fer: detect_emotions, one photo after the other, in an environment of its own (how to make it
@@ -34,11 +34,11 @@ import cv2
 from PIL import Image
 from versus_fer import _Side, _turns
 
+from happysad.batch.shards import SHARD, predict
 from happysad.classifier import Classifier
 from happysad.errors import ImageError
 from happysad.files import write_text
 from happysad.images import read
-from happysad.library.predicting import SHARD, predict
 
 # The least times as fast as each that are aimed at, for both kinds of photos or for one.
 _GOALS = {
@@ -90,7 +90,7 @@ def _sets(folder: Path, data: Path, small: int, large: int) -> dict[str, list[st
 def _with_faces(data: Path) -> list[Path]:
     """List the photos in which a face is found."""
     files = sorted(str(path) for path in data.rglob("*") if path.is_file())
-    found = [Path(p.path) for p in Classifier.default().stream(files) if p.faces and p.path]
+    found = [Path(p.path) for p in Classifier().stream(files) if p.faces and p.path]
     if not found:
         raise SystemExit(f"{data}: no photo with a face")
     return found
@@ -120,7 +120,7 @@ def _make(
 
 
 def _rows(name: str, photos: list[str], fer_python: str | None, repeats: int) -> list[str]:
-    classifier = Classifier.default()
+    classifier = Classifier()
     with ExitStack() as stack:
         sides: dict[str, Callable[..., Any]] = {
             "happysad": _timed(lambda: _library(photos)),

@@ -26,8 +26,8 @@ from typing import Any
 from library import _library, _sets, _timed
 from versus_fer import _turns
 
+from happysad.batch.cluster import local
 from happysad.files import write_text
-from happysad.library.cluster import local
 
 
 def main() -> None:

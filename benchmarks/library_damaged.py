@@ -23,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
+from happysad.batch.results import Results
+from happysad.batch.tables import path_of
 from happysad.errors import ImageError
 from happysad.files import write_text
 from happysad.images import read
-from happysad.library.results import Results
-from happysad.library.tables import name_of
 
 _SHARD = 100
 _ONE_IN = 20
@@ -50,7 +50,7 @@ def main() -> None:
         files = {os.fspath(path) for path in photos.iterdir()}
         status = _run(photos, out, [Path(path) for path, how in spoilt.items() if how == _GOES])
         rows = list(Results.open(out).photos())
-        text = _table(files, spoilt, {name_of(row): row for row in rows}, len(rows), status)
+        text = _table(files, spoilt, {path_of(row): row for row in rows}, len(rows), status)
     print(text, end="")
     if chosen.write:
         write_text(chosen.write, text)
@@ -141,7 +141,7 @@ def _table(
         reasons = [str(row["error"]) for row in unreadable]
         good = how in ("good", _ODD)
         right &= len(these) == len(outcomes if good else reasons) == count
-        right &= all(str(row["error"]).startswith(name_of(row)) for row in unreadable)
+        right &= all(str(row["error"]).startswith(path_of(row)) for row in unreadable)
         example = reasons[0].rpartition("/")[2] if reasons else ""
         row = f"| {how} | {count} | {len(these)} | {len(outcomes)} | {len(reasons)} | {example} |"
         lines.append(row)

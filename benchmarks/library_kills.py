@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from happysad.batch.cluster import local
+from happysad.batch.results import Results
+from happysad.batch.tables import path_of
 from happysad.files import write_text
-from happysad.library.cluster import local
-from happysad.library.results import Results
-from happysad.library.tables import name_of
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def main() -> None:
         again += sum(now.get(name) != at for name, at in before.items())
         lines.append(f"| may end | {seconds:.1f} | {len(now)} | {again} |")
         rows, expected = _rows(killed), _rows(whole)
-    paths = [name_of(row) for row in rows]
+    paths = [path_of(row) for row in rows]
     good = sorted(paths) == sorted(files) and rows == expected and (chosen.cluster or not again)
     lines += [
         "",

@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from happysad.batch.results import Results
 from happysad.files import write_text
-from happysad.library.results import Results
 
 _FOLDER = 1000
 

@@ -24,12 +24,16 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from happysad.batch import cluster
+from happysad.batch.results import Made, Results, Shard
+from happysad.batch.tables import photo_row
+from happysad.face_detection import Face
 from happysad.files import write_text
-from happysad.library import cluster
-from happysad.library.results import Made, Results, Shard
+from happysad.predictions import FacePrediction, Prediction
 
 _PATH = "/photos/archive/2019/07/camera-{:02}/IMG_{:09}.jpg"
 _SHARDS = (100, 1_000, 10_000)
+_BOX = ("x", "y", "width", "height", "score")
 
 
 def main() -> None:
@@ -60,8 +64,8 @@ def _made(shard: int) -> Made:
         folder="/",
         classifier="face.onnx",
         sha256="0" * 64,
-        labels=("happy", "sad"),
-        faces=True,
+        classes=("happy", "sad"),
+        faces="find",
         unsure=True,
         format="parquet",
         shard=shard,
@@ -111,16 +115,30 @@ def _rows(shard: Shard, faces: float) -> tuple[list[dict[str, Any]], list[dict[s
     random = np.random.default_rng(0)
     photos, found = [], []
     for path in shard.paths:
-        count = int(random.poisson(faces))
-        p_sad = float(random.random())
-        here = {"path": path, "path_bytes": None, "label": "happy", "p_sad": p_sad}
-        photos.append({**here, "faces": count, "taken": None, "error": None})
-        names = ("p_sad", "x", "y", "width", "height", "score")
-        found += [
-            {**here, "face": number, **{name: float(random.random()) for name in names}}
-            for number in range(1, count + 1)
-        ]
+        seen = tuple(
+            FacePrediction(
+                label="happy",
+                probabilities=_probabilities(float(random.random())),
+                face=Face(
+                    **{name: float(random.random()) for name in _BOX}, landmarks=((0, 0),) * 5
+                ),
+            )
+            for _ in range(int(random.poisson(faces)))
+        )
+        answer = Prediction(
+            source=path,
+            label="happy",
+            probabilities=_probabilities(float(random.random())),
+            faces=seen,
+            classifier="0" * 12,
+        )
+        photos.append(photo_row(answer, None))
+        found += answer.face_rows() if seen else []
     return photos, found
+
+
+def _probabilities(second: float) -> dict[str, float]:
+    return {"happy": 1 - second, "sad": second}
 
 
 def _wait(*given: Any) -> dict[str, int]:

@@ -48,7 +48,7 @@ def test_predict_says_a_row_a_photo_and_ends_with_1_where_one_failed(
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(row["path"]).name for row in rows] == ["bright.png", "notes.txt", "dark.jpg"]
     assert [row["label"] for row in rows] == ["sad", None, "happy"]
-    assert "not an image" in rows[1]["error"]
+    assert rows[1]["error"]["code"] == "not_an_image"
     assert done.returncode == 1
     assert done.stderr == b""
 
@@ -73,7 +73,7 @@ def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: P
 def test_info_says_what_a_file_is(model: Path) -> None:
     said = happysad("info", "--model", model).stdout.decode().splitlines()
     rows = dict(line.split(maxsplit=1) for line in said if not line.startswith("trained on"))
-    assert rows["labels"] == "happy, sad"
+    assert rows["classes"] == "happy, sad"
     assert rows["threshold"] == "0.5"
     assert rows["unsure"] == "never"
 
@@ -92,21 +92,23 @@ def test_faces_rows_and_a_drawing(tmp_path: Path) -> None:
     assert row["label"] == row["faces"][0]["label"] == "unsure"
     with Image.open(tmp_path / "out.png") as drawn:
         assert drawn.size == (512, 600)
-    each = happysad("predict", photo, "--model", model, "--csv", "--faces", "each", "--no-unsure")
+    each = happysad("predict", photo, "--model", model, "--csv", "--rows", "face", "--no-unsure")
     (flat,) = csv.DictReader(io.StringIO(each.stdout.decode()))
-    assert (flat["face"], flat["label"]) == ("1", "happy" if row["p_sad"] < 0.5 else "sad")
-    table = happysad("predict", photo, "--model", model, "--faces", "each").stdout.decode()
-    assert table.splitlines()[0].split()[:3] == ["label", "p_sad", "face"]
-    off = happysad("predict", photo, "--model", model, "--faces", "off", "--json")
-    assert json.loads(off.stdout)["faces"] == []
+    likeliest = max(row["probabilities"], key=row["probabilities"].get)
+    assert (flat["face"], flat["label"]) == ("1", likeliest)
+    table = happysad("predict", photo, "--model", model, "--rows", "face").stdout.decode()
+    assert table.splitlines()[0].split()[:3] == ["answer", "face", "x"]
+    leans = f"unsure, leans {likeliest} {100 * row['probability']:.0f} %"
+    assert table.splitlines()[1].startswith(f"{leans} ")
+    given = happysad("predict", photo, "--model", model, "--faces", "given", "--json")
+    assert json.loads(given.stdout)["faces"] == []
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--draw", "out.gif"], "ends in .jpg"),
-        (["--faces", "each"], "whole photos"),
-        (["--faces", "off"], "whole photos"),
+        (["--draw", "out.gif"], "must end in .jpg"),
+        (["--faces", "given"], "whole photos"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -140,25 +142,30 @@ def test_csv_and_table(model: Path, photos: Path) -> None:
     assert (row["label"], row["error"]) == ("sad", "")
     assert (none["path"], none["label"]) == (str(icon), "")
     table = happysad("predict", photos, "--model", model).stdout.decode().splitlines()
-    assert table[0].split() == ["label", "p_sad", "photo"]
+    assert table[0].split() == ["answer", "photo"]
+    assert table[1].split("  ")[0] == "sad 100 %"
+    assert table[1].endswith(f"  {photos / 'bright.png'}")
     assert table[-1] == "1 error, 1 happy, 1 sad"
 
 
-def test_a_file_name_that_is_no_utf8_is_printed_as_it_is(model: Path, photos: Path) -> None:
+def test_a_file_name_that_is_no_utf8_is_text_and_bytes(model: Path, photos: Path) -> None:
     odd = photos.parent / "odd"
     odd.mkdir()
     name = b"\xff.png"
     (odd / name.decode("utf-8", "surrogateescape")).write_bytes(
         (photos / "bright.png").read_bytes()
     )
-    assert name in happysad("predict", odd, "--model", model, "--csv").stdout
+    done = happysad("predict", odd, "--model", model, "--csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
+    assert row["path"] == rf"{odd}/\xff.png"
+    assert bytes.fromhex(row["path_bytes"]) == os.fsencode(odd) + b"/" + name
     (odd / "bad\udcff").write_bytes(b"no picture")
     bad, good = map(
         json.loads, happysad("predict", odd, "--model", model, "--json").stdout.splitlines()
     )
     assert good["path"] == rf"{odd}/\xff.png"  # strict readers refuse "\udcff"
     assert bytes.fromhex(good["path_bytes"]) == os.fsencode(odd) + b"/" + name
-    assert bad["error"].startswith(rf"{odd}/bad\xff: not an image")
+    assert bad["error"]["text"].startswith(rf"{odd}/bad\xff: not an image")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
@@ -179,7 +186,8 @@ def test_a_path_that_cannot_be_looked_at_costs_no_other(
     done = happysad("predict", *given, "--model", model, "--json", stdin=stdin, cwd=photos)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["label"] for row in rows] == [None, "sad"]
-    assert rows[0]["error"] == f"{'x' * 300}: file name too long"
+    text = f"{'x' * 300}: file name too long"
+    assert rows[0]["error"] == {"code": "cannot_open", "text": text}
     assert (done.returncode, done.stderr) == (1, b"")
 
 
@@ -188,7 +196,8 @@ def test_standard_input_of_another_type_is_no_list(model: Path) -> None:
     done = happysad("predict", "-", "--model", model, "--json", stdin=heic)
     (row,) = map(json.loads, done.stdout.splitlines())
     assert row["path"] == "-"
-    assert "not an image (allowed by content: jpeg" in row["error"]
+    assert row["error"]["code"] == "not_an_image"
+    assert row["error"]["text"].startswith("-: not an image (allowed by content: jpeg")
     assert (done.returncode, done.stderr) == (1, b"")
 
 
@@ -277,5 +286,5 @@ def test_the_reader_may_stop_early(model: Path, photos: Path) -> None:
     many = "\n".join([str(photos / "bright.png")] * 3000).encode()
     command = f"'{sys.executable}' -m happysad predict - --model '{model}' | head -1"
     done = subprocess.run(["sh", "-c", command], input=many, capture_output=True, check=False)
-    assert done.stdout.split() == [b"label", b"p_sad", b"photo"]
+    assert done.stdout.split() == [b"answer", b"photo"]
     assert done.stderr == b""

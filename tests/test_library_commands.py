@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from happysad.batch.results import Results
 from happysad.cli import app
 from happysad.errors import UsageError
-from happysad.library.results import Results
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo, save
 
@@ -34,10 +34,13 @@ def predict(*arguments: str, stdin: str | bytes = "") -> tuple[int, str]:
 def test_it_says_what_there_is_and_the_same_again_does_nothing(given: list[str]) -> None:
     status, said = predict("photos", "--out", "out", *given)
     assert status == 0
-    assert said.splitlines()[-2:] == ["          10  photos, 10 of them now", "results: out"]
+    assert said.splitlines()[-2:] == [
+        "          10  photos, 10 of them predicted now",
+        "results: out",
+    ]
     status, said = predict("photos", "--out", "out", *given)
     assert status == 0
-    assert "10  photos, 0 of them now" in said
+    assert "10  photos, 0 of them predicted now" in said
     assert json.loads(Path("out", "library.json").read_text())["sources"] == ["photos"]
 
 
@@ -60,15 +63,15 @@ def test_a_list_on_standard_input(given: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["photos", "--out", "out", "--faces", "each"], "neither --draw nor --faces each"),
-        (["photos", "--out", "out", "--draw", "a.png"], "neither --draw nor --faces each"),
-        (["photos", "--out", "out", "--faces", "off"], "faces off is for a classifier that looks"),
+        (["photos", "--out", "out", "--rows", "face"], "neither --draw nor --rows face"),
+        (["photos", "--out", "out", "--draw", "a.png"], "neither --draw nor --rows face"),
+        (["photos", "--out", "out", "--faces", "given"], "whole photos"),
         (["photos", "--out", "photos"], "holds 0.png and no results"),
         (["photos", "--shard", "5"], "--shard goes with --out"),
-        (["-", "--out", "out"], "nothing came"),
+        (["-", "--out", "out"], "standard input is empty"),
         (
             ["photos", "--out", "s3://bucket/results"],
-            "--out is a folder on this machine, not s3://bucket/results",
+            "--out must be a folder on this machine, not s3://bucket/results",
         ),
     ],
 )
@@ -85,7 +88,7 @@ def test_what_does_not_go_together_is_refused(
     "arguments", [["s3://b/r"], ["out", "--sort-into", "s3://b/r"], ["--undo", "s3://b/r"]]
 )
 def test_a_report_is_of_this_machine(arguments: list[str]) -> None:
-    with pytest.raises(UsageError, match="is a folder on this machine, not s3://b/r"):
+    with pytest.raises(UsageError, match="must be a folder on this machine, not s3://b/r"):
         CliRunner().invoke(app, ["report", *arguments], catch_exceptions=False)
 
 
@@ -101,9 +104,9 @@ def test_a_list_may_begin_as_a_photo_does(given: list[str], name: str) -> None:
 @pytest.mark.parametrize(
     ("stdin", "said"),
     [
-        (encoded(photo(0, 8, 8)), "a photo came"),
-        (encoded(photo(0, 8, 8), "bmp"), "a photo came"),
-        (b"photos/1.png\0photos/2.png\0", "one path a line, not NULs"),
+        (encoded(photo(0, 8, 8)), "a photo or NULs came"),
+        (encoded(photo(0, 8, 8), "bmp"), "a photo or NULs came"),
+        (b"photos/1.png\0photos/2.png\0", "a photo or NULs came"),
         (b"photos/1.png\n" * 1000 + b"photos/2.png\0", "one path a line, not NULs"),
     ],
 )
@@ -125,7 +128,10 @@ def test_no_line_ends_a_list(given: list[str]) -> None:
 def test_a_source_is_the_same_however_it_is_written(given: list[str]) -> None:
     assert predict("photos", "--out", "out", "--csv", *given)[0] == 0
     for forms in (["photos/"], ["photos", "./photos", "photos//"]):
-        assert "10  photos, 0 of them now" in predict(*forms, "--out", "out", "--csv", *given)[1]
+        assert (
+            "10  photos, 0 of them predicted now"
+            in predict(*forms, "--out", "out", "--csv", *given)[1]
+        )
     with pytest.raises(UsageError, match=r"photos of photos, not photos/\*"):
         predict("photos/*", "--out", "out", "--csv", *given)
 
@@ -133,7 +139,7 @@ def test_a_source_is_the_same_however_it_is_written(given: list[str]) -> None:
 def test_a_glob_takes_no_results_in(given: list[str]) -> None:
     for there in (10, 0):
         said = predict("photos/**", "--out", "photos/out", "--csv", *given)[1]
-        assert f"10  photos, {there} of them now" in said
+        assert f"10  photos, {there} of them predicted now" in said
 
 
 def test_without_the_extra_one_line_says_what_to_install(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from happysad.batch.shards import predict
 from happysad.cli import app
 from happysad.errors import LibraryError, UsageError
-from happysad.library.listing import expand
-from happysad.library.predicting import predict
+from happysad.paths import expand
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
@@ -45,7 +45,7 @@ def test_it_sorts_by_links_and_says_how_to_undo_what_was_done() -> None:
     [
         (["out", "--by", "move"], "--by move goes with --sort-into FOLDER"),
         (["--undo", "sorted", "--by", "link"], "--by link goes with --sort-into FOLDER"),
-        (["out", "--undo", "sorted"], "--undo FOLDER stands alone"),
+        (["out", "--undo", "sorted"], "--undo FOLDER takes no other folder"),
         ([], "report needs RESULTS"),
     ],
 )

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
+from happysad.batch.results import Results
+from happysad.batch.shards import predict
 from happysad.errors import LibraryError, UsageError
 from happysad.library import sorting
-from happysad.library.listing import expand
-from happysad.library.predicting import predict
-from happysad.library.results import Results
 from happysad.library.sorting import How, sort, undo
+from happysad.paths import expand
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 

@@ -1,4 +1,4 @@
-"""The whole job on drawn faces, so that everything can be tried without any data."""
+"""The whole way from photos to predictions, on drawn faces: it needs no data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from happysad.errors import UsageError
 __all__ = ["demo"]
 
 _FACES = 600
-#: Small and quick, so that the demo ends within 90 s on two cores: many short steps on small grey
-#: pictures, changed only a little, since the drawn faces vary a lot already.
+# Small grey pictures, many short steps and little augmentation, since the drawn faces vary a lot
+# already: the demo ends within 90 s on two cores.
 _SETTINGS = {
     "model": "classic",
     "size": 32,
@@ -27,7 +27,7 @@ _SETTINGS = {
     "zoom": 0.08,
     "erasing": 0.0,
 }
-#: Fresh faces for the prediction come from another seed than the set's.
+# The seed of the data, and the seed of the new faces to predict.
 _SEED, _FRESH_SEED = 0, 1
 
 
@@ -35,14 +35,14 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
     """Draw faces, check them, train, evaluate and predict.
 
     Args:
-        folder: gets data/, check/, new/ and run/; it must be new or empty.
-        say: is given one line of text at a time.
+        folder: a new or empty folder for data/, check/, new/ and run/.
+        say: called with one line of text at a time.
 
     Returns:
         The run's folder.
 
     Raises:
-        UsageError: the folder is in use.
+        UsageError: the folder is not empty.
     """
     from happysad.dataset.check import check
     from happysad.dataset.drawn_faces import write_set
@@ -54,7 +54,7 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
         raise UsageError(f"{folder}: must be new or empty; name another: happysad demo FOLDER")
     data, run = folder / "data", folder / "run"
 
-    say(f"1. Draw {_FACES} faces, plainly drawn, with some dirt among them: {data}")
+    say(f"1. Draw {_FACES} simple faces, with some bad files among them: {data}")
     write_set(data, _FACES, _SEED)
 
     say("2. Check them")
@@ -83,11 +83,11 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
     say(f"   report: {run / 'report.html'}")
 
     say("5. Predict on new drawn faces, and on a file that is no picture")
-    for answer in Classifier.load(run).predict(_new_photos(folder / "new")):
-        shown = answer.error or f"{answer.label:<6} p_sad {answer.p_sad:.3f}  {answer.path}"
-        say(f"   {shown}")
-    say("The faces are drawn: these figures say nothing of real ones.")
-    say(f"Now with photos of your own: happysad predict PHOTO --model {run}")
+    for answer in Classifier(run).predict(_new_photos(folder / "new")):
+        words = answer.describe() if answer.error else f"{answer.describe():<24}  {answer.path}"
+        say(f"   {words}")
+    say("The faces are drawn, so these figures say nothing about real faces.")
+    say(f"Next, with your own photos: happysad predict PHOTO --model {run}")
     return run
 
 

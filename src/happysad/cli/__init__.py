@@ -1,6 +1,7 @@
-"""The command line: it parses, calls and prints; a command imports what it needs when it runs.
+"""The command line: it parses, calls and prints.
 
-Here stand the list of commands, and how an error becomes one line and an exit status.
+A command's module is imported when the command runs, and a command imports what it needs. Here
+stand the list of the commands, and how an error becomes one line and an exit status.
 """
 
 from __future__ import annotations
@@ -8,25 +9,77 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from typing import Annotated, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from happysad import __version__
-from happysad.cli.checking import check, import_
-from happysad.cli.judging import evaluate, info
-from happysad.cli.libraries import cluster, report
-from happysad.cli.predicting import predict
-from happysad.cli.saying import fail, say
-from happysad.cli.serving import serve
-from happysad.cli.training import demo, export, replicate, train
-from happysad.cli.watching import video, webcam
+from happysad.cli.console import fail, say
 from happysad.errors import HappysadError, os_reason
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
+
+#: Every command with its module, its function and the line that happysad --help prints: the first
+#: line of the function's docstring.
+COMMANDS = {
+    "demo": ("training", "demo", "Draw 600 faces and do the whole job on them. Needs no data."),
+    "check": ("checking", "check", "Say what is wrong with the photos of DIR, and split them."),
+    "train": ("training", "train", "Train a classifier on DIR, judge it and save it as a run."),
+    "evaluate": ("judging", "evaluate", "Say how good a classifier is, with n and intervals."),
+    "predict": ("predict_command", "predict", "Tell happy from sad in photos."),
+    "cluster": (
+        "library_commands",
+        "cluster",
+        "Run a small Dask cluster on this machine, to try happysad predict --cluster.",
+    ),
+    "report": (
+        "library_commands",
+        "report",
+        "Write a page on the results of many photos; sort the photos into folders.",
+    ),
+    "video": ("watching", "video", "Tell happy from sad in a film, face by face."),
+    "webcam": ("watching", "webcam", "Tell happy from sad in front of the webcam."),
+    "serve": ("serving", "serve", "Serve the page and the REST interface on this machine."),
+    "info": ("judging", "info", "Say what a classifier is."),
+    "replicate": ("training", "replicate", "Show on DIR why tutorials report 1.00."),
+    "export": ("training", "export", "Write a run's model as .onnx, .tflite or .h5."),
+    "import": (
+        "checking",
+        "import_",
+        "Bring another dataset into class folders, DIR/happy and DIR/sad.",
+    ),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands, each of which is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of happysad --help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        one = typer.Typer(
+            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        )
+        one.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), function))
+        return typer.main.get_command(one)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="happysad",
+    cls=_Commands,
     help="Tell happy from sad in pictures of people: check, train, judge honestly, predict.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -45,34 +98,19 @@ def _version(wanted: bool) -> None:
 def _common(
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     pass
 
 
-# In the order of happysad --help.
-app.command()(demo)
-app.command()(check)
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(cluster)
-app.command()(report)
-app.command()(video)
-app.command()(webcam)
-app.command()(serve)
-app.command()(info)
-app.command()(replicate)
-app.command()(export)
-app.command("import")(import_)
-
-
 def main() -> NoReturn:
-    """Run the command line; every error that is raised on purpose ends as one line."""
+    """Run the command line; an error that happysad raises on purpose ends as one line."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # File names that are no UTF-8 are printed as they are; cp1252 has no sign for others.
+            # Names of files that are no UTF-8 are printed as they are; cp1252 lacks other signs.
             utf8 = codecs.lookup(stream.encoding).name == "utf-8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     try:
@@ -82,6 +120,6 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:  # a full disk, a folder that may not be written
+    except OSError as error:  # a full disk, or a folder without permission
         fail(f"{error.filename or 'a file'}: {os_reason(error)}", 1)
     sys.exit(0)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from happysad.cli.console import say
 from happysad.cli.options import CheckFolder, Classes, Groups, check_folder_of, data_folder, need
-from happysad.cli.saying import say
 from happysad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def check(
     Nothing in DIR is changed. Photos that are nearly the same never stand on two sides of the
     split; what cannot be used is left out with its reason, in manifest.csv and report.html.
     """
-    need("train", "happysad check", "pandas", "sklearn", "cleanvision", "jinja2")
+    need("train", "happysad check")
     from happysad.dataset.check import CheckSettings
     from happysad.dataset.check import check as run_check
     from happysad.dataset.quarantine import quarantine as move_away

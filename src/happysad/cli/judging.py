@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from happysad.cli.console import say
 from happysad.cli.options import Model, data_folder, need
-from happysad.cli.saying import say
 
 __all__ = ["Judged", "evaluate", "info", "print_scores"]
 
@@ -48,7 +48,7 @@ def evaluate(
     With DIR, every readable photo in its class folders is test data. Beside the figures stand two
     baselines: always the larger class, and logistic regression on 32x32 pixels.
     """
-    need("train", "happysad evaluate", "pandas", "sklearn", "imagehash")
+    need("train", "happysad evaluate")
     from happysad.classifier import SHIPPED
     from happysad.evaluation.judge import evaluate as run_evaluate
 

@@ -1,4 +1,4 @@
-"""The options that several commands share, and what is checked before a command begins."""
+"""The options that several commands share, and the checks before a command begins."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from happysad.errors import MissingExtraError, UsageError
 
 __all__ = [
+    "EXTRAS",
     "CheckFolder",
     "Classes",
     "DataFolder",
@@ -19,29 +20,83 @@ __all__ = [
     "Unsure",
     "check_folder_of",
     "data_folder",
-    "here",
+    "local_folder",
     "need",
 ]
 
+#: The modules of every extra that commands need, as pyproject.toml lists their packages.
+EXTRAS = {
+    "train": (
+        "cleanvision",
+        "imagehash",
+        "jinja2",
+        "keras",
+        "matplotlib",
+        "onnx",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "tensorboard",
+        "tensorflow",
+        "tf2onnx",
+        "tomli_w",
+    ),
+    "huggingface": ("datasets",),
+    "jax": ("jax",),
+    "web": (
+        "fastapi",
+        "markdown_it",
+        "prometheus_client",
+        "python_multipart",
+        "starlette",
+        "uvicorn",
+        "websockets",
+    ),
+    "scale": ("dask", "distributed", "jinja2", "pyarrow"),
+    "cloud": ("aiohttp", "fsspec", "gcsfs", "s3fs"),
+}
+
+
+class _Names(tuple[str, ...]):
+    """The names of two or three classes."""
+
+
+def _names(given: str) -> _Names:
+    names = _Names(given.split(","))
+    if not 2 <= len(names) <= 3 or not all(names) or len(set(names)) < len(names):
+        raise UsageError(
+            "--classes must be two or three different names with commas between them, such as "
+            f"happy,sad, not {given[:80]!r}"
+        )
+    return names
+
+
 DataFolder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A folder with one folder of photos a class.")
+    Path, typer.Argument(metavar="DIR", help="A folder with one folder of photos for each class.")
 ]
 Model = Annotated[
     Path | None,
     typer.Option(
         "--model",
-        help="An .onnx that happysad wrote, or a run's folder [default: what comes with happysad].",
+        help="An .onnx that happysad wrote, or a run's folder [default: the classifier that comes "
+        "with happysad].",
     ),
 ]
 Classes = Annotated[
-    tuple[str, str] | None,
-    typer.Option("--classes", help="The two class folders, where DIR has more than two."),
+    _Names | None,
+    typer.Option(
+        "--classes",
+        metavar="NAMES",
+        parser=_names,
+        help="The two or three class folders to use, such as happy,sad [default: all folders in "
+        "DIR].",
+    ),
 ]
 CheckFolder = Annotated[
     Path | None,
     typer.Option(
         "--check-folder",
-        help="Where manifest.csv and the report of the check go [default: ./NAME-check].",
+        help="The folder for manifest.csv and the report of the check [default: ./NAME-check].",
     ),
 ]
 Groups = Annotated[
@@ -52,48 +107,54 @@ Groups = Annotated[
     ),
 ]
 Unsure = Annotated[
-    bool, typer.Option("--unsure/--no-unsure", help="Whether it may say that it is unsure.")
+    bool, typer.Option("--unsure/--no-unsure", help="Allow the label unsure, or not.")
 ]
 
 
-def need(extra: str, what: str, *modules: str) -> None:
-    """Refuse the command ``what`` where a module of its extra is not installed.
+def need(extra: str, what: str) -> None:
+    """Refuse a command whose extra is not installed, or only in part.
+
+    Args:
+        extra: one of `EXTRAS`.
+        what: the command, for the message.
 
     Raises:
-        MissingExtraError: one of ``modules`` is not there.
+        MissingExtraError: a module of the extra is missing.
     """
     from importlib.util import find_spec
 
-    if any(find_spec(module) is None for module in modules):
+    if any(find_spec(module) is None for module in EXTRAS[extra]):
         raise MissingExtraError(what, extra)
 
 
-def here(what: str) -> Callable[[str], Path]:
-    """Give the parser of an argument that is a folder on this machine.
+def local_folder(what: str) -> Callable[[str], Path]:
+    """Return the parser of an argument that is a folder on this machine.
 
-    A Path has lost the // by which an address is known: s3://bucket would be a folder called s3: .
+    A Path loses the // of an address: s3://bucket would become a folder called s3: .
     """
 
     def parse(given: str) -> Path:
         if "://" in given:
-            raise UsageError(f"{what} is a folder on this machine, not {given}")
+            raise UsageError(f"{what} must be a folder on this machine, not {given[:80]}")
         return Path(given)
 
     return parse
 
 
 def data_folder(data: Path) -> Path:
-    """Give the DIR of a command back where it is a folder.
+    """Return the DIR of a command if it is a folder.
 
     Raises:
-        UsageError: it is a file, or nothing.
+        UsageError: it is a file, or there is none.
     """
     if not data.is_dir():
         came = "a file" if data.exists() else "nothing there"
-        raise UsageError(f"DIR must be a folder with one folder of photos a class: {data}: {came}")
+        raise UsageError(
+            f"DIR must be a folder with one folder of photos for each class: {data}: {came}"
+        )
     return data
 
 
 def check_folder_of(data: Path, chosen: Path | None) -> Path:
-    """Give the folder of a check: the one that --check-folder names, or NAME-check here."""
+    """Return the folder of a check: the one of --check-folder, or NAME-check here."""
     return chosen or Path(f"{data.resolve().name}-check")

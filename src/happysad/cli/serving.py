@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from happysad.cli.console import say_now
 from happysad.cli.options import Model, need
-from happysad.cli.saying import say_now
 
 __all__ = ["serve"]
 

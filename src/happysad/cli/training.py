@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from happysad.cli.console import say
 from happysad.cli.judging import print_scores
 from happysad.cli.options import (
     CheckFolder,
@@ -22,7 +23,6 @@ from happysad.cli.options import (
     data_folder,
     need,
 )
-from happysad.cli.saying import say
 from happysad.errors import UsageError
 
 __all__ = ["demo", "export", "replicate", "train"]
@@ -40,7 +40,7 @@ def demo(
 
     Check, train, evaluate, predict, in a new folder.
     """
-    need("train", "happysad demo", "keras", "pandas", "sklearn", "cleanvision")
+    need("train", "happysad demo")
     from happysad.demo import demo as run_demo
 
     run_demo(folder or _next(Path("happysad-demo")), say=say)
@@ -97,7 +97,7 @@ def train(
     DIR is checked and split first; the test photos are read once, at the end. An option that is
     not given is the model's own; config.toml in the run says all of them.
     """
-    need("train", "happysad train", "keras", "pandas", "sklearn", "cleanvision", "matplotlib")
+    need("train", "happysad train")
     from happysad.training import distributed, fit
     from happysad.training.config import load
 
@@ -151,7 +151,7 @@ def replicate(
 
     Their protocol stands beside an honest one: the same network, the same photos, several seeds.
     """
-    need("train", "happysad replicate", "keras", "pandas", "sklearn", "cleanvision")
+    need("train", "happysad replicate")
     from happysad.training.replicate import replicate as run_replicate
 
     out = out or Path(f"{data.resolve().name}-replicate")
@@ -178,7 +178,7 @@ def export(
 
     It is compared with Keras on real photos, and refused where it differs by more than 1e-4.
     """
-    need("train", "happysad export", "keras", "tensorflow", "onnx")
+    need("train", "happysad export")
     from happysad.export import export as run_export
 
     difference = run_export(run, file)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from happysad.cli.console import fail, say, say_now
 from happysad.cli.options import Model, Unsure, need
-from happysad.cli.saying import fail, say, say_now
 from happysad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def webcam(
         if camera is not None:
             raise UsageError("--camera is for --terminal; the page lets you choose one")
         what = "happysad webcam without --terminal"
-        need("web", what, "fastapi", "uvicorn", "websockets", "prometheus_client")
+        need("web", what)
         from happysad.web.app import serve as run_serve
         from happysad.web.http.settings import Settings
 

@@ -19,13 +19,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from happysad.batch.remote import is_remote
+from happysad.batch.results import Results
+from happysad.batch.tables import path_of
 from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing
 from happysad.library.alone import LOCK, alone
-from happysad.library.listing import absolute
-from happysad.library.remote import is_remote
-from happysad.library.results import Results
-from happysad.library.tables import name_of
+from happysad.paths import absolute
 
 __all__ = ["How", "Sorted", "sort", "undo"]
 
@@ -96,7 +96,7 @@ def _sort(
         for row in results.photos():
             if row["label"] is None:
                 continue
-            name = name_of(row)
+            name = path_of(row)
             if is_remote(name):
                 failed += 1
                 say(f"{name}: is no file on this machine")

@@ -1,14 +1,14 @@
-r"""The folder of results: what it was made of, its lists of files, and its parts.
+r"""The folder of results: how they were made, the lists of files, and the parts of the tables.
 
-    library.json                          what all of it was made of and by: see `Made`
-    files/list-0.gz                       the files as they were found at first, sorted, between \0s
-    files/list-1.gz                       those that another call found beside them, and so on
+    library.json                          how the results were made: see `Made`
+    files/list-0.gz                       the files that the first call found, sorted, between \0s
+    files/list-1.gz                       the files that a later call found beside them, and so on
     photos/part-0-000000-HASH.parquet     the photos of the first shard of list-0
     faces/part-0-000000-HASH.parquet      their faces
 
-A list is cut into shards of a fixed number of paths, and each shard has one part of its name: its
-list, its number, and a hash of its paths. The faces' part is written first, so a shard is done when
-its photos' part is there. No record of what is done is kept beside that.
+A list is cut into shards of a fixed number of paths. Each shard has one part in each table, named
+by its list, its number and a hash of its paths. The part of the faces is written first, so a shard
+is done when the part of its photos is there. No other record says what is done.
 """
 
 from __future__ import annotations
@@ -18,77 +18,82 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from happysad import __version__
+from happysad.batch import tables
 from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing, write_text
-from happysad.library import tables
 from happysad.library.alone import alone
-from happysad.library.listing import with_sorted
+from happysad.predictions import SCHEMA, Rows
 
 __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 
-#: What photos with an error are counted as.
+#: The word for photos with an error, in counts.
 UNREADABLE = "unreadable"
 
 _FILE = "library.json"
-_READ = 1 << 20
+# The number of bytes of a list that are read at once.
+_CHUNK = 1 << 20
 _PART = re.compile(r"part-(\d+)-(\d+)-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What results were made of and by; a second call must be of the same."""
+    """How results were made; a second call must make them in the same way."""
 
     sources: tuple[str, ...]
-    """As they were named."""
+    """The names of the sources, as they were given."""
     folder: str
     """The working folder, from which relative paths count."""
     classifier: str
-    """The classifier's file name."""
+    """The name of the classifier's file or run."""
     sha256: str
-    """Of the classifier's file, 64 hex digits."""
-    labels: tuple[str, str]
-    """The classifier's two classes."""
-    faces: bool
-    """Whether faces were looked for."""
+    """The SHA-256 of the classifier's file, as 64 hex digits."""
+    classes: tuple[str, ...]
+    """The two or three classes of the classifier."""
+    faces: str
+    """Where the faces come from: "find" or "given"."""
     unsure: bool
-    """Whether it might say "unsure"."""
+    """Whether a label may be "unsure"."""
     format: tables.Format
-    """Of the parts."""
+    """The format of the parts."""
     shard: int
-    """How many photos a part has at most."""
+    """The maximum number of photos in a part."""
     version: str = __version__
-    """The happysad that began it."""
-    schema: int = tables.SCHEMA
-    """The version of the tables."""
+    """The version of happysad that began the results."""
+    schema: int = SCHEMA
+    """The version of the rows."""
     lists: tuple[int, ...] = ()
-    """How many files each list has."""
+    """The number of files in each list."""
 
     def __post_init__(self) -> None:
         if self.shard < 1:
-            raise UsageError(f"--shard is a number of photos, 1 or more, not {self.shard}")
+            raise UsageError(f"--shard must be 1 or more photos, not {self.shard}")
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some paths of a list, and the name of their part."""
+    """Some paths of a list, whose photos have one part."""
 
     list: int
+    """The number of the list, from 0."""
     number: int
+    """The number of the shard in its list, from 0."""
     paths: tuple[str, ...]
+    """The paths, sorted by their bytes."""
 
     @property
     def name(self) -> str:
-        """The part's name without its suffix: decided by the list, the number and the paths."""
+        """The name of the part without its suffix."""
         joined = b"\0".join(map(os.fsencode, self.paths))
         return f"part-{self.list}-{self.number:06}-{hashlib.sha256(joined).hexdigest()[:12]}"
 
@@ -103,35 +108,38 @@ class Results:
 
     @classmethod
     def open(cls, folder: Path) -> Results:
-        """Open what `happysad predict --out` made.
+        """Open the results that `happysad predict --out` made.
 
         Raises:
             UsageError: there are no results in `folder`.
-            LibraryError: they are damaged, or of a later happysad.
+            LibraryError: the results are damaged, or of another version.
         """
         file = folder / _FILE
         try:
-            said = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"{folder}: no results of happysad predict --out ({_FILE})") from None
         except ValueError as error:
             raise LibraryError(f"{file}: damaged: {error}") from error
-        if not isinstance(said, dict):
+        if not isinstance(content, dict):
             raise LibraryError(f"{file}: damaged: it holds no JSON object")
-        if said.get("schema") != tables.SCHEMA:
-            raise LibraryError(f"{file}: schema {said.get('schema')}, not {tables.SCHEMA}")
+        if content.get("schema") != SCHEMA:
+            raise LibraryError(
+                f"{folder}: results of schema {content.get('schema')}, not {SCHEMA}; make them "
+                "anew with happysad predict PHOTOS --out NEW_FOLDER"
+            )
         try:
-            lists = {name: tuple(said[name]) for name in ("sources", "labels", "lists")}
-            return cls(folder, Made(**{**said, **lists}))
+            lists = {name: tuple(content[name]) for name in ("sources", "classes", "lists")}
+            return cls(folder, Made(**{**content, **lists}))
         except (KeyError, TypeError) as error:
             raise LibraryError(f"{file}: damaged: {error}") from error
 
     @classmethod
     def begin(cls, folder: Path, made: Made) -> Results:
-        """Begin results, or open those that are there and were made of the same.
+        """Begin results, or open those that exist and were made in the same way.
 
         Raises:
-            UsageError: they were made of something else, or `folder` holds something else.
+            UsageError: they were made in another way, or `folder` holds something else.
             LibraryError: as `open`.
         """
         there = (folder / _FILE).exists()
@@ -146,40 +154,45 @@ class Results:
         return results
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep other processes from writing here; see `alone`."""
+        """Return a context that keeps other processes from writing here; see `alone`."""
         return alone(self.folder, "writes")
 
     def fingerprint(self) -> str:
-        """Give the SHA-256 of what stands in library.json, 64 hex digits."""
+        """Return the SHA-256 of library.json, as 64 hex digits."""
         return hashlib.sha256((self.folder / _FILE).read_bytes()).hexdigest()
 
     @property
     def files(self) -> int:
-        """How many files there are in all lists."""
+        """The number of files in all lists."""
         return sum(self.made.lists)
 
     def add(self, found: Iterable[str]) -> tuple[int, int]:
-        """Put files that are in no list yet into a new one, and the list down.
+        """Write the files that are in no list yet into a new list.
+
+        Args:
+            found: paths, in any order; a path may come twice.
 
         Returns:
-            How many are new, and how many files of earlier lists were not found.
+            The number of new files, and the number of files of earlier lists that were not found.
+
+        Raises:
+            LibraryError: there is no room where the paths are sorted, or a list is damaged.
         """
         number = len(self.made.lists)
         file = self._list(number)
         known = (path for earlier in range(number) for path in self._paths(earlier))
+        new = gone = 0
         with (
+            _sorted(found, known) as paths,
             replacing(file) as temporary,
             gzip.GzipFile(temporary, "wb", compresslevel=1, mtime=0) as opened,
         ):
-
-            def keep(paths: Iterator[bytes]) -> int:
-                count = 0
-                for path in paths:
+            for path, is_known, is_found in paths:
+                if not is_known:
                     opened.write(path + b"\0")
-                    count += 1
-                return count
-
-            new, gone = with_sorted(found, known, keep)
+                    new += 1
+                elif not is_found:
+                    gone += 1
         if new:
             self.made = replace(self.made, lists=(*self.made.lists, new))
             self._save()
@@ -188,7 +201,7 @@ class Results:
         return new, gone
 
     def shards(self) -> Iterator[Shard]:
-        """Give all shards, in order."""
+        """Yield all shards, in order."""
         for place in range(len(self.made.lists)):
             paths = map(os.fsdecode, self._paths(place))
             number = 0
@@ -197,13 +210,19 @@ class Results:
                 number += 1
 
     def part(self, table: str, shard: Shard) -> Path:
-        """Give the file of a shard's part; `table` is "photos" or "faces"."""
+        """Return the file of a shard's part; `table` is "photos" or "faces"."""
         return self.folder / table / f"{shard.name}.{self.made.format}"
 
     def write(
         self, shard: Shard, photos: list[dict[str, Any]], faces: list[dict[str, Any]]
     ) -> Counter[str]:
-        """Write a shard's two parts; gives how many photos have which outcome."""
+        """Write a shard's two parts, and return the number of photos of each label.
+
+        Args:
+            shard: one of `shards`.
+            photos: the rows of its photos, as `tables.photo_row` returns them.
+            faces: the rows of their faces, as `Prediction.face_rows` returns them.
+        """
         counts = _counted(photos)
         about = {
             **asdict(replace(self.made, version=__version__)),
@@ -212,24 +231,25 @@ class Results:
             "counts": counts,
         }
         del about["lists"], about["sources"]
-        tables.write(self.part("faces", shard), tables.FACES, faces, about)
-        tables.write(self.part("photos", shard), tables.PHOTOS, photos, about)
+        classes = self.made.classes
+        tables.write(self.part("faces", shard), classes, Rows.FACE, faces, about)
+        tables.write(self.part("photos", shard), classes, Rows.PHOTO, photos, about)
         return counts
 
     def counts(self, shard: Shard) -> Counter[str] | None:
-        """Say how many photos of a shard have which outcome; None where it is not done."""
+        """Return the number of photos of each label in a shard; None where it is not done."""
         file = self.part("photos", shard)
         try:
             if self.made.format == "parquet":
                 counts = Counter[str](tables.about(file)["counts"])
             else:
-                counts = _counted(tables.read(file, tables.PHOTOS))
-        except (OSError, *tables.DAMAGE):  # not there, or damaged since
+                counts = _counted(tables.read(file, self.made.classes, Rows.PHOTO))
+        except (OSError, *tables.DAMAGE):  # there is none, or it is damaged
             return None
         return counts if counts.total() == len(shard.paths) else None
 
     def photos(self) -> Iterator[dict[str, Any]]:
-        """Give the rows of all photos that are done, in the shards' order.
+        """Yield the rows of all photos that are done, as `tables.read`, in the order of the shards.
 
         Raises:
             LibraryError: a part is damaged, or cannot be read.
@@ -242,17 +262,17 @@ class Results:
         )
         for place, number, file in parts:
             left = self.made.lists[place] - number * self.made.shard
-            yield from _whole(file, min(left, self.made.shard))
+            yield from _whole(file, self.made.classes, min(left, self.made.shard))
 
     def clean(self) -> None:
-        """Remove what a process that was killed had begun to write."""
+        """Remove the temporary files of processes that were killed."""
         for folder in (self.folder, *(self.folder / name for name in ("files", "photos", "faces"))):
             for pattern in (".part-*", ".list-*", ".library-*"):
                 for file in folder.glob(pattern):
                     file.unlink(missing_ok=True)
 
     def source(self, path: str) -> Path:
-        """Give a photo's file; a relative path counts from the folder of the first call."""
+        """Return a photo's file; a relative path counts from the folder of the first call."""
         return Path(self.made.folder, path)
 
     def _list(self, number: int) -> Path:
@@ -263,7 +283,7 @@ class Results:
         rest = b""
         try:
             with gzip.open(file, "rb") as opened:
-                while chunk := opened.read(_READ):
+                while chunk := opened.read(_CHUNK):
                     *whole, rest = (rest + chunk).split(b"\0")
                     yield from whole
         except (OSError, EOFError, zlib.error) as error:
@@ -274,11 +294,44 @@ class Results:
         write_text(self.folder / _FILE, text + "\n")
 
 
-def _whole(file: Path, expected: int) -> Iterator[dict[str, Any]]:
-    """Give the rows of a photos' part, which are so many; a cut part may end between two rows."""
+@contextmanager
+def _sorted(
+    found: Iterable[str], known: Iterable[bytes]
+) -> Iterator[Iterator[tuple[bytes, bool, bool]]]:
+    """Sort paths by their bytes on disk, without keeping them in memory.
+
+    Yields:
+        Each path once, with whether it is among `known`, and whether it is among `found`.
+
+    Raises:
+        LibraryError: there is no room where SQLite sorts.
+    """
+    try:
+        with closing(sqlite3.connect("")) as base:  # a temporary file that the connection removes
+            base.execute("PRAGMA temp_store = FILE")
+            base.execute("PRAGMA synchronous = OFF")
+            base.execute("PRAGMA journal_mode = OFF")
+            base.execute("CREATE TABLE files (path BLOB NOT NULL, known INTEGER NOT NULL)")
+            for is_known, paths in ((False, map(os.fsencode, found)), (True, known)):
+                base.executemany(
+                    "INSERT INTO files VALUES (?, ?)", ((path, is_known) for path in paths)
+                )
+            rows = base.execute(
+                "SELECT path, max(known), min(known) FROM files GROUP BY path ORDER BY path"
+            )
+            yield ((path, bool(is_known), not only_known) for path, is_known, only_known in rows)
+    except sqlite3.Error as error:
+        raise LibraryError(
+            f"the list of files: {error}; it is sorted in the temporary folder, and "
+            "SQLITE_TMPDIR names another that has room"
+        ) from error
+
+
+def _whole(file: Path, classes: tuple[str, ...], expected: int) -> Iterator[dict[str, Any]]:
+    """Yield the `expected` rows of a part of photos; a part may be cut between two rows."""
     count = 0
     try:
-        for count, row in enumerate(tables.read(file, tables.PHOTOS), start=1):  # noqa: B007
+        for count, row in enumerate(tables.read(file, classes, Rows.PHOTO), 1):  # noqa: B007
             yield row
         if count != expected:
             raise ValueError(f"{count:,} rows, not {expected:,}")
@@ -296,20 +349,20 @@ def _counted(photos: Iterable[dict[str, Any]]) -> Counter[str]:
 
 
 def _strangers(folder: Path) -> str | None:
-    """Name something in a folder that is not ours; None where there is nothing."""
+    """Return the name of something in a folder without results; None where it is empty."""
     if not folder.exists():
         return None
     if not folder.is_dir():
-        raise UsageError(f"{folder}: --out is a folder, this is a file")
+        raise UsageError(f"{folder}: --out must be a folder, not a file")
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     return others[0] if others else None
 
 
 def _refuse_other(folder: Path, before: Made, now: Made) -> None:
-    """Refuse to mix what was made of one thing with what is made of another.
+    """Refuse to mix results that are made in two ways.
 
     Raises:
-        UsageError: it says what differs.
+        UsageError: the message says what differs.
     """
 
     def differs(what: str, then: object, here: object) -> None:
@@ -325,7 +378,7 @@ def _refuse_other(folder: Path, before: Made, now: Made) -> None:
     if before.sha256 != now.sha256:
         names = (f"{one.classifier} (sha256 {one.sha256[:12]})" for one in (before, now))
         differs("the classifier", *names)
-    differs("--faces", *("auto" if one.faces else "off" for one in (before, now)))
+    differs("--faces", before.faces, now.faces)
     differs("--unsure", *("on" if one.unsure else "off" for one in (before, now)))
     differs("the format", before.format, now.format)
     differs("--shard", before.shard, now.shard)

@@ -1,10 +1,11 @@
-"""Photos that lie elsewhere: s3://, gs://, http(s):// and whatever else fsspec knows."""
+"""Photos that lie elsewhere: http(s)://, s3://, gs:// and whatever else fsspec knows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from happysad import fetch as web
 from happysad.errors import ErrorCode, ImageError, LibraryError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -12,77 +13,86 @@ if TYPE_CHECKING:
 
 __all__ = ["expand", "fetch", "is_remote"]
 
-# What the extra is for; others of fsspec's protocols need what it does not install.
+# The protocols that the extra is for; it does not install what fsspec's others need.
 _CLOUD = ("s3", "s3a", "gs", "gcs", "http", "https")
 
 
 def is_remote(path: str) -> bool:
-    """Tell whether a path is an address such as s3://bucket/folder."""
+    """Return whether a path is an address such as s3://bucket/folder.
+
+    >>> is_remote("s3://bucket/folder")
+    True
+    """
     return "://" in path
 
 
 def expand(address: str, *, listed: bool = False) -> Iterator[str]:
-    """Give the addresses of the files that an address stands for: one rule with `listing`.
+    """Yield the addresses of the files that an address stands for.
 
-    A folder stands for all files in it and below it, hidden ones (.name) left out. By http(s) it is
-    one where it ends in / (its page's links are its files). The names of a folder and of those
-    above it are in memory at a time: fsspec gives no folder's names piece by piece.
+    A folder stands for all files in it and below it; hidden files (.name) are left out. An http(s)
+    address is a folder where it ends in /, and the links of its page are its files. The names of a
+    folder and of those above it are in memory at a time, since fsspec lists folders whole.
 
     Args:
         address: s3://bucket/folder and so on.
-        listed: it is one of a list of perhaps millions. Then the storage is not asked what it is:
-            a folder is what ends in /. What cannot be listed is given back as it is: fetching it
-            will say why.
+        listed: True for an address of a list of perhaps millions. Then the storage is not asked
+            what the address is: it is a folder if it ends in /. An address that cannot be listed
+            is yielded as it is, so that fetching it fails with the reason.
 
     Raises:
-        UsageError: no such protocol, or what it needs is not installed.
-        MissingExtraError: that would be part of happysad[cloud]; so, too, where `listed`.
-        LibraryError: it cannot be listed.
+        UsageError: there is no such protocol, or its packages are not installed.
+        MissingExtraError: these packages are part of happysad[cloud]; raised where `listed`, too.
+        LibraryError: the address cannot be listed.
     """
     if listed:
         try:
-            yield from _expand(address, asking=False)
+            yield from _expand(address, ask=False)
         except MissingExtraError:
             raise
         except (UsageError, LibraryError):
             yield address
     else:
-        yield from _expand(address, asking=True)
+        yield from _expand(address, ask=True)
 
 
-def _expand(address: str, asking: bool) -> Iterator[str]:
+def _expand(address: str, ask: bool) -> Iterator[str]:
+    page = web.is_web_address(address)
+    if page and not address.endswith("/"):
+        yield address
+        return
     system, root = _system(address)
-    web = address.startswith(("http://", "https://"))
     try:
-        folder = system.isdir(root) if asking and not web else address.endswith("/")
+        folder = system.isdir(root) if ask and not page else address.endswith("/")
         if not folder:
             yield address
             return
         for above, folders, files in system.walk(root, detail=True, on_error="raise"):
             for found in (folders, files):
                 for name in list(found):
-                    link = web and _leads_to_no_file(found[name]["name"].removeprefix(above))
+                    link = page and _is_no_file(found[name]["name"].removeprefix(above))
                     if not name or name.startswith(".") or link:
                         del found[name]
             for name in sorted(files):
                 yield str(system.unstrip_protocol(files[name]["name"]))
             system.invalidate_cache()  # it would keep every folder's names
     except Exception as error:  # each protocol has errors of its own
-        raise LibraryError(f"{address}: cannot be listed: {_line(error)}") from error
+        raise LibraryError(f"{address}: cannot be listed: {_reason(error)}") from error
 
 
-def _leads_to_no_file(link: str) -> bool:
-    """Tell what else stands in a folder's page: Apache's has ?C=N;O=D, which sorts its columns."""
+def _is_no_file(link: str) -> bool:
+    """Return whether a link of a folder's page is no file, as ?C=N;O=D, which sorts its columns."""
     return link.lstrip("/").startswith(("?", "#", "mailto:"))
 
 
 def fetch(address: str) -> bytes:
-    """Fetch a file whole.
+    """Return the content of a file; http(s) within the limits of `happysad.fetch`.
 
     Raises:
-        ImageError: it cannot be fetched; the message says why.
-        MissingExtraError: what it needs is part of happysad[cloud], which is not installed.
+        ImageError: the file cannot be fetched; the message says why.
+        MissingExtraError: the packages that it needs are part of happysad[cloud].
     """
+    if web.is_web_address(address):
+        return web.fetch(address)
     try:
         system, path = _system(address)
         return bytes(system.cat_file(path))
@@ -91,7 +101,7 @@ def fetch(address: str) -> bytes:
     except (UsageError, LibraryError) as error:
         raise ImageError(str(error), ErrorCode.CANNOT_FETCH) from error
     except Exception as error:  # each protocol has errors of its own
-        raise ImageError(f"{address}: {_line(error)}", ErrorCode.CANNOT_FETCH) from error
+        raise ImageError(f"{address}: {_reason(error)}", ErrorCode.CANNOT_FETCH) from error
 
 
 def _system(address: str) -> tuple[AbstractFileSystem, str]:
@@ -105,15 +115,15 @@ def _system(address: str) -> tuple[AbstractFileSystem, str]:
     except ImportError as error:
         if protocol in _CLOUD:
             raise MissingExtraError(f"{protocol}://", "cloud") from error
-        raise UsageError(f"{address}: {_line(error)}") from error
+        raise UsageError(f"{address}: {_reason(error)}") from error
     except ValueError as error:
-        raise UsageError(f"{address}: {_line(error)}") from error
+        raise UsageError(f"{address}: {_reason(error)}") from error
     except Exception as error:  # some connect, or load a library, already here
-        raise LibraryError(f"{address}: {_line(error)}") from error
+        raise LibraryError(f"{address}: {_reason(error)}") from error
     return system, str(path)
 
 
-def _line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     text = str(error).strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import cast
 
 import pytest
 
+from happysad.batch.results import Results
+from happysad.batch.shards import predict
+from happysad.batch.tables import Format, path_of
 from happysad.errors import LibraryError
-from happysad.library.listing import expand, with_sorted
-from happysad.library.predicting import predict
-from happysad.library.results import Results
-from happysad.library.tables import Format, name_of
+from happysad.paths import expand
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
@@ -72,7 +73,7 @@ def test_a_damaged_part_is_told_and_done_again(photos: Path, format_: str, damag
     assert said.endswith("; remove it, and the same predict command does it again")
     assert "\n" not in said
     part.unlink()
-    names = [name_of(row) for row in run(photos, format_).photos()]
+    names = [path_of(row) for row in run(photos, format_).photos()]
     assert names == [str(photos / f"{number}.png") for number in range(4)]
 
 
@@ -131,7 +132,7 @@ def test_other_damaged_files_are_told(photos: Path, name: str, content: bytes) -
         list(Results.open(photos.parent / "out").shards())
 
 
-def test_no_room_to_sort_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_to_sort_is_told(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
 
     def small(name: str) -> sqlite3.Connection:
@@ -139,7 +140,26 @@ def test_no_room_to_sort_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         base.execute("PRAGMA max_page_count = 4")
         return base
 
+    results = run(photos)
     monkeypatch.setattr(sqlite3, "connect", small)
-    found = (f"{number:0200}" for number in range(1000))
     with pytest.raises(LibraryError, match=r"disk is full; .*SQLITE_TMPDIR names another"):
-        with_sorted(found, [], lambda paths: len(list(paths)))
+        results.add(f"{number:0200}" for number in range(1000))
+    assert sorted(file.name for file in (results.folder / "files").iterdir()) == ["list-0.gz"]
+
+
+def test_a_list_is_sorted_by_bytes_and_has_each_new_path_once(photos: Path) -> None:
+    results = run(photos)
+    (old, *_), *_ = (shard.paths for shard in results.shards())
+    found = ["b", "ä", "a\nc", os.fsdecode(b"\xff"), "b", "B", old]
+    assert results.add(found) == (5, 3)
+    new = [path for shard in results.shards() if shard.list == 1 for path in shard.paths]
+    assert new == sorted(set(found) - {old}, key=os.fsencode)
+    assert results.add([]) == (0, 9)
+    assert results.made.lists == (4, 5)
+
+
+def test_results_of_another_schema_are_refused_in_one_line(photos: Path) -> None:
+    file = run(photos).folder / "library.json"
+    file.write_text(file.read_text().replace('"schema": 2', '"schema": 1'))
+    with pytest.raises(LibraryError, match=r"^.*out: results of schema 1, not 2; make them anew"):
+        run(photos)

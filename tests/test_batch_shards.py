@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from happysad.batch.results import Results
+from happysad.batch.shards import Summary, predict
+from happysad.batch.tables import path_of
 from happysad.classifier import Classifier
 from happysad.errors import LibraryError, UsageError
-from happysad.library import predicting
-from happysad.library.listing import expand
-from happysad.library.predicting import Summary, predict
-from happysad.library.results import Results
-from happysad.library.tables import name_of
+from happysad.paths import expand
+from happysad.predictions import flat
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
@@ -47,7 +47,7 @@ def run(photos: Path, out: Path, model: Path, **options: Any) -> Summary:
 def rows(out: Path) -> dict[str, dict[str, Any]]:
     """All rows by path; none may come twice."""
     found = list(Results.open(out).photos())
-    by_path = {name_of(row): row for row in found}
+    by_path = {path_of(row): row for row in found}
     assert len(by_path) == len(found)
     return by_path
 
@@ -66,10 +66,15 @@ def test_rows_are_those_of_predict(photos: Path, model: Path, tmp_path: Path, fo
     summary = run(photos, out, model, format=format_)
     assert (summary.done, summary.parts, summary.counts.total()) == (10, 3, 10)
     found = rows(out)
-    for answer in Classifier.load(model).stream(list(map(str, photos.rglob("*.png")))):
+    for answer in Classifier(model).stream(list(map(str, photos.rglob("*.png")))):
         assert answer.path
         row = found.pop(answer.path)
-        assert (row["label"], row["p_sad"], row["error"]) == (answer.label, answer.p_sad, None)
+        assert (row["label"], row["error"], row["classifier"]) == (
+            answer.label,
+            None,
+            answer.classifier,
+        )
+        assert {"happy": row["p_happy"], "sad": row["p_sad"]} == answer.probabilities
     assert found == {}
     assert len(parts(out)) == 6
     before = parts(out)
@@ -82,16 +87,15 @@ def test_faces_have_a_table(tmp_path: Path) -> None:
     """On a real portrait that matplotlib carries."""
     import matplotlib
 
-    from happysad.library import tables
+    from happysad.batch import tables
 
     portrait = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
     model = brightness_classifier(tmp_path / "m.onnx", looks_at="face", unsure=(0.1, 0.9))
     run(portrait, tmp_path / "out", model)
     (part,) = (tmp_path / "out" / "faces").iterdir()
-    (face,) = tables.read(part, tables.FACES)
-    answer = Classifier.load(model).predict(portrait)
-    path = {"path": str(portrait), "path_bytes": None}
-    assert face == {**path, "face": 1, **answer.faces[0].row()}
+    (face,) = tables.read(part, ("happy", "sad"), "face")
+    (row,) = Classifier(model).predict(portrait).face_rows()
+    assert face == flat(row, ("happy", "sad"))
     assert rows(tmp_path / "out")[str(portrait)]["faces"] == 1
 
 
@@ -215,7 +219,7 @@ def test_a_file_that_went_before_its_turn_has_a_row(
         ({"unsure": False}, "with --unsure on, not off"),
         ({"shard": 5}, "with --shard 4, not 5"),
         ({"format": "csv"}, "with the format parquet, not csv"),
-        ({"faces": False}, "with --faces auto, not off"),
+        ({"faces": "given"}, "with --faces find, not given"),
     ],
 )
 def test_another_option_is_refused(
@@ -252,7 +256,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
 ) -> None:
     with pytest.raises(UsageError, match=r"holds 0 and no results"):
         run(photos, photos, model)
-    with pytest.raises(UsageError, match="is a folder"):
+    with pytest.raises(UsageError, match="must be a folder"):
         run(photos, model, model)
     with pytest.raises(UsageError, match="no results of happysad predict"):
         Results.open(photos)
@@ -288,13 +292,13 @@ def test_rows_that_are_not_the_files_are_never_written(
     photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check can fail: an answer that is lost is noticed before the part is there."""
-    answers = predicting._answers
+    stream = Classifier.stream
 
-    def loses(*given: Any) -> Iterator[Any]:
-        yield from list(answers(*given))[1:]
+    def loses(*given: Any, **options: Any) -> Iterator[Any]:
+        yield from list(stream(*given, **options))[1:]
 
-    monkeypatch.setattr(predicting, "_answers", loses)
-    with pytest.raises(LibraryError, match="rows are not as the files"):
+    monkeypatch.setattr(Classifier, "stream", loses)
+    with pytest.raises(LibraryError, match="rows differ from files"):
         run(photos, tmp_path / "out", model)
     assert not (tmp_path / "out" / "photos").exists()
 

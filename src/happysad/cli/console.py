@@ -1,11 +1,11 @@
-"""What every command prints by: lines on standard output, and the one line of an error."""
+"""How every command prints: lines on standard output, and one line for an error."""
 
 from __future__ import annotations
 
 import sys
 from typing import NoReturn
 
-__all__ = ["fail", "say", "say_now"]
+__all__ = ["fail", "say", "say_now", "warn"]
 
 
 def say(line: str = "") -> None:
@@ -18,7 +18,12 @@ def say_now(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
+def warn(line: str) -> None:
+    """Print a line on standard error."""
+    print(line, file=sys.stderr)  # noqa: T201
+
+
 def fail(message: str, status: int) -> NoReturn:
-    """Print the one line of an error and end with the exit status."""
-    print(f"happysad: {message}", file=sys.stderr)  # noqa: T201
+    """Print the one line of an error and exit with a status."""
+    warn(f"happysad: {message}")
     sys.exit(status)

@@ -17,19 +17,19 @@ from typing import Any
 import pytest
 
 from happysad import __version__
+from happysad.batch import shards
+from happysad.batch.results import Results, Shard
+from happysad.batch.shards import Summary
+from happysad.batch.tables import path_of
 from happysad.errors import LibraryError, UsageError
-from happysad.library import predicting
-from happysad.library.listing import expand
-from happysad.library.predicting import Summary
-from happysad.library.results import Results, Shard
-from happysad.library.tables import name_of
+from happysad.paths import expand
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
 distributed = pytest.importorskip("distributed", reason="needs happysad[scale]: Dask")
 pytest.importorskip("pyarrow", reason="needs happysad[scale]")
 
-from happysad.library import cluster  # noqa: E402
+from happysad.batch import cluster  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,7 @@ def photos(tmp_path: Path) -> Path:
 def predict(photos: Path, out: Path, model: Path, address: str | None, **options: Any) -> Summary:
     given = {"shard": 8, "format": "jsonl", **options}
     files = expand(str(photos), ordered=False)
-    return predicting.predict(
-        files, out, sources=[str(photos)], model=model, cluster=address, **given
-    )
+    return shards.predict(files, out, sources=[str(photos)], model=model, cluster=address, **given)
 
 
 def begin(photos: Path, out: Path, model: Path, address: str) -> subprocess.Popen[str]:
@@ -80,7 +78,7 @@ def begin(photos: Path, out: Path, model: Path, address: str) -> subprocess.Pope
 def rows(out: Path) -> dict[str, dict[str, Any]]:
     """All rows by path; none may come twice."""
     found = list(Results.open(out).photos())
-    by_path = {name_of(row): row for row in found}
+    by_path = {path_of(row): row for row in found}
     assert len(by_path) == len(found)
     return by_path
 
@@ -243,9 +241,7 @@ def test_no_scheduler_is_said_before_anything_is_listed(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         given = given.format(silent=silent.getsockname()[1], worker=worker)
         with pytest.raises(error, match=said) as raised:
-            predicting.predict(
-                listed(), tmp_path / "out", sources=["/a"], model=model, cluster=given
-            )
+            shards.predict(listed(), tmp_path / "out", sources=["/a"], model=model, cluster=given)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
 
@@ -260,10 +256,8 @@ def test_a_worker_with_another_happysad_is_said(
 
 
 def test_relative_paths_are_refused(model: Path, tmp_path: Path, address: str) -> None:
-    with pytest.raises(UsageError, match=r"^a\.jpg: on a cluster a photo needs its whole path"):
-        predicting.predict(
-            ["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster=address
-        )
+    with pytest.raises(UsageError, match=r"^a\.jpg: on a cluster a photo needs its absolute path"):
+        shards.predict(["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster=address)
 
 
 @pytest.mark.parametrize(

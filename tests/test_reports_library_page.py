@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from happysad.library.listing import expand
-from happysad.library.predicting import predict
-from happysad.library.report import _columns, _Least, report
+from happysad.batch.shards import predict
+from happysad.paths import expand
+from happysad.reports.library_page import _columns, _Least, write_library_page
 from tests.classifiers import brightness_classifier
 from tests.pictures import save
 
@@ -26,7 +26,7 @@ def test_the_page_holds_what_the_results_say(tmp_path: Path) -> None:
     model = brightness_classifier(tmp_path / "m.onnx", middle=95, unsure=(0.3, 0.7))
     predict(expand(str(photos)), tmp_path / "out", sources=[str(photos)], model=model)
     (photos / "p00.jpg").unlink()
-    page = report(tmp_path / "out").read_text(encoding="utf-8")
+    page = write_library_page(tmp_path / "out").read_text(encoding="utf-8")
     assert "<b>9</b>happy" in page
     assert "<b>2</b>unsure" in page
     assert "<b>9</b>sad" in page
@@ -36,11 +36,11 @@ def test_the_page_holds_what_the_results_say(tmp_path: Path) -> None:
     assert happiest.index("p00.jpg") < happiest.index("p01.jpg") < happiest.index("p08.jpg")
     assert "p09.jpg" not in happiest  # unsure
     assert happiest.count("data:image/jpeg") == 8
-    assert "not to be shown: no such file or directory" in happiest
+    assert "cannot be shown: no such file or directory" in happiest
     least_sure = page[page.index("The least sure") : page.index("When they were taken")]
     assert least_sure.index("p09.jpg") < least_sure.index("p08.jpg")
     assert "p00.jpg" not in least_sure
-    assert "20 of 21 photos tell" in page
+    assert "20 of 21 photos have a date" in page
     assert [name in page for name in ("2021-01", "2021-03", "2021-04")] == [True, True, False]
     assert "http://" not in page
     assert "https://" not in page

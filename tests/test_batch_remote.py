@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from happysad.batch import remote
+from happysad.batch.results import Results
+from happysad.batch.shards import predict
 from happysad.errors import ImageError, LibraryError, MissingExtraError, UsageError
-from happysad.library import remote
-from happysad.library.predicting import predict
-from happysad.library.results import Results
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 

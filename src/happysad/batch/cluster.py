@@ -1,16 +1,15 @@
 """Predict a library on a Dask cluster: a shard is a task, and each task writes its own parts.
 
-The workers do what one machine does, `predict_shard`, and give back only how many photos have which
-outcome. All of them must reach the photos and the folder of results by the same paths; the
-classifier lies in the folder of results. Some tasks for each worker are on their way at a time,
-however many shards there are. What is done is what the folder holds, as on one machine: either may
-go on where the other was stopped.
+The workers call `predict_shard`, as one machine does, and return only the number of photos of each
+label. All of them must reach the photos and the folder of results by the same paths; the classifier
+lies in the folder of results. A few tasks for each worker are submitted at a time, whatever the
+number of shards. The folder alone says what is done, as on one machine, so that a cluster can go on
+where one machine was stopped, and the other way round.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import re
@@ -24,42 +23,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from happysad import __version__
+from happysad.batch.results import Results, Shard
+from happysad.batch.shards import Summary, in_words, predict_shard
+from happysad.classifier import Classifier
 from happysad.errors import HappysadError, LibraryError, UsageError, os_reason
 from happysad.files import replacing
-from happysad.library.predicting import Summary, in_words, predict_shard
-from happysad.library.results import Results, Shard
 from happysad.progress import bar
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from happysad.classifier import Classifier
-
 __all__ = ["check", "local", "work"]
 
-# So many tasks are on their way for each worker: one in work, one that waits for it; and so many
-# where there are few workers or none yet.
+# The maximum number of submitted tasks for each worker (one at work, one that waits), and the
+# maximum where there are few workers or none yet.
 _EACH, _LEAST = 2, 4
-# So often it is asked how many workers there are, in seconds.
-_ASK = 2.0
-# So long a scheduler may take to answer, in seconds.
+# Seconds between polls of the worker count.
+_POLL = 2.0
+# Seconds within which a scheduler must answer.
 _CONNECT = 10.0
-# Dask's own logs, which have levels of their own: what they would say is said in one line.
+# The loggers of Dask that are silenced: each has a level of its own.
 _LOGS = ("distributed", "distributed.client", "tornado.application")
-# How often a task is begun again whose worker could not do it, by a disk that was gone, say.
+# The number of times that a failed task is tried again, after a lost disk for example.
 _RETRIES = 2
 
-# A worker does one shard at a time, with as many threads as Dask gave it.
+# A worker predicts one shard at a time, with the number of threads that Dask gave it.
 _one = threading.Lock()
-# Its classifier, by SHA-256.
+# The worker's classifier, by its SHA-256.
 _loaded: dict[str, Classifier] = {}
 
 
 def check(address: str) -> None:
-    """Reach a scheduler, so that a wrong address is refused before any work.
+    """Connect to a scheduler, so that a wrong address is refused before any work.
 
     Raises:
-        UsageError: `address` is none.
+        UsageError: `address` is no address of a scheduler.
         LibraryError: no scheduler answers there.
     """
     with _client(address):
@@ -73,18 +71,19 @@ def work(
     *,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
-    """Do on a cluster what is missing of some results.
+    """Predict the missing parts of results on a cluster.
 
     Args:
-        results: locked by the caller; their list is complete.
-        model: the classifier's file, which they are made by.
-        address: the scheduler's, such as tcp://scheduler:8786.
-        say: is told, in a line, that there are no workers yet.
+        results: locked by the caller, with complete lists.
+        model: the content of the classifier's file.
+        address: the address of the scheduler, such as tcp://scheduler:8786.
+        say: called with a line while there are no workers yet.
 
     Raises:
-        UsageError: `address` is none.
-        LibraryError: the scheduler cannot be reached or went away; a worker has another happysad or
-            does not see `results`; a shard could not be done. All others are done then.
+        UsageError: `address` is no address of a scheduler.
+        LibraryError: the scheduler cannot be reached or went away; a worker has another version of
+            happysad or does not reach `results`; or a shard could not be predicted, and all others
+            were.
     """
     with _client(address) as client:
         with _there(address):
@@ -98,7 +97,7 @@ def work(
 
 
 class _Work:
-    """The shards of some results on their way through a cluster."""
+    """The shards of results on their way through a cluster."""
 
     def __init__(self, results: Results, client: Client, address: str) -> None:
         from distributed import as_completed
@@ -110,13 +109,13 @@ class _Work:
         self._shards = results.shards()
         self._begun: dict[Future, Shard] = {}
         self._finished = as_completed(loop=client.loop)
-        self._room, self._asked = 0, -_ASK
-        self._counts = Counter[str](dict.fromkeys(results.made.labels, 0))
+        self._room, self._polled = 0, -_POLL
+        self._counts = Counter[str](dict.fromkeys(results.made.classes, 0))
         self._parts = self._photos = 0
         self._failed: list[str] = []
 
     def done(self) -> Summary:
-        """Do all of them."""
+        """Predict all shards, and return the summary."""
         with bar() as progress:
             task = progress.add_task("predicting", total=self._results.files, note="")
 
@@ -140,12 +139,12 @@ class _Work:
         return Summary(self._counts, self._parts, self._photos)
 
     def _begin(self, skipped: Callable[[], None]) -> None:
-        """Send tasks as far as there is room."""
-        if time.monotonic() - self._asked >= _ASK:
+        """Submit tasks while there is room."""
+        if time.monotonic() - self._polled >= _POLL:
             with _there(self._address):
                 threads = self._client.nthreads()
             self._room = max(_LEAST, _EACH * len(threads))
-            self._asked = time.monotonic()
+            self._polled = time.monotonic()
         while len(self._begun) < self._room and (shard := next(self._shards, None)) is not None:
             there = self._results.counts(shard)
             if there is not None:
@@ -162,8 +161,8 @@ class _Work:
                     shard.list,
                     shard.number,
                     b"\0".join(map(os.fsencode, shard.paths)),
-                    # The same in a client that was begun again: what is still in work is not begun
-                    # twice.
+                    # A client that was started again uses the same key, so that a task which is
+                    # still at work does not begin twice.
                     key=(f"happysad-{self._library[:16]}", shard.list, shard.number),
                     pure=False,
                     retries=_RETRIES,
@@ -172,19 +171,19 @@ class _Work:
             self._finished.add(future)
 
     def _result(self, future: Future, shard: Shard) -> Counter[str] | None:
-        """Give what a task gave back; None where its shard could not be done.
+        """Return the counts of a task; None where its worker died, which costs this shard alone.
 
         Raises:
-            LibraryError: no other task would fare better.
+            LibraryError: the other tasks would fail, too.
         """
         from distributed import KilledWorker
 
         if future.status == "finished":
-            with _there(self._address):  # it comes over the network, only now
-                given = future.result()
-            if isinstance(given, str):
-                raise LibraryError(given)
-            return Counter[str](given)
+            with _there(self._address):  # the result comes over the network only now
+                result = future.result()
+            if isinstance(result, str):
+                raise LibraryError(result)
+            return Counter[str](result)
         if future.status != "error":  # lost, or cancelled
             raise _gone(self._address)
         error = future.exception()
@@ -199,11 +198,11 @@ _GO_ON = "the same command goes on"
 
 
 def _line(error: BaseException) -> str:
-    """Say an error, and what it came from, in a line."""
-    said = " ".join(str(error).split())
+    """Return an error and its causes in one line."""
+    text = " ".join(str(error).split())
     if error.__cause__ is not None:
-        return f"{said} {_line(error.__cause__)}"
-    return f"{type(error).__name__}: {said}"
+        return f"{text} {_line(error.__cause__)}"
+    return f"{type(error).__name__}: {text}"
 
 
 def _gone(address: str) -> LibraryError:
@@ -212,7 +211,7 @@ def _gone(address: str) -> LibraryError:
 
 @contextmanager
 def _there(address: str) -> Iterator[None]:
-    """Say in a line that a scheduler went away while it was asked."""
+    """Raise a LibraryError where a scheduler goes away during a request."""
     from distributed import CancelledError
     from distributed.client import ClosedClientError
 
@@ -228,10 +227,10 @@ def _client(address: str) -> Iterator[Client]:
     from distributed import Client
 
     if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
-        raise UsageError(f"--cluster is an address, tcp://HOST:PORT, not {address!r}")
+        raise UsageError(f"--cluster must be an address, tcp://HOST:PORT, not {address[:80]!r}")
     with _quiet():
         try:
-            with ThreadPoolExecutor(1) as thread:  # here a loop may run already, as in a notebook
+            with ThreadPoolExecutor(1) as thread:  # this one may run a loop, as in a notebook
                 thread.submit(asyncio.run, _handshake(address)).result()
             client = Client(address, timeout=_CONNECT, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:  # a timeout is an OSError
@@ -243,7 +242,7 @@ def _client(address: str) -> Iterator[Client]:
 
 
 async def _handshake(address: str) -> None:
-    """Shake hands as Dask's client does, which would wait for ever for what does not answer."""
+    """Connect as Dask's client does, which would wait forever for a port that does not answer."""
     from distributed import Security
     from distributed.comm import connect
 
@@ -256,7 +255,7 @@ async def _handshake(address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask from logging; a page of traceback where a scheduler goes away, say."""
+    """Keep Dask from logging, such as a traceback where a scheduler goes away."""
     logs = [logging.getLogger(name) for name in _LOGS]
     levels = [log.level for log in logs]
     for log in logs:
@@ -269,17 +268,17 @@ def _quiet() -> Iterator[None]:
 
 
 def _model(results: Results) -> Path:
-    """Give the place of the classifier, where all workers reach it."""
+    """Return the file of the classifier, which all workers reach."""
     return results.folder / "classifier.onnx"
 
 
 def _task(
     version: str, folder: str, library: str, list_: int, number: int, paths: bytes
 ) -> dict[str, int] | str:
-    """Do a shard, on a worker.
+    """Predict a shard, on a worker.
 
     Returns:
-        How many photos have which outcome; or in a line why none of its like can be done here.
+        The number of photos of each label; or one line that says why this worker can predict none.
     """
     from distributed import get_worker
 
@@ -289,18 +288,17 @@ def _task(
             raise LibraryError(f"has happysad {__version__}, you have {version}; install the same")
         results = _opened(Path(folder), library)
         shard = Shard(list_, number, tuple(map(os.fsdecode, paths.split(b"\0"))))
-        if (there := results.counts(shard)) is not None:  # by a worker that died before it said so
+        if (there := results.counts(shard)) is not None:  # by a worker that died afterwards
             return dict(there)
         with _one:
-            threads = here.state.nthreads
-            classifier = _classifier(_model(results), results.made.sha256, threads)
-            return dict(predict_shard(results, classifier, shard, threads=threads))
+            classifier = _classifier(_model(results), results.made.sha256, here.state.nthreads)
+            return dict(predict_shard(results, classifier, shard))
     except HappysadError as error:
         return f"the worker {here.address}: {error}"
 
 
 def _opened(folder: Path, library: str) -> Results:
-    """Open the results, which must be those that the client sees."""
+    """Open the results, which must be the folder that the client sees."""
     try:
         results = Results.open(folder)
     except UsageError:
@@ -311,31 +309,30 @@ def _opened(folder: Path, library: str) -> Results:
 
 
 def _classifier(file: Path, sha256: str, threads: int) -> Classifier:
-    """Load the classifier, once in each worker."""
-    from happysad.classifier import Classifier
-
+    """Return the classifier, which is loaded once in each worker."""
     if sha256 not in _loaded:
         try:
-            came = hashlib.sha256(file.read_bytes()).hexdigest()
+            content = file.read_bytes()
         except OSError as error:
             raise LibraryError(f"{file}: {os_reason(error)}") from error
-        if came != sha256:
-            raise LibraryError(f"{file}: has sha256 {came[:12]}, yours has {sha256[:12]}")
+        classifier = Classifier.from_bytes(content, name=str(file), threads=threads)
+        if classifier.sha256 != sha256:
+            raise LibraryError(f"{file}: has sha256 {classifier.id}, yours has {sha256[:12]}")
         _loaded.clear()
-        _loaded[sha256] = Classifier.load(file, threads=threads)
+        _loaded[sha256] = classifier
     return _loaded[sha256]
 
 
 @contextmanager
 def local(workers: int, port: int) -> Iterator[str]:
-    """Run a cluster on this machine, for trying; gives its address.
+    """Run a cluster on this machine while the context is open; yield its address.
 
     Args:
-        workers: how many processes; they share the cores.
-        port: the scheduler's; 0 for any that is free.
+        workers: the number of processes; they share the cores.
+        port: the port of the scheduler; 0 for any that is free.
 
     Raises:
-        LibraryError: it cannot be begun: the port is taken, say.
+        LibraryError: the cluster cannot be started, for example because the port is taken.
     """
     from distributed import LocalCluster
 

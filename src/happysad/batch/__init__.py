@@ -1,0 +1,10 @@
+"""Photo libraries: millions of photos become tables; an interruption loses one part at most.
+
+- photo_files.py: the files that a name stands for, and each as a source of the classifier.
+- remote.py: files that lie elsewhere, through fsspec.
+- exif.py: when a photo was taken.
+- results.py: the folder of results: how they were made, the lists of files, the parts.
+- tables.py: the columns; parts in Parquet, CSV and JSON lines.
+- shards.py: paths become rows and rows become parts, shard by shard.
+- cluster.py: the same on a Dask cluster.
+"""

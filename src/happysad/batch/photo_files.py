@@ -1,0 +1,105 @@
+"""The files of a photo library: which ones a name stands for, and each as a classifier's source."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+from happysad import paths
+from happysad.batch import remote
+from happysad.batch.exif import taken_of
+from happysad.errors import ErrorCode, ImageError, os_reason
+from happysad.images import read_bytes
+
+__all__ = ["PhotoFile", "expand", "look"]
+
+
+@dataclass(slots=True, eq=False)
+class PhotoFile:
+    """A photo's path or address, with what `look` found: a source of `Classifier.stream`.
+
+    The classifier reads it like an open file, and a prediction's path is its path.
+    """
+
+    path: str
+    """A path on this machine, an address such as s3://bucket/a.jpg, or - for standard input."""
+    content: bytes | None = None
+    """The whole file, where it is in memory already; the first `read` takes it."""
+    taken: datetime | None = None
+    """EXIF's DateTimeOriginal: the camera's local time."""
+    error: ImageError | None = None
+    """Why it cannot be a photo."""
+
+    def __fspath__(self) -> str:
+        """Return the path."""
+        return self.path
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the whole file, whatever `size` is.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        if self.error is not None:
+            raise self.error
+        content, self.content = self.content, None
+        if content is not None:
+            return content
+        if remote.is_remote(self.path):
+            return remote.fetch(self.path)
+        return read_bytes(Path(self.path))
+
+
+def expand(
+    name: str, *, ordered: bool = True, without: Path | None = None, listed: bool = False
+) -> Iterator[str]:
+    """Yield the files that a path, a folder, a glob or an address stands for.
+
+    Args:
+        name: see `paths.expand` and `remote.expand`.
+        ordered: as for `paths.expand`.
+        without: as for `paths.expand`.
+        listed: as for `remote.expand`.
+
+    Raises:
+        UsageError, MissingExtraError, LibraryError: as `remote.expand`.
+    """
+    if remote.is_remote(name):
+        yield from remote.expand(name, listed=listed)
+    else:
+        yield from paths.expand(name, ordered=ordered, without=without)
+
+
+def look(path: str) -> PhotoFile:
+    """Return the file at a path with when it was taken, or why it cannot be a photo.
+
+    What lies elsewhere is fetched. A pipe or a device, which might never end, is not opened.
+    """
+    try:
+        if remote.is_remote(path):
+            content = remote.fetch(path)
+            return PhotoFile(path, content, taken_of(BytesIO(content)))
+        _check_regular(path)
+        with Path(path).open("rb") as file:
+            return PhotoFile(path, taken=taken_of(file))
+    except ImageError as error:
+        return PhotoFile(path, error=error)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        reason = os_reason(error)
+        if isinstance(error, FileNotFoundError) and Path(path).is_symlink():
+            reason = f"a broken link, to {os.readlink(path)}"  # noqa: PTH115
+        return PhotoFile(path, error=ImageError(f"{path}: {reason}", ErrorCode.CANNOT_OPEN))
+
+
+def _check_regular(path: str) -> None:
+    mode = os.stat(path).st_mode  # noqa: PTH116
+    if stat.S_ISDIR(mode):
+        os.scandir(path).close()  # a folder that cannot be listed stands for itself
+        raise ImageError(f"{path}: a folder, not a file", ErrorCode.NOT_A_FILE)
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"{path}: not a regular file", ErrorCode.NOT_A_FILE)

@@ -1,0 +1,239 @@
+r"""The tables of photos and faces: their columns, and parts in Parquet, CSV and JSON lines.
+
+JSON lines hold the rows of `Prediction.row` and `Prediction.face_rows`; the other formats hold the
+flat columns of `predictions.flat`. Photos have one more column, `taken`: EXIF's DateTimeOriginal,
+the camera's local time. Where a path is no UTF-8, `path` shows its other bytes as ``\xNN`` and
+`path_bytes` holds it exactly, in CSV and JSON lines as hex digits; elsewhere `path_bytes` is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from happysad.files import replacing
+from happysad.predictions import Prediction, Rows, flat, flat_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "DAMAGE",
+    "Columns",
+    "Format",
+    "about",
+    "columns",
+    "csv_writer",
+    "path_of",
+    "photo_row",
+    "read",
+    "schema",
+    "write",
+]
+
+#: The errors that reading a damaged part raises, beside OSError; the last is Arrow's own, for a
+#: type that it does not implement.
+DAMAGE = (ValueError, TypeError, KeyError, NotImplementedError)
+
+Format = Literal["parquet", "csv", "jsonl"]
+Columns = Mapping[str, Literal["text", "bytes", "integer", "number", "time"]]
+
+# The type of every column but those of the classes, which are numbers.
+_TYPES: Columns = {
+    "schema": "integer",
+    "path": "text",
+    "path_bytes": "bytes",
+    "classifier": "text",
+    "face": "integer",
+    "label": "text",
+    "probability": "number",
+    "faces": "integer",
+    "x": "number",
+    "y": "number",
+    "width": "number",
+    "height": "number",
+    "score": "number",
+    "notes": "text",
+    "error_code": "text",
+    "error": "text",
+    "taken": "time",
+}
+
+# The key of a Parquet file's metadata.
+_KEY = b"happysad"
+
+
+def columns(classes: Sequence[str], each: Rows | str) -> Columns:
+    """Return the columns of a table with their types, in order.
+
+    >>> list(columns(["happy", "sad"], "photo"))[:4]
+    ['schema', 'path', 'path_bytes', 'classifier']
+    """
+    names = [*flat_columns(classes, each), *(["taken"] if each == Rows.PHOTO else [])]
+    return {name: _TYPES.get(name, "number") for name in names}
+
+
+def photo_row(answer: Prediction, taken: datetime | None) -> dict[str, Any]:
+    """Return the row of a photo: that of the prediction, and when the photo was taken."""
+    return {**answer.row(), "taken": None if taken is None else taken.isoformat()}
+
+
+def path_of(row: Mapping[str, Any]) -> str:
+    """Return the path of a row that `read` yields, as the system knows it."""
+    exact = row["path_bytes"]
+    return str(row["path"]) if exact is None else os.fsdecode(exact)
+
+
+def schema(columns: Columns) -> pa.Schema:
+    """Return the types of columns in Parquet, which never depend on a part's content."""
+    import pyarrow as pa
+
+    types = {
+        "text": pa.string(),
+        "bytes": pa.binary(),
+        "integer": pa.int32(),
+        "number": pa.float64(),
+        "time": pa.timestamp("ms"),
+    }
+    return pa.schema(
+        [pa.field(name, types[kind], nullable=name != "path") for name, kind in columns.items()]
+    )
+
+
+def write(
+    file: Path,
+    classes: Sequence[str],
+    each: Rows | str,
+    rows: Sequence[Mapping[str, Any]],
+    about: Mapping[str, Any],
+) -> None:
+    """Write a part, whole or not at all.
+
+    Args:
+        file: its suffix decides the format.
+        classes: the classes of the classifier.
+        each: "photo" or "face": what has a row.
+        rows: as `photo_row` and `Prediction.face_rows` return them.
+        about: written into the metadata of a Parquet file, as JSON under the key "happysad"; the
+            other formats have no place for it.
+    """
+    named = columns(classes, each)
+    with replacing(file) as temporary:
+        if file.suffix == ".jsonl":
+            with temporary.open("w", encoding="utf-8", newline="") as opened:
+                opened.writelines(json.dumps(row) + "\n" for row in rows)
+        elif file.suffix == ".csv":
+            with temporary.open("w", encoding="utf-8", newline="") as opened:
+                writer = csv_writer(opened, list(named))
+                writer.writeheader()
+                writer.writerows(flat(row, classes) for row in rows)
+        else:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            typed = schema(named).with_metadata({_KEY: json.dumps(about)})
+            table = pa.Table.from_pylist([_typed(flat(row, classes), named) for row in rows], typed)
+            pq.write_table(table, temporary, compression="zstd")
+        with temporary.open("rb+") as written:  # on the disk before it has its name
+            os.fsync(written.fileno())
+
+
+def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a part with flat columns, some thousand of them in memory at a time.
+
+    Args:
+        file: as for `write`.
+        classes: as for `write`.
+        each: as for `write`.
+
+    Raises:
+        OSError: the part cannot be read.
+        ValueError, TypeError, KeyError, NotImplementedError: the part is damaged (`DAMAGE`).
+    """
+    named = columns(classes, each)
+    if file.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(file) as parquet:
+            if parquet.schema_arrow.names != list(named):
+                raise ValueError(f"its columns are not {', '.join(named)}")
+            for batch in parquet.iter_batches(4096):
+                yield from batch.to_pylist()
+        return
+    with file.open(encoding="utf-8", newline="") as opened:
+        if file.suffix == ".csv":
+            rows: Iterator[dict[str, Any]] = _csv_rows(opened)
+        else:
+            rows = (flat(dict(json.loads(line)), classes) for line in opened)
+        for row in rows:
+            yield _typed(row, named)
+
+
+def about(file: Path) -> dict[str, Any]:
+    """Return what `write` wrote into the metadata of a Parquet part.
+
+    Raises:
+        OSError: the part cannot be read.
+        ValueError, NotImplementedError: the part is damaged, or not written by happysad.
+    """
+    import pyarrow.parquet as pq
+
+    found = pq.read_metadata(file).metadata or {}
+    if _KEY not in found:
+        raise ValueError(f"{file}: not written by happysad")
+    return dict(json.loads(found[_KEY]))
+
+
+def csv_writer(file: TextIO, columns: Sequence[str]) -> csv.DictWriter[str]:
+    r"""Return a writer of lines that end with LF, with fields quoted where that is needed.
+
+    With ``lineterminator="\n"`` csv would not quote a CR in a field (before Python 3.13), though
+    every reader ends a row there.
+    """
+    return csv.DictWriter(_Lines(file), columns)
+
+
+class _Lines:
+    """Takes csv's rows, which end with CR LF, and ends them with LF."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def _csv_rows(file: TextIO) -> Iterator[dict[str, Any]]:
+    rows = csv.DictReader(file, strict=True)
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(f"line {rows.line_num} has too few or too many columns")
+            yield row
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: {error}") from error
+
+
+def _typed(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """Return a flat row of texts, or of JSON's types, with the types of its columns."""
+    return {name: _value(row[name], kind) for name, kind in columns.items()}
+
+
+def _value(value: Any, kind: str) -> Any:
+    if value is None or value == "":
+        return None
+    match kind:
+        case "bytes":
+            return bytes.fromhex(value)
+        case "integer":
+            return int(value)
+        case "number":
+            return float(value)
+        case "time":
+            return datetime.fromisoformat(value)
+    return value

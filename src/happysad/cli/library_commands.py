@@ -1,0 +1,185 @@
+"""Photo libraries: happysad predict --out, happysad cluster and happysad report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from happysad.cli.console import fail, say, say_now, warn
+from happysad.cli.options import local_folder, need
+from happysad.errors import UsageError
+
+if TYPE_CHECKING:
+    from happysad.batch.tables import Format
+
+__all__ = ["By", "cluster", "predict_library", "report"]
+
+
+def predict_library(
+    names: list[str],
+    listed: Iterator[str],
+    out: Path,
+    model: Path | None,
+    format_: Format,
+    faces: str,
+    unsure: bool,
+    shard: int | None,
+    cluster: str | None,
+) -> None:
+    """Run happysad predict --out: write the tables of many photos, and print the counts.
+
+    Args:
+        names: what the command line names; - stands for `listed`.
+        listed: the paths on standard input.
+        out: as for `shards.predict`, like the other arguments.
+        model: as for `shards.predict`.
+        format_: as for `shards.predict`.
+        faces: as for `shards.predict`.
+        unsure: as for `shards.predict`.
+        shard: as for `shards.predict`; None for the default.
+        cluster: as for `shards.predict`.
+    """
+    if format_ == "parquet" or cluster is not None:
+        need("scale", "happysad predict --out" if cluster is None else "happysad predict --cluster")
+    from happysad.batch.photo_files import expand
+    from happysad.batch.remote import is_remote
+    from happysad.batch.results import UNREADABLE
+    from happysad.batch.shards import SHARD, predict
+    from happysad.paths import absolute, plain
+
+    def placed(path: str) -> str:
+        """Return a path as workers need it: they have other working folders."""
+        stays = cluster is None or path == "-" or is_remote(path)
+        return path if stays else str(absolute(path))
+
+    # In an address, // and a last / have a meaning.
+    sources = [name if is_remote(name) else placed(plain(name)) for name in names]
+    sources = list(dict.fromkeys(sources))
+
+    def files() -> Iterator[str]:
+        for source in sources:
+            for path in map(placed, listed) if source == "-" else [source]:
+                yield from expand(path, ordered=False, without=out, listed=source == "-")
+
+    try:
+        summary = predict(
+            files(),
+            out,
+            sources=sources,
+            model=model,
+            faces=faces,
+            unsure=unsure,
+            format=format_,
+            shard=shard or SHARD,
+            cluster=cluster,
+            say=warn,
+        )
+    except KeyboardInterrupt:
+        fail(f"{out}: stopped; the same command goes on", 130)
+    for label, count in summary.counts.items():
+        say(f"{count:>12,}  {label}")
+    say(f"{summary.counts.total():>12,}  photos, {summary.done:,} of them predicted now")
+    say(f"results: {out}")
+    raise typer.Exit(1 if summary.counts[UNREADABLE] else 0)
+
+
+def cluster(
+    workers: Annotated[
+        int, typer.Option(min=1, help="The number of workers; they share the cores.")
+    ] = 2,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="The port of the scheduler; 0 for any that is free."),
+    ] = 8786,
+) -> None:
+    """Run a small Dask cluster on this machine, to try happysad predict --cluster.
+
+    Only programs on this machine reach it. Ctrl+C ends it.
+    """
+    need("scale", "happysad cluster")
+    import signal
+    from contextlib import suppress
+
+    from happysad.batch.cluster import local
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), local(workers, port) as address:
+        say_now(f"{address} has {workers} workers; Ctrl+C ends it")
+        say_now(f"happysad predict PHOTOS --out results --cluster {address}")
+        while True:
+            time.sleep(3600)
+
+
+class By(StrEnum):
+    """How --sort-into puts photos into folders."""
+
+    link = "link"
+    copy = "copy"
+    move = "move"
+
+
+def report(
+    results: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RESULTS",
+            parser=local_folder("RESULTS"),
+            help="The folder that happysad predict --out wrote.",
+        ),
+    ] = None,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            parser=local_folder("--sort-into"),
+            help="Also put the photos into FOLDER/LABEL: happy, sad, unsure and no_face.",
+        ),
+    ] = None,
+    by: Annotated[
+        By | None,
+        typer.Option(
+            help="With --sort-into: put symbolic links, copies or the photos themselves there.  "
+            "[default: link]"
+        ),
+    ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", parser=local_folder("--undo"), help="Undo --sort-into FOLDER."
+        ),
+    ] = None,
+) -> None:
+    """Write a page on the results of many photos; sort the photos into folders.
+
+    The page, report.html, shows counts, the happiest, the saddest and the least sure photos, and a
+    timeline. Sorting overwrites nothing, and --undo undoes it.
+    """
+    from happysad.library import sorting
+
+    if by is not None and sort_into is None:
+        raise UsageError(f"--by {by} goes with --sort-into FOLDER")
+    if undo is not None:
+        if results is not None or sort_into is not None:
+            raise UsageError("--undo FOLDER takes no other folder: FOLDER has a list of its photos")
+        done = sorting.undo(undo, say=say)
+        say(f"{done.done:,} photos of {undo} are as they were")
+        raise typer.Exit(1 if done.failed else 0)
+    if results is None:
+        raise UsageError("report needs RESULTS, or --undo FOLDER")
+    need("scale", "happysad report")
+    from happysad.batch.results import Results
+    from happysad.reports.library_page import write_library_page
+
+    say(f"report: {write_library_page(results)}")
+    if sort_into is not None:
+        by = by or By.link
+        done = sorting.sort(Results.open(results), sort_into, by.value, say=say)
+        say(f"{done.done:,} photos were put into {sort_into} ({by})")
+        if done.done:
+            say(f"happysad report --undo {sort_into} undoes it")
+        raise typer.Exit(1 if done.failed else 0)

@@ -1,0 +1,183 @@
+"""happysad predict: photos on the command line become predictions on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from happysad.cli.console import warn
+from happysad.cli.library_commands import predict_library
+from happysad.cli.options import Model, Unsure, local_folder
+from happysad.cli.prediction_output import write_csv, write_json, write_table
+from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError
+from happysad.predictions import Faces, Rows
+
+if TYPE_CHECKING:
+    from happysad.batch.tables import Format
+    from happysad.images import Source
+    from happysad.predictions import Prediction
+
+__all__ = ["predict"]
+
+
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Photos, folders, globs and http(s) addresses; s3://... and gs://... need "
+            'pip install "happysad[cloud]". - is standard input: a photo, or paths, one a line.',
+        ),
+    ],
+    model: Model = None,
+    faces: Annotated[
+        Faces,
+        typer.Option(help="find: find the faces in photos; given: every picture is a face crop."),
+    ] = Faces.FIND,
+    rows: Annotated[Rows, typer.Option(help="Print one row for each photo or face.")] = Rows.PHOTO,
+    unsure: Unsure = True,
+    drawing: Annotated[
+        Path | None,
+        typer.Option(
+            "--draw", metavar="FILE", help="Write the one photo with boxes and labels there."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            parser=local_folder("--out"),
+            help="Write tables of photos and faces there, in Parquet. The same command goes on "
+            "after an interruption, and predicts photos that were added.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", "--jsonl", help="Print, or with --out write, JSON lines."),
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print, or with --out write, CSV.")] = False,
+    shard: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="With --out: photos per part. An interruption redoes at most one part.  "
+            "[default: 1000]",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --out: predict on the workers of a Dask cluster with the scheduler "
+            "tcp://HOST:PORT. They must reach the photos and FOLDER by the same paths.",
+        ),
+    ] = None,
+) -> None:
+    """Tell happy from sad in photos.
+
+    A folder stands for all files in it and below it, except hidden ones. A file that cannot be read
+    gets a row with the reason, and the exit status is 1.
+    """
+    # numpy's OpenBLAS would start a thread for each core; while they wait, they take 0.08 s of CPU.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    if out is not None:
+        if rows == Rows.FACE or drawing is not None:
+            raise UsageError(
+                "--out goes with neither --draw nor --rows face: it writes both tables"
+            )
+        format_: Format = "jsonl" if as_json else "csv" if as_csv else "parquet"
+        listed = _standard_input() if "-" in paths else iter(())
+        if isinstance(listed, bytes):
+            raise UsageError("with --out, - takes paths, one a line; a photo or NULs came")
+        predict_library(paths, listed, out, model, format_, faces, unsure, shard, cluster)
+        return
+    if shard is not None or cluster is not None:
+        raise UsageError(f"{'--shard' if cluster is None else '--cluster'} goes with --out")
+    from happysad.classifier import Classifier
+
+    if drawing is not None:
+        _check_drawing(paths, drawing)
+    classifier = Classifier(model)
+    answers = classifier.stream(_sources(paths), faces=faces, unsure=unsure)
+    if drawing is not None:
+        answers = _drawing(answers, drawing)
+    write = write_json if as_json else write_csv if as_csv else write_table
+    raise typer.Exit(1 if write(answers, classifier.classes, rows) else 0)
+
+
+def _sources(paths: Iterable[str]) -> Iterator[Source]:
+    """Yield the single photos that the command line names, in order."""
+    from happysad.batch.photo_files import PhotoFile
+
+    for path in paths:
+        if path != "-":
+            yield from _files(path)
+        elif isinstance(came := _standard_input(), bytes):
+            yield PhotoFile("-", came)
+        else:
+            for line in came:
+                yield from _files(line, listed=True)
+
+
+def _files(path: str, *, listed: bool = False) -> Iterator[Source]:
+    """Yield the photos that a path, a folder, a glob or an address stands for."""
+    from happysad.batch.photo_files import PhotoFile, expand
+    from happysad.batch.remote import is_remote
+    from happysad.fetch import is_web_address
+
+    empty = True
+    try:
+        for file in expand(path, listed=listed):
+            empty = False
+            yield PhotoFile(file) if is_remote(file) and not is_web_address(file) else file
+    except LibraryError as error:  # an address that cannot be listed gets a row, too
+        yield PhotoFile(path, error=ImageError(str(error), ErrorCode.CANNOT_FETCH))
+    else:
+        if empty:
+            warn(f"{path}: no file in it")
+
+
+def _check_drawing(paths: list[str], drawing: Path) -> None:
+    """Refuse a drawing of other than one photo, or one that could not be written."""
+    from happysad.drawing import check_target
+    from happysad.fetch import is_web_address
+
+    photo = paths[0]
+    if len(paths) > 1 or not (is_web_address(photo) or Path(photo).is_file()):
+        raise UsageError(f"--draw needs the file or address of one photo, not {' '.join(paths)}")
+    check_target(photo, drawing)
+
+
+def _drawing(answers: Iterator[Prediction], file: Path) -> Iterator[Prediction]:
+    """Pass on the answer for the one photo, and then draw it."""
+    for answer in answers:
+        yield answer
+        if answer.error is None:
+            answer.save(file)
+
+
+def _standard_input() -> bytes | Iterator[str]:
+    """Return standard input: the bytes of a photo, or the paths of a list, one a line.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    from happysad.paths import HEAD, is_photo, lines
+
+    file = sys.stdin.buffer
+    first = file.read(HEAD) + file.readline()
+    if not first:
+        raise UsageError("standard input is empty; give a photo, or paths, one a line")
+    if is_photo(first):
+        return first + file.read()
+    return lines(chain(BytesIO(first), file))

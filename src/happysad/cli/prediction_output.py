@@ -1,0 +1,72 @@
+"""The output of happysad predict: a table, JSON lines or CSV on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from happysad.cli.console import say
+
+if TYPE_CHECKING:
+    from happysad.predictions import Prediction
+
+__all__ = ["write_csv", "write_json", "write_table"]
+
+
+def write_table(answers: Iterator[Prediction], classes: Sequence[str], rows: str) -> int:
+    """Print a table and, below it, the number of rows of each label.
+
+    Args:
+        answers: the predictions, which are printed one by one.
+        classes: the classes of the classifier.
+        rows: "photo" or "face": what has a row.
+
+    Returns:
+        The number of photos with an error.
+    """
+    from happysad.predictions import UNSURE, Rows, describe
+
+    of_faces = rows == Rows.FACE
+    width = max(len(f"{UNSURE}, leans {name} 100 %") for name in classes)
+    titles = f"{'face':>6}{'x':>6}{'y':>6}{'width':>7}{'height':>7}" if of_faces else ""
+    say(f"{'answer':<{width}}{titles}  photo")
+    counts: Counter[str] = Counter()
+    for answer in answers:
+        for row in answer.rows(rows):
+            counts[row["label"] or "error"] += 1
+            box = f"{'':>32}" if of_faces else ""
+            if of_faces and row["face"]:
+                x, y, wide, high = (row[name] for name in ("x", "y", "width", "height"))
+                box = f"{row['face']:>6}{x:>6.0f}{y:>6.0f}{wide:>7.0f}{high:>7.0f}"
+            words = describe(row["label"], row["probabilities"])
+            say(f"{words:<{width}}{box}  {row['error']['text'] if row['error'] else row['path']}")
+    if counts.total() > 1:
+        say(", ".join(f"{count:,} {label}" for label, count in sorted(counts.items())))
+    return counts["error"]
+
+
+def write_json(answers: Iterator[Prediction], classes: Sequence[str], rows: str) -> int:
+    """Print a JSON object for each row; as `write_table`."""
+    failed = 0
+    for answer in answers:
+        failed += answer.error is not None
+        for row in answer.rows(rows):
+            say(json.dumps(row))
+    return failed
+
+
+def write_csv(answers: Iterator[Prediction], classes: Sequence[str], rows: str) -> int:
+    """Print CSV; as `write_table`."""
+    from happysad.batch.tables import csv_writer
+    from happysad.predictions import flat, flat_columns
+
+    writer = csv_writer(sys.stdout, flat_columns(classes, rows))
+    writer.writeheader()
+    failed = 0
+    for answer in answers:
+        failed += answer.error is not None
+        writer.writerows(flat(row, classes) for row in answer.rows(rows))
+    return failed
