@@ -12,17 +12,8 @@ import pytest
 from PIL import Image
 
 from tests.classifiers import brightness_classifier
+from tests.command_line import run_command
 from tests.pictures import folders
-
-
-def happysad(
-    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, encoding: str = ""
-) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-W", "error", "-m", "happysad", *map(str, arguments)]
-    environment = {**os.environ, **({"PYTHONIOENCODING": encoding} if encoding else {})}
-    return subprocess.run(
-        command, input=stdin, capture_output=True, cwd=cwd, env=environment, check=False
-    )
 
 
 @pytest.fixture
@@ -44,12 +35,12 @@ def photos(tmp_path: Path) -> Path:
 def test_predict_says_a_row_a_photo_and_ends_with_1_where_one_failed(
     model: Path, photos: Path
 ) -> None:
-    done = happysad("predict", photos, "--model", model, "--json")
+    done = run_command("predict", photos, "--model", model, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(row["path"]).name for row in rows] == ["bright.png", "notes.txt", "dark.jpg"]
     assert [row["label"] for row in rows] == ["sad", None, "happy"]
     assert rows[1]["error"]["code"] == "not_an_image"
-    assert done.returncode == 1
+    assert done.status == 1
     assert done.stderr == b""
 
 
@@ -57,21 +48,21 @@ def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: P
     path = photos / "bright\r.png"  # as macOS's Icon\r
     (photos / "bright.png").rename(path)
     ways = {
-        "path": happysad("predict", path, "--model", model, "--json"),
-        "glob": happysad("predict", photos / "bri*.png", "--model", model, "--json"),
-        "list": happysad("predict", "-", "--model", model, "--json", stdin=f"{path}\n".encode()),
-        "bytes": happysad("predict", "-", "--model", model, "--json", stdin=path.read_bytes()),
+        "path": run_command("predict", path, "--model", model, "--json"),
+        "glob": run_command("predict", photos / "bri*.png", "--model", model, "--json"),
+        "list": run_command("predict", "-", "--model", model, "--json", stdin=f"{path}\n".encode()),
+        "bytes": run_command("predict", "-", "--model", model, "--json", stdin=path.read_bytes()),
     }
     rows = {way: json.loads(done.stdout) for way, done in ways.items()}
     assert rows["bytes"].pop("path") == "-"
     for way in ("path", "glob", "list"):
         assert rows[way].pop("path") == str(path)
         assert rows[way] == rows["bytes"]
-    assert all(done.returncode == 0 for done in ways.values())
+    assert all(done.status == 0 for done in ways.values())
 
 
 def test_info_says_what_a_file_is(model: Path) -> None:
-    said = happysad("info", "--model", model).stdout.decode().splitlines()
+    said = run_command("info", "--model", model).stdout.decode().splitlines()
     rows = dict(line.split(maxsplit=1) for line in said if not line.startswith("trained on"))
     assert rows["classes"] == "happy, sad"
     assert rows["threshold"] == "0.5"
@@ -86,21 +77,21 @@ def test_faces_rows_and_a_drawing(tmp_path: Path) -> None:
         tmp_path / "f.onnx", looks_at="face", slope=0.01, unsure=(0.3, 0.9)
     )
     photo = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
-    done = happysad("predict", photo, "--model", model, "--json", "--draw", tmp_path / "out.png")
+    done = run_command("predict", photo, "--model", model, "--json", "--draw", tmp_path / "out.png")
     assert done.stderr == b""
     row = json.loads(done.stdout)
     assert row["label"] == row["faces"][0]["label"] == "unsure"
     with Image.open(tmp_path / "out.png") as drawn:
         assert drawn.size == (512, 600)
-    each = happysad("predict", photo, "--model", model, "--csv", "--rows", "face", "--no-unsure")
+    each = run_command("predict", photo, "--model", model, "--csv", "--rows", "face", "--no-unsure")
     (flat,) = csv.DictReader(io.StringIO(each.stdout.decode()))
     likeliest = max(row["probabilities"], key=row["probabilities"].get)
     assert (flat["face"], flat["label"]) == ("1", likeliest)
-    table = happysad("predict", photo, "--model", model, "--rows", "face").stdout.decode()
+    table = run_command("predict", photo, "--model", model, "--rows", "face").stdout.decode()
     assert table.splitlines()[0].split()[:3] == ["answer", "face", "x"]
     leans = f"unsure, leans {likeliest} {100 * row['probability']:.0f} %"
     assert table.splitlines()[1].startswith(f"{leans} ")
-    given = happysad("predict", photo, "--model", model, "--faces", "given", "--json")
+    given = run_command("predict", photo, "--model", model, "--faces", "given", "--json")
     assert json.loads(given.stdout)["faces"] == []
 
 
@@ -114,34 +105,34 @@ def test_faces_rows_and_a_drawing(tmp_path: Path) -> None:
 def test_what_does_not_go_together_is_refused(
     model: Path, photos: Path, more: list[str], said: str
 ) -> None:
-    done = happysad("predict", photos / "bright.png", "--model", model, *more, cwd=photos)
-    assert done.returncode == 2
+    done = run_command("predict", photos / "bright.png", "--model", model, *more, cwd=photos)
+    assert done.status == 2
     assert done.stdout == b""
     assert said in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
 
 
 def test_a_drawing_is_of_one_photo(model: Path, photos: Path) -> None:
-    done = happysad("predict", photos, "--model", model, "--draw", "out.jpg", cwd=photos)
-    assert done.returncode == 2
+    done = run_command("predict", photos, "--model", model, "--draw", "out.jpg", cwd=photos)
+    assert done.status == 2
     assert "one photo" in done.stderr.decode()
 
 
 def test_the_answer_is_given_though_its_drawing_fails(model: Path, photos: Path) -> None:
     arguments = ("--model", model, "--json", "--draw", "/proc/out.jpg")
-    done = happysad("predict", photos / "bright.png", *arguments)
+    done = run_command("predict", photos / "bright.png", *arguments)
     assert json.loads(done.stdout)["label"] == "sad"
     assert done.stderr == b"happysad: /proc/out.jpg: no such file or directory\n"
-    assert done.returncode == 1
+    assert done.status == 1
 
 
 def test_csv_and_table(model: Path, photos: Path) -> None:
     icon = photos / "Icon\r"  # as macOS names them
-    done = happysad("predict", photos / "bright.png", icon, "--model", model, "--csv")
+    done = run_command("predict", photos / "bright.png", icon, "--model", model, "--csv")
     row, none = csv.DictReader(io.StringIO(done.stdout.decode(), newline=""))
     assert (row["label"], row["error"]) == ("sad", "")
     assert (none["path"], none["label"]) == (str(icon), "")
-    table = happysad("predict", photos, "--model", model).stdout.decode().splitlines()
+    table = run_command("predict", photos, "--model", model).stdout.decode().splitlines()
     assert table[0].split() == ["answer", "photo"]
     assert table[1].split("  ")[0] == "sad 100 %"
     assert table[1].endswith(f"  {photos / 'bright.png'}")
@@ -155,13 +146,13 @@ def test_a_file_name_that_is_no_utf8_is_text_and_bytes(model: Path, photos: Path
     (odd / name.decode("utf-8", "surrogateescape")).write_bytes(
         (photos / "bright.png").read_bytes()
     )
-    done = happysad("predict", odd, "--model", model, "--csv")
+    done = run_command("predict", odd, "--model", model, "--csv")
     (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
     assert row["path"] == rf"{odd}/\xff.png"
     assert bytes.fromhex(row["path_bytes"]) == os.fsencode(odd) + b"/" + name
     (odd / "bad\udcff").write_bytes(b"no picture")
     bad, good = map(
-        json.loads, happysad("predict", odd, "--model", model, "--json").stdout.splitlines()
+        json.loads, run_command("predict", odd, "--model", model, "--json").stdout.splitlines()
     )
     assert good["path"] == rf"{odd}/\xff.png"  # strict readers refuse "\udcff"
     assert bytes.fromhex(good["path_bytes"]) == os.fsencode(odd) + b"/" + name
@@ -171,8 +162,8 @@ def test_a_file_name_that_is_no_utf8_is_text_and_bytes(model: Path, photos: Path
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
 def test_a_name_is_printed_whatever_the_encoding(model: Path, photos: Path, encoding: str) -> None:
     file = (photos / "bright.png").rename(photos / "写真.png")
-    done = happysad("predict", file, "--model", model, encoding=encoding)
-    assert done.returncode == 0, done.stderr
+    done = run_command("predict", file, "--model", model, env={"PYTHONIOENCODING": encoding})
+    assert done.status == 0, done.stderr
     shown = "写真" if encoding == "utf-8" else r"\u5199\u771f"
     assert f"{shown}.png" in done.stdout.decode()
 
@@ -183,31 +174,31 @@ def test_a_path_that_cannot_be_looked_at_costs_no_other(
 ) -> None:
     paths = ["x" * 300, "bright.png"]
     given, stdin = (["-"], "\n".join(paths).encode()) if listed else (paths, b"")
-    done = happysad("predict", *given, "--model", model, "--json", stdin=stdin, cwd=photos)
+    done = run_command("predict", *given, "--model", model, "--json", stdin=stdin, cwd=photos)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["label"] for row in rows] == [None, "sad"]
     text = f"{'x' * 300}: file name too long"
     assert rows[0]["error"] == {"code": "cannot_open", "text": text}
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.status, done.stderr) == (1, b"")
 
 
 def test_standard_input_of_another_type_is_no_list(model: Path) -> None:
     heic = b"\0\0\0\x18ftypheic\0\0abc\n"
-    done = happysad("predict", "-", "--model", model, "--json", stdin=heic)
+    done = run_command("predict", "-", "--model", model, "--json", stdin=heic)
     (row,) = map(json.loads, done.stdout.splitlines())
     assert row["path"] == "-"
     assert row["error"]["code"] == "not_an_image"
     assert row["error"]["text"].startswith("-: not an image (allowed by content: jpeg")
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.status, done.stderr) == (1, b"")
 
 
 def test_a_folder_without_a_file_is_named(model: Path, photos: Path) -> None:
     (photos / "none").mkdir()
     (photos / "none" / ".hidden.png").touch()
-    done = happysad("predict", "none", "bright.png", "--model", model, "--json", cwd=photos)
+    done = run_command("predict", "none", "bright.png", "--model", model, "--json", cwd=photos)
     assert done.stderr == b"none: no file in it\n"
     assert len(done.stdout.splitlines()) == 1
-    assert done.returncode == 0
+    assert done.status == 0
 
 
 def test_check_quarantine_and_restore(tmp_path: Path) -> None:
@@ -215,12 +206,12 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
     broken = data / "sad" / "broken.jpg"
     broken.write_text("no picture")
     away = tmp_path / "away"
-    done = happysad("check", data, "--no-quality", "--quarantine", away, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run_command("check", data, "--no-quality", "--quarantine", away, cwd=tmp_path)
+    assert done.status == 0, done.stderr
     assert f"1 files moved to {away}" in done.stdout.decode()
     assert (tmp_path / "mine-check" / "report.html").is_file()
     assert not broken.exists()
-    back = happysad("check", "--restore", away)
+    back = run_command("check", "--restore", away)
     assert back.stdout.decode() == f"1 files put back from {away}\n"
     assert broken.read_text() == "no picture"
 
@@ -228,7 +219,7 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
 def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None:
     source = folders(tmp_path / "theirs", each=2, labels=("joy", "anger"))
     (source / "joy" / "notes.txt").write_text("no picture")
-    done = happysad("import", source, tmp_path / "ours", "--map", "joy=happy")
+    done = run_command("import", source, tmp_path / "ours", "--map", "joy=happy")
     assert done.stderr == b""
     assert done.stdout.decode().splitlines() == [
         "       2  happy",
@@ -264,9 +255,9 @@ def test_bad_calls_end_in_one_line(
     arguments: tuple[str, ...], status: int, message: str, model: Path, tmp_path: Path
 ) -> None:
     given = [str(model) if argument == "MODEL" else argument for argument in arguments]
-    done = happysad(*given, cwd=tmp_path)
+    done = run_command(*given, cwd=tmp_path)
     said = (done.stdout + done.stderr).decode()
-    assert done.returncode == status, said
+    assert done.status == status, said
     assert message in said
     assert "Traceback" not in said
 
@@ -276,7 +267,7 @@ def test_every_setting_is_an_option_with_a_help() -> None:
 
     from happysad.training.config import TrainConfig
 
-    text = " ".join(happysad("train", "--help").stdout.decode().split())
+    text = " ".join(run_command("train", "--help").stdout.decode().split())
     for field in fields(TrainConfig):
         assert "--" + field.name.replace("_", "-") in text
         assert field.metadata["help"].split()[0] in text

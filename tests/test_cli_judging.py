@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from happysad.cli import app
 from happysad.cli.judging import print_scores
 from tests.classifiers import brightness_classifier
+from tests.command_line import run_command
 from tests.pictures import photo, save
 
 
@@ -29,9 +28,9 @@ def command(tmp_path: Path) -> list[str]:
 
 
 def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
-    said = CliRunner().invoke(app, [*command, "--faces", "off"])
-    assert said.exit_code == 0, said.output
-    rows = {line[:20].strip(): line[20:].split() for line in said.stdout.splitlines()}
+    done = run_command(*command, "--faces", "off")
+    assert (done.status, done.stderr) == (0, b"")
+    rows = {line[:20].strip(): line[20:].split() for line in done.lines}
     assert rows["n = 8"][:2] == ["the", "model"]
     assert rows["accuracy"][0] == "1.000"
     assert rows["recall of sad"] == ["1.000", "no", "spread", "seen", "(n", "=", "4)"]
@@ -58,7 +57,7 @@ def test_photos_without_a_face_are_said_to_be_not_answered(
 
 
 def test_as_json_it_is_one_object(command: list[str]) -> None:
-    said = CliRunner().invoke(app, [*command, "--faces", "off", "--json"])
-    found = json.loads(said.stdout)
+    done = run_command(*command, "--faces", "off", "--json")
+    found = json.loads(done.stdout)
     assert (found["n"], found["photos"], found["coverage"]) == (8, 8, 0.75)
     assert found["intervals"]["selective_accuracy"] == [1.0, 1.0]

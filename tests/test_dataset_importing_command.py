@@ -8,20 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from happysad import cli
+from tests.command_line import Done, run_command
 from tests.pictures import encoded, folders, photo
-
-
-def happysad(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
-) -> tuple[int, str, str]:
-    """Run the command line in this process: the status, standard output, standard error."""
-    monkeypatch.setattr(sys, "argv", ["happysad", "import", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out, err
 
 
 @pytest.fixture
@@ -71,16 +59,12 @@ CALLS = [
 
 @pytest.mark.parametrize(("arguments", "status", "message"), CALLS)
 def test_a_call_that_fails_ends_in_one_line(
-    here: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    status: int,
-    message: str,
+    here: Path, arguments: list[str], status: int, message: str
 ) -> None:
     before = sorted(here.rglob("*"))
-    code, out, err = happysad(capsys, monkeypatch, *arguments)
-    assert (code, out) == (status, "")
+    done = run_command("import", *arguments)
+    assert (done.status, done.stdout) == (status, b"")
+    err = done.stderr.decode()
     assert err.startswith("happysad: ")
     assert message in err
     assert err.count("\n") == 1
@@ -88,12 +72,10 @@ def test_a_call_that_fails_ends_in_one_line(
     assert sorted(here.rglob("*")) == before
 
 
-def test_the_same_command_again(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call = ["set.zip", "out", "--map", "happy=good", "--map", "sad=bad"]
-    assert happysad(capsys, monkeypatch, *call) == (0, "       1  bad\n       1  good\n", "")
-    code, out, err = happysad(capsys, monkeypatch, *call)
-    assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == "there already: 2 files"
+def test_the_same_command_again(here: Path) -> None:
+    call = ["import", "set.zip", "out", "--map", "happy=good", "--map", "sad=bad"]
+    assert run_command(*call) == Done(0, b"       1  bad\n       1  good\n", b"")
+    done = run_command(*call)
+    assert (done.status, done.stderr) == (0, b"")
+    assert done.lines[-1] == "there already: 2 files"
     assert (here / "out/good/x.png").read_bytes() == encoded(photo(1))
