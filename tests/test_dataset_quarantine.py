@@ -9,10 +9,12 @@ import pytest
 
 from happysad.dataset.check import CheckSettings, check
 from happysad.dataset.manifest import Manifest
-from happysad.dataset.quarantine import LIST, Moved, quarantine, restore
-from happysad.errors import DatasetError, UsageError
+from happysad.dataset.quarantine import quarantine, restore
+from happysad.errors import MoveError, UsageError
+from happysad.moves import Done
 from tests.pictures import folders, photo, save
 
+LIST = "quarantine-1.csv"
 BAD = ("happy/deep/text.jpg", "happy/twice.png", "sad/broken.png", "sad/text.jpg")
 
 
@@ -40,11 +42,11 @@ def tree(folder: Path) -> dict[str, bytes | str]:
 def test_there_and_back(manifest: Manifest, tmp_path: Path) -> None:
     before = tree(manifest.root)
     away = tmp_path / "away"
-    assert quarantine(manifest, away) == Moved(len(BAD), ())
+    assert quarantine(manifest, away) == Done(len(BAD), 0)
     assert set(tree(away)) == {*BAD, LIST}
     assert set(tree(manifest.root)) == set(before) - set(BAD)
     assert "not an image" in (away / LIST).read_text()
-    assert restore(away) == Moved(len(BAD), ())
+    assert restore(away) == Done(len(BAD), 0)
     assert tree(manifest.root) == before
     assert not away.exists()
 
@@ -67,41 +69,14 @@ def test_what_is_there_is_not_overwritten(manifest: Manifest, tmp_path: Path) ->
     assert (away / "sad" / "text.jpg").read_text() == "mine"
     assert (away / "sad" / "text (2).jpg").read_text() == "not an image either"
     (manifest.root / "sad" / "text.jpg").write_text("a new one")
-    moved = restore(away)
-    assert moved.done == len(BAD) - 1
-    assert [path for path, _ in moved.failed] == ["sad/text (2).jpg"]
+    said: list[str] = []
+    assert restore(away, report=said.append) == Done(len(BAD) - 1, 1)
+    assert "sad/text (2).jpg: stays, since" in said[0]
     assert (manifest.root / "sad" / "text.jpg").read_text() == "a new one"
     (manifest.root / "sad" / "text.jpg").unlink()
-    assert restore(away) == Moved(1, ())
+    assert restore(away) == Done(1, 0)
     assert (manifest.root / "sad" / "text.jpg").read_text() == "not an image either"
     assert set(tree(away)) == {"sad/text.jpg"}
-
-
-@pytest.mark.parametrize("moves", range(5))
-def test_a_kill_in_between_loses_nothing(
-    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
-) -> None:
-    before = tree(manifest.root)
-    done = 0
-    move = shutil.move
-
-    def stop(source: Path, target: Path) -> None:
-        nonlocal done
-        if done == moves:
-            raise KeyboardInterrupt
-        done += 1
-        move(source, target)
-
-    away = tmp_path / "away"
-    monkeypatch.setattr("shutil.move", stop)
-    if moves < len(BAD):
-        with pytest.raises(KeyboardInterrupt):
-            quarantine(manifest, away)
-    else:
-        quarantine(manifest, away)
-    monkeypatch.undo()
-    assert restore(away) == Moved(moves, ())
-    assert tree(manifest.root) == before
 
 
 def test_a_second_quarantine_adds_to_the_list(manifest: Manifest, tmp_path: Path) -> None:
@@ -110,24 +85,22 @@ def test_a_second_quarantine_adds_to_the_list(manifest: Manifest, tmp_path: Path
     quarantine(manifest, away)
     (manifest.root / "sad" / "text.jpg").write_text("another")
     again = check(manifest.root, tmp_path / "out2", CheckSettings(quality=False)).manifest
-    assert quarantine(again, away) == Moved(1, ())
-    moved = restore(away)
-    assert moved.done == len(BAD)
-    assert [path for path, _ in moved.failed] == ["sad/text (2).jpg"]
-    assert tree(manifest.root) == before
+    assert quarantine(again, away) == Done(1, 0)
+    assert restore(away) == Done(len(BAD), 1)  # the first text.jpg, whose old place is taken again
+    (manifest.root / "sad" / "text.jpg").unlink()
+    assert restore(away) == Done(1, 0)
+    assert set(tree(manifest.root)) == set(before)
 
 
 def test_files_that_changed_or_went_stay(manifest: Manifest, tmp_path: Path) -> None:
     save(manifest.root / "sad" / "text.jpg", photo(50))
     (manifest.root / "happy" / "twice.png").unlink()
-    moved = quarantine(manifest, tmp_path / "away")
-    assert moved == Moved(
-        2,
-        (
-            ("happy/twice.png", "no such file"),
-            ("sad/text.jpg", "the file has changed since it was checked"),
-        ),
-    )
+    said: list[str] = []
+    assert quarantine(manifest, tmp_path / "away", report=said.append) == Done(2, 2)
+    assert said == [
+        "happy/twice.png: no such file",
+        "sad/text.jpg: the file has changed since it was checked",
+    ]
     assert (manifest.root / "sad" / "text.jpg").exists()
 
 
@@ -137,9 +110,37 @@ def test_a_quarantine_in_the_data_is_refused(manifest: Manifest, folder: str) ->
         quarantine(manifest, manifest.root / folder)
 
 
-@pytest.mark.parametrize("text", [None, "", "a,b\n", "from,to,reason\nx\n"])
-def test_what_is_no_quarantine_is_refused(tmp_path: Path, text: str | None) -> None:
-    if text is not None:
-        (tmp_path / LIST).write_text(text)
-    with pytest.raises(DatasetError, match=LIST):
+@pytest.mark.parametrize("text", ["", "a,b\n", "from,to,reason\nx\n"])
+def test_a_damaged_list_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "quarantine.csv").write_text(text)
+    with pytest.raises(MoveError, match=r"quarantine\.csv"):
         restore(tmp_path)
+
+
+def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to restore"):
+        restore(tmp_path)
+
+
+def test_a_quarantine_of_0_1_0_is_restored(tmp_path: Path) -> None:
+    """Its list, and a file that a kill between two disks had copied half, and half moved back."""
+    home, away = tmp_path / "data", tmp_path / "away"
+    (away / "sad").mkdir(parents=True)
+    (home / "sad").mkdir(parents=True)
+    names = ["moved.jpg", "half.jpg", "back.jpg", "never.jpg"]
+    rows = [f"{home / 'sad' / name},sad/{name},not an image" for name in names]
+    (away / "quarantine.csv").write_text("\n".join(["from,to,reason", *rows]) + "\n")
+    (away / "sad" / "moved.jpg").write_bytes(b"moved")
+    (home / "sad" / "half.jpg").write_bytes(b"whole")
+    (away / "sad" / "half.jpg").write_bytes(b"wh")
+    (home / "sad" / "back.jpg").write_bytes(b"ba")
+    (away / "sad" / "back.jpg").write_bytes(b"back")
+    (home / "sad" / "never.jpg").write_bytes(b"never")
+    assert restore(away) == Done(3, 0)
+    assert tree(home) == {
+        "sad/moved.jpg": b"moved",
+        "sad/half.jpg": b"whole",
+        "sad/back.jpg": b"back",
+        "sad/never.jpg": b"never",
+    }
+    assert not away.exists()

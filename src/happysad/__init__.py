@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         MissingExtraError as MissingExtraError,
     )
     from happysad.errors import (
+        MoveError as MoveError,
+    )
+    from happysad.errors import (
         RunError as RunError,
     )
     from happysad.errors import (
@@ -94,6 +97,7 @@ _HOMES = {
             "LeakError",
             "LibraryError",
             "MissingExtraError",
+            "MoveError",
             "RunError",
             "UsageError",
             "VideoError",

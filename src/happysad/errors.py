@@ -12,6 +12,7 @@
     ├── BusyError                 another process is at work in the folder
     ├── ExportError               an exported file that does not agree with its Keras model
     ├── LibraryError              results of many photos that cannot be written or read
+    ├── MoveError                 files that cannot be moved, or a damaged list of moved files
     ├── VideoError                a film or a camera that cannot be read, a film not written
     └── ImportDataError           another dataset that cannot be fetched or unpacked
 
@@ -37,6 +38,7 @@ __all__ = [
     "LeakError",
     "LibraryError",
     "MissingExtraError",
+    "MoveError",
     "RunError",
     "UsageError",
     "VideoError",
@@ -139,6 +141,10 @@ class ExportError(HappysadError):
 
 class LibraryError(HappysadError):
     """A folder of results that cannot be written to, or read."""
+
+
+class MoveError(HappysadError):
+    """Users' files that cannot be moved, or a damaged list of moved files."""
 
 
 class VideoError(HappysadError):

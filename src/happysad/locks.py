@@ -1,26 +1,55 @@
-"""Locks between processes: SQLite's, since the standard library has no others for all systems."""
+"""Locks between processes, by SQLite: the standard library has no other for all systems."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-__all__ = ["Lock", "take"]
+from happysad.errors import HappysadError, os_reason
+
+__all__ = ["LOCK", "Lock", "alone", "take"]
 
 Lock = sqlite3.Connection
 
+#: The name of the lock's file in a folder that one process works in at a time.
+LOCK = ".lock"
 
-def take(file: Path) -> Lock | None:
-    """Take a lock; it is free again when it is closed, or when this process has ended, however.
+
+@contextmanager
+def alone(folder: Path, does: str, error: type[HappysadError]) -> Iterator[None]:
+    """Keep other processes out of a folder until the block, or this process, ends.
 
     Args:
-        file: a data base that holds nothing; it and its folder are made where there are none.
-
-    Returns:
-        None where another one has it, here or in another process.
+        folder: created if it does not exist.
+        does: what the other process is doing, for the message, such as "writes".
+        error: the class of the error below.
 
     Raises:
-        OSError: its folder cannot be used.
+        HappysadError: another process works in the folder, or the folder cannot be used.
+    """
+    try:
+        lock = take(folder / LOCK)
+    except OSError as cause:
+        raise error(f"{folder}: {os_reason(cause)}") from cause
+    if lock is None:
+        raise error(f"{folder}: another process {does} there")
+    with closing(lock):
+        yield
+
+
+def take(file: Path) -> Lock | None:
+    """Take a lock. Closing it, or the end of this process, releases it.
+
+    Args:
+        file: an empty database; the file and its folder are created if they do not exist.
+
+    Returns:
+        None if another holder, in this or another process, has the lock.
+
+    Raises:
+        OSError: the folder cannot be used.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     try:

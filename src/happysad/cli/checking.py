@@ -13,7 +13,7 @@ from happysad.errors import UsageError
 
 if TYPE_CHECKING:
     from happysad.dataset.check import Checked
-    from happysad.dataset.quarantine import Moved
+    from happysad.moves import Done
 
 __all__ = ["check", "import_"]
 
@@ -63,7 +63,7 @@ def check(
     if restore is not None:
         if data is not None or quarantine is not None:
             raise UsageError("--restore FOLDER stands alone: it knows where each file came from")
-        _print_moved(put_back(restore), f"put back from {restore}")
+        _print_moved(put_back(restore, report=say), f"moved back from {restore}")
         return
     if data is None:
         raise UsageError("check needs a DIR, or --restore FOLDER")
@@ -73,14 +73,13 @@ def check(
     checked = run_check(data_folder(data), check_folder_of(data, check_folder), settings)
     _print_check(checked)
     if quarantine is not None:
-        moved = move_away(checked.manifest, quarantine)
-        say(f"happysad check --restore {quarantine} undoes what follows")
-        _print_moved(moved, f"moved to {quarantine}")
+        moved = move_away(checked.manifest, quarantine, report=say)
+        _print_moved(
+            moved, f"moved to {quarantine}; happysad check --restore {quarantine} undoes it"
+        )
 
 
-def _print_moved(moved: Moved, where: str) -> None:
-    for path, reason in moved.failed:
-        say(f"left where it is: {path}: {reason}")
+def _print_moved(moved: Done, where: str) -> None:
     say(f"{moved.done:,} files {where}")
     if moved.failed:
         raise typer.Exit(1)

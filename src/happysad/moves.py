@@ -1,0 +1,448 @@
+"""Link, copy or move users' files into a folder by a journal, and undo it.
+
+The journal, NAME-1.csv, NAME-2.csv, … in the folder, is complete and on the disk before the first
+file is touched. After a kill at any moment the same call, or `Journal.undo`, ends with every file
+in exactly one of its two places. Nothing is overwritten. Between two disks a file is copied under
+a hidden name, renamed when the copy is whole and on the disk, and then removed at its old place.
+
+Two lists of happysad 0.1.0 are still undone: its sorted-N.csv, which has no column `reason`, and
+its quarantine.csv, which has only from, to and reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import filecmp
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, cast
+
+from happysad.errors import MoveError, os_reason
+from happysad.files import replacing
+from happysad.locks import LOCK, alone
+
+__all__ = ["Done", "How", "Journal", "Step", "exists", "is_copy", "stamp"]
+
+How = Literal["link", "copy", "move"]
+
+_HEADER = ["how", "from", "to", "bytes", "modified", "reason"]
+_SORTED_OF_0_1_0, _QUARANTINE_OF_0_1_0 = _HEADER[:-1], ["from", "to", "reason"]
+
+# A file that is there, as far as the disk tells: its size, and when it changed in nanoseconds.
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file to link, copy or move."""
+
+    how: How
+    source: Path
+    """Where the file is: an absolute path."""
+    target: str
+    """Where it goes: a path relative to the journal's folder."""
+    reason: str = ""
+    """Why, for people; kept in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a call did."""
+
+    done: int
+    """The number of files that were put, or taken back."""
+    failed: int
+    """The number of files that could not be; each was reported with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of a journal."""
+
+    how: How
+    source: str
+    target: str
+    size: int
+    modified: int
+    reason: str
+    former: bool = False
+    """Whether it is of 0.1.0's quarantine, which left half copies when it was killed."""
+
+
+class Journal:
+    """The journals of one name in one folder.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> photo = folder / "a.jpg"
+    >>> _ = photo.write_bytes(b"photo")
+    >>> journal = Journal(folder / "sorted", "sorted")
+    >>> journal.carry_out([Step("move", photo, "happy/a.jpg")])
+    Done(done=1, failed=0)
+    >>> journal.undo()
+    Done(done=1, failed=0)
+    >>> photo.read_bytes()
+    b'photo'
+    """
+
+    def __init__(
+        self, folder: Path, name: str, *, report: Callable[[str], None] = lambda line: None
+    ) -> None:
+        """Use the journals of a folder.
+
+        Args:
+            folder: where the files go; created when the first file is put there.
+            name: the beginning of the journals' names, such as "sorted".
+            report: is called with one line for each file that stays where it is.
+        """
+        self.folder = folder
+        self._name = name
+        self._report = report
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a journal."""
+        return bool(self._files())
+
+    def carry_out(self, steps: Iterable[Step], *, links: bool = False) -> Done:
+        """Put files into the folder, and go on where an earlier call was stopped.
+
+        Files that are there already are left as they are.
+
+        Args:
+            steps: what to do; read once, before the first file is touched.
+            links: whether symbolic links may be moved.
+
+        Raises:
+            MoveError: another process works in the folder, a journal is damaged, or the folder
+                cannot be written.
+        """
+        with self._locked():
+            failed = 0
+            begun: set[tuple[str, str]] = set()
+
+            def planned() -> Iterator[_Row]:
+                nonlocal failed
+                for step in steps:
+                    target = self.folder / step.target
+                    try:
+                        if _is_done(step, target):
+                            continue
+                        why = _obstacle(step, target, links)
+                        if why and step.how == "move" and self._is_half_done(step, target):
+                            begun.add((str(step.source), step.target))
+                            why = ""
+                        size, modified = (0, 0) if why else stamp(step.source)
+                    except OSError as error:  # a forbidden folder, a name that is too long
+                        why = os_reason(error)
+                    if why:
+                        failed += 1
+                        self._report(f"{step.source}: {why}")
+                    else:
+                        yield _Row(
+                            step.how, str(step.source), step.target, size, modified, step.reason
+                        )
+
+            number = 1 + max(map(self._number, self._files()), default=0)
+            file = self.folder / f"{self._name}-{number}.csv"
+            if not _write(file, planned()):
+                file.unlink()
+                return Done(0, failed)
+            done = 0
+            for row in _read(file):
+                step = Step(row.how, Path(row.source), row.target)
+                why = _put(step, self.folder / row.target, links, (row.source, row.target) in begun)
+                done += not why
+                if why:
+                    failed += 1
+                    self._report(f"{row.source}: {why}")
+            return Done(done, failed)
+
+    def undo(self) -> Done:
+        """Undo all journals: remove links and copies, and move files back.
+
+        What changed since stays and is reported: another file in the place of a link, a copy that
+        is no longer like its source or whose source is gone, a file whose old place is taken. The
+        journals keep these rows. When no row is left, the journals are removed, and so are folders
+        that became empty.
+
+        Raises:
+            MoveError: another process works in the folder, or a journal is damaged.
+        """
+        with self._locked():
+            done = failed = 0
+            emptied: set[Path] = set()
+            stay: set[str] = set()
+
+            def kept(file: Path) -> Iterator[_Row]:
+                nonlocal done, failed
+                for row in _read(file):
+                    source, target = Path(row.source), self.folder / row.target
+                    for place in (target, source) if row.how == "move" else (target,):
+                        with suppress(OSError):  # its folder does not exist
+                            _half(place).unlink()
+                    why = _take_back(row, source, target)
+                    if why:
+                        if row.target not in stay:  # two journals may hold it
+                            failed += 1
+                            self._report(f"{target}: {why}")
+                        stay.add(row.target)
+                        yield row
+                    else:
+                        done += why is not None
+                        emptied.update(set(target.parents) - set(self.folder.parents))
+
+            for file in reversed(self._files()):
+                if not _write(file, kept(file)):
+                    file.unlink()
+        for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):  # something is in it
+                below.rmdir()
+        return Done(done, failed)
+
+    def _is_half_done(self, step: Step, target: Path) -> bool:
+        """Return whether a call was killed between copying a file and removing it."""
+        copied = is_copy(step.source, target)
+        return copied and (str(step.source), step.target) in self._moved
+
+    @cached_property
+    def _moved(self) -> set[tuple[str, str]]:
+        """Source and target of every move in the journals. Rarely needed: it may be large."""
+        rows = (row for file in self._files() for row in _read(file))
+        return {(row.source, row.target) for row in rows if row.how == "move"}
+
+    def targets(self) -> dict[str, str]:
+        """Return the targets of all moves in the journals by their sources."""
+        return dict(self._moved)
+
+    def _files(self) -> list[Path]:
+        """Return the journals, the first one first."""
+        files = [file for file in self.folder.glob(f"{self._name}-*.csv") if self._number(file)]
+        former = self.folder / f"{self._name}.csv"
+        return [former] * former.is_file() + sorted(files, key=self._number)
+
+    def _number(self, file: Path) -> int:
+        digits = file.stem.removeprefix(f"{self._name}-")
+        return int(digits) if digits.isdecimal() else 0
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes out; journals that a killed one had not finished are removed."""
+        with alone(self.folder, "moves files", MoveError):
+            for file in self.folder.glob(f".{self._name}-[0-9]*-????????.csv"):
+                file.unlink()
+            try:
+                yield
+            finally:
+                (self.folder / LOCK).unlink(missing_ok=True)
+
+
+def exists(file: Path) -> bool:
+    """Return whether a path names anything, also a link that leads nowhere."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def stamp(file: Path) -> Stamp:
+    """Return the size of a file in bytes, and when it changed in nanoseconds."""
+    status = file.lstat() if file.is_symlink() and not file.exists() else file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _is_done(step: Step, target: Path) -> bool:
+    """Return whether an earlier call has put the file there."""
+    source = step.source
+    if step.how == "move":
+        return exists(target) and not exists(source)
+    if step.how == "link":
+        return target.is_symlink() and target.readlink() == source
+    if not target.is_file() or target.is_symlink() or not source.is_file():
+        return False
+    return stamp(target) == stamp(source)
+
+
+def _obstacle(step: Step, target: Path, links: bool) -> str:
+    source = step.source
+    if step.how == "move" and source.is_symlink():
+        if not links:
+            return "is a link, which might lead nowhere from another folder"
+    elif not source.is_file():
+        return "is no file on this machine, or no longer"
+    return f"{target} already exists" if exists(target) else ""
+
+
+def is_copy(source: Path, target: Path) -> bool:
+    """Return whether two paths are files of the same content, and not two names of one file."""
+    if source.is_symlink() or target.is_symlink() or not (source.is_file() and target.is_file()):
+        return False
+    return not source.samefile(target) and filecmp.cmp(source, target, shallow=False)
+
+
+def _is_half(half: Path, whole: Path) -> bool:
+    """Return whether a file holds the beginning of another, as a killed copy leaves it."""
+    if half.is_symlink() or whole.is_symlink() or not (half.is_file() and whole.is_file()):
+        return False
+    size = half.stat().st_size
+    if half.samefile(whole) or size > whole.stat().st_size:
+        return False
+    with half.open("rb") as one, whole.open("rb") as other:
+        while part := one.read(1 << 20):
+            if other.read(len(part)) != part:
+                return False
+    return True
+
+
+def _put(step: Step, target: Path, links: bool, begun: bool) -> str:
+    """Link, copy or move one file, and return why it could not be done, or "".
+
+    Args:
+        step: what to do.
+        target: the whole path of the target.
+        links: as for `Journal.carry_out`.
+        begun: whether an earlier call was killed after it had copied the file.
+    """
+    try:
+        if begun and is_copy(step.source, target):
+            step.source.unlink()
+            return ""
+        if why := _obstacle(step, target, links):
+            return why
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if step.how == "link":
+            target.symlink_to(step.source)
+        elif step.how == "copy":
+            _copy(step.source, target)
+        else:
+            _move(step.source, target)
+    except OSError as error:
+        return os_reason(error)
+    return ""
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file; between two disks it is removed when its copy is whole and on the disk."""
+    try:
+        source.rename(target)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    _copy(source, target)
+    source.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file with its times, or a link as a link, whole or not at all."""
+    half = _half(target)
+    try:
+        if source.is_symlink():
+            half.unlink(missing_ok=True)
+            half.symlink_to(source.readlink())
+        else:
+            shutil.copyfile(source, half)
+            with half.open("rb+") as copied:
+                os.fsync(copied.fileno())
+            shutil.copystat(source, half)
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _half(file: Path) -> Path:
+    """Return the name of a copy until it is whole: always the same, so that it is found again."""
+    name = hashlib.sha256(os.fsencode(file.name)).hexdigest()[:16]
+    return file.with_name(f".happysad-{name}")
+
+
+def _take_back(row: _Row, source: Path, target: Path) -> str | None:
+    """Undo one row.
+
+    Returns:
+        Why it could not be undone; "" where it was; None where nothing was to be done, since the
+        file was never put there or is back already.
+    """
+    try:
+        if row.how == "move":
+            return _move_back(row, source, target)
+        if not exists(target):
+            return None
+        if row.how == "link":
+            if not target.is_symlink() or target.readlink() != source:
+                return "stays, since it is no longer the link that was put there"
+        elif not source.is_file():
+            return f"stays, since {source} is gone"
+        elif stamp(target) != (row.size, row.modified):
+            return "stays, since it was changed"
+        target.unlink()
+    except OSError as error:
+        return os_reason(error)
+    return ""
+
+
+def _move_back(row: _Row, source: Path, target: Path) -> str | None:
+    if not exists(target):
+        return None if exists(source) else "is gone, and so is the file it was"
+    if is_copy(source, target) or (row.former and _is_half(target, source)):
+        target.unlink()  # a call was killed between two disks
+        return ""
+    if row.former and _is_half(source, target):
+        source.unlink()  # so was a restore
+    if exists(source):
+        return f"stays, since {source} exists again"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    _move(target, source)
+    return ""
+
+
+def _write(file: Path, rows: Iterator[_Row]) -> int:
+    """Write a journal, whole or not at all, and return the number of its rows."""
+    count = 0
+    try:
+        with (
+            replacing(file) as temporary,
+            temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as opened,
+        ):
+            # All fields are quoted, since before Python 3.13 a CR in a name would not be.
+            writer = csv.writer(opened, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            writer.writerow(_HEADER)
+            for row in rows:
+                writer.writerow(astuple(row)[: len(_HEADER)])
+                count += 1
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        raise MoveError(f"{file}: {os_reason(error)}") from error
+    return count
+
+
+def _read(file: Path) -> Iterator[_Row]:
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
+        rows = csv.DictReader(opened)
+        former = rows.fieldnames == _QUARANTINE_OF_0_1_0
+        if not former and rows.fieldnames not in (_HEADER, _SORTED_OF_0_1_0):
+            raise MoveError(f"{file}: not a list of moved files ({','.join(_HEADER)})")
+        try:
+            for row in rows:
+                if None in row or None in row.values():
+                    raise ValueError
+                yield _Row(
+                    cast("How", row.get("how", "move")),
+                    row["from"],
+                    row["to"],
+                    int(row.get("bytes", 0)),
+                    int(row.get("modified", 0)),
+                    row.get("reason", ""),
+                    former,
+                )
+        except (ValueError, csv.Error) as error:
+            raise MoveError(f"{file}: line {rows.line_num} is damaged") from error
