@@ -197,7 +197,7 @@ class Journal:
                         yield row
                     else:
                         done += why is not None
-                        emptied.update(set(target.parents) - set(self.folder.parents))
+                        emptied.update(set(target.parents) - {self.folder, *self.folder.parents})
 
             for file in reversed(self._files()):
                 if not _write(file, kept(file)):

@@ -32,7 +32,7 @@ from happysad import __version__
 from happysad.batch import tables
 from happysad.errors import LibraryError, UsageError, os_reason
 from happysad.files import replacing, write_text
-from happysad.library.alone import alone
+from happysad.locks import alone
 from happysad.predictions import SCHEMA, Rows
 
 __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
@@ -155,7 +155,7 @@ class Results:
 
     def locked(self) -> AbstractContextManager[None]:
         """Return a context that keeps other processes from writing here; see `alone`."""
-        return alone(self.folder, "writes")
+        return alone(self.folder, "writes", LibraryError)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of library.json, as 64 hex digits."""

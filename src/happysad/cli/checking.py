@@ -74,9 +74,8 @@ def check(
     _print_check(checked)
     if quarantine is not None:
         moved = move_away(checked.manifest, quarantine, report=say)
-        _print_moved(
-            moved, f"moved to {quarantine}; happysad check --restore {quarantine} undoes it"
-        )
+        say(f"undo: happysad check --restore {quarantine}")
+        _print_moved(moved, f"moved to {quarantine}")
 
 
 def _print_moved(moved: Done, where: str) -> None:

@@ -159,7 +159,7 @@ def report(
     The page, report.html, shows counts, the happiest, the saddest and the least sure photos, and a
     timeline. Sorting overwrites nothing, and --undo undoes it.
     """
-    from happysad.library import sorting
+    from happysad.batch import sorting
 
     if by is not None and sort_into is None:
         raise UsageError(f"--by {by} goes with --sort-into FOLDER")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from happysad.dataset.manifest import Manifest
@@ -81,7 +82,10 @@ def restore(folder: Path, *, report: Callable[[str], None] = lambda line: None) 
     journal = Journal(folder, _NAME, report=report)
     if not journal.exists:
         raise UsageError(f"{folder}: nothing to restore: no {_NAME}-N.csv")
-    return journal.undo()
+    done = journal.undo()
+    with suppress(OSError):  # something is in it
+        folder.rmdir()
+    return done
 
 
 def _free(folder: Path, path: str, taken: set[str]) -> str:

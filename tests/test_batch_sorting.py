@@ -13,9 +13,10 @@ import pytest
 
 from happysad.batch.results import Results
 from happysad.batch.shards import predict
-from happysad.errors import LibraryError, UsageError
-from happysad.library import sorting
-from happysad.library.sorting import How, sort, undo
+from happysad.batch.sorting import sort, undo
+from happysad.errors import MoveError, UsageError
+from happysad.locks import LOCK, alone
+from happysad.moves import Done, How
 from happysad.paths import expand
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
@@ -87,7 +88,7 @@ def test_nothing_is_overwritten(how: How, photos: Path, results: Results, tmp_pa
     said: list[str] = []
     done = sort(results, into, how, say=said.append)
     assert (done.done, done.failed) == (3, 1)
-    assert said == [f"{photos / 'b.png'}: {into / 'sad' / 'b.png'} is there already"]
+    assert said == [f"{photos / 'b.png'}: {into / 'sad' / 'b.png'} already exists"]
     assert (photos / "b.png").read_bytes() == before["b.png"]
     undo(into)
     assert tree(into) == {"sad/b.png": b"mine"}
@@ -110,7 +111,7 @@ def test_killed_in_the_middle_it_goes_on_and_is_undone(
 
         return call
 
-    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copyfile"), "move": (sorting, "_move")}
+    place = {"link": (Path, "symlink_to"), "copy": (shutil, "copyfile"), "move": (Path, "rename")}
     with monkeypatch.context() as patch:
         owner, name = place[how]
         patch.setattr(owner, name, dies(getattr(owner, name)))
@@ -164,7 +165,7 @@ def test_the_folder_must_lie_apart(photos: Path, results: Results, tmp_path: Pat
 
 def test_a_list_that_is_damaged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sorted-1.csv").write_text("from,to\n/etc/passwd,x\n")
-    with pytest.raises(LibraryError, match="not a list of sorted photos"):
+    with pytest.raises(MoveError, match="not a list of moved files"):
         undo(tmp_path)
     assert (tmp_path / "sorted-1.csv").exists()
 
@@ -236,7 +237,7 @@ def test_what_holds_the_same_but_is_the_photo_itself_is_not_removed(
     (into / "happy").mkdir(parents=True)
     (into / "happy" / "a.png").symlink_to(photos / "a.png")
     (into / "sad").symlink_to(photos)  # so that sad/b.png is b.png
-    assert sort(results, into, "move") == sorting.Sorted(1, 3)
+    assert sort(results, into, "move") == Done(1, 3)
     assert undo(into).failed == 0
     assert tree(photos) == before
 
@@ -294,12 +295,12 @@ def test_another_photo_with_the_same_content_is_not_removed(
     shutil.copytree(photos, backup)
     model = tmp_path / "model.onnx"
     predict(expand(str(backup)), again, sources=[str(backup)], model=model, format="jsonl")
-    assert sort(results, into, "move") == sorting.Sorted(4, 0)
+    assert sort(results, into, "move") == Done(4, 0)
     said: list[str] = []
-    assert sort(Results.open(again), into, "move", say=said.append) == sorting.Sorted(0, 4)
-    assert all(line.endswith(" is there already") for line in said)
+    assert sort(Results.open(again), into, "move", say=said.append) == Done(0, 4)
+    assert all(line.endswith(" already exists") for line in said)
     assert tree(backup) == before
-    assert undo(into) == sorting.Sorted(4, 0)
+    assert undo(into) == Done(4, 0)
     assert tree(photos) == before
 
     (into / "happy").mkdir()
@@ -312,11 +313,12 @@ def test_another_photo_with_the_same_content_is_not_removed(
 
 def test_two_do_not_sort_into_one_folder(results: Results, tmp_path: Path) -> None:
     into = tmp_path / "sorted"
-    with sorting._locked(into), pytest.raises(LibraryError, match="another process sorts there"):
+    with alone(into, "waits", MoveError), pytest.raises(MoveError, match="another process moves"):
         sort(results, into)
     sort(results, into)
-    with sorting._locked(into), pytest.raises(LibraryError, match="another process sorts there"):
+    with alone(into, "waits", MoveError), pytest.raises(MoveError, match="another process moves"):
         undo(into)
+    (into / LOCK).unlink()
     assert undo(into).done == 4
 
 
@@ -329,7 +331,7 @@ def test_what_lies_behind_a_link_is_sorted(tmp_path: Path) -> None:
     model = brightness_classifier(tmp_path / "model.onnx")
     out = tmp_path / "out"
     predict(expand(source), out, sources=[source], model=model, format="jsonl")
-    assert sort(Results.open(out), tmp_path / "sorted", "move") == sorting.Sorted(1, 0)
+    assert sort(Results.open(out), tmp_path / "sorted", "move") == Done(1, 0)
     assert not (tmp_path / "else" / "x" / "1.png").exists()
     assert (tmp_path / "x" / "1.png").exists()
     assert set(tree(tmp_path / "sorted")) == {"happy/1.png", "sorted-1.csv"}
@@ -381,7 +383,7 @@ def test_photos_of_several_sources_have_places_of_their_own(tmp_path: Path) -> N
         out, into = tmp_path / f"out{number}", tmp_path / f"sorted{number}"
         files = [file for source in sources for file in expand(source)]
         predict(files, out, sources=sources, model=model, format="jsonl")
-        assert sort(Results.open(out), into) == sorting.Sorted(number, 0)
+        assert sort(Results.open(out), into) == Done(number, 0)
         sources.append(str(tmp_path / "c2"))
 
 
@@ -389,6 +391,6 @@ def test_photos_of_several_sources_have_places_of_their_own(tmp_path: Path) -> N
 def test_a_list_with_a_damaged_line_is_refused(row: str, tmp_path: Path) -> None:
     text = f"how,from,to,bytes,modified\nlink,/a,b,1,2\n{row}\n"
     (tmp_path / "sorted-1.csv").write_text(text)
-    with pytest.raises(LibraryError, match=r"line \d is damaged"):
+    with pytest.raises(MoveError, match=r"line \d is damaged"):
         undo(tmp_path)
     assert (tmp_path / "sorted-1.csv").read_text() == text

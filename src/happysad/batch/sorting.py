@@ -1,0 +1,98 @@
+"""Sort photos into one folder for each label, by links, copies or moves, and undo it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from happysad.batch.remote import is_remote
+from happysad.batch.results import Results
+from happysad.batch.tables import path_of
+from happysad.errors import UsageError
+from happysad.moves import Done, How, Journal, Step
+from happysad.paths import absolute
+
+__all__ = ["sort", "undo"]
+
+_NAME = "sorted"
+
+
+def sort(
+    results: Results,
+    folder: Path,
+    how: How = "link",
+    *,
+    say: Callable[[str], None] = lambda line: None,
+) -> Done:
+    """Put photos into `folder`/LABEL/…, at the places that they have below their source.
+
+    Photos that could not be read are left out. The same call again goes on; see `happysad.moves`.
+
+    Args:
+        results: of `happysad predict --out`.
+        folder: apart from the photos; created if it does not exist.
+        how: a symbolic link to the photo, a copy with its times, or the photo itself, moved.
+        say: is called with one line for each photo that stays where it is.
+
+    Raises:
+        UsageError: `folder` lies in the folder of a source, or such a folder in it.
+        MoveError: another process sorts there, or an earlier list is damaged.
+    """
+    inside = folder.resolve()
+    sources = [results.source(source) for source in results.made.sources if source != "-"]
+    roots = [absolute(one) for one in sources if os.path.isdir(one)]  # noqa: PTH112
+    for root in [*roots, results.folder]:
+        whole = root.resolve()
+        if inside.is_relative_to(whole) or whole.is_relative_to(inside):
+            raise UsageError(f"{folder}: must lie apart from {root}")
+    single = len(results.made.sources) == 1
+    remote = 0
+
+    def steps() -> Iterator[Step]:
+        nonlocal remote
+        for row in results.photos():
+            if row["label"] is None:
+                continue
+            name = path_of(row)
+            if is_remote(name):
+                remote += 1
+                say(f"{name}: is no file on this machine")
+                continue
+            source = absolute(results.source(name))
+            below = _below(source, roots, single)
+            yield Step(how, source, str(Path(row["label"], below)), row["label"])
+
+    done = Journal(folder, _NAME, report=say).carry_out(steps())
+    return Done(done.done, done.failed + remote)
+
+
+def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Done:
+    """Undo everything that `sort` did in `folder`; see `moves.Journal.undo`.
+
+    Args:
+        folder: of `sort`, also of happysad 0.1.0.
+        say: is called with one line for each photo that stays where it is.
+
+    Raises:
+        UsageError: `folder` holds no list.
+        MoveError: a list is damaged, or another process sorts there.
+    """
+    journal = Journal(folder, _NAME, report=say)
+    if not journal.exists:
+        raise UsageError(f"{folder}: nothing to undo: no {_NAME}-N.csv")
+    return journal.undo()
+
+
+def _below(source: Path, roots: list[Path], single: bool) -> Path:
+    """Return the place of a photo below the folder of its label.
+
+    With a single source this is its path in the source's folder. With several, the number and name
+    of the source come first. A photo that lies in no source's folder keeps its whole path.
+    """
+    within = [root for root in roots if source.is_relative_to(root)]
+    if not within:
+        return source.relative_to(source.anchor)
+    root = max(within, key=lambda one: len(one.parts))
+    below = source.relative_to(root)
+    return below if single else Path(f"{1 + roots.index(root)}-{root.name}", below)

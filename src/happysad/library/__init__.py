@@ -1,1 +1,0 @@
-"""Sorting of photos into folders; see happysad.batch."""
