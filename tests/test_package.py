@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import happysad
+import happysad.errors
 
 ROOT = Path(__file__).parents[1]
 HEAVY = (
@@ -24,6 +27,9 @@ HEAVY = (
     "rich",
     "pyarrow",
 )
+
+#: A case of ImportDataError that only the import of Google Drive links tells apart.
+INTERNAL = {"PageError"}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -51,12 +57,76 @@ def test_importing_changes_no_environment_and_prints_nothing() -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_the_public_names_are_sorted_and_there() -> None:
-    assert sorted(happysad.__all__) == sorted(dir(happysad))
-    for name in happysad.__all__:
-        assert getattr(happysad, name) is not None
+def trees() -> dict[str, ast.Module]:
+    """The parsed modules of happysad by their names."""
+    files = Path(happysad.__file__).parent.rglob("*.py")
+    names = {file: file.relative_to(ROOT / "src").with_suffix("").parts for file in files}
+    return {
+        ".".join(parts).removesuffix(".__init__"): ast.parse(file.read_text(encoding="utf-8"))
+        for file, parts in names.items()
+    }
+
+
+def error_classes() -> dict[str, set[str]]:
+    """The public errors that derive from HappysadError, by the module that defines them."""
+    classes = [
+        (module, node.name, {ast.unparse(base).rpartition(".")[2] for base in node.bases})
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    errors = {"HappysadError"}
+    while more := {name for _, name, bases in classes if bases & errors} - errors:
+        errors |= more
+    found: dict[str, set[str]] = {}
+    for module, name, _ in classes:
+        if name in errors - INTERNAL:
+            found.setdefault(module, set()).add(name)
+    return found
+
+
+def test_every_error_is_defined_in_errors_and_public() -> None:
+    [(module, errors)] = error_classes().items()
+    assert module == "happysad.errors"
+    assert errors == {name for name in happysad.errors.__all__ if name.endswith("Error")}
+    assert errors | {"ErrorCode"} <= set(happysad.__all__)
+
+
+def test_the_tree_of_errors_is_the_one_that_its_page_shows() -> None:
+    shown: dict[str, str] = {}
+    above: list[str] = []
+    for indent, name in re.findall(
+        r"(?m)^    ([│├└─ ]*)(\w+Error) ", happysad.errors.__doc__ or ""
+    ):
+        del above[len(indent) // 4 :]
+        shown[name] = above[-1] if above else "Exception"
+        above.append(name)
+    defined = {name: getattr(happysad.errors, name) for name in happysad.errors.__all__}
+    errors = {name: one for name, one in defined.items() if name.endswith("Error")}
+    assert shown == {name: one.__bases__[0].__name__ for name, one in errors.items()}
+
+
+def test_every_public_name_is_its_modules_own() -> None:
+    assert len(set(happysad.__all__)) == len(happysad.__all__)
+    for name in set(happysad.__all__) - {"__version__"}:
+        public = getattr(happysad, name)
+        assert public.__name__ == name
+        assert name in sys.modules[public.__module__].__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = happysad.nothing
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    """They read the imports under TYPE_CHECKING, which never run."""
+    [block] = [node for node in trees()["happysad"].body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names = set(happysad.__all__) - {"__version__"}
+    assert seen == {name: getattr(happysad, name).__module__ for name in names}
 
 
 def test_the_version_stands_in_one_piece() -> None:
