@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +15,7 @@ from happysad.batch.shards import predict
 from happysad.errors import ImageError, LibraryError, MissingExtraError, UsageError
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
+from tests.static_server import served
 
 FILES = {
     "a.png": encoded(photo(0, 8, 8)),
@@ -79,17 +77,8 @@ def web(tmp_path: Path) -> Iterator[str]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    handler = partial(Quiet, directory=str(tmp_path / "web"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with served(tmp_path / "web") as address:
+        yield address
 
 
 def test_a_web_server(web: str, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> 
                 if time.monotonic() > end:
                     raise _failed(address, f"takes more than {seconds:.0f} s")
     except HTTPError as error:
+        error.close()  # it is an open answer, too
         raise _failed(address, f"the server answers {error.code} {error.reason}") from error
     except URLError as error:
         why = os_reason(error.reason) if isinstance(error.reason, OSError) else error.reason
