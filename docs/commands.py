@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-__all__ = ["FILE", "commands", "text"]
+from typer.testing import CliRunner
+
+from happysad.cli import COMMANDS, app
+
+__all__ = ["FILE", "text"]
 
 FILE = Path(__file__).with_name("commands.md")
 
@@ -38,25 +39,14 @@ went well, 1 where work failed, 2 where the call was wrong.
 """
 
 
-def commands() -> list[str]:
-    """Give the names of all commands, as they stand in the command line."""
-    from happysad.cli import app
-
-    return sorted(
-        command.name or command.callback.__name__
-        for command in app.registered_commands
-        if command.callback
-    )
-
-
 def text() -> str:
-    """Give the whole page.
+    """Return the whole page.
 
     Raises:
         ValueError: a command has no example, or an example no command.
     """
-    if sorted(EXAMPLES) != commands():
-        raise ValueError(f"EXAMPLES has {sorted(EXAMPLES)}, the commands are {commands()}")
+    if sorted(EXAMPLES) != sorted(COMMANDS):
+        raise ValueError(f"EXAMPLES has {sorted(EXAMPLES)}, the commands are {sorted(COMMANDS)}")
     parts = [HEAD, _help()]
     for name, example in EXAMPLES.items():
         parts.append(f"\n## happysad {name}\n\n    {example}\n\n{_help(name)}")
@@ -64,12 +54,8 @@ def text() -> str:
 
 
 def _help(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "happysad", *command, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "COLUMNS": "96", "NO_COLOR": "1"},
+    done = CliRunner(env={"COLUMNS": "96", "NO_COLOR": "1"}).invoke(
+        app, [*command, "--help"], prog_name="happysad", catch_exceptions=False
     )
     lines = (line.rstrip() for line in done.stdout.strip().splitlines())
     return "```\n" + "\n".join(lines) + "\n```\n"

@@ -9,7 +9,7 @@ from PIL import Image
 from happysad.batch.shards import predict
 from happysad.paths import expand
 from happysad.reports.library_page import _columns, _Least, write_library_page
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import save
 
 
@@ -44,6 +44,25 @@ def test_the_page_holds_what_the_results_say(tmp_path: Path) -> None:
     assert [name in page for name in ("2021-01", "2021-03", "2021-04")] == [True, True, False]
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_the_page_of_three_classes(tmp_path: Path) -> None:
+    import numpy as np
+
+    photos = tmp_path / "photos"
+    for value in (100, 126, 127, 128, 156):
+        save(photos / f"{value}.png", np.full((8, 8, 3), value, np.uint8))
+    model = three_class_classifier(tmp_path / "m.onnx")
+    predict(expand(str(photos)), tmp_path / "out", sources=[str(photos)], model=model)
+    page = write_library_page(tmp_path / "out").read_text(encoding="utf-8")
+    sheets = [page.index(f"The most {name}") for name in ("happy", "neither", "sad")]
+    happy, neither, sad = (
+        page[start:end]
+        for start, end in zip(sheets, [*sheets[1:], page.index("The least sure")], strict=True)
+    )
+    assert "happy 86 %<br>" in happy
+    assert neither.index("/128.png") < neither.index("/127.png") < neither.index("/126.png")
+    assert "sad 86 %<br>" in sad
 
 
 def test_the_timeline_has_no_gaps_and_turns_to_years() -> None:

@@ -28,7 +28,11 @@ COMMANDS = {
     "check": ("checking", "check", "Say what is wrong with the photos of DIR, and split them."),
     "train": ("training", "train", "Train a classifier on DIR, judge it and save it as a run."),
     "evaluate": ("judging", "evaluate", "Say how good a classifier is, with n and intervals."),
-    "predict": ("predict_command", "predict", "Tell happy from sad in photos."),
+    "predict": (
+        "predict_command",
+        "predict",
+        "Predict whether the people in photos look happy or sad.",
+    ),
     "cluster": (
         "library_commands",
         "cluster",

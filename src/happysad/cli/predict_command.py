@@ -81,7 +81,7 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Tell happy from sad in photos.
+    """Predict whether the people in photos look happy or sad.
 
     A folder stands for all files in it and below it, except hidden ones. A file that cannot be read
     gets a row with the reason, and the exit status is 1.
