@@ -45,7 +45,7 @@ def run_command(
     """Run ``happysad ARGUMENTS`` in this process, and leave the process as it was.
 
     Warnings are errors, as everywhere in the tests. Modules stay loaded, which is what saves time:
-    test in a process whatever is about importing, signals or the end of a process.
+    test in a process whatever is about importing, serving, signals or the end of a process.
 
     Args:
         arguments: what follows ``happysad`` on the command line.

@@ -7,8 +7,6 @@ import io
 import json
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from happysad.web.api.in_use import load
 from happysad.web.api.rest import name_of
 from happysad.web.app import create_app
 from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.command_line import run_command
 from tests.pictures import encoded, photo, portrait
 from tests.web import client, settings
 
@@ -50,9 +49,8 @@ def form(*photos: tuple[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def rows_of_command_line(folder: Path, names: list[str], *options: str) -> list[Any]:
-    command = [sys.executable, "-m", "happysad", "predict", *names, "--json", *options]
-    done = subprocess.run(command, capture_output=True, cwd=folder, check=False)
-    assert done.returncode in (0, 1), done.stderr
+    done = run_command("predict", *names, "--json", *options, cwd=folder)
+    assert done.status in (0, 1), done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
