@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from happysad import Classifier, Details
 from happysad.errors import ClassifierError
@@ -86,7 +88,7 @@ def test_details_of_0_1_0_are_read() -> None:
 def test_outputs_of_0_1_0_are_read(tmp_path: Path) -> None:
     """happysad 0.1.0 called the outputs p_sad and face_p_sad."""
     file = brightness_classifier(tmp_path / "both.onnx", looks_at="both", slope=0.02)
-    inputs = {
+    inputs: dict[str, NDArray[Any]] = {
         "faces": np.full((1, 8, 16, 16, 3), 200, np.uint8),
         "weights": np.ones((1, 8), np.float32),
         "photo": np.full((1, 64, 64, 3), 50, np.uint8),

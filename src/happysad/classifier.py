@@ -130,10 +130,14 @@ class Classifier:
 
     @overload
     def predict(  # type: ignore[overload-overlap]
+        self, source: Source | Photo, *, faces: str = "find", unsure: bool = True, bgr: bool = False
+    ) -> Prediction: ...
+    @overload
+    def predict(
         self, source: Sources, *, faces: str = "find", unsure: bool = True, bgr: bool = False
     ) -> list[Prediction]: ...
     @overload
-    def predict(  # type: ignore[overload-overlap]
+    def predict(
         self,
         source: Iterator[Source],
         *,
@@ -141,10 +145,6 @@ class Classifier:
         unsure: bool = True,
         bgr: bool = False,
     ) -> Iterator[Prediction]: ...
-    @overload
-    def predict(
-        self, source: Source | Photo, *, faces: str = "find", unsure: bool = True, bgr: bool = False
-    ) -> Prediction: ...
 
     def predict(
         self,

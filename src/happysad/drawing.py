@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from happysad.errors import UsageError
 from happysad.fetch import fetch, is_web_address
 from happysad.files import replacing
 from happysad.images import Pixels, read
-from happysad.predictions import Prediction
+
+if TYPE_CHECKING:
+    from happysad.predictions import Prediction
 
 __all__ = ["check_target", "draw", "draw_source", "png", "save"]
 
@@ -42,6 +45,7 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
         RGB, uint8, shape (height, width, 3).
 
     >>> import numpy as np
+    >>> from happysad import Prediction
     >>> answer = Prediction(label="happy", probabilities={"happy": 0.9, "sad": 0.1})
     >>> draw(np.zeros((480, 640, 3), np.uint8), answer).shape
     (480, 640, 3)

@@ -1,0 +1,125 @@
+"""The rooms of happysad: which may import which. Imports inside functions count too."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.imports import SOURCE, circles, module_graph, outside, room_graph
+
+MODULES = module_graph()
+ROOMS = room_graph(MODULES)
+
+#: What predicting needs. It knows nothing of training, and of no library that only training needs.
+PREDICT_SIDE = {
+    "classifier",
+    "decoding_cost",
+    "drawing",
+    "errors",
+    "explain",
+    "face_crop",
+    "face_detection",
+    "fetch",
+    "files",
+    "images",
+    "inputs",
+    "model_file",
+    "parallel",
+    "paths",
+    "photo",
+    "predictions",
+    "probability",
+    "runtime",
+}
+HEAVY = {"keras", "tensorflow", "pandas", "matplotlib", "sklearn", "scipy", "jax", "onnx"}
+
+#: The helpers that only convert, which may import what they convert to.
+CONVERTERS = {("predictions", "pandas")}
+
+#: What each room may import beside the predict side.
+SHARED = {"progress", "locks", "moves", "reports", "run"}
+ALLOWED = {
+    "progress": set(),
+    "locks": set(),
+    "moves": SHARED,
+    "run": set(),
+    "reports": set(),
+    "dataset": SHARED,
+    "models": SHARED,
+    "evaluation": SHARED | {"dataset"},
+    "export": SHARED | {"dataset", "models"},
+    "training": SHARED | {"dataset", "models", "evaluation", "export"},
+    "video": SHARED,
+    "batch": SHARED,
+    "web": SHARED | {"video"},
+}
+
+
+def test_no_circles() -> None:
+    assert circles(ROOMS) == []
+    assert circles({name: imported for name, imported in MODULES.items() if name}) == []
+
+
+@pytest.mark.parametrize("room", sorted(PREDICT_SIDE))
+def test_the_predict_side_knows_itself_alone(room: str) -> None:
+    assert ROOMS[room] <= PREDICT_SIDE
+    assert {(room, name) for name in outside(room) & HEAVY} <= CONVERTERS
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_each_room_imports_what_it_may(room: str) -> None:
+    assert ROOMS[room] - PREDICT_SIDE <= ALLOWED[room]
+
+
+def test_no_room_is_forgotten() -> None:
+    entries = {"", "__main__", "cli", "demo"}  # what calls the rooms
+    assert set(ROOMS) == PREDICT_SIDE | set(ALLOWED) | entries
+    assert all(entry not in ROOMS[room] for room in set(ROOMS) - entries for entry in entries)
+
+
+def test_a_wrong_import_is_found(tmp_path: Path) -> None:
+    """The checks above can fail: an import of training inside a function of the predict side."""
+    for name, code in {
+        "photo.py": "def look():\n    from happysad.training import trainer\n",
+        "training/__init__.py": "",
+        "training/trainer.py": "from happysad.photo import look\nimport keras\n",
+        "typed.py": "import typing\nif typing.TYPE_CHECKING:\n    import happysad.photo\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    modules = module_graph(tmp_path)
+    assert modules["photo"] == {"training.trainer"}
+    assert modules["typed"] == set()
+    assert circles(modules) == [["photo", "training.trainer"]]
+    assert circles(room_graph(modules)) == [["photo", "training"]]
+    assert outside("training.trainer", tmp_path) == {"keras"}
+
+
+def test_a_module_name_occurs_once() -> None:
+    stems = Counter(name.rpartition(".")[2] for name in MODULES if name)
+    del stems["__main__"]
+    assert [name for name, count in stems.items() if count > 1] == []
+
+
+def test_tests_patch_no_private_name_of_another_module() -> None:
+    """`monkeypatch.setattr(module, "_name", …)` only in the tests of that module."""
+    found = []
+    for file in sorted(Path(__file__).parent.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("setattr"):
+                continue
+            names = [one.value for one in node.args[:2] if isinstance(one, ast.Constant)]
+            name = str(names[-1]) if names else ""
+            private = name.rpartition(".")[2].startswith("_")
+            owner = name.rpartition(".")[0] or ast.unparse(node.args[0])
+            if private and owner.rpartition(".")[2] not in file.stem:
+                found.append(f"{file.name}: {owner} {name}")
+    assert found == []
+
+
+def test_the_source_is_where_it_is_looked_for() -> None:
+    assert (SOURCE / "errors.py").is_file()
+    assert len(MODULES) > 80
