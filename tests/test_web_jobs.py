@@ -155,21 +155,20 @@ def test_stop_leaves_nothing_half_written(jobs: Jobs, does: Does) -> None:
     assert job is not None
     assert (job.state, job.epoch, len(job.history), job.error) == ("stopped", 2, 2, None)
     assert left(jobs) == []
-    assert is_still(jobs)
+    assert is_gone(jobs)
     assert jobs.stop() == jobs.job() == job  # again: it stays as it is
     does("finish")
     assert jobs.train().run == 2  # a number is not given again
     assert ended(jobs).state == "done"
 
 
-def is_still(jobs: Jobs) -> bool:
-    """Whether the stand-in's heart beats no more."""
-    beats = jobs.folder / "runs" / "beats"
-    for _ in range(100):
-        size = beats.stat().st_size
-        time.sleep(0.2)
-        if beats.stat().st_size == size:
+def is_gone(jobs: Jobs) -> bool:
+    """Whether the process ends, and so lets go of its lock."""
+    for _ in range(2000):
+        if lock := take(jobs.folder / "process"):
+            lock.close()
             return True
+        time.sleep(0.01)
     return False
 
 
@@ -238,7 +237,7 @@ def test_a_server_that_is_killed(jobs: Jobs, does: Does) -> None:
         assert job.state == "training"
         until(jobs, lambda job: (jobs.folder / "runs" / "beats").exists())
         server.kill()
-    assert is_still(jobs)
+    assert is_gone(jobs)
     job = ended(jobs)
     assert (job.state, job.error, len(job.history)) == ("stopped", GONE, 2)
     assert left(jobs) == []
@@ -271,7 +270,7 @@ def test_a_server_that_ends(jobs: Jobs, does: Does) -> None:
     does("hang")
     begun(jobs)
     jobs.close()
-    assert is_still(jobs)
+    assert is_gone(jobs)
     job = Jobs(jobs.folder).job()
     assert job is not None
     assert (job.state, job.error) == ("stopped", GONE)

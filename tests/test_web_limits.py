@@ -285,6 +285,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
 ) -> None:
     one = start(workers=2, max_requests=8)
     now, most, lock = 0, 0, threading.Lock()
+    two = threading.Barrier(2, timeout=20)
     original = images.decode
 
     def counting(*args: Any, **options: Any) -> Any:
@@ -293,7 +294,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
             now += 1
             most = max(most, now)
         try:
-            threading.Event().wait(0.01)
+            two.wait()
             return original(*args, **options)
         finally:
             with lock:
@@ -310,17 +311,18 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
 def test_an_answer_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The photo that is in hand is worked on to its end, the others are not begun."""
     one = start(request_seconds=0.3, workers=1)
-    begun = []
+    begun, released = [], threading.Event()
     original = images.decode
 
     def slow(*args: Any, **options: Any) -> Any:
         begun.append(args)
-        threading.Event().wait(0.5)
+        assert released.wait(20)
         return original(*args, **options)
 
     monkeypatch.setattr("happysad.photo.decode", slow)
     files = [("files", (f"{number}.png", GOOD)) for number in range(8)]
     answer = one.client.post("/v1/predict", files=files)
+    released.set()
     assert answer.status_code == 503
     assert answer.json() == {"error": "the answer took too long"}
     assert "retry-after" in answer.headers

@@ -25,14 +25,14 @@ __all__: list[str] = []
 
 FAKE_CAMERA = "--use-fake-device-for-media-stream"
 FAKE_CONSENT = "--use-fake-ui-for-media-stream"
-# How long what must come is waited for, in milliseconds: machines may be slow, and busy besides.
+# The maximum time to wait for anything, in milliseconds: machines may be slow and busy.
 PATIENCE = 60_000
 
 expect.set_options(timeout=PATIENCE)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how fast Live was: it is measured, but no test fails by it."""
+    """Print the speed of Live, which no test depends on."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "live":
@@ -50,7 +50,7 @@ class Seen:
     """Of the console; a test that makes the server refuse something forgives its own."""
     sockets: list[WebSocket] = field(default_factory=list)
     answers: int = 0
-    """How many frames of the Live view were answered."""
+    """The number of answered frames of the Live view."""
 
     def open(self, view: str = "") -> None:
         self.page.goto(self.address + view)
@@ -74,16 +74,16 @@ class Seen:
 Launch = Callable[..., Browser]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """One a module: while it runs, no other event loop can in this thread."""
+    """One for this package: while it runs, no other event loop can run in this thread."""
     with sync_playwright() as one:
         yield one
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def launch(playwright: Playwright) -> Iterator[Launch]:
-    """Starts browsers with further arguments."""
+    """Start browsers with further arguments."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium (Debian: apt-get install chromium)")
@@ -99,23 +99,23 @@ def launch(playwright: Playwright) -> Iterator[Launch]:
         yield launching
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Browser:
     """A browser whose camera looks at a drawn face."""
     film = _film(tmp_path_factory.mktemp("film") / "face.mjpeg")
     return launch(FAKE_CAMERA, FAKE_CONSENT, f"--use-file-for-fake-video-capture={film}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a server listens, started as happysad serve starts it."""
+    """The address of a server, started as happysad serve starts it."""
     with serving(tmp_path_factory.mktemp("served")) as address:
         yield address
 
 
 @contextlib.contextmanager
 def serving(folder: Path, *options: str) -> Iterator[str]:
-    """Run a server as happysad serve does; gives the address that it prints."""
+    """Run a server as happysad serve does; yield the address that it prints."""
     command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
     with subprocess.Popen(
         [*command, "--folder", "teach", *options],
@@ -135,7 +135,7 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
 
 @pytest.fixture
 def seen(browser: Browser, address: str) -> Iterator[Seen]:
-    """A page that asks its own origin alone and has nothing to complain of, to the end."""
+    """A page that contacts its own origin alone and logs no errors, checked at the end."""
     with watched(browser, address) as one:
         yield one
     check(one)
@@ -171,7 +171,7 @@ def watched(browser: Browser, address: str, **options: Any) -> Iterator[Seen]:
 
 
 def until(page: Page, right: Callable[[], bool]) -> None:
-    """Wait for what only this side knows."""
+    """Wait until a condition holds that only the test can see."""
     for _ in range(PATIENCE // 50):
         if right():
             return
@@ -180,7 +180,7 @@ def until(page: Page, right: Callable[[], bool]) -> None:
 
 
 def check(seen: Seen) -> None:
-    """Hold a page to its own origin, and to silence."""
+    """Check that a page contacted its own origin alone and logged nothing."""
     own = (seen.address, "blob:" + seen.address, "data:", "about:")
     assert [url for url in seen.requests if not url.startswith(own)] == []
     socket = seen.address.replace("http", "ws")
@@ -211,11 +211,12 @@ def _face(size: int) -> Pixels:
 
 def _film(file: Path) -> Path:
     """Two seconds of a face that sways, 640x480, as Motion JPEG without a container."""
+    face = _face(320)
     with file.open("wb") as film:
         for number in range(60):
             frame = np.full((480, 640, 3), (150, 160, 170), np.uint8)
             left = 140 + round(40 * np.sin(number / 30 * np.pi))
-            frame[80:400, left : left + 320] = _face(320)
+            frame[80:400, left : left + 320] = face
             assert len(find(frame)) == 1 or number % 15
             film.write(cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes())
     return file

@@ -54,10 +54,10 @@ def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     expect(page.locator("#live-title")).to_be_focused()
     tab_to(page, "Start the camera")
     page.keyboard.press("Space")
-    expect(page.locator("#live-outcome .chip")).to_be_visible()
+    expect(page.locator("#live-label .chip")).to_be_visible()
     focused(page, "Pause")
     page.keyboard.press("Space")
-    focused(page, "Go on")
+    focused(page, "Resume")
     tab_to(page, "Stop the camera")
     page.keyboard.press("Enter")
     focused(page, "Start the camera")
@@ -162,7 +162,7 @@ def test_axe_finds_no_serious_fault(
             if view == "live":
                 faults += serious(page, "live, off")
                 page.get_by_role("button", name="Start the camera").click()
-                expect(page.locator("#live-outcome .chip")).to_be_visible()
+                expect(page.locator("#live-label .chip")).to_be_visible()
             if view == "about":
                 expect(page.locator("#about-card h2")).to_be_visible()
             if view == "teach":

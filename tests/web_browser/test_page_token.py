@@ -41,7 +41,7 @@ def test_the_page_with_a_token(browser: Browser, tmp_path: Path) -> None:
 
         seen.open("#live")
         page.get_by_role("button", name="Start the camera").click()
-        expect(page.locator("#live-outcome .chip")).to_be_visible()
+        expect(page.locator("#live-label .chip")).to_be_visible()
         assert len(seen.sockets) == 1
         page.reload()
         expect(page.locator("#view-live")).to_be_visible()

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
+from happysad.predictions import Prediction
 from tests.web_browser.conftest import Seen, until
 
 pytestmark = pytest.mark.browser
@@ -61,7 +62,7 @@ def test_a_photo_that_no_browser_shows(seen: Seen, photos: Path, tmp_path: Path)
         expect(photo.locator(".picture")).to_have_text(
             f"No preview: this browser cannot show {name}"
         )
-    expect(one.locator(".outcome")).to_contain_text(re.compile(r"(happy|sad|unsure).+%"))
+    expect(one.locator(".label")).to_contain_text(re.compile(r"(happy|sad|unsure).+%"))
     two.get_by_text("2 faces, the largest first").click()
     expect(two.locator(".each li")).to_have_count(2)
     for face in two.locator(".each li").all():
@@ -80,6 +81,32 @@ def test_the_table_is_that_of_the_command_line(seen: Seen, photos: Path, tmp_pat
     printed = subprocess.run(command, cwd=photos, capture_output=True, text=True, check=False)
     download.value.save_as(tmp_path / "saved.csv")
     assert (tmp_path / "saved.csv").read_text(encoding="utf-8") == printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("classes", "label", "words"),
+    [
+        pytest.param(
+            {"happy": 0.66, "sad": 0.34}, "unsure", "unsure leans happy 66 %", id="unsure"
+        ),
+        pytest.param({"happy": 0.04, "sad": 0.96}, "sad", "sad 96 %", id="two classes"),
+        pytest.param(
+            {"happy": 0.2, "neither": 0.7, "sad": 0.1}, "neither", "neither 70 %", id="three"
+        ),
+    ],
+)
+def test_an_answer_in_words(
+    seen: Seen, photos: Path, classes: dict[str, float], label: str, words: str
+) -> None:
+    page = seen.page
+    row = Prediction(source="one.png", label=label, probabilities=classes).row()
+    page.route("**/v1/predict", lambda route: route.fulfill(json=[row]))
+    seen.open()
+    page.set_input_files("#choose", [photos / "one.png"])
+    answered(page, 1)
+    expect(page.locator(".answer .label")).to_have_text(words)
+    figures = ", ".join(f"{name} {100 * p:.0f} %" for name, p in classes.items())
+    expect(page.get_by_role("img", name=figures)).to_be_visible()
 
 
 def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:

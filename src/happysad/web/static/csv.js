@@ -29,11 +29,12 @@ function columns({ schema, path, classifier, label, probability, ...row }, class
   return {
     schema,
     path,
+    path_bytes: row.path_bytes,
     classifier,
     label,
     probability,
     ...Object.fromEntries(classes.map((name) => [`p_${name}`, row.probabilities?.[name]])),
-    faces: row.faces.length,
+    faces: row.error ? null : row.faces.length,
     notes: row.notes.join("; "),
     error_code: row.error?.code,
     error: row.error?.text,
