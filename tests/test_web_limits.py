@@ -10,6 +10,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -311,18 +312,17 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
 def test_an_answer_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The photo that is in hand is worked on to its end, the others are not begun."""
     one = start(request_seconds=0.3, workers=1)
-    begun, released = [], threading.Event()
+    begun = []
     original = images.decode
 
     def slow(*args: Any, **options: Any) -> Any:
         begun.append(args)
-        assert released.wait(20)
+        time.sleep(1)  # longer than the request may take; nothing is asserted about it
         return original(*args, **options)
 
     monkeypatch.setattr("happysad.photo.decode", slow)
     files = [("files", (f"{number}.png", GOOD)) for number in range(8)]
     answer = one.client.post("/v1/predict", files=files)
-    released.set()
     assert answer.status_code == 503
     assert answer.json() == {"error": "the answer took too long"}
     assert "retry-after" in answer.headers

@@ -18,6 +18,7 @@ from happysad.errors import UsageError
 from happysad.web.http.server import listen
 from happysad.web.http.settings import Settings, is_loopback
 from tests.classifiers import brightness_classifier
+from tests.command_line import run_command
 
 
 @pytest.mark.parametrize(
@@ -123,9 +124,9 @@ def test_serve_says_where_answers_and_ends(
 def test_what_cannot_be_served_is_one_line(options: list[str], says: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        process = start(*(option.replace("{taken}", port) for option in options))
-        said, logged = process.communicate(timeout=60)
-    assert process.returncode in (1, 2)
-    assert said == ""
-    assert says in logged
-    assert logged.count("\n") == 1
+        given = [option.replace("{taken}", port) for option in options]
+        done = run_command("serve", "--no-open", *given)
+    assert done.status in (1, 2)
+    assert done.stdout == b""
+    assert says in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1

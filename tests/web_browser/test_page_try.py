@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from happysad.predictions import Prediction
+from tests.command_line import run_command
 from tests.web_browser.conftest import Seen, until
 
 pytestmark = pytest.mark.browser
@@ -77,10 +76,9 @@ def test_the_table_is_that_of_the_command_line(seen: Seen, photos: Path, tmp_pat
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     assert download.value.suggested_filename == "happysad.csv"
-    command = [sys.executable, "-m", "happysad", "predict", "--csv", *NAMES]
-    printed = subprocess.run(command, cwd=photos, capture_output=True, text=True, check=False)
     download.value.save_as(tmp_path / "saved.csv")
-    assert (tmp_path / "saved.csv").read_text(encoding="utf-8") == printed.stdout
+    printed = run_command("predict", "--csv", *NAMES, cwd=photos)
+    assert (tmp_path / "saved.csv").read_bytes() == printed.stdout
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view
         UsageError: the server cannot listen on the address.
         ClassifierError: there is no classifier at `settings.model`.
     """
-    log_to_stderr()
-    app = create_app(settings)
-    name = app.state.server.in_use.name
-    server.run(app, settings, name=name, browser=browser, say=say, view=view)
+    with log_to_stderr():
+        app = create_app(settings)
+        name = app.state.server.in_use.name
+        server.run(app, settings, name=name, browser=browser, say=say, view=view)
 
 
 def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> FastAPI:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
@@ -94,15 +95,24 @@ class RequestLog:
         )
 
 
-def log_to_stderr() -> None:
-    """Write the server's log to standard error, and uvicorn's warnings and errors."""
+@contextlib.contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Write the server's log, and uvicorn's warnings and errors, to standard error meanwhile."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for name, level in (("happysad.web", logging.INFO), ("uvicorn", logging.WARNING)):
-        logger = logging.getLogger(name)
+    loggers = (_LOG, logging.INFO), (logging.getLogger("uvicorn"), logging.WARNING)
+    before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger, _ in loggers]
+    for logger, level in loggers:
         logger.handlers[:] = [handler]
         logger.setLevel(level)
         logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, handlers, level, propagate in before:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def _client(scope: Scope) -> str:
