@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from happysad.cli import app
-from happysad.errors import UsageError
 from happysad.predictions import flat_columns
 from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.command_line import Done, run_command
 from tests.pictures import save
 from tests.static_server import served
 
@@ -42,19 +39,26 @@ def model() -> list[str]:
     return ["--model", str(brightness_classifier(Path("model.onnx"), unsure=(0.3, 0.7)))]
 
 
-def predict(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["predict", *arguments], catch_exceptions=False)
-    return done.exit_code, done.output
+def predict(*arguments: str) -> Done:
+    return run_command("predict", *arguments)
 
 
 def rows(*arguments: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in predict(*arguments, "--json")[1].splitlines()]
+    return [json.loads(line) for line in predict(*arguments, "--json").lines]
+
+
+def refused(*arguments: str) -> str:
+    """Return the one line by which a wrong call ends."""
+    done = predict(*arguments)
+    assert (done.status, done.stdout) == (2, b"")
+    (line,) = done.stderr.decode().splitlines()
+    return line
 
 
 def test_an_unsure_answer_says_what_it_leans_to(model: list[str]) -> None:
-    status, output = predict("photos", *model)
-    assert status == 0
-    header, *lines, counts = output.splitlines()
+    done = predict("photos", *model)
+    assert done.status == 0
+    header, *lines, counts = done.lines
     assert header.split() == ["answer", "photo"]
     assert [line.split("  ")[0] for line in lines] == [
         "happy 94 %",
@@ -70,7 +74,7 @@ def test_a_classifier_of_three_classes(tmp_path: Path) -> None:
     found = rows("photos", *model)
     assert [row["label"] for row in found] == classes
     assert [list(row["probabilities"]) for row in found] == [classes] * 3
-    flat = list(csv.DictReader(io.StringIO(predict("photos", "--csv", *model)[1])))
+    flat = list(csv.DictReader(predict("photos", "--csv", *model).lines))
     assert list(flat[0]) == flat_columns(classes)
     for row, cells in zip(found, flat, strict=True):
         told = [cells["path"], cells["label"], float(cells["p_neither"])]
@@ -79,10 +83,9 @@ def test_a_classifier_of_three_classes(tmp_path: Path) -> None:
 
 def test_csv_without_any_photo_has_its_columns(model: list[str]) -> None:
     Path("none").mkdir()
-    status, output = predict("none", "--csv", "--rows", "face", *model)
-    assert status == 0
-    assert ",".join(flat_columns(["happy", "sad"], "face")) in output.splitlines()
-    assert "none: no file in it" in output
+    done = predict("none", "--csv", "--rows", "face", *model)
+    assert done.lines == [",".join(flat_columns(["happy", "sad"], "face"))]
+    assert (done.status, done.stderr) == (0, b"none: no file in it\n")
 
 
 def test_an_address_is_fetched_and_a_failure_is_a_row(model: list[str], web: str) -> None:
@@ -118,17 +121,16 @@ def test_an_address_that_cannot_be_listed_costs_no_other(model: list[str], web: 
 
 @pytest.mark.parametrize("which", ["photos/white.png", "{web}/white.png"])
 def test_one_photo_or_address_is_drawn(model: list[str], web: str, which: str) -> None:
-    assert predict(which.format(web=web), "--draw", "drawn.png", *model)[0] == 0
+    assert predict(which.format(web=web), "--draw", "drawn.png", *model).status == 0
     with Image.open("drawn.png") as drawn:
         assert drawn.size == (480, 480)
 
 
 @pytest.mark.parametrize("paths", [["photos"], ["photos/dark.png", "photos/grey.png"], ["-"]])
 def test_a_drawing_is_of_one_photo(model: list[str], paths: list[str]) -> None:
-    with pytest.raises(UsageError, match="--draw needs the file or address of one photo"):
-        predict(*paths, "--draw", "drawn.png", *model)
+    line = refused(*paths, "--draw", "drawn.png", *model)
+    assert "--draw needs the file or address of one photo" in line
 
 
 def test_faces_that_are_given_are_for_a_classifier_of_faces(model: list[str]) -> None:
-    with pytest.raises(UsageError, match="whole photos"):
-        predict("photos", "--faces", "given", *model)
+    assert "whole photos" in refused("photos", "--faces", "given", *model)
