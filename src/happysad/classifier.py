@@ -7,6 +7,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
@@ -91,7 +92,7 @@ class Classifier:
 
     def __repr__(self) -> str:
         """Return one line."""
-        return f"Classifier({self._file.name!r}: {', '.join(self.classes)})"
+        return f"Classifier({Path(self._file.name).name!r}: {', '.join(self.classes)})"
 
     @property
     def details(self) -> Details:

@@ -63,20 +63,29 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
     classes = prediction.probabilities or {}
     colours = dict(zip(classes, _COLOURS, strict=False))
 
-    def note(text: str, label: str, left: float, bottom: float, height: float) -> None:
-        """Write on a filled ground, as large as fits, from its lower left corner."""
-        height = min(height, image.height / 1.5)
+    def note(text: str, label: str, left: float, bottom: float, height: float, room: float) -> None:
+        """Write on a filled ground, as large as fits, from its lower left corner.
+
+        A text that is wider than `room` is broken at its comma.
+        """
+        if canvas.textlength(text, ImageFont.load_default(height)) > room:
+            text = text.replace(", ", ",\n")
+        lines = text.split("\n")
+        height = min(height, image.height / (1.5 * len(lines)))
         while True:
             font = ImageFont.load_default(max(1, height))
-            wide, high = canvas.textlength(text, font) + height / 2, 1.5 * height
+            wide = max(canvas.textlength(line, font) for line in lines) + height / 2
             if wide <= image.width or height <= 1:
                 break
             height *= 0.9
+        high = (0.5 + len(lines)) * height
         ground, ink = colours.get(label, _OTHER)
         x = min(max(left, 0), max(0, image.width - wide))
         y = min(max(bottom - high, 0), max(0, image.height - high))
         canvas.rectangle((x, y, x + wide, y + high), fill=ground)
-        canvas.text((x + wide / 2, y + high / 2), text, ink, font, anchor="mm")
+        for number, line in enumerate(lines):
+            middle = y + (0.75 + number) * height
+            canvas.text((x + wide / 2, middle), line, ink, font, anchor="mm")
 
     notes = []
     for answer in prediction.faces:
@@ -84,14 +93,14 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
         x, y, wide, high = (factor * v for v in (face.x, face.y, face.width, face.height))
         height = min(max(least, wide * _OF_FACE), most)
         line = max(2, round(height / 6))
-        canvas.rectangle(
-            (x, y, x + wide, y + high), None, colours.get(answer.label, _OTHER)[0], line
-        )
-        notes.append((answer.describe(), answer.label, x, y + line, height))
+        ground, _ = colours.get(answer.label, _OTHER)
+        canvas.rectangle((x, y, x + wide, y + high), None, ground, line)
+        notes.append((answer.describe(), answer.label, x, y + line, height, wide))
     for one in reversed(notes):  # the largest face's last, on top
         note(*one)
     if not notes and prediction.label is not None:
-        note(prediction.describe().replace("_", " "), prediction.label, 0, 0, longest / 28)
+        text = prediction.describe().replace("_", " ")
+        note(text, prediction.label, 0, 0, longest / 28, image.width)
     return np.asarray(image)
 
 

@@ -10,38 +10,35 @@ from happysad.images import Pixels
 
 __all__ = ["EYES", "crop", "detail"]
 
-#: Where the eyes stand in a crop, left one first, as (x, y) in shares of its side: the medians of
-#: what YuNet finds in 2,100 crops of FER2013's training set (300 a class, enlarged to 240 pixels;
-#: 2,048 found: (0.312, 0.385) and (0.684, 0.387)), made symmetric, so that a mirrored photo gives
-#: the mirrored crop. Crops are so framed as FER2013's pictures: brows to chin, ear to ear.
+#: Where the eyes are in a crop, the left one first, as (x, y) in shares of its side.
+#: docs/decisions.md, "Where the eyes are in a face crop".
 EYES = ((0.314, 0.386), (0.686, 0.386))
 
-# Of the same 2,048 faces: the eyes' distance is 0.94 (median) of that from eyes to mouth, and at
-# least 0.85 in 82 %. So bounded from below it is 0.26 to 0.55 of the box's longer side, 0.37 in the
-# middle; the eyes stand at 0.36 of the box's height.
+# The least distance of the eyes as a share of the distance from eyes to mouth; the least, usual and
+# largest one as shares of the box's longer side; and the height of the eyes in the box.
 _LEAST_SPAN = 0.85
 _SPAN_IN_BOX = (0.2, 0.37, 0.7)
 _EYES_IN_BOX = 0.36
 
 
 def crop(image: Pixels, face: Face, size: int) -> Pixels:
-    """Cut a face out, turned upright, its eyes at `EYES`: framed as FER2013's pictures are.
+    """Return a face crop, turned upright, with the eyes at `EYES`: framed as FER2013's pictures.
 
-    A similarity (turn, scale, shift) brings the eyes there. Where they nearly coincide, as in a
-    profile, the line from the eyes to the mouth keeps turn and scale in bounds; where the
-    landmarks contradict the box, the box alone is used. What lies outside the photo repeats its
-    border. Shrinking averages areas (no aliasing).
+    A similarity (turn, scale, shift) brings the eyes there. Where the eyes nearly coincide, as in a
+    profile, the line from the eyes to the mouth bounds turn and scale. Where the landmarks
+    contradict the box, the box alone decides. Outside the photo its border is repeated. Shrinking
+    averages areas, so that nothing aliases.
 
     Args:
-        image: the photo that `face` was found in, as `find` takes it.
-        face: as `find` gives it.
-        size: the crop's side in pixels.
+        image: the photo of the face, as for `face_detection.find`.
+        face: in pixels of `image`.
+        size: the side of the crop in pixels.
 
     Returns:
-        uint8, shape (size, size, channels); channels 3 or 1 as in `image`.
+        uint8, shape (size, size, channels), with 3 or 1 channels as in `image`.
 
     Raises:
-        ImageError: `image` is no such array.
+        ImageError: `image` has another dtype or shape.
         UsageError: `size` is not positive.
     """
     import cv2
@@ -84,14 +81,14 @@ def crop(image: Pixels, face: Face, size: int) -> Pixels:
 
 
 def detail(face: Face, size: int) -> float:
-    """Say how many pixels of the photo, across, a pixel of a crop of `size` pixels takes."""
+    """Return the number of the photo's pixels, across, for one pixel of a crop of `size` pixels."""
     _, span = _pose(face)
     (left, _), (right, _) = EYES
     return abs(span) / ((right - left) * size)
 
 
 def _pose(face: Face) -> tuple[complex, complex]:
-    """Give the middle between the eyes and the way from the left one to the right one."""
+    """Return the middle between the eyes, and the vector from the left to the right one."""
     left, right, _, *mouth = (complex(*point) for point in face.landmarks)
     middle, span = (left + right) / 2, right - left
     down = sum(mouth) / 2 - middle

