@@ -64,9 +64,7 @@ def test_the_page_of_the_python_interface(address: str) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_docstrings(name: str) -> None:
     module = importlib.import_module(name)
-    failed, tried = doctest.testmod(
-        module, optionflags=FLAGS, extraglobs={"np": np, "Image": Image}
-    )
+    failed, tried = doctest.testmod(module, optionflags=FLAGS, extraglobs={"np": np})
     assert tried
     assert failed == 0
 
