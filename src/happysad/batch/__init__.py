@@ -7,4 +7,5 @@
 - tables.py: the columns; parts in Parquet, CSV and JSON lines.
 - shards.py: paths become rows and rows become parts, shard by shard.
 - cluster.py: the same on a Dask cluster.
+- sorting.py: photos into one folder for each label, and back.
 """
