@@ -212,7 +212,7 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
     assert (tmp_path / "mine-check" / "report.html").is_file()
     assert not broken.exists()
     back = run_command("check", "--restore", away)
-    assert back.stdout.decode() == f"1 files put back from {away}\n"
+    assert back.stdout.decode() == f"1 files moved back from {away}\n"
     assert broken.read_text() == "no picture"
 
 

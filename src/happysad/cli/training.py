@@ -62,7 +62,9 @@ def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[types[field.name] | None, option],
+                annotation=Classes  # as in every command
+                if field.name == "classes"
+                else Annotated[types[field.name] | None, option],
             )
         )
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
