@@ -70,7 +70,7 @@ def _photos(data: Path, count: int) -> list[Path]:
 
 
 def _formats(run: Path, photos: list[Path]) -> dict[str, float]:
-    classifier = Classifier.load(run)
+    classifier = Classifier(run)
     details = classifier.details
     inputs = np.stack([fit(read(photo), details.size, details.channels) for photo in photos])
     quiet()
@@ -86,13 +86,15 @@ def _formats(run: Path, photos: list[Path]) -> dict[str, float]:
         outputs = [runner(**{name: inputs[n : n + 1]}) for n in range(len(inputs))]
     by_lite = np.array([next(iter(output.values())).item() for output in outputs])
     return {
-        ".keras and .onnx": float(np.abs(by_keras - classifier.p_sad(inputs)).max()),
+        ".keras and .onnx": float(
+            np.abs(by_keras - classifier.run({"image": inputs}).probabilities[:, 1]).max()
+        ),
         ".keras and .tflite": float(np.abs(by_keras - by_lite).max()),
     }
 
 
 def _ways(run: Path, photos: list[Path]) -> dict[str, tuple[int, bool]]:
-    classifier = Classifier.load(run)
+    classifier = Classifier(run)
 
     def rows(sources: list[Any]) -> list[dict[str, Any]]:
         return [_row(answer.row()) for answer in classifier.predict(sources)]

@@ -10,7 +10,7 @@ photo's own. Intervals: 95 %, exact (Clopper & Pearson 1934), of photos that are
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -36,11 +36,11 @@ def main() -> None:
     parser.add_argument("--photos", type=int, help="so many at most; for a quick look")
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
-    classifier = Classifier.load(chosen.model) if chosen.model else Classifier.default()
+    classifier = Classifier(chosen.model)
     files = _one_a_group(chosen.data)[: chosen.photos]
     labels = _labels(classifier, files, "as it is", lambda photo: photo)
     answers = {name: _labels(classifier, files, name, copy) for name, copy in _COPIES.items()}
-    text = _table(labels, answers, classifier.details.labels)
+    text = _table(labels, answers, classifier.classes)
     print(text, end="")
     if chosen.write:
         write_text(chosen.write, text)
@@ -60,7 +60,7 @@ def _labels(classifier: Classifier, files: list[Path], name: str, copy: Copy) ->
     return [str(answer.label) for answer in track(answers, name, len(files))]
 
 
-def _table(photos: list[str], answers: dict[str, list[str]], classes: tuple[str, str]) -> str:
+def _table(photos: list[str], answers: dict[str, list[str]], classes: Sequence[str]) -> str:
     told = sum(label in classes for label in photos)
     lines = [
         f"| copy | another answer, of {len(photos)} photos (95 %) "

@@ -56,7 +56,7 @@ def main() -> None:
                 began = time.perf_counter()
                 _train(few, model, run)
                 seconds[model].append(time.perf_counter() - began)
-                answers = Classifier.load(run).predict(manifest.files(others))
+                answers = Classifier(run).predict(manifest.files(others))
                 labels = np.array([answer.label for answer in answers])
                 right[model].append(np.asarray(labels == others["label"].to_numpy()))
                 said = f"{right[model][-1].mean():.3f} (n = {len(others)})"

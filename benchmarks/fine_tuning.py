@@ -63,10 +63,8 @@ def main() -> None:
                 work = Path(folder)
                 _save(images[learned], sad[learned], work / "few")
                 for rate in ("none", *chosen.rates):
-                    classifier = (
-                        Classifier.default() if rate == "none" else _trained(work, rate=rate)
-                    )
-                    p = classifier.p_sad(images[others]).astype(np.float64)
+                    classifier = Classifier() if rate == "none" else _trained(work, rate=rate)
+                    p = classifier.run({"image": images[others]}).probabilities[:, 1]
                     answers = p >= classifier.details.threshold
                     figures = [
                         float(balanced_accuracy_score(sad[others], answers)),
@@ -96,8 +94,8 @@ def _save(images: Pixels, sad: NDArray[np.intp], folder: Path) -> None:
 
 
 def _trained(work: Path, *, rate: str) -> Classifier:
-    _train(work / "few", "face", work / rate, "--faces", "off", "--learning-rate", rate)
-    return Classifier.load(work / rate)
+    _train(work / "few", "face", work / rate, "--faces", "given", "--learning-rate", rate)
+    return Classifier(work / rate)
 
 
 def _table(

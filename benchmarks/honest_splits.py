@@ -87,7 +87,7 @@ def _train(split: Manifest, model: str, run: Path) -> None:
 
 def _right(split: Manifest, run: Path) -> NDArray[np.bool_]:
     rows = split.of("test")
-    answers = Classifier.load(run).predict(split.files(rows))
+    answers = Classifier(run).predict(split.files(rows))
     labels = np.array([answer.label for answer in answers])
     return np.asarray(labels == rows["label"].to_numpy())
 

@@ -1,7 +1,7 @@
 """How good is a classifier on photos that it has not seen? The figures of `happysad evaluate`.
 
     python benchmarks/judged.py DIR RUN --write FILE
-    python benchmarks/judged.py DIR --faces off --write FILE
+    python benchmarks/judged.py DIR --faces given --write FILE
 
 Without RUN it is the classifier that ships. Each figure with a 95 % interval, bootstrapped over
 groups of near-duplicates.
@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from happysad.classifier import SHIPPED
 from happysad.evaluation.judge import evaluate
 from happysad.files import write_text
+from happysad.model_file import SHIPPED
 
 _FIGURES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece")
 _UNSURE = ("coverage", "selective_accuracy", "no_face")
@@ -25,10 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path, nargs="?")
-    parser.add_argument("--faces", choices=["auto", "off"], default="auto")
+    parser.add_argument("--faces", choices=["find", "given"], default="find")
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
-    scores = evaluate(chosen.run or SHIPPED, chosen.data, faces=chosen.faces != "off")
+    scores = evaluate(chosen.run or SHIPPED, chosen.data, faces=chosen.faces)
     columns = {"the classifier": scores}
     columns |= {name.replace("_", " "): score for name, score in scores["baselines"].items()}
     lines = [

@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
-    classifier = Classifier.load(chosen.model) if chosen.model else Classifier.default()
+    classifier = Classifier(chosen.model)
     _check_that_it_sees(classifier)
     carried = dict(_carried())
     rest = [
@@ -108,8 +108,8 @@ def main() -> None:
 def _check_that_it_sees(classifier: Classifier) -> None:
     from matplotlib import cbook
 
-    file = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
-    if classifier.predict(str(file)).label == NO_FACE:
+    file = Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    if classifier.predict(file).label == NO_FACE:
         raise SystemExit("no face is found in a portrait: nothing can be told by this classifier")
 
 

@@ -216,7 +216,7 @@ def _be(what: str, photo: str) -> None:
 def _calls(data: bytes) -> Any:
     from happysad import Classifier
 
-    classifier = Classifier.default(threads=1)
+    classifier = Classifier(threads=1)
 
     def turn(concurrency: int, work: _Work) -> str:
         def calls() -> None:

@@ -201,7 +201,9 @@ def _photos(n: int, size: int, channels: int) -> Any:
     rng = np.random.default_rng(n)
     images = rng.integers(0, 256, (n, size, size, channels), dtype=np.uint8)
     labels = (np.arange(n) % 2).astype(np.float32)
-    return Arrays(images=images, labels=labels, groups=[str(number) for number in range(n)])
+    return Arrays(
+        inputs={"image": images}, labels=labels, groups=[str(number) for number in range(n)]
+    )
 
 
 def _first_batch(files: int) -> tuple[float, float]:

@@ -373,7 +373,7 @@ def _happysad_network(settings: dict[str, Any]) -> Answer:
 
     def call_for(batch: int) -> Callable[[], object]:
         faces = (255 * _random(batch, side, channels)).astype("uint8")
-        return lambda: classifier.p_sad(faces)
+        return lambda: classifier.run({"image": faces})
 
     return _rate(call_for)
 
@@ -486,7 +486,7 @@ def _classifier(settings: dict[str, Any]) -> Any:
     if threads:
         cv2.setNumThreads(threads)
     model = settings["model"]
-    return Classifier.load(model, threads=threads) if model else Classifier.default(threads=threads)
+    return Classifier(model, threads=threads)
 
 
 def _recognizer(settings: dict[str, Any]) -> Any:

@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.classifier import SHIPPED, Classifier
+from happysad.classifier import Classifier
 from happysad.files import write_text
+from happysad.model_file import SHIPPED
 from happysad.training.backend import deterministic, quiet
 
 #: Widths of the networks' stages, whose first convolution has stride 2: the one that ships, and a
@@ -91,7 +92,7 @@ def main() -> None:
     network = train(seed, END, trained[-1], *last, unseen.only(photos.HAPPY, photos.SAD))
 
     ship(happy_or_sad(network), unseen, len(learned.classes), SHIPPED)
-    shipped = Classifier.load(SHIPPED)
+    shipped = Classifier(SHIPPED)
     figures = judge(shipped, chosen.data / "test", manifest.of("train"))
     drawn = pictures.write(shipped, figures, SHIPPED.parent)
     write_text(SHIPPED.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from happysad.classifier import Classifier
 from happysad.evaluation import robustness
+from happysad.model_file import ModelFile
 from recipes.face.judging import costliest
 from recipes.face.pictures import FAILURES, RISK_COVERAGE
 from recipes.face.shipping import RISK
@@ -105,7 +106,7 @@ def write(file: Path, figures: dict[str, Any], drawn: dict[str, Any]) -> str:
         figures: as `judging.judge` gives them.
         drawn: what the picture of failures shows, as `pictures.write` says.
     """
-    details = Classifier.load(file).details
+    details = ModelFile.read(file).details
     assert details.unsure is not None
     test = figures["test"]
     data = file.read_bytes()
@@ -131,7 +132,7 @@ def write(file: Path, figures: dict[str, Any], drawn: dict[str, Any]) -> str:
             for row in costliest(figures["robustness"], _NAMED)
         ),
         failures=FAILURES,
-        drawn=_drawn(drawn, details.labels),
+        drawn=_drawn(drawn, details.classes),
         others="\n".join(_other(name, row) for name, row in figures["others"].items()),
         robustness=robustness.markdown(figures["robustness"]),
     )
@@ -145,7 +146,7 @@ def _curve(curve: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _drawn(drawn: dict[str, Any], labels: tuple[str, str]) -> str:
+def _drawn(drawn: dict[str, Any], labels: Sequence[str]) -> str:
     """Say in words what the picture of failures shows."""
     right = sum(drawn["as_drawn"][label]["outcomes"][label] for label in labels)
     lines = [

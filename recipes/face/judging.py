@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from happysad.classifier import Classifier, Details
+from happysad.classifier import Classifier
 from happysad.dataset.duplicates import hashes
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
@@ -18,6 +18,7 @@ from happysad.evaluation import robustness
 from happysad.evaluation.judge import RADIUS, near_groups
 from happysad.evaluation.metrics import interval, resamples, score
 from happysad.evaluation.selective import risk_coverage, selective
+from happysad.model_file import Details
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos, load
 
 __all__ = ["costliest", "judge"]
@@ -51,7 +52,7 @@ def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[s
     both = photos.only(HAPPY, SAD)
     y = (both.classes == SAD).astype(np.intp)
     p = _p_sad(classifier, both)
-    seen = _seen(test.table[test.table["label"].isin(details.labels)], learned)
+    seen = _seen(test.table[test.table["label"].isin(details.classes)], learned)
     new = np.flatnonzero(~seen)
     return {
         "test": _scored(details, y, p, both.groups),
@@ -90,7 +91,7 @@ def costliest(measured: dict[str, Any], count: int) -> list[dict[str, Any]]:
 
 def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> dict[str, Any]:
     assert details.unsure is not None
-    scored = score(y, p, groups, labels=details.labels, threshold=details.threshold)
+    scored = score(y, p, groups, labels=details.classes, threshold=details.threshold)
     chosen = selective(y, p, groups, details.unsure)
     spans = {**scored["intervals"], **chosen["intervals"]}
     return {**scored, **chosen, "intervals": spans}
@@ -143,8 +144,8 @@ def _called(classifier: Classifier, photos: Photos) -> dict[str, Any]:
     assert details.unsure is not None
     p = _p_sad(classifier, photos)
     called = {
-        details.labels[0]: p < details.unsure[0],
-        details.labels[1]: p >= details.unsure[1],
+        details.classes[0]: p < details.unsure[0],
+        details.classes[1]: p >= details.unsure[1],
     }
     spans = {
         name: interval(
@@ -160,5 +161,8 @@ def _called(classifier: Classifier, photos: Photos) -> dict[str, Any]:
 
 def _p_sad(classifier: Classifier, photos: Photos) -> _Floats:
     images = photos.images
-    parts = [classifier.p_sad(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
-    return np.concatenate(parts).astype(np.float64)
+    parts = [
+        classifier.run({"image": images[at : at + _BATCH]}).probabilities[:, 1]
+        for at in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(parts)

@@ -14,6 +14,7 @@ from happysad.dataset.manifest import Manifest, Split
 from happysad.dataset.scan import scan
 from happysad.errors import DatasetError
 from happysad.images import Pixels
+from happysad.inputs import network_input
 
 __all__ = ["CLASSES", "HAPPY", "SAD", "SIZE", "Photos", "load", "manifest"]
 
@@ -63,5 +64,5 @@ def manifest(folder: Path) -> Manifest:
 def load(photos: Manifest, *splits: Split) -> Photos:
     """Give the photos of some splits, in the manifest's order."""
     rows = pd.concat([photos.of(one) for one in splits]).sort_index()
-    loaded = arrays.load(photos, rows, SIZE, 1)
+    loaded = arrays.load(photos, rows, network_input("face", SIZE, 1))
     return Photos(loaded.images, loaded.labels.astype(np.intp), loaded.groups)

@@ -54,8 +54,8 @@ class _Example:
 def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Draw both pictures.
 
-    failures.png shows faces that `happysad.dataset.drawn_faces` draws, each read as a user's photo is.
-    By rule, the first ones drawn:
+    failures.png shows faces that `happysad.dataset.drawn_faces` draws, each read as a user's photo
+    is. By rule, the first ones drawn:
 
     - as drawn, of each class: the first that is called the other class, the first in which no face
       is found, the first that is unsure; the first two of these that there are;
@@ -78,7 +78,7 @@ def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict
     rows = costliest(figures["robustness"], _CHANGES)
     panels = [_as_drawn(classifier, examples)]
     panels += [_changed(classifier, examples, row) for row in rows]
-    _failures(panels, rows, classifier.details.labels, folder / FAILURES)
+    _failures(panels, rows, classifier.classes, folder / FAILURES)
     as_drawn, *changed = [
         {label: {"outcomes": part.outcomes, "shown": part.shown} for label, part in panel.items()}
         for panel in panels
@@ -90,7 +90,7 @@ def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict
     }
 
 
-def said(label: str, p_sad: float | None, labels: tuple[str, str]) -> str:
+def said(label: str, p_sad: float | None, labels: Sequence[str]) -> str:
     """Say in words what a classifier answered, such as "happy, 98.1 %"."""
     if p_sad is None:
         return "no face found"
@@ -112,7 +112,7 @@ class _Part:
 
 def _draw(classifier: Classifier) -> list[_Example]:
     """Draw the faces into files, and read them as a user's photos."""
-    labels = classifier.details.labels
+    labels = classifier.classes
     names = [
         (labels[number % 2], f"{labels[number % 2]}/drawn-{number:04d}.jpg")
         for number in range(_FACES)
@@ -129,7 +129,7 @@ def _draw(classifier: Classifier) -> list[_Example]:
 
 
 def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str, _Part]:
-    labels = classifier.details.labels
+    labels = classifier.classes
     parts = {}
     for label, other in (labels, labels[::-1]):
         own = [example for example in examples if example.label == label]
@@ -138,8 +138,11 @@ def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str,
         shown = [example for example in kinds if example is not None][:2]
         parts[label] = _Part(
             {outcome: counted[outcome] for outcome in (label, *_kinds(other))},
-            [{"path": e.path, "as_drawn": [e.prediction.label, e.prediction.p_sad]} for e in shown],
-            [(_small(e.pixels), str(e.prediction.label), e.prediction.p_sad) for e in shown],
+            [
+                {"path": e.path, "as_drawn": [e.prediction.label, _p_sad(e.prediction)]}
+                for e in shown
+            ],
+            [(_small(e.pixels), str(e.prediction.label), _p_sad(e.prediction)) for e in shown],
         )
     return parts
 
@@ -151,7 +154,7 @@ def _changed(
     details = classifier.details
     change = next(change for change in CHANGES if change.name == row["change"])
     parts = {}
-    for label, other in (details.labels, details.labels[::-1]):
+    for label, other in (details.classes, details.classes[::-1]):
         own = [
             (number, example)
             for number, example in enumerate(examples)
@@ -163,8 +166,9 @@ def _changed(
             change.apply(crop, row["strength"], np.random.default_rng((_SEED, number)))
             for crop, (number, _) in zip(before, own, strict=True)
         ]
-        p = classifier.p_sad(np.stack(after)).tolist() if after else []
-        answers = [classifier.label_of(value) for value in p]
+        rows = classifier.run({"image": np.stack(after)}).probabilities.tolist() if after else []
+        answers = [classifier.label_of(probabilities) for probabilities in rows]
+        p = [second for _, second in rows]
         counted = Counter(answers)
         outcomes = {outcome: counted[outcome] for outcome in (label, other, UNSURE)}
         place = next((answers.index(kind) for kind in (other, UNSURE) if kind in answers), None)
@@ -172,13 +176,17 @@ def _changed(
             parts[label] = _Part(outcomes, [], [])
             continue
         example, now = own[place][1], (answers[place], p[place])
-        then = (label, example.prediction.p_sad)
+        then = (label, _p_sad(example.prediction))
         parts[label] = _Part(
             outcomes,
             [{"path": example.path, "as_drawn": list(then), "changed": list(now)}],
             [(before[place], *then), (after[place], *now)],
         )
     return parts
+
+
+def _p_sad(prediction: Prediction) -> float | None:
+    return None if prediction.probabilities is None else prediction.probabilities["sad"]
 
 
 def _kinds(other: str) -> tuple[str, ...]:
@@ -249,7 +257,7 @@ def _risk_coverage(figures: dict[str, Any], file: Path) -> None:
 def _failures(
     panels: Sequence[dict[str, _Part]],
     rows: Sequence[dict[str, Any]],
-    labels: tuple[str, str],
+    labels: Sequence[str],
     file: Path,
 ) -> None:
     """Draw a row of four pictures each; two of either class."""
@@ -282,7 +290,7 @@ def _failures(
     _save(figure, file)
 
 
-def _tally(panel: dict[str, _Part], labels: tuple[str, str]) -> str:
+def _tally(panel: dict[str, _Part], labels: Sequence[str]) -> str:
     """Count a row's outcomes, of both classes together."""
     counts: Counter[str] = Counter()
     for label, part in panel.items():

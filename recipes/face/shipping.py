@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from happysad import __version__
-from happysad.classifier import Classifier, Details
-from happysad.evaluation.calibration import fit_threshold, logit
+from happysad.evaluation.calibration import EPSILON, fit_threshold
 from happysad.evaluation.selective import fit_unsure
 from happysad.export import to_onnx
 from happysad.files import replacing
+from happysad.model_file import Details, ModelFile
 from happysad.models import face
+from happysad.probability import log_odds
 from recipes.face.photos import HAPPY, SAD, SIZE, Photos
 
 __all__ = ["RISK", "happy_or_sad", "ship"]
@@ -27,7 +28,7 @@ RISK = 0.02
 
 
 def happy_or_sad(network: keras.Model) -> keras.Model:
-    """Give the network that answers p_sad alone.
+    """Give the network that answers the probability of sad alone.
 
     Batch normalisations are folded into the convolutions before them; of the last layer the
     difference of sad and happy is left, which is what a softmax of these two would see.
@@ -76,7 +77,7 @@ def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) ->
     p = _p_sad(model, both)
     threshold = fit_threshold(p, y, both.groups, seed=0)
     details = Details(
-        labels=("happy", "sad"),
+        classes=("happy", "sad"),
         size=SIZE,
         channels=1,
         architecture="face",
@@ -87,12 +88,12 @@ def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) ->
         looks_at="face",
         unsure=fit_unsure(p, y, RISK, threshold),
     )
-    samples = np.asarray(both.images[:100])
+    samples = {"image": np.asarray(both.images[:100])}
     with replacing(file) as temporary:
         to_onnx(model, temporary, details, samples)
-        before = Classifier.load(temporary).p_sad(samples)
+        before = ModelFile.read(temporary).run(samples).probabilities
         _store_in_16_bits(temporary)
-        if (Classifier.load(temporary).p_sad(samples) != before).any():
+        if (ModelFile.read(temporary).run(samples).probabilities != before).any():
             raise SystemExit(f"{file}: weights in 16 bits give other answers")
     return details
 
@@ -102,7 +103,7 @@ def _platt(p: NDArray[np.float32], y: NDArray[np.intp]) -> tuple[float, float]:
 
     A temperature alone would keep the border where seven classes put it, which were of other sizes.
     """
-    fitted = LogisticRegression(C=np.inf).fit(logit(p)[:, None], y)
+    fitted = LogisticRegression(C=np.inf).fit(log_odds(p, epsilon=EPSILON)[:, None], y)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 

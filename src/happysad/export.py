@@ -1,4 +1,4 @@
-"""Keras to .onnx, .h5 and .tflite; every file is compared with Keras before it may stay."""
+"""Keras to .onnx, .h5 and .tflite; a file is kept only where its answers agree with Keras."""
 
 from __future__ import annotations
 
@@ -15,38 +15,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.classifier import METADATA_KEY, Classifier, Details
+from happysad.classifier import Classifier
 from happysad.errors import ExportError, RunError, UsageError
 from happysad.files import replacing
-from happysad.images import Pixels
+from happysad.model_file import METADATA_KEY, PROBABILITIES, Details, ModelFile
+from happysad.runtime import session
 
 if TYPE_CHECKING:
     import keras
     import onnx
 
+    from happysad.inputs import NetworkInput
+
 __all__ = ["SUFFIXES", "TOLERANCE", "Samples", "export", "to_h5", "to_onnx", "to_tflite"]
 
-#: Real inputs to compare on: a network's one input, uint8, shape (n, size, size, channels); or all
-#: of its inputs by name.
-Samples = Pixels | Mapping[str, NDArray[Any]]
+#: Real inputs to compare on, by the names of the network's inputs; each has n rows.
+Samples = Mapping[str, NDArray[Any]]
 
-#: Probabilities may differ from those of Keras by so much.
+#: The maximum difference of a probability from that of Keras.
 TOLERANCE = 1e-4
-#: What `export` can write.
+#: The suffixes of the formats that `export` writes.
 SUFFIXES = (".onnx", ".h5", ".tflite")
 
 Answers = dict[str, NDArray[np.float32]]
 
 # The ONNX version written: onnxruntime 1.15 of 2023 reads it, tf2onnx writes it.
 _OPSET = 17
-# How many real photos `export` compares on.
+# The maximum number of real photos that `export` compares on.
 _COMPARED = 100
 
 
 def export(run: Path, file: Path) -> float:
     """Write a finished run's classifier in another format, chosen by the suffix of `file`.
 
-    The comparison takes photos of the validation split, so the run's data folder must be there.
+    The answers are compared on photos of the validation split, so the run's data folder must be
+    there.
+
+    Args:
+        run: the run's folder.
+        file: the file to write; its suffix is one of `SUFFIXES`.
 
     Returns:
         The largest difference from Keras in any output over up to 100 photos.
@@ -61,13 +68,13 @@ def export(run: Path, file: Path) -> float:
     model_file = run / "model.keras"
     if not model_file.is_file():
         raise RunError(f"{run}: not a finished run's folder: no model.keras")
-    details = Classifier.load(run).details
-    if details.looks_at == "both" and file.suffix == ".h5":
+    classifier = Classifier(run)
+    if len(classifier.input.shapes) > 1 and file.suffix == ".h5":
         raise ExportError(
             f"{file}: .h5 cannot hold the network of a classifier that looks at faces and photos; "
             "write .onnx or .tflite"
         )
-    samples = _validation_photos(run, details)
+    samples = _validation_photos(run, classifier.input)
     from happysad.training.backend import quiet
 
     quiet()
@@ -75,19 +82,20 @@ def export(run: Path, file: Path) -> float:
 
     model = keras.saving.load_model(model_file, compile=False)
     if file.suffix == ".onnx":
-        return to_onnx(model, file, details, samples)
+        return to_onnx(model, file, classifier.details, samples)
     return (to_h5 if file.suffix == ".h5" else to_tflite)(model, file, samples)
 
 
 def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) -> float:
-    """Write an .onnx with the names that `Classifier` knows, and `details` in its metadata.
+    """Write an .onnx with the names that `ModelFile` knows, and `details` in its metadata.
 
-    The same model gives the same bytes.
+    The same model gives the same bytes. The weights of layers keep their names, such as
+    ``stem/kernel``, where the exporter stores their values as they are.
 
     Args:
-        model: ``image`` to p_sad, or what `happysad.models.fused` builds.
-        file: where to; replaced only by a file that agrees.
-        details: what `Classifier` needs to know.
+        model: a network of `happysad.models`.
+        file: the file to write; replaced only by a file that agrees.
+        details: the metadata.
         samples: real inputs to compare on.
 
     Returns:
@@ -103,11 +111,12 @@ def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) 
         with _quietly(file):
             _write_onnx(model, temporary)
         graph = onnx.load(temporary)
-        _tidy(graph, sorted(expected))
+        _tidy(graph, sorted(expected), _named_weights(model))
         onnx.helper.set_model_props(graph, {METADATA_KEY: details.to_json()})
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
-        return _compare(file, expected, Classifier.load(temporary).run(_by_name(samples)))
+        content = ModelFile.read(temporary).content  # refuses what no classifier could load
+        return _compare(file, expected, _onnx_answers(content, samples))
 
 
 def _write_onnx(model: keras.Model, file: Path) -> None:
@@ -142,7 +151,7 @@ def to_h5(model: keras.Model, file: Path, samples: Samples) -> float:
 
 
 def to_tflite(model: keras.Model, file: Path, samples: Samples) -> float:
-    """Write a .tflite for LiteRT, with TensorFlow alone; see `to_onnx` for the rest."""
+    """Write a .tflite for LiteRT; needs Keras on TensorFlow. See `to_onnx` for the rest."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -156,15 +165,17 @@ def to_tflite(model: keras.Model, file: Path, samples: Samples) -> float:
         return _compare(file, expected, _lite_answers(temporary, samples))
 
 
-def _by_name(samples: Samples) -> Mapping[str, NDArray[Any]]:
-    return samples if isinstance(samples, Mapping) else {"image": samples}
-
-
 def _answers(model: keras.Model, samples: Samples) -> Answers:
     # Also calls the model once, which Keras asks for before the export of one that was loaded.
-    given = samples if isinstance(samples, Mapping) else np.asarray(samples)
+    given = samples["image"] if len(samples) == 1 else dict(samples)
     came = model.predict(given, verbose=0)
-    return came if isinstance(came, dict) else {"p_sad": came}
+    return _current(came if isinstance(came, dict) else {PROBABILITIES: came})
+
+
+def _onnx_answers(content: bytes, samples: Samples) -> Answers:
+    network = session(content)
+    names = [output.name for output in network.get_outputs()]
+    return dict(zip(names, network.run(names, dict(samples)), strict=True))
 
 
 def _lite_answers(file: Path, samples: Samples) -> Answers:
@@ -172,13 +183,18 @@ def _lite_answers(file: Path, samples: Samples) -> Answers:
 
     interpreter = tf.lite.Interpreter(str(file))
     run: Any = interpreter.get_signature_runner()
-    named = _by_name(samples)
+    named = samples
     if len(named) == 1:  # a signature may call a single input by another name
         named = dict(zip(run.get_input_details(), named.values(), strict=True))
     number = len(next(iter(named.values())))
     came = [run(**{name: v[n : n + 1] for name, v in named.items()}) for n in range(number)]
     outputs = {name: np.concatenate([one[name] for one in came]) for name in came[0]}
-    return outputs if len(outputs) > 1 else {"p_sad": next(iter(outputs.values()))}
+    return _current(outputs if len(outputs) > 1 else {PROBABILITIES: next(iter(outputs.values()))})
+
+
+def _current(answers: Mapping[str, NDArray[np.float32]]) -> Answers:
+    """Return answers by today's names of the outputs; happysad 0.1.0 called them p_sad."""
+    return {name.replace("p_sad", PROBABILITIES): values for name, values in answers.items()}
 
 
 def _compare(file: Path, expected: Answers, came: Answers) -> float:
@@ -195,7 +211,7 @@ def _compare(file: Path, expected: Answers, came: Answers) -> float:
 
 @contextlib.contextmanager
 def _quietly(file: Path) -> Iterator[None]:
-    """Keep the exporters' chatter off the terminal; turn what they raise into one line."""
+    """Silence the exporters, and turn their exceptions into errors of one line."""
     from happysad.training.backend import without_native_stderr
 
     try:
@@ -209,12 +225,20 @@ def _quietly(file: Path) -> Iterator[None]:
         raise ExportError(f"{file}: cannot be written: {text}") from error
 
 
-def _tidy(model: onnx.ModelProto, outputs: list[str]) -> None:
-    """Name inputs and outputs as `Classifier` expects, and the rest by its place in the graph.
+def _named_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """Return the weights by layer and name, such as ``stem/kernel``, laid out as ONNX has them."""
+    named: dict[str, NDArray[Any]] = {}
+    for weight, values in zip(model.weights, model.get_weights(), strict=True):
+        named.setdefault(weight.path, values.transpose(3, 2, 0, 1) if values.ndim == 4 else values)
+    return named
 
-    What Keras and tf2onnx choose holds counters of the process, and where a graph has branches
-    they come in any order, so the bytes would differ. tf2onnx also leaves constants that it has
-    folded among the inputs; they go.
+
+def _tidy(model: onnx.ModelProto, outputs: list[str], layers: Mapping[str, NDArray[Any]]) -> None:
+    """Name inputs and outputs as `ModelFile` expects, weights by their layers, the rest by place.
+
+    The names that Keras and tf2onnx choose hold counters of the process, and the branches of a
+    graph come in any order, so the bytes would differ from one export to the next. tf2onnx also
+    leaves constants that it has folded among the inputs; these are removed.
     """
     import onnx
 
@@ -226,11 +250,14 @@ def _tidy(model: onnx.ModelProto, outputs: list[str]) -> None:
     answers = list(graph.output)
     names = {"": "", **{value.name: value.name for value in given}}
     names |= {value.name: name for value, name in zip(answers, outputs, strict=True)}
+    unused = dict(layers)
     ordered: list[onnx.TensorProto] = []
     for number, node in enumerate(nodes):
         for name in node.input:
             if name not in names:
-                names[name] = f"weight_{len(ordered)}"
+                layer = _layer_of(onnx.numpy_helper.to_array(weights[name]), unused)
+                unused.pop(layer, None)
+                names[name] = layer or f"weight_{len(ordered)}"
                 ordered.append(weights[name])
         for place, name in enumerate(node.output):
             names.setdefault(name, f"value_{number}_{place}")
@@ -245,8 +272,13 @@ def _tidy(model: onnx.ModelProto, outputs: list[str]) -> None:
     graph.CopyFrom(onnx.helper.make_graph(nodes, "happysad", given, answers, ordered))
 
 
+def _layer_of(values: NDArray[Any], layers: Mapping[str, NDArray[Any]]) -> str:
+    """Return the name of the weight with these values, to the bit; "" where there is none."""
+    return next((name for name, one in layers.items() if np.array_equal(one, values)), "")
+
+
 def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Order the nodes by a walk from the outputs back, each after all whose output it takes."""
+    """Return the nodes in the order of a walk from the outputs back, each after its inputs."""
     maker = {name: node for node in graph.node for name in node.output}
     ordered: list[onnx.NodeProto] = []
     done: set[str] = set()
@@ -264,21 +296,16 @@ def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return ordered
 
 
-def _validation_photos(run: Path, details: Details) -> Samples:
+def _validation_photos(run: Path, network_input: NetworkInput) -> Samples:
     from happysad.dataset.manifest import Manifest
-    from happysad.inputs import of_photo
-    from happysad.photos import Photo
+    from happysad.photo import Photo
     from happysad.training.config import load_run
 
     _, data = load_run(run / "config.toml")
     manifest = Manifest.read(run / "manifest.csv", data)
     files = manifest.files(manifest.of("val")[:_COMPARED])
-    inputs = []
-    for photo in map(Photo, files):
-        faces = photo.faces() if details.looks_at == "both" else None
-        inputs.append(of_photo(photo, details.size, details.channels, faces=faces))
-    stacked = {name: np.stack([one[name] for one in inputs]) for name in inputs[0]}
-    return stacked if details.looks_at == "both" else stacked["image"]
+    rows = [network_input.row(Photo(file)) for file in files]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _main(model_file: Path, file: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +10,9 @@ import typer
 
 from happysad.cli.console import say
 from happysad.cli.options import Model, data_folder, need
+from happysad.predictions import Faces
 
-__all__ = ["Judged", "evaluate", "info", "print_scores"]
-
-
-class Judged(StrEnum):
-    """What a picture is taken for."""
-
-    auto = "auto"
-    off = "off"
+__all__ = ["evaluate", "info", "print_scores"]
 
 
 def evaluate(
@@ -38,9 +31,9 @@ def evaluate(
         ),
     ] = None,
     faces: Annotated[
-        Judged,
-        typer.Option(help="auto: find the faces first; off: every picture is one, cut out."),
-    ] = Judged.auto,
+        Faces,
+        typer.Option(help="find: find the faces in photos; given: every picture is a face crop."),
+    ] = Faces.FIND,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say how good a classifier is, with n and intervals.
@@ -49,11 +42,11 @@ def evaluate(
     baselines: always the larger class, and logistic regression on 32x32 pixels.
     """
     need("train", "happysad evaluate")
-    from happysad.classifier import SHIPPED
     from happysad.evaluation.judge import evaluate as run_evaluate
+    from happysad.model_file import SHIPPED
 
     folder = None if data is None else data_folder(data)
-    scores = run_evaluate(model or SHIPPED, folder, classes, faces=faces is Judged.auto)
+    scores = run_evaluate(model or SHIPPED, folder, classes, faces=faces)
     if as_json:
         say(json.dumps(scores))
         return
@@ -104,9 +97,9 @@ def info(model: Model = None) -> None:
     """
     from dataclasses import asdict
 
-    from happysad.classifier import SHIPPED, Classifier
+    from happysad.model_file import SHIPPED, ModelFile
 
-    details = Classifier.load(model or SHIPPED).details
+    details = ModelFile.read(model or SHIPPED).details
     if model is None:
         say(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").rstrip())
         return

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.evaluation.metrics import score
-from happysad.inputs import of_photo
-from happysad.photos import Photo
+from happysad.inputs import network_input
+from happysad.photo import Photo
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-__all__ = ["SIDE", "TRAINING", "judged", "small"]
+__all__ = ["INPUT", "SIDE", "TRAINING", "judged", "small"]
 
 #: The side of the pictures that logistic regression sees, in pixels.
 SIDE = 32
+
+#: Prepares these pictures.
+INPUT = network_input("photo", SIDE, 1)
 
 #: What `fitted_on` says of baselines that saw the same photos as the model.
 TRAINING = "the training photos"
@@ -32,8 +35,8 @@ Floats = NDArray[np.float64]
 
 
 def small(photo: Photo) -> NDArray[np.uint8]:
-    """Give a photo as logistic regression sees it: 1024 values of `inputs.of_photo`, uint8."""
-    return np.asarray(of_photo(photo, SIDE, 1)["image"].reshape(-1))
+    """Return a photo as logistic regression sees it: 32x32 grey pixels, uint8, shape (1024,)."""
+    return np.asarray(INPUT.row(photo)["image"].reshape(-1))
 
 
 def judged(
@@ -41,7 +44,7 @@ def judged(
     pictures: NDArray[np.uint8],
     groups: Sequence[str],
     *,
-    labels: tuple[str, str],
+    labels: tuple[str, ...],
     seed: int,
     training: tuple[NDArray[np.intp], NDArray[np.uint8]] | None,
 ) -> dict[str, dict[str, Any]]:

@@ -10,40 +10,27 @@ from numpy.typing import ArrayLike, NDArray
 from happysad.evaluation.metrics import resamples
 
 __all__ = [
+    "EPSILON",
     "TEMPERATURES",
     "THRESHOLDS",
     "fit_temperature",
     "fit_threshold",
-    "logit",
-    "with_temperature",
 ]
 
 #: The temperatures that are looked at.
 TEMPERATURES = (0.1, 10.0)
 
+#: Probabilities are kept this far from 0 and 1, which float32 sigmoids reach.
+EPSILON = 1e-7
+
 #: The thresholds that are looked at: 0.05, 0.06, … 0.95.
 THRESHOLDS = np.arange(5, 96) / 100
 
 _HALF = 45  # where 0.5 stands among them
-_EPSILON = 1e-7  # float32 sigmoids reach 0 and 1 exactly
+
 _SURE = 0.95  # of the resamples must prefer another threshold than 0.5
 
 Floats = NDArray[np.float64]
-
-
-def logit(p: ArrayLike) -> Floats:
-    """The inverse of the sigmoid; p is kept 1e-7 away from 0 and 1."""
-    from scipy.special import logit as scipy_logit
-
-    clipped = np.clip(np.asarray(p, dtype=np.float64).reshape(-1), _EPSILON, 1 - _EPSILON)
-    return np.asarray(scipy_logit(clipped))
-
-
-def with_temperature(p: ArrayLike, temperature: float) -> Floats:
-    """Give ``sigmoid(logit(p) / temperature)``, shape (n,)."""
-    from scipy.special import expit
-
-    return np.asarray(expit(logit(p) / temperature))
 
 
 def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
@@ -62,11 +49,13 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
         answer is right (the likelihood then wants endless certainty).
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import logit  # exact near 0.5, where `probability.log_odds` is not
 
     truth = np.asarray(y).astype(bool).reshape(-1)
     if truth.all() or not truth.any():
         return 1.0
-    right_way = np.where(truth, 1.0, -1.0) * logit(p)
+    clipped = np.clip(np.asarray(p, dtype=np.float64).reshape(-1), EPSILON, 1 - EPSILON)
+    right_way = np.where(truth, 1.0, -1.0) * logit(clipped)
     if (right_way > 0).all():
         return 1.0
 

@@ -22,15 +22,18 @@ from happysad.dataset.quality import shrink
 from happysad.dataset.scan import scan
 from happysad.errors import DatasetError, ImageError, UsageError
 from happysad.evaluation import baselines, plots
-from happysad.evaluation.calibration import with_temperature
+from happysad.evaluation.calibration import EPSILON
 from happysad.evaluation.metrics import score
 from happysad.evaluation.report import write_report
 from happysad.evaluation.selective import selective
 from happysad.files import write_text
 from happysad.images import read, read_bytes
-from happysad.inputs import of_photo
+from happysad.inputs import Prepared
+from happysad.model_file import Outputs
 from happysad.parallel import ordered_map
-from happysad.photos import Photo
+from happysad.photo import Photo
+from happysad.predictions import Faces
+from happysad.probability import with_temperature
 from happysad.progress import track
 from happysad.training import fused
 from happysad.training.config import load_run
@@ -48,8 +51,8 @@ _WORST = 12
 def judge_run(run: Path) -> dict[str, Any]:
     """Judge a run's model.onnx on its test split, and write metrics.json, plots and report.html.
 
-    The photos go the way of every prediction: `inputs.of_photo`, then the .onnx. Pictures that a
-    network was trained on as faces, cut out, are so judged.
+    The photos go the way of every prediction: `NetworkInput.prepare`, then the .onnx.
+    Pictures that a network was trained on as face crops are judged as face crops.
 
     Returns:
         What metrics.json holds: ``test`` and ``val`` (`metrics.score`), ``baselines`` (on test),
@@ -62,11 +65,14 @@ def judge_run(run: Path) -> dict[str, Any]:
     """
     config, data = load_run(run / "config.toml")
     manifest = Manifest.read(run / "manifest.csv", data)
-    classifier = Classifier.load(run)
+    classifier = Classifier(run)
+    faces = Faces.GIVEN if classifier.input.averages_faces else Faces.FIND
     details = classifier.details
-    val, test = (_answered(classifier, manifest, manifest.of(split)) for split in ("val", "test"))
+    val, test = (
+        _answered(classifier, manifest, manifest.of(split), faces) for split in ("val", "test")
+    )
     judging: dict[str, Any] = {
-        "labels": details.labels,
+        "labels": details.classes,
         "threshold": details.threshold,
         "seed": config.seed,
     }
@@ -75,7 +81,7 @@ def judge_run(run: Path) -> dict[str, Any]:
         "model": str(run),
         "architecture": details.architecture,
         "data": str(data),
-        "labels": list(details.labels),
+        "labels": list(details.classes),
         "trained_on": details.trained_on,
         "temperature": details.temperature,
         "threshold": details.threshold,
@@ -85,16 +91,16 @@ def judge_run(run: Path) -> dict[str, Any]:
             test.y,
             test.small,
             test.groups,
-            labels=details.labels,
+            labels=details.classes,
             seed=config.seed,
             training=_training_pictures(manifest),
         ),
         "seen_in_training": _seen(manifest, manifest.of("test")),
     }
-    if details.looks_at == "both":
+    if (run / fused.FILE).is_file():
         metrics["fused"] = json.loads((run / fused.FILE).read_text(encoding="utf-8"))
     _write_json(run / "metrics.json", metrics)
-    mistakes = _mistakes(test, manifest, details.labels, details.threshold)
+    mistakes = _mistakes(test, manifest, details.classes, details.threshold)
     _draw(run, metrics, test, mistakes)
     write_report(run, metrics, manifest, config, mistakes)
     return metrics
@@ -105,7 +111,7 @@ def evaluate(
     data: Path | None = None,
     classes: tuple[str, str] | None = None,
     *,
-    faces: bool = True,
+    faces: Faces | str = Faces.FIND,
 ) -> dict[str, Any]:
     """Judge a classifier on a folder of class folders, or give a run's figures on its test split.
 
@@ -118,8 +124,7 @@ def evaluate(
         data: the folder; None for what the run measured on its own test split when it ended.
         classes: the two folders, where they are named otherwise than the model's labels: first the
             one for its first label. None for folders named like the labels, in whatever case.
-        faces: whether a classifier that looks at faces finds them in the photos; False takes every
-            picture for one face, cut out.
+        faces: "find" finds the faces in the photos; "given" takes every picture for a face crop.
 
     Returns:
         What `metrics.score` gives, every photo being forced to one of the classes, and: model,
@@ -134,13 +139,12 @@ def evaluate(
 
     Raises:
         UsageError: `data` is missing and `model` is no run; a class folder is missing; or `faces`
-            is False and the classifier looks at photos.
+            is "given" and the classifier looks at photos.
         ClassifierError: `model` is no classifier.
         DatasetError: there is no readable photo, or none with a face.
     """
-    classifier = Classifier.load(model)
-    if not faces and classifier.details.looks_at != "face":
-        raise UsageError(f"--faces off: {model} looks at whole photos")
+    classifier = Classifier(model)
+    classifier.input.check(faces)
     if data is not None:
         return _evaluate_folder(classifier, model, data, classes, faces)
     if not model.is_dir():
@@ -200,60 +204,72 @@ class _Answered:
 
 
 def _answered(
-    classifier: Classifier, manifest: Manifest, rows: pd.DataFrame, *, finds: bool = False
+    classifier: Classifier, manifest: Manifest, rows: pd.DataFrame, faces: Faces | str
 ) -> _Answered:
-    """Let the classifier answer some rows' photos; each is read once, over all cores.
+    """Return the classifier's answers for some rows' photos; each is read once, over all cores.
 
-    `finds` says whether one that looks at faces has to find them; p is NaN where there is none.
+    p is NaN for a photo without a face, where the classifier needs one.
     """
-    details = classifier.details
-    size, channels = details.size, details.channels
 
-    def look(file: tuple[Path, str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
+    def prepare(file: tuple[Path, str]) -> tuple[Prepared, NDArray[np.uint8]]:
         path, sha256 = file
         data = read_bytes(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DatasetError(f"{path}: the file has changed since it was checked")
         photo = Photo(data, name=str(path))
-        if finds and details.looks_at == "face":
-            p_sad = classifier.predict_photo(photo).p_sad
-            inputs = {"p_sad": np.array([np.nan if p_sad is None else p_sad])}
-        else:
-            faces = photo.faces(threads=1) if details.looks_at == "both" else None
-            inputs = of_photo(photo, size, channels, faces=faces)
-        return inputs, baselines.small(Photo(data, name=str(path)))
+        prepared = classifier.input.prepare(photo, faces=faces, threads=1)
+        return prepared, baselines.small(Photo(data, name=str(path)))
 
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photo to judge")
     photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
-    seen = list(track(ordered_map(look, photos), "judging", len(photos)))
-    p = []
+    seen = list(track(ordered_map(prepare, photos), "judging", len(photos)))
+    p: list[float] = []
     for at in range(0, len(seen), _BATCH):
-        batch = [inputs for inputs, _ in seen[at : at + _BATCH]]
-        stacked = {name: np.stack([inputs[name] for inputs in batch]) for name in batch[0]}
-        answers = stacked if "p_sad" in stacked else classifier.run(stacked)
-        p.append(answers["p_sad"][:, 0])
+        p += _probabilities(classifier, [prepared for prepared, _ in seen[at : at + _BATCH]])
     return _Answered(
         rows.reset_index(drop=True),
-        (rows["label"] == details.labels[1]).to_numpy().astype(np.intp),
-        np.concatenate(p).astype(np.float64),
+        (rows["label"] == classifier.classes[1]).to_numpy().astype(np.intp),
+        np.array(p),
         rows["group"].tolist(),
         np.stack([small for _, small in seen]),
     )
 
 
+def _probabilities(classifier: Classifier, batch: Sequence[Prepared]) -> list[float]:
+    """Return the probability of the second class for each photo, by one run of the network."""
+    starts = np.cumsum([0, *(prepared.rows for prepared in batch)])
+    outputs = Outputs(np.zeros((0, len(classifier.classes))), None)
+    if starts[-1]:
+        names = batch[0].inputs
+        outputs = classifier.run(
+            {n: np.concatenate([one.inputs[n] for one in batch]) for n in names}
+        )
+    found = []
+    for prepared, start, end in zip(batch, starts[:-1], starts[1:], strict=True):
+        of_faces = None if outputs.of_faces is None else outputs.of_faces[start:end]
+        own = Outputs(outputs.probabilities[start:end], of_faces)
+        p, _ = classifier.input.combine(prepared, own)
+        found.append(np.nan if p is None else float(p[1]))
+    return found
+
+
 def _evaluate_folder(
-    classifier: Classifier, model: Path, data: Path, classes: tuple[str, str] | None, faces: bool
+    classifier: Classifier,
+    model: Path,
+    data: Path,
+    classes: tuple[str, str] | None,
+    faces: Faces | str,
 ) -> dict[str, Any]:
     details = classifier.details
-    folders = _folders(data, details.labels, classes)
+    folders = _folders(data, details.classes, classes)
     table = scan(data, (folders[0], folders[1]), quality=False).table
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
     readable["group"] = near_groups(readable)
-    readable["label"] = readable["label"].map(dict(zip(folders, details.labels, strict=True)))
-    everything = _answered(classifier, Manifest(data, readable), readable, finds=faces)
+    readable["label"] = readable["label"].map(dict(zip(folders, details.classes, strict=True)))
+    everything = _answered(classifier, Manifest(data, readable), readable, faces)
     answers = everything.with_a_face()
     if not len(answers.y):
         raise DatasetError(f"{data}: no face in any of {len(readable):,} photos")
@@ -261,7 +277,7 @@ def _evaluate_folder(
     chosen = selective(everything.y, everything.p, everything.groups, unsure)
     own = _own_manifest(model)
     left_out = table.loc[table["pixels"] == "", ["path", "reason"]].to_dict("records")
-    judging: dict[str, Any] = {"labels": details.labels, "seed": 0}
+    judging: dict[str, Any] = {"labels": details.classes, "seed": 0}
     scored = score(answers.y, answers.p, answers.groups, threshold=details.threshold, **judging)
     scored["intervals"] |= chosen.pop("intervals")
     return {
@@ -270,7 +286,7 @@ def _evaluate_folder(
         "photos": len(everything.y),
         "model": str(model),
         "data": str(data),
-        "labels": list(details.labels),
+        "labels": list(details.classes),
         "temperature": details.temperature,
         "threshold": details.threshold,
         "baselines": baselines.judged(
@@ -286,8 +302,8 @@ def _evaluate_folder(
 
 
 def _folders(
-    data: Path, labels: tuple[str, str], classes: tuple[str, str] | None
-) -> tuple[str, str]:
+    data: Path, labels: tuple[str, ...], classes: tuple[str, str] | None
+) -> tuple[str, ...]:
     """The folders of the first and the second label, in whatever case they are named."""
     names = classes or sorted(entry.name for entry in data.glob("*/"))
     like = {name.casefold(): name for name in names} | {name: name for name in names}
@@ -330,14 +346,14 @@ def _training_pictures(
 ) -> tuple[NDArray[np.intp], NDArray[np.uint8]] | None:
     """Give truth and `baselines.small` pictures; None where the photos are not there any more."""
     try:
-        arrays = load(manifest, manifest.of("train"), baselines.SIDE, 1)
+        arrays = load(manifest, manifest.of("train"), baselines.INPUT)
     except (DatasetError, ImageError):
         return None
     return arrays.labels.astype(np.intp), arrays.images.reshape(len(arrays.images), -1)
 
 
 def _mistakes(
-    answers: _Answered, manifest: Manifest, labels: tuple[str, str], threshold: float
+    answers: _Answered, manifest: Manifest, labels: tuple[str, ...], threshold: float
 ) -> list[plots.Mistake]:
     """Give the most confident mistakes, the worst first."""
     said = (answers.p >= threshold).astype(np.intp)
@@ -374,7 +390,9 @@ def _draw(
         labels,
         folder / "calibration.png",
         ece=scored["ece"],
-        before=None if temperature == 1 else with_temperature(test.p, 1 / temperature),
+        before=None
+        if temperature == 1
+        else with_temperature(test.p, 1 / temperature, epsilon=EPSILON),
     )
     wrong = scored["confusion"][0][1] + scored["confusion"][1][0]
     plots.worst(mistakes, wrong, scored["n"], folder / "worst.png")

@@ -28,7 +28,7 @@ def score(
     p: ArrayLike,
     groups: Sequence[str],
     *,
-    labels: tuple[str, str],
+    labels: tuple[str, ...],
     threshold: float = 0.5,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class _Judged:
     """What the figures need, counted once; `figures` then weighs it, many weightings at a time."""
 
     def __init__(
-        self, y: NDArray[np.intp], p: Floats, threshold: float, labels: tuple[str, str]
+        self, y: NDArray[np.intp], p: Floats, threshold: float, labels: tuple[str, ...]
     ) -> None:
         self.labels = labels
         answer = (p >= threshold).astype(np.intp)

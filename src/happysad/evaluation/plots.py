@@ -142,7 +142,7 @@ def curves(history: pd.DataFrame, folder: Path) -> None:
         save(figure, folder / f"{name}.png")
 
 
-def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, str], file: Path) -> None:
+def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, ...], file: Path) -> None:
     """Draw counts and each row's percentages.
 
     Args:
@@ -185,7 +185,7 @@ def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, str], file: Pa
     save(figure, file)
 
 
-def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, str], file: Path) -> None:
+def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, ...], file: Path) -> None:
     """Draw the ROC and the precision-recall curve of the second class.
 
     Args:
@@ -241,7 +241,7 @@ def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, str], file: Path) -> N
 def calibration(
     y: ArrayLike,
     p: ArrayLike,
-    labels: tuple[str, str],
+    labels: tuple[str, ...],
     file: Path,
     *,
     ece: float,

@@ -70,7 +70,7 @@ def measure(
             changed = np.stack([change.apply(image, strength, rng) for image in images])
         p = _p_sad(classifier, changed)
         scored = score(
-            truth, p, groups, labels=details.labels, threshold=details.threshold, seed=seed
+            truth, p, groups, labels=details.classes, threshold=details.threshold, seed=seed
         )
         right = (p >= details.threshold) == (truth == 1)
         first = right if first is None else first
@@ -90,7 +90,7 @@ def measure(
     return {
         "n": len(truth),
         "groups": len(set(groups)),
-        "labels": list(details.labels),
+        "labels": list(details.classes),
         "threshold": details.threshold,
         "seed": seed,
         "rows": rows,
@@ -123,9 +123,11 @@ def _cell(row: dict[str, Any], figure: str, form: str, times: float = 1) -> str:
 
 def _p_sad(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
     # The empty first part lets `score` say that there is nothing to judge.
-    parts = [np.zeros(0, np.float32)]
-    parts += [classifier.p_sad(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
-    return np.concatenate(parts).astype(np.float64)
+    parts = [np.zeros(0)]
+    for at in range(0, len(images), _BATCH):
+        outputs = classifier.run({"image": images[at : at + _BATCH]})
+        parts.append(outputs.probabilities[:, 1])
+    return np.concatenate(parts)
 
 
 def _difference(

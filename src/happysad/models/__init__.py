@@ -1,7 +1,8 @@
 """Networks, one architecture a file; `build` gives any of them by name.
 
 Every one takes ``image``, uint8 of shape (n, size, size, channels), scales it itself, and ends in
-``p_sad``, float32 of shape (n, 1): Dense with a sigmoid. Keras is imported when one is built.
+``probabilities``, float32 of shape (n, 1): Dense with a sigmoid. Keras is imported when one is
+built.
 """
 
 from __future__ import annotations

@@ -1,24 +1,31 @@
-"""Our own small network: residual, plain convolutions, batch-normalised, with dropout."""
+"""A small network for photos: residual, with batch normalisation and dropout."""
 
 from __future__ import annotations
 
 import keras
 from keras import layers
 
+from happysad.model_file import PROBABILITIES
 from happysad.models.residual import features
 
 __all__ = ["build"]
 
-#: Features of each stage.
+#: The number of features of each stage.
 _WIDTHS = (24, 48, 96, 192)
-#: Inputs wider than this are halved by the first convolution.
+#: Inputs wider than this, in pixels, are halved by the first convolution.
 _WIDE = 64
 
 
 def build(size: int, channels: int, dropout: float) -> keras.Model:
-    """Build the network; about 0.7 million parameters at any size from 32 to 256."""
+    """Return the network, about 0.7 million parameters at any size, not compiled.
+
+    Args:
+        size: the side of the input in pixels.
+        channels: 3 for RGB, 1 for grey.
+        dropout: the share of features dropped before the last layer in training.
+    """
     image = layers.Input((size, size, channels), dtype="uint8", name="image")
     x = features(image, _WIDTHS, stride=2 if size > _WIDE else 1)
     x = layers.Dropout(dropout)(x)
-    p_sad = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")(x)
-    return keras.Model(image, p_sad, name="compact")
+    p = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(x)
+    return keras.Model(image, p, name="compact")

@@ -11,6 +11,7 @@ import keras
 from keras import KerasTensor, layers, ops
 
 from happysad.inputs import FACES, PHOTO_SIZE
+from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 
 __all__ = ["FROM_FACES", "FROM_LOOK", "build"]
 
@@ -35,8 +36,8 @@ def build(face: keras.Model) -> keras.Model:
     Returns:
         A network of ``faces``, uint8 (n, FACES, size, size, channels), ``weights``, float32
         (n, FACES), above 0 where there is a face, and ``photo``, uint8 (n, PHOTO_SIZE, PHOTO_SIZE,
-        3). It gives ``p_sad`` (n, 1) and ``face_p_sad`` (n, FACES); ``figures`` is the layer that
-        gives what the last neuron weighs, (n, FROM_FACES + FROM_LOOK).
+        3). It answers ``probabilities`` (n, 1) and ``face_probabilities`` (n, FACES); the layer
+        ``figures`` gives what the last neuron weighs, (n, FROM_FACES + FROM_LOOK).
     """
     _, size, _, channels = face.input.shape
     faces = layers.Input((FACES, size, size, channels), dtype="uint8", name="faces")
@@ -47,9 +48,9 @@ def build(face: keras.Model) -> keras.Model:
     clipped = ops.clip(p, _LEAST, 1 - _LEAST)
     logits = ops.log(clipped) - ops.log(1 - clipped)
     figures = layers.Concatenate(name="figures")([_of_faces(logits, weights), _of_look(photo)])
-    p_sad = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")(figures)
+    whole = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(figures)
     inputs = {"faces": faces, "weights": weights, "photo": photo}
-    return keras.Model(inputs, {"p_sad": p_sad, "face_p_sad": p}, name="fused")
+    return keras.Model(inputs, {PROBABILITIES: whole, FACE_PROBABILITIES: p}, name="fused")
 
 
 def _of_faces(logits: KerasTensor, weights: KerasTensor) -> KerasTensor:

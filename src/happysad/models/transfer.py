@@ -12,6 +12,7 @@ import keras
 from keras import applications, layers
 
 from happysad.errors import UsageError
+from happysad.model_file import PROBABILITIES
 
 __all__ = ["backbone", "build", "free"]
 
@@ -48,8 +49,8 @@ def build(
     x = layers.Rescaling(1.0, offset=[-mean for mean in _MEAN_RGB] if name in _PLAIN else 0.0)(x)
     x = base(x)
     x = layers.Dropout(dropout)(x)
-    p_sad = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")(x)
-    model = keras.Model(image, p_sad, name=name)
+    p = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(x)
+    model = keras.Model(image, p, name=name)
     free(model, False)
     return model
 

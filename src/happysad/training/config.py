@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from happysad import __version__
 from happysad.errors import ConfigError, RunError, os_reason
+from happysad.model_file import LooksAt
 from happysad.models import NAMES, TRANSFER
+from happysad.predictions import Faces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,9 +73,9 @@ class TrainConfig:
     )
     faces: str = _setting(
         "auto",
-        "Model face: find them in the photos, or off where each picture is one, cut out; auto: by "
-        "the pictures' size.",
-        choices=("auto", "find", "off"),
+        "Model face: find the faces in the photos, or given where every picture is a face crop; "
+        "auto: by the pictures' size.",
+        choices=("auto", *Faces),
     )
     epochs: int = _setting(0, "Rounds through the photos; 0: by their number.", low=0, high=10_000)
     batch_size: int = _setting(32, "Photos a step.", low=1, high=4096)
@@ -162,7 +164,8 @@ class TrainConfig:
             photos: the manifest's rows that are trained on.
 
         Returns:
-            The same settings with `size`, `channels` and `epochs` above 0, and `faces` find or off.
+            The same settings with `size`, `channels` and `epochs` above 0, and `faces` find or
+            given.
         """
         shorter = photos[["width", "height"]].min(axis=1).median()
         by_photos = {
@@ -176,8 +179,15 @@ class TrainConfig:
             for name, value in by_photos.items()
         }
         if self.faces == "auto":
-            chosen["faces"] = "find" if self.model == "face" and shorter > _SMALL else "off"
+            chosen["faces"] = "find" if self.model == "face" and shorter > _SMALL else "given"
         return replace(self, **chosen)
+
+    @property
+    def looks_at(self) -> LooksAt:
+        """The network's input; `faces` must be resolved."""
+        if self.model != "face":
+            return "photo"
+        return "both" if self.faces == Faces.FIND else "face"
 
 
 _TRANSFER_RECIPE: dict[str, Any] = {
@@ -235,6 +245,8 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     written = {} if file is None else _read(file)
     for name in _NO_SETTINGS:
         written.pop(name, None)
+    if written.get("faces") == "off":  # what happysad 0.1.0 wrote
+        written["faces"] = str(Faces.GIVEN)
     given = dict(overrides or {})
     _refuse_unknown(written, f"{file}: ")
     _refuse_unknown(given, "")

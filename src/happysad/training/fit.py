@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from happysad import __version__
-from happysad.classifier import Details, LooksAt
 from happysad.dataset.manifest import Manifest
 from happysad.errors import RunError, UsageError
 from happysad.files import replacing, write_text
+from happysad.inputs import network_input
+from happysad.model_file import FACE_PROBABILITIES, MODEL_NAME, PROBABILITIES, Details
 from happysad.models import TRANSFER, build
 from happysad.training import checkpoints, distributed
 from happysad.training.backend import deterministic, quiet
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import keras
 
     from happysad.dataset.arrays import Arrays
-    from happysad.export import Samples
     from happysad.training.distributed import Process
     from happysad.training.feeding import Feed
 
@@ -153,15 +153,12 @@ def _resume(process: Process | None, run: Path) -> None:
         _finish(model, config, manifest, photos, run)
 
 
-_Split = TypeVar("_Split")
-
-
 @dataclass(frozen=True)
-class _Photos(Generic[_Split]):
-    """`Arrays`, or `FacesAndPhotos` where faces are to be found."""
+class _Photos:
+    """The photos that are learned from, and those of validation."""
 
-    train: _Split
-    val: _Split
+    train: Arrays
+    val: Arrays
 
 
 @dataclass(frozen=True)
@@ -170,14 +167,11 @@ class _Phase:
     frees_backbone: bool = False
 
 
-def _load(manifest: Manifest, config: TrainConfig) -> _Photos[Any]:
-    from happysad.dataset.arrays import load, load_both
+def _load(manifest: Manifest, config: TrainConfig) -> _Photos:
+    from happysad.dataset.arrays import load
 
-    load_split = load_both if config.faces == "find" else load
-    train, val = (
-        load_split(manifest, manifest.of(split), config.size, config.channels)
-        for split in ("train", "val")
-    )
+    seen = network_input(config.looks_at, config.size, config.channels)
+    train, val = (load(manifest, manifest.of(split), seen) for split in ("train", "val"))
     return _Photos(train, val)
 
 
@@ -229,20 +223,16 @@ def _new_run(out: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _show_samples(
-    photos: _Photos[Any], manifest: Manifest, config: TrainConfig, file: Path
-) -> None:
+def _show_samples(photos: _Photos, manifest: Manifest, config: TrainConfig, file: Path) -> None:
     from happysad.evaluation.plots import samples
 
     file.parent.mkdir()
     everything = np.random.default_rng(config.seed).permutation(len(photos.train.labels))
     shown = np.sort(everything[:_SHOWN])
-    samples(photos.train.images[shown], photos.train.labels[shown], manifest.labels, file)
+    samples(photos.train.images[shown], photos.train.labels[shown], manifest.classes, file)
 
 
-def _turn(
-    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos[Any]
-) -> None:
+def _turn(model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos) -> None:
     """Let the network that ships, which says how sad faces are, speak of the second class.
 
     That is sad, where the folders are happy and sad; of others, say angry and smiling, the photos
@@ -250,19 +240,19 @@ def _turn(
     """
     from happysad.training.feeding import Feed
 
-    if manifest.labels == ("happy", "sad"):
+    if manifest.classes == ("happy", "sad"):
         return
     train, face = photos.train, model
     if config.faces == "find":
         there = train.inputs["weights"] > 0
-        p = model.predict(train.inputs, verbose=0)["face_p_sad"][there]
+        p = model.predict(train.inputs, verbose=0)[FACE_PROBABILITIES][there]
         labels = np.repeat(train.labels, there.sum(axis=1))
         face = model.get_layer("face")
     else:
         p = _p_sad(model, Feed(train.images, train.labels[:, None], config, training=False))
         labels = train.labels
     if p.size and ((p - p.mean()) * (labels - 0.5)).sum() < 0:
-        last = face.get_layer("p_sad")
+        last = face.get_layer(PROBABILITIES)
         last.set_weights([-weight for weight in last.get_weights()])
 
 
@@ -273,9 +263,7 @@ def _phases(config: TrainConfig) -> list[_Phase]:
     return phases
 
 
-def _compile(
-    model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], state: State
-) -> None:
+def _compile(model: keras.Model, config: TrainConfig, photos: _Photos, state: State) -> None:
     """Set the optimizer, fresh, and what it may move in this phase."""
     import keras
 
@@ -313,7 +301,7 @@ def _learn(
     process: Process | None,
     model: keras.Model,
     config: TrainConfig,
-    photos: _Photos[Any],
+    photos: _Photos,
     run: Path,
 ) -> None:
     """Leave in `model` what the photos teach, going on from the last checkpoint."""
@@ -333,7 +321,7 @@ def _learn(
         _fit(model, config, photos, run)
 
 
-def _fit(model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], run: Path) -> None:
+def _fit(model: keras.Model, config: TrainConfig, photos: _Photos, run: Path) -> None:
     """Train from the last checkpoint to the end; leaves the best epoch's weights in `model`."""
     from happysad.training.callbacks import write_history
 
@@ -352,7 +340,7 @@ def _fit(model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], run: 
 
 
 def _fit_phase(
-    model: keras.Model, config: TrainConfig, photos: _Photos[Arrays], run: Path, state: State
+    model: keras.Model, config: TrainConfig, photos: _Photos, run: Path, state: State
 ) -> State:
     from happysad.training.callbacks import Bookkeeper, Live, tensorboard
 
@@ -385,14 +373,14 @@ def _feed(part: Arrays, config: TrainConfig, *, training: bool) -> Feed:
     return Feed(part.images, labels, config, training=training, share=share)
 
 
-def _class_weights(photos: _Photos[Arrays]) -> dict[int, float]:
+def _class_weights(photos: _Photos) -> dict[int, float]:
     """Weigh each class by the inverse of its share, 1 on average ("balanced" in scikit-learn)."""
     counts = np.bincount(photos.train.labels.astype(int), minlength=2)
     return {label: float(counts.sum() / (2 * count)) for label, count in enumerate(counts) if count}
 
 
 def _finish(
-    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos[Any], run: Path
+    model: keras.Model, config: TrainConfig, manifest: Manifest, photos: _Photos, run: Path
 ) -> None:
     """Calibrate on validation, ship model.keras and model.onnx, judge the latter on the test split.
 
@@ -409,22 +397,18 @@ def _finish(
     val = photos.val
     shipped = keras.Model.from_config(model.get_config())  # without optimizer, loss and metrics
     shipped.set_weights(model.get_weights())
-    looks_at: LooksAt = "face" if config.model == "face" else "photo"
-    if config.faces == "find":
-        looks_at = "both"
-        given: Any = val.inputs
-        samples: Samples = {name: values[:_COMPARED] for name, values in val.inputs.items()}
-    else:
+    given: Any = val.inputs
+    samples = {name: values[:_COMPARED] for name, values in val.inputs.items()}
+    if config.faces != "find":
         given = Feed(val.images, val.labels[:, None], config, training=False)
-        samples = val.images[:_COMPARED]
         if config.augment and config.flip:  # else it has never seen a mirror image
             shipped = mirrored(shipped)
     temperature = fit_temperature(_p_sad(shipped, given), val.labels)
-    last = shipped.get_layer("p_sad")
+    last = shipped.get_layer(PROBABILITIES)
     last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
     p_sad = _p_sad(shipped, given)
     details = Details(
-        labels=_two(manifest.labels),
+        classes=manifest.classes,
         size=config.size,
         channels=config.channels,
         architecture=config.model,
@@ -432,11 +416,11 @@ def _finish(
         threshold=float(fit_threshold(p_sad, val.labels, val.groups, config.seed)),
         trained_on=len(photos.train.labels),
         version=__version__,
-        looks_at=looks_at,
+        looks_at=config.looks_at,
     )
     with replacing(run / "model.keras") as temporary:
         shipped.save(temporary)
-    to_onnx(shipped, run / "model.onnx", details, samples)
+    to_onnx(shipped, run / MODEL_NAME, details, samples)
     judge_run(run)
     weights = checkpoints.weights_hash(shipped)
     write_text(_finished(run), json.dumps({"weights_sha256": weights}) + "\n")
@@ -444,14 +428,9 @@ def _finish(
 
 def _p_sad(model: keras.Model, given: Any) -> NDArray[np.float32]:
     came = model.predict(given, verbose=0)
-    return np.asarray(came["p_sad"] if isinstance(came, dict) else came)[:, 0]
+    return np.asarray(came[PROBABILITIES] if isinstance(came, dict) else came)[:, 0]
 
 
 def _finished(run: Path) -> Path:
     """Name the file that is written last of all."""
     return run / "checkpoints" / "finished.json"
-
-
-def _two(labels: tuple[str, ...]) -> tuple[str, str]:
-    first, second = labels
-    return first, second

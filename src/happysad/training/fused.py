@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.dataset.arrays import FacesAndPhotos
+from happysad.dataset.arrays import Arrays
 from happysad.dataset.split import MORE_GROUPS
 from happysad.errors import DatasetError
 from happysad.files import write_text
+from happysad.model_file import PROBABILITIES
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig
 
@@ -39,8 +40,8 @@ Floats = NDArray[np.float64]
 
 def fit(
     model: keras.Model,
-    train: FacesAndPhotos,
-    val: FacesAndPhotos,
+    train: Arrays,
+    val: Arrays,
     config: TrainConfig,
     run: Path,
 ) -> None:
@@ -85,7 +86,7 @@ def fit(
         weights[part, 0] = kernel
         fitted[name] = [weights, np.array([bias])]
     chosen = min(tried, key=lambda name: tried[name]["log_loss"])
-    model.get_layer("p_sad").set_weights(fitted[chosen])
+    model.get_layer(PROBABILITIES).set_weights(fitted[chosen])
     with_faces = [int((part.inputs["weights"] > 0).any(axis=1).sum()) for part in (train, val)]
     photos = [len(part.labels) for part in (train, val)]
     found = {
@@ -110,7 +111,7 @@ def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:
     return np.concatenate([np.asarray(part) for part in parts]).astype(np.float64)
 
 
-def _strength(figures: Floats, photos: FacesAndPhotos, config: TrainConfig) -> tuple[float, Floats]:
+def _strength(figures: Floats, photos: Arrays, config: TrainConfig) -> tuple[float, Floats]:
     """Choose a strength by the log loss of cross-validation over groups; give its logits too."""
     from sklearn.model_selection import StratifiedGroupKFold
 

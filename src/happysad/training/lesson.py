@@ -80,7 +80,7 @@ def learn(
     epochs = round(_SHOWN / len(split.manifest.of("train")))
     given = {
         "classes": classes,
-        "faces": "off",
+        "faces": "given",
         "radius": split.settings.radius,
         "epochs": min(max(epochs, _EPOCHS[0]), _EPOCHS[1]),
         "batch_size": _BATCH,

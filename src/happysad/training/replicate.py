@@ -27,6 +27,7 @@ from happysad.evaluation import plots
 from happysad.evaluation.judge import near_groups
 from happysad.evaluation.metrics import score
 from happysad.files import write_text
+from happysad.inputs import network_input
 from happysad.models import build
 from happysad.progress import bar
 from happysad.reports.page import inline_png, write_page
@@ -56,7 +57,7 @@ def replicate(
     *,
     out: Path,
     check_out: Path,
-    classes: tuple[str, str] | None = None,
+    classes: tuple[str, ...] | None = None,
     seeds: int = 3,
     epochs: int = 20,
 ) -> dict[str, Any]:
@@ -245,7 +246,9 @@ def _honest(manifest: Manifest) -> _Protocol:
 def _protocol(name: str, manifest: Manifest, rows: pd.DataFrame) -> _Protocol:
     text = "\n".join(f"{label} {pixels}" for label, pixels in rows[["label", "pixels"]].to_numpy())
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
-    return _Protocol(name, load(manifest, rows, SIZE, CHANNELS), fingerprint)
+    return _Protocol(
+        name, load(manifest, rows, network_input("photo", SIZE, CHANNELS)), fingerprint
+    )
 
 
 def _tutorials_batches(n: int) -> tuple[int, int]:
@@ -283,7 +286,7 @@ def _done(file: Path, key: str) -> _Run | None:
 def _result(
     data: Path, checked: Checked, runs: dict[str, list[_Run]], epochs: int
 ) -> dict[str, Any]:
-    labels = checked.manifest.labels
+    labels = checked.manifest.classes
     protocols = {name: _summary(done, (labels[0], labels[1])) for name, done in runs.items()}
     table = [_LINE.format("protocol", "accuracy", "95 %", "n a seed", "seen in training")]
     for name, summary in protocols.items():
@@ -305,7 +308,7 @@ def _result(
     }
 
 
-def _summary(runs: list[_Run], labels: tuple[str, str]) -> dict[str, Any]:
+def _summary(runs: list[_Run], labels: tuple[str, ...]) -> dict[str, Any]:
     """Put the seeds together.
 
     Student's t treats seeds as independent, which repeated splits of one folder are not quite
