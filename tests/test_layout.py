@@ -20,6 +20,7 @@ PREDICT_SIDE = {
     "drawing",
     "errors",
     "explain",
+    "extras",
     "face_crop",
     "face_detection",
     "fetch",

@@ -22,9 +22,10 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from happysad.dataset.drawn_faces import face
+from happysad.extras import EXTRAS
 from happysad.face_detection import find
 from happysad.web.app import create_app
-from happysad.web.teach import examples, routes
+from happysad.web.teach import examples
 from happysad.web.teach.choice import FILE
 from happysad.web.teach.examples import FEWEST
 from tests.classifiers import brightness_classifier
@@ -626,7 +627,7 @@ def test_nothing_is_done_by_another_method(one: TestClient, method: str, path: s
 def test_without_the_extra_train(
     one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "TRAIN_MODULES", ("keras", "not_there"))
+    monkeypatch.setitem(EXTRAS, "train", ("keras", "not_there"))
     assert one.get("/v1/teach").json()["available"] is False
     assert one.post("/v1/teach/photos/happy", content=GOOD).json()["added"] == 1
     for path in ("check", "train"):

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from happysad.web.app import create_app
-from happysad.web.http.server import config, listen
+from happysad.web.http.server import Config, listen
 from happysad.web.http.settings import Settings
 
 __all__ = ["ADDRESS", "LIVE", "Running", "client", "running", "settings"]
@@ -82,7 +82,7 @@ def running(settings: Settings) -> Iterator[Running]:
     app = create_app(settings)
     with listen("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        server = uvicorn.Server(config(app, settings))
+        server = uvicorn.Server(Config(app, settings))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from happysad.errors import MissingExtraError, UsageError
+from happysad.errors import UsageError
+from happysad.extras import EXTRAS, need
 
 __all__ = [
     "EXTRAS",
@@ -23,38 +24,6 @@ __all__ = [
     "local_folder",
     "need",
 ]
-
-#: The modules of every extra that commands need, as pyproject.toml lists their packages.
-EXTRAS = {
-    "train": (
-        "cleanvision",
-        "imagehash",
-        "jinja2",
-        "keras",
-        "matplotlib",
-        "onnx",
-        "pandas",
-        "scipy",
-        "sklearn",
-        "tensorboard",
-        "tensorflow",
-        "tf2onnx",
-        "tomli_w",
-    ),
-    "huggingface": ("datasets",),
-    "jax": ("jax",),
-    "web": (
-        "fastapi",
-        "markdown_it",
-        "prometheus_client",
-        "python_multipart",
-        "starlette",
-        "uvicorn",
-        "websockets",
-    ),
-    "scale": ("dask", "distributed", "jinja2", "pyarrow"),
-    "cloud": ("aiohttp", "fsspec", "gcsfs", "s3fs"),
-}
 
 
 class _Names(tuple[str, ...]):
@@ -109,22 +78,6 @@ Groups = Annotated[
 Unsure = Annotated[
     bool, typer.Option("--unsure/--no-unsure", help="Allow the label unsure, or not.")
 ]
-
-
-def need(extra: str, what: str) -> None:
-    """Refuse a command whose extra is not installed, or only in part.
-
-    Args:
-        extra: one of `EXTRAS`.
-        what: the command, for the message.
-
-    Raises:
-        MissingExtraError: a module of the extra is missing.
-    """
-    from importlib.util import find_spec
-
-    if any(find_spec(module) is None for module in EXTRAS[extra]):
-        raise MissingExtraError(what, extra)
 
 
 def local_folder(what: str) -> Callable[[str], Path]:

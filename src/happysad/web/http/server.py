@@ -20,19 +20,15 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from happysad.errors import UsageError, os_reason
 from happysad.web.http.settings import Settings
 
-__all__ = ["Protocol", "Sockets", "config", "listen", "run"]
+__all__ = ["Config", "Protocol", "Sockets", "listen", "run"]
 
 # Seconds that a server which is stopped waits for running requests.
 _GOODBYE = 5
-# Seconds for a client to send a request's line and headers.
-_HEADERS_SECONDS = 10.0
-# Seconds that the server goes on reading from a client that it refused before that.
+# Seconds that the server goes on reading from a client that it refused before its headers were
+# complete.
 _LISTEN = 1.0
-# Seconds after which a client that does not read its answer is cut off; they begin when the
-# system's buffers and one of 64 KiB are full.
-_UNREAD_SECONDS = 20.0
-# Maximum number of connections; more are closed at once. Each takes some kilobytes.
-_CONNECTIONS = 256
+# Connections that wait to be accepted.
+_BACKLOG = 256
 
 
 def run(
@@ -67,30 +63,35 @@ def run(
             query = "" if settings.token is None else "?" + urlencode({"token": settings.token})
             webbrowser.open(address + query + view)
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config(app, settings)).run([listening])
+            uvicorn.Server(Config(app, settings)).run([listening])
 
 
-def config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Return uvicorn's settings. Its access log is off, since it would hold the token."""
-    return uvicorn.Config(
-        app,
-        http=Protocol,
-        ws=Sockets,
-        ws_max_size=settings.max_frame,
-        # Pictures are already compressed.
-        ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # A client could invent its address.
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GOODBYE,
-    )
+class Config(uvicorn.Config):
+    """uvicorn's settings, with those of the server. The access log is off: it would hold tokens."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        """Serve an app."""
+        super().__init__(
+            app,
+            http=Protocol,
+            ws=Sockets,
+            ws_max_size=settings.max_frame,
+            # Pictures are already compressed.
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # A client could invent its address.
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GOODBYE,
+        )
+        self.settings = settings
 
 
 class _Read(asyncio.Protocol):
     """Cuts off a client that does not read what the server sends."""
 
+    config: uvicorn.Config
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _unread: asyncio.TimerHandle | None = None
@@ -98,7 +99,7 @@ class _Read(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Start the timer for the client."""
         super().pause_writing()
-        self._unread = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
+        self._unread = self.loop.call_later(self._settings.unread_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stop the timer."""
@@ -109,6 +110,11 @@ class _Read(asyncio.Protocol):
         """Stop the timer."""
         self._read()
         super().connection_lost(exc)
+
+    @property
+    def _settings(self) -> Settings:
+        assert isinstance(self.config, Config)
+        return self.config.settings
 
     def _read(self) -> None:
         if self._unread is not None:
@@ -143,10 +149,10 @@ class Protocol(_Read, H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first request."""
         super().connection_made(transport)
-        if len(self.connections) > _CONNECTIONS:
+        if len(self.connections) > self._settings.max_connections:
             self._end(503, "too many connections; try again")
         else:
-            self._wait(_HEADERS_SECONDS, self._late)
+            self._wait(self._settings.headers_seconds, self._late)
 
     def data_received(self, data: bytes) -> None:
         """Stop the timer once the headers are complete."""
@@ -158,7 +164,7 @@ class Protocol(_Read, H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             self._stop()
         elif self._timer is None:
-            self._wait(_HEADERS_SECONDS, self._late)
+            self._wait(self._settings.headers_seconds, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
@@ -221,7 +227,7 @@ def listen(host: str, port: int) -> socket.socket:
             if os.name == "posix":  # on Windows it would let two servers share a port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
-            listening.listen(_CONNECTIONS)
+            listening.listen(_BACKLOG)
         except OSError as error:
             raise UsageError(f"--host {host} --port {port}: {os_reason(error)}") from error
         stack.pop_all()

@@ -51,6 +51,13 @@ class Settings:
     """Maximum number of concurrent Live views."""
     max_frame: int = 4 * _MIB
     """Maximum size of a Live view's frame in bytes."""
+    max_connections: int = 256
+    """Maximum number of connections; more are closed at once. Each takes some kilobytes."""
+    headers_seconds: float = 10.0
+    """Maximum time for a request's line and headers, in seconds."""
+    unread_seconds: float = 20.0
+    """A client that does not read its answer for this many seconds is cut off. They begin when the
+    system's buffers and one of 64 KiB are full."""
     idle_seconds: float = 10.0
     """Maximum pause of a client while it sends a request, in seconds."""
     request_seconds: float = 60.0

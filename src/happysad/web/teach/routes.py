@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Path
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 
 from happysad.errors import ImageError, MissingExtraError, RunError, os_reason
+from happysad.extras import is_installed, need
 from happysad.model_file import MODEL_NAME
 from happysad.predictions import Failure
 from happysad.web.api.in_use import InUse, server_state
@@ -35,7 +35,7 @@ from happysad.web.teach.messages import (
 )
 from happysad.web.teach.runs import FILES
 
-__all__ = ["TRAIN_MODULES", "router"]
+__all__ = ["router"]
 
 
 @contextlib.asynccontextmanager
@@ -46,9 +46,6 @@ async def _ending(app: FastAPI) -> AsyncIterator[None]:
 
 router = APIRouter(lifespan=_ending)
 
-#: Modules of the extra train.
-TRAIN_MODULES = ("cleanvision", "keras", "matplotlib", "onnx", "pandas", "scipy", "sklearn")
-
 # A parameter of type int would accept "1.0" and "01" too.
 _InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's number.")]
 
@@ -58,7 +55,7 @@ def overview(request: Request) -> dict[str, Any]:
     """Return all of Teach: the photos, the last training, the runs, and the one in use."""
     jobs, own = _jobs(request), server_state(request).own
     return {
-        "available": _available(),
+        "available": is_installed("train"),
         "counts": jobs.examples.counts(),
         "job": jobs.job(),
         "runs": [
@@ -124,7 +121,7 @@ def empty_class(request: Request, label: ClassName) -> dict[str, Any]:
 def check(request: Request) -> dict[str, Any]:
     """Check the photos."""
     jobs = _jobs(request)
-    _need_extra("Teach's check")
+    _need_train("Teach's check")
     _need_photos(jobs, 1)
     # Leave some of the request's time for the answer.
     seconds = 0.9 * server_state(request).settings.request_seconds
@@ -163,7 +160,7 @@ def train(request: Request) -> Job:
     It learns from the largest face of each photo. Small pictures are face crops already.
     """
     jobs = _jobs(request)
-    _need_extra("Teach's training")
+    _need_train("Teach's training")
     _need_photos(jobs, FEWEST)
     return jobs.train()
 
@@ -242,13 +239,11 @@ def _in_use(request: Request) -> int | None:
     return next((n for n in jobs.runs.numbers() if jobs.runs.path(n) == file.parent), None)
 
 
-def _available() -> bool:
-    return all(find_spec(module) is not None for module in TRAIN_MODULES)
-
-
-def _need_extra(what: str) -> None:
-    if not _available():
-        raise HTTPException(501, str(MissingExtraError(what, "train")))
+def _need_train(what: str) -> None:
+    try:
+        need("train", what)
+    except MissingExtraError as error:
+        raise HTTPException(501, str(error)) from None
 
 
 def _need_photos(jobs: Jobs, fewest: int) -> None:
