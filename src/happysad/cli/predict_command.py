@@ -86,7 +86,7 @@ def predict(
     A folder stands for all files in it and below it, except hidden ones. A file that cannot be read
     gets a row with the reason, and the exit status is 1.
     """
-    # numpy's OpenBLAS would start a thread for each core; while they wait, they take 0.08 s of CPU.
+    # docs/decisions.md, "One thread of OpenBLAS".
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
