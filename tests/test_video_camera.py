@@ -114,9 +114,9 @@ class Capture:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (0, "camera 0: it gives no pictures"),
-        (1, "camera 1: it gives no pictures"),
-        (2, "camera 2: there is none, or another program has it"),
+        (0, "camera 0: delivers no frames"),
+        (1, "camera 1: delivers no frames"),
+        (2, "camera 2: not found, in use by another program"),
     ],
 )
 def test_cameras_that_end_or_are_not_there(

@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from happysad.classifier import Classifier
-from happysad.cli import watching
+from happysad.cli import video_commands
 from happysad.errors import MissingExtraError
 from happysad.images import Pixels
 from happysad.video import camera
@@ -43,7 +43,7 @@ def test_video_says_who_was_seen_and_what_it_wrote(room: Path, tmp_path: Path) -
     assert head.split() == ["face", "from", "to", "frames", "happy", "sad", "unsure", "p_sad"]
     assert face.split()[:4] == ["1", "0:00", "0:01", "10"]
     assert rest == [
-        "time:  0:01, frames looked at: 10",
+        "time:  0:01, 10 frames analysed",
         "table: a.csv",
         "film:  a.mp4 (MPEG-4 Part 2, without sound)",
         "plot:  party-plot.png",
@@ -73,10 +73,14 @@ def test_what_is_no_film_is_said_in_one_line(room: Path, tmp_path: Path) -> None
     ("arguments", "status", "said"),
     [
         (["video", "none.mp4"], 1, "none.mp4: no such file"),
-        (["video", "ROOM/party.avi", "--out", "a.gif"], 2, "a.gif: a film that is written ends in"),
+        (
+            ["video", "ROOM/party.avi", "--out", "a.gif"],
+            2,
+            "a.gif: the name of a written film",
+        ),
         (["video", "ROOM/party.avi", "--every", "0"], 2, "--every"),
-        (["webcam", "--terminal", "--camera", "97"], 1, "camera 97: there is none"),
-        (["webcam", "--camera", "1"], 2, "--camera is for --terminal"),
+        (["webcam", "--terminal", "--camera", "97"], 1, "camera 97: not found"),
+        (["webcam", "--camera", "1"], 2, "--camera needs --terminal"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -98,7 +102,7 @@ def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path)
     monkeypatch.setattr(
         server, "serve", lambda settings, **more: came.update(more, settings=settings)
     )
-    watching.webcam(model=room / "model.onnx")
+    video_commands.webcam(model=room / "model.onnx")
     assert came["settings"].model == room / "model.onnx"
     assert came["settings"].port == 0  # any: another one may be in use
     assert (came["browser"], came["view"]) == (True, "#live")
@@ -107,7 +111,7 @@ def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path)
 def test_webcam_without_the_extra_names_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"without --terminal .* \"happysad\[web\]\""):
-        watching.webcam()
+        video_commands.webcam()
 
 
 def test_webcam_in_the_terminal_ends_cleanly_on_ctrl_c(
@@ -119,6 +123,6 @@ def test_webcam_in_the_terminal_ends_cleanly_on_ctrl_c(
 
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     monkeypatch.setattr(camera, "lines", lines)
-    watching.webcam(model=room / "model.onnx", terminal=True)
+    video_commands.webcam(model=room / "model.onnx", terminal=True)
     assert capsys.readouterr().out == "(4, 4, 3)\n"
     assert "camera" not in {thread.name for thread in threading.enumerate()}

@@ -103,7 +103,7 @@ def test_a_film_without_a_face(tmp_path: Path, classifier: Classifier) -> None:
     ("options", "said"),
     [
         ({"every": 0}, "every must be at least 1 frame, not 0"),
-        ({"out": "party.mkv"}, r"ends in \.mp4"),
+        ({"out": "party.mkv"}, r"must end in \.mp4"),
         ({"plot": "plot.jpg"}, r"ends in \.png"),
         ({"out": "party.avi"}, "is the film itself; name another file for the film drawn"),
         ({"table": "sub/../party.avi"}, "is the film itself"),

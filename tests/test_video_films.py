@@ -226,5 +226,5 @@ def test_nothing_half_written_stays(
 
 def test_other_ends_are_refused() -> None:
     assert codec_of(Path("a.mp4")) == "MPEG-4 Part 2"
-    with pytest.raises(UsageError, match=r"a.gif: a film that is written ends in .mp4"):
+    with pytest.raises(UsageError, match=r"a.gif: the name of a written film must end in .mp4"):
         codec_of(Path("a.gif"))

@@ -1,4 +1,4 @@
-"""Files that would take hours or gigabytes to read, however few their pixels are."""
+"""Find files that would take hours or gigabytes to read, however few pixels they have."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import struct
 
 __all__ = ["LARGEST_EXIF", "reason"]
 
-#: More bytes of EXIF than this are not looked into; JPEG's own limit is 64 KiB a segment.
+#: The largest number of bytes of EXIF that is read; the limit of a JPEG segment is 64 KiB.
 LARGEST_EXIF = 2**20
 
-# A decoder goes through the whole picture for each scan of a JPEG, whose bytes may be as few as 8
-# for a million pixels. Cameras and programs write up to 12.
+# A decoder goes through the whole picture for each scan of a JPEG, and a scan of a million pixels may
+# have only 8 bytes. Cameras and programs write up to 12 scans.
 _MOST_SCANS = 100
-# Of a JPEG's segments and of a PNG's chunks each costs Pillow some microseconds; segments with EXIF
-# are moreover copied together one after the other. A large ICC profile takes 255 segments; a PNG of
-# 300 MB in chunks of 8 KiB, as libpng writes them, 37,000 chunks.
+# Each segment of a JPEG and each chunk of a PNG costs Pillow some microseconds, and segments with
+# EXIF are copied together one by one. A large ICC profile takes 255 segments; a PNG of 300 MB in
+# chunks of 8 KiB, as libpng writes them, 37,000 chunks.
 _MOST_SEGMENTS, _MOST_CHUNKS = 1000, 100_000
-# A TIFF's tags; and the numbers in them, each of which becomes a Python object of up to 200 bytes.
-# Two numbers a row of pixels is usual.
+# The tags of a TIFF, and the numbers in them, each of which becomes a Python object of up to 200
+# bytes. Two numbers for each row of pixels are usual.
 _MOST_TAGS, _MOST_NUMBERS = 1000, 200_000
 
-# A JPEG's marker, whatever stands before it: neither data (FF 00) nor a restart (D0 to D7).
+# A marker of a JPEG that is neither data (FF 00) nor a restart (D0 to D7).
 _MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
 _START, _END, _SCAN, _APP1 = b"\xd8", b"\xd9", b"\xda", b"\xe1"
-# TIFF's types that stay bytes: BYTE, ASCII, UNDEFINED.
+# The types of TIFF tags that stay bytes: BYTE, ASCII, UNDEFINED.
 _BYTES = (1, 2, 7)
 
 
 def reason(data: bytes, type_: str) -> str | None:
-    """Say why a picture should not be decoded; None where nothing speaks against it.
+    """Return why a picture should not be decoded, or None if it may be.
 
-    Its size in pixels is not looked at.
+    Its size in pixels does not count here.
 
     Args:
         data: the whole file.
@@ -48,12 +48,12 @@ def _jpeg(data: bytes) -> str | None:
         at = found.end()
         if found[1] == _END and scans:
             break
-        if found[1] in (_START, _END):  # nothing follows them; Pillow reads on
+        if found[1] in (_START, _END):  # markers without a length; Pillow reads on
             continue
         length = max(2, int.from_bytes(data[at : at + 2]))
         segments += 1
         if found[1] == _SCAN:
-            if few:  # what is in the scans need not be gone through
+            if few:  # the data of the scans need not be searched
                 break
             scans += 1
         elif found[1] == _APP1 and data.startswith(b"Exif\0", at + 2):
@@ -78,14 +78,14 @@ def _png(data: bytes) -> str | None:
 
 
 def _tiff(data: bytes) -> str | None:
-    """Look at the tags of the first picture, in a TIFF or a BigTIFF."""
+    """Check the tags of the first picture in a TIFF or a BigTIFF."""
     order = "<" if data.startswith(b"II") else ">"
     header, count, tag = ("4xI", "H", "2xHI4x") if b"*" in data[:4] else ("8xQ", "Q", "2xHQ8x")
     try:
         (at,) = struct.unpack_from(order + header, data)
         (tags,) = struct.unpack_from(order + count, data, at)
     except (struct.error, OverflowError):
-        return None  # it is damaged, which is said by who reads it
+        return None  # a damaged file, which the decoder refuses
     at += struct.calcsize(order + count)
     size = struct.calcsize(order + tag)
     there = max(0, min(tags, (len(data) - at) // size))

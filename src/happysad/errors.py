@@ -6,10 +6,10 @@
     │   └── MissingExtraError     an optional part is not installed; says how to install it
     ├── ImageError                a picture that cannot be read; `code` is an ErrorCode
     ├── DatasetError              a folder of photos that cannot be learned from
-    │   └── LeakError             photos that belong together stand on two sides of a split
+    │   └── LeakError             photos that belong together are in different splits
     ├── ClassifierError           a file that is no happysad classifier
     ├── RunError                  a run's folder that cannot be used or resumed
-    ├── BusyError                 another process is at work in the folder
+    ├── BusyError                 another process works in the folder
     ├── ExportError               an exported file that does not agree with its Keras model
     ├── LibraryError              results of many photos that cannot be written or read
     ├── MoveError                 files that cannot be moved, or a damaged list of moved files
@@ -17,7 +17,7 @@
     └── ImportDataError           another dataset that cannot be fetched or unpacked
 
 Every message is one line that names the file or the argument, what is allowed and what came.
-`exit_status` is what the command line ends with: 2 for a wrong call, 1 for work that failed.
+`exit_status` is the exit status of the command line: 2 for a wrong call, 1 for failed work.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ __all__ = [
 
 
 def os_reason(error: Exception) -> str:
-    """Say in small letters why a call of the system failed, without Python's number and path."""
+    """Return why a system call failed, in lower case, without Python's number and path."""
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 class HappysadError(Exception):
-    """The root of all errors raised on purpose by happysad."""
+    """The root of all errors that happysad raises on purpose."""
 
     exit_status: ClassVar[int] = 1
 
@@ -98,7 +98,7 @@ class MissingExtraError(UsageError):
     """An optional dependency that is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        """Say that `what` needs ``happysad[extra]`` and how to install it."""
+        """Name what needs ``happysad[extra]``, and how to install it."""
         super().__init__(f'{what} needs an extra: pip install "happysad[{extra}]"')
 
 
@@ -120,7 +120,7 @@ class DatasetError(HappysadError):
 
 
 class LeakError(DatasetError):
-    """Photos of one group on two sides of a split."""
+    """Photos of one group in different splits."""
 
 
 class ClassifierError(HappysadError):

@@ -10,19 +10,20 @@ from pathlib import Path
 
 __all__ = ["replacing", "write_text"]
 
-# The temporary name has so many letters of stem and suffix, for the name may be as long as can be.
+# The number of letters of stem and suffix in the temporary name, since a name may have the largest
+# length that the system allows.
 _KEPT = 30
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name beside `path`; what is written there becomes `path` at the end.
+    """Yield a temporary name beside `path`; the file written there becomes `path` at the end.
 
-    The temporary name keeps the suffix, since many writers choose the format by it. Where the
-    block raises, the temporary file is removed and `path` stays as it was.
+    The temporary name has the same suffix, by which many writers choose the format. If the block
+    raises, the temporary file is removed, and `path` stays as it was.
 
     Raises:
-        OSError: it cannot be written; `path` stands in it, never the temporary name.
+        OSError: the file cannot be written; the error names `path`, never the temporary name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +43,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8; undecodable bytes of file names come back as they were."""
+    """Write `text` as UTF-8; undecodable bytes of file names are written as they were."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")

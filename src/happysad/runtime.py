@@ -1,4 +1,4 @@
-"""onnxruntime on the CPU, and without its telemetry: what people look at stays with them."""
+"""onnxruntime on the CPU, without its telemetry."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["session"]
 
-# onnxruntime's packages for Linux and macOS (1.31 does) write an identifier of the device and
-# report each process to their maker, unless this stands in the environment when it is first
-# imported (microsoft/onnxruntime, pull requests 27379 and 29843). On Windows the call does it.
+# The packages of onnxruntime for Linux and macOS (1.31, for one) write an identifier of the device
+# and report each process to their maker, unless this variable is set when onnxruntime is first
+# imported (microsoft/onnxruntime, pull requests 27379 and 29843). On Windows the call below helps.
 _SWITCH = "ORT_DISABLE_TELEMETRY"
 
 
@@ -20,11 +20,11 @@ def session(model: bytes, *, threads: int = 0) -> InferenceSession:
     """Load a network.
 
     Args:
-        model: an .onnx file's content.
-        threads: how many threads one call may use; 0 for as many as there are cores.
+        model: the content of an .onnx file.
+        threads: the number of threads that one run uses; 0 for one per core.
 
     Raises:
-        Exception: of onnxruntime's own, which share no public base: it is no .onnx.
+        Exception: the content is no .onnx. The exceptions of onnxruntime share no public base.
     """
     before = os.environ.get(_SWITCH)
     os.environ[_SWITCH] = "1"
@@ -39,6 +39,6 @@ def session(model: bytes, *, threads: int = 0) -> InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Between calls, which are short, the cores belong to others: to the other network's, say.
+    # Threads that wait for the next run must not keep the cores from the other network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

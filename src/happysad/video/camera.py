@@ -1,4 +1,4 @@
-"""A camera that gives its newest frame: whoever is slow misses frames and is never late."""
+"""A camera of this computer. A slow reader misses frames, but always gets the newest."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Camera", "Latest", "lines"]
 
-# A camera that gives nothing for so many seconds is gone; many take one to begin.
+# A camera without a frame for this many seconds is gone; many take one second to begin.
 _PATIENCE = 5.0
-# How long to wait before one that gave nothing is asked again.
+# Seconds between two tries to read a frame from a camera that had none.
 _PAUSE = 0.02
 
 
 class Latest:
-    """Keeps the newest of what a source gives; a thread of its own fetches it.
+    """Keeps the newest frame of a source, which a thread of its own reads.
 
-    A queue of one place: what nobody took in time is replaced, so no delay ever builds up.
+    Frames that nobody took in time are replaced, so that no delay builds up.
     """
 
     def __init__(self, fetch: Callable[[], Pixels | None]) -> None:
-        """Begin to fetch.
+        """Begin to read frames.
 
         Args:
-            fetch: gives the next frame, None where there is none at the moment; called from the
+            fetch: returns the next frame, or None if there is none at the moment; called by the
                 thread alone.
         """
         self._fetch = fetch
@@ -48,10 +48,10 @@ class Latest:
         self._thread.start()
 
     def take(self) -> Pixels | None:
-        """Wait for a frame that was not taken yet, and give the newest; None after the end.
+        """Return the newest frame that was not taken yet, waiting for it; None after the end.
 
         Raises:
-            Exception: what `fetch` raised.
+            Exception: the one that `fetch` raised.
         """
         with self._changed:
             while self._newest is None and not self._ended:
@@ -62,7 +62,7 @@ class Latest:
             return newest
 
     def close(self) -> None:
-        """Stop to fetch, and wait until the thread is done with its frame."""
+        """Stop reading, and wait for the thread to finish its frame."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -99,7 +99,7 @@ class Camera:
 
         Raises:
             UsageError: `number` is negative.
-            VideoError: there is no such camera, or it gives no pictures.
+            VideoError: there is no such camera, or it delivers no frames.
         """
         import cv2
 
@@ -110,7 +110,7 @@ class Camera:
             self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             raise VideoError(
-                f"{self._name}: there is none, or another program has it, or it may not be used"
+                f"{self._name}: not found, in use by another program, or not permitted"
             )
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._latest = Latest(self._read)
@@ -128,14 +128,14 @@ class Camera:
         self._capture.release()
 
     def frames(self) -> Iterator[Pixels]:
-        """Give the newest frame each time: RGB, uint8, shape (height, width, 3).
+        """Yield the newest frame each time: RGB, uint8, shape (height, width, 3).
 
         Raises:
-            VideoError: the camera gives no more.
+            VideoError: the camera delivers no more frames.
         """
         while (frame := self._latest.take()) is not None:
             yield frame
-        raise VideoError(f"{self._name}: it gives no pictures (any more)")
+        raise VideoError(f"{self._name}: delivers no frames (any more)")
 
     def _read(self) -> Pixels | None:
         import cv2
@@ -155,7 +155,7 @@ def lines(
     Args:
         frames: from a camera, RGB, uint8.
         classifier: answers for the faces.
-        clock: gives the time in seconds.
+        clock: returns the time in seconds.
     """
     follower = Follower(classifier)
     began, count = clock(), 0

@@ -1,4 +1,4 @@
-"""Read films and write them, by OpenCV's FFmpeg."""
+"""Read and write films with the FFmpeg of OpenCV."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from happysad.images import Pixels
 
 __all__ = ["Film", "Frame", "Writer", "codec_of", "quiet", "writing"]
 
-# What a film that is written ends in, its codec's tag, and the codec's name.
+# The suffixes of films that can be written, each with the tag and the name of its codec.
 _CODECS = {".mp4": ("mp4v", "MPEG-4 Part 2"), ".avi": ("MJPG", "Motion JPEG")}
-# A film's stated rate is believed up to here, in frames a second; webcams' recordings in a browser
-# say 1000, meaning milliseconds.
+# The largest plausible rate in frames per second, and the rate of films that state another one:
+# browsers record webcams with a rate of 1000, which means milliseconds.
 _MOST_RATE, _USUAL_RATE = 120.0, 25.0
-# A frame is held in a film that is written for at most so many seconds: a damaged film's clock may
-# jump by years.
+# The maximum number of seconds for which a frame is repeated in a written film: the clock of a
+# damaged film may jump by years.
 _LONGEST_HOLD = 60.0
-# A film that gives less of its frames than this was cut off; counts are estimates in some formats.
+# A film with a smaller share of its stated frames was cut off; some formats estimate the number.
 _MOST_OF_IT = 0.9
 
 
@@ -34,15 +34,15 @@ class Frame(NamedTuple):
     """One frame of a film."""
 
     number: int
-    """From 0, counting every frame of the film."""
+    """The number of the frame in the film, from 0."""
     at: float
-    """Its time in seconds; the first frame's is 0. It never goes back."""
+    """The time in seconds from the first frame; it never goes back."""
     pixels: Pixels
-    """RGB, uint8, shape (height, width, 3), upright as the film's metadata say."""
+    """RGB, uint8, shape (height, width, 3), turned upright by the metadata of the film."""
 
 
 class Film:
-    """A film to read from its beginning to its end, once."""
+    """A film to read once, from its beginning to its end."""
 
     def __init__(self, path: Path) -> None:
         """Open a film.
@@ -64,13 +64,13 @@ class Film:
             self._capture.get(name) for name in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT)
         )
         self.rate: float = rate if 0 < rate <= _MOST_RATE else _USUAL_RATE
-        """Frames a second, as the film states it, or a guess."""
+        """Frames per second, as the film states, or a guess."""
         self.total: int | None = int(total) if math.isfinite(total) and 0 < total < 1e9 else None
-        """How many frames the film states that it has; an estimate, None where it says none."""
+        """The number of frames that the film states, an estimate; None if it states none."""
         self.read = 0
-        """How many frames were read so far."""
+        """The number of frames read so far."""
         self.end = 0.0
-        """Until when they last, in seconds."""
+        """The end of the last frame that was read, in seconds."""
 
     def __enter__(self) -> Film:
         return self
@@ -84,17 +84,17 @@ class Film:
         self._capture.release()
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Give the first frame and every so many-th after it, until no more can be read.
+        """Yield the first frame and every `every`-th one after it, until no more can be read.
 
         Raises:
-            VideoError: not one can be read.
+            VideoError: no frame can be read.
         """
         import cv2
 
         at = 0.0
         while self._capture.grab():
             stated = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if self.read:  # where the clock stands still, the rate is all there is
+            if self.read:  # the rate counts if the clock stands still
                 at = stated if math.isfinite(stated) and stated > at else self.end
             self.end = at + 1 / self.rate
             number, self.read = self.read, self.read + 1
@@ -105,7 +105,7 @@ class Film:
                         number, at, np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
                     )
         if self.read == 0:
-            raise VideoError(f"{self.path}: no frame of it can be read")
+            raise VideoError(f"{self.path}: no frame can be read")
 
     @property
     def cut_off(self) -> bool:
@@ -123,7 +123,11 @@ class Writer:
         self.written = 0
 
     def show(self, pixels: Pixels, at: float) -> None:
-        """Show RGB pixels, uint8, from `at` seconds on; later than those before, and as large.
+        """Show a frame from a time on.
+
+        Args:
+            pixels: RGB, uint8, shape (height, width, 3), of the same size as the frames before.
+            at: the time in seconds, later than that of the frame before.
 
         Raises:
             VideoError: OpenCV cannot write such a film.
@@ -148,7 +152,7 @@ class Writer:
         self._pending = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
 
     def end(self, at: float) -> None:
-        """Hold the last frame until `at` seconds, at least once, and close the film."""
+        """Repeat the last frame until `at` seconds, write it at least once, and close the film."""
         if self._pending is not None:
             self._hold(max(at, (self.written + 1) / self._rate))
         self.release()
@@ -160,7 +164,7 @@ class Writer:
             self._pending = None
 
     def _hold(self, until: float) -> None:
-        """Write the pending frame as often as it is seen until then; perhaps never."""
+        """Write the pending frame for each step of the rate until then; perhaps not at all."""
         assert self._pending is not None
         times = min(round(until * self._rate) - self.written, round(_LONGEST_HOLD * self._rate))
         for _ in range(times):
@@ -170,11 +174,11 @@ class Writer:
 
 @contextlib.contextmanager
 def writing(file: Path, rate: float) -> Iterator[Writer]:
-    """Write a film: whole or not at all, without sound.
+    """Write a film without sound, whole or not at all.
 
     Args:
-        file: as `codec_of` allows; replaced where it is there.
-        rate: frames a second.
+        file: as `codec_of` allows; replaced if it exists.
+        rate: frames per second.
 
     Raises:
         VideoError: OpenCV cannot write it, or not all of it.
@@ -185,7 +189,7 @@ def writing(file: Path, rate: float) -> Iterator[Writer]:
             yield writer
         finally:
             writer.release()
-        # OpenCV says nothing where a disk is full.
+        # OpenCV does not report a full disk.
         with contextlib.suppress(VideoError), Film(temporary) as film:
             if film.total == writer.written:
                 return
@@ -193,35 +197,35 @@ def writing(file: Path, rate: float) -> Iterator[Writer]:
 
 
 def _told(path: Path) -> str:
-    """Give a file's name as OpenCV and FFmpeg take it for one.
+    """Return the name of a file in a form that OpenCV and FFmpeg take for no address.
 
     Raises:
-        VideoError: it is not in UTF-8, which would end the process.
+        VideoError: the name is no UTF-8, which would end the process.
     """
-    # "12:30.mp4" would be the protocol 12; a name with a folder before it is none.
+    # FFmpeg takes "12:30.mp4" for an address with the protocol 12, but not "./12:30.mp4".
     name = os.path.join(os.curdir, path)  # noqa: PTH118 - pathlib drops the point
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise VideoError(f"{path}: a film's name must be UTF-8; give it another one") from None
+        raise VideoError(f"{path}: the name of a film must be UTF-8; rename the file") from None
     return name
 
 
 def codec_of(file: Path) -> str:
-    """Give the name of the codec that a film is written with.
+    """Return the name of the codec that writes a film.
 
     Raises:
-        UsageError: the file's name ends in something else than .mp4 or .avi.
+        UsageError: the name of the file does not end in .mp4 or .avi.
     """
     if file.suffix.lower() not in _CODECS:
         allowed = ", ".join(f"{end} ({name})" for end, (_, name) in _CODECS.items())
-        raise UsageError(f"{file}: a film that is written ends in {allowed}")
+        raise UsageError(f"{file}: the name of a written film must end in {allowed}")
     return _CODECS[file.suffix.lower()][1]
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep OpenCV and FFmpeg from writing on standard error: what goes wrong is ours to say."""
+    """Keep OpenCV and FFmpeg from writing to standard error; happysad reports errors itself."""
     import cv2
 
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when the first film opens

@@ -25,34 +25,35 @@ def video(
     model: Model = None,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Look at every N-th frame.")] = 1,
     table: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row a face a frame.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a row for each face in each frame."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the film with boxes and outcomes, without sound: .mp4 (MPEG-4 Part 2) or "
+            help="Write the film with boxes and labels, without sound: .mp4 (MPEG-4 Part 2) or "
             ".avi (Motion JPEG).",
         ),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Where the outcomes over time are drawn [default: NAME-plot.png]."
+            metavar="FILE", help="Where to plot probabilities over time [default: NAME-plot.png]."
         ),
     ] = None,
     unsure: Unsure = True,
 ) -> None:
     """Tell happy from sad in a film, face by face.
 
-    Faces are followed from frame to frame; their outcomes are smoothed over half a second.
+    Tracks the faces from frame to frame, and smooths their answers over half a second.
     """
     from happysad.classifier import Classifier
     from happysad.video.film_analysis import watch
     from happysad.video.films import codec_of
 
     plot = plot or Path(f"{file.stem}-plot.png")
-    classifier = Classifier(model, threads=1)  # more only wait for each other
+    classifier = Classifier(model, threads=1)  # more would only wait for each other
     watched = watch(file, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
     _print_watched(watched, classifier.classes)
     if table is not None:
@@ -82,9 +83,9 @@ def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:
             + f"{course.mean[classes[-1]]:>9.4f}"
         )
     if more := len(watched.courses) - len(shown):
-        say(f"{more:,} more faces, none of them seen in more frames")
+        say(f"{more:,} more faces, each seen in no more frames than these")
     without = f", no face in {watched.faceless:,} of them" if watched.faceless else ""
-    say(f"time:  {clock(watched.seconds)}, frames looked at: {watched.frames:,}{without}")
+    say(f"time:  {clock(watched.seconds)}, {watched.frames:,} frames analysed{without}")
 
 
 def webcam(
@@ -95,17 +96,17 @@ def webcam(
     camera: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="N", help="Which camera, with --terminal; the page asks [default: 0]."
+            min=0, metavar="N", help="The camera, with --terminal; the page asks [default: 0]."
         ),
     ] = None,
 ) -> None:
     """Tell happy from sad in front of the webcam.
 
-    Opens the page's Live view in the browser. No picture is stored. Ctrl+C ends it.
+    Opens the Live view of the page in the browser. Stores no picture. Ctrl+C ends it.
     """
     if not terminal:
         if camera is not None:
-            raise UsageError("--camera is for --terminal; the page lets you choose one")
+            raise UsageError("--camera needs --terminal; the page lets you choose one")
         what = "happysad webcam without --terminal"
         need("web", what)
         from happysad.web.app import serve as run_serve
