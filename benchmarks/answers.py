@@ -1,12 +1,19 @@
-"""Does happysad answer as it did? The record of its answers by the hash of each picture.
+"""Does happysad still answer as recorded? Compares its answers with tests/answers.csv.
 
-    python benchmarks/answers.py --write [--models FOLDER]      write tests/answers.csv
-    python benchmarks/answers.py --compare [--models FOLDER]    compare with it
+    python benchmarks/answers.py --compare [--models FOLDER]
+    python benchmarks/answers.py --write [--models FOLDER]
 
-The pictures are the first 200 of each folder of ../shared/data, in the order of their hashes, and
-the pictures of ../shared/cases. With --models one small run of each model is trained on drawn faces
-into FOLDER, and its weights and answers are recorded or compared too. Weights are equal on one kind
-of processor and one version of TensorFlow only, which the record names.
+The classifier that ships answers for the first 200 pictures, sorted by their SHA-256, of every
+folder of ../shared/data and for every picture of ../shared/cases. Pictures of faces and portraits
+are answered twice: as photos in which faces are found, and as face crops. The record holds labels
+and probabilities by the hash of the picture, and no picture.
+
+With --models, one small run of each model is trained on drawn faces in FOLDER, or read where FOLDER
+holds it already: a folder of older runs shows whether they are still read. The hashes of the runs'
+weights are in tests/answers.json; they hold for one processor and one version of TensorFlow. Null
+stands for a training that fails.
+
+An issue that changes answers on purpose writes the record again and says what changed, in counts.
 """
 
 from __future__ import annotations
@@ -15,249 +22,365 @@ import argparse
 import csv
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain
 from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from happysad.classifier import Classifier
+from happysad import Classifier
 
-__all__ = ["RECORD", "Answer", "answers", "differences", "load", "pictures"]
+__all__ = ["CASES", "DATA", "RECORD", "TOLERANCE", "Answer", "Key", "Record"]
+__all__ += ["differences", "read", "shipped", "write"]
 
-ROOT = Path(__file__).parents[1]
-DATA, CASES = (ROOT.parent / "shared" / name for name in ("data", "cases"))
-
-#: The record: a row for each answer.
-RECORD = ROOT / "tests" / "answers.csv"
-#: The weights of each model, and what they hold for.
-WEIGHTS = ROOT / "tests" / "weights.json"
-
-#: Probabilities differ from the record by no more than this.
-TOLERANCE = 1e-6
-
-_OF_A_FOLDER, _SHORT = 200, 16
-_SUFFIXES = {".jpg", ".png", ".heic", ".avif", ".jp2", ".jxl", ".pdf"}
-# Two small files that 0.1.0 reads for minutes.
-_ENDLESS = {"ff-run-60k.jpg", "erased-flash-60k.jpg"}
-# Folders whose pictures are face crops too.
-_CROPS = {"faces", "portraits"}
-
-_SMALL = ("--size", "64", "--epochs", "2", "--batch-size", "8")
-_TRANSFER = ("--size", "64", "--epochs", "1", "--fine-tune-epochs", "1", "--batch-size", "8")
-#: The settings of each model's small run.
-MODELS = {
-    "face": ("--model", "face"),
-    "face-crops": ("--model", "face", "--faces", "CROPS", "--epochs", "2"),
-    "compact": ("--model", "compact", *_SMALL),
-    "classic": ("--model", "classic", *_SMALL),
-    **{
-        name: ("--model", name, *_TRANSFER)
-        for name in ("vgg16", "resnet50", "mobilenetv3", "efficientnetv2b0")
-    },
-}
-_DRAWN = 80
+# happysad's API as it is used here. The branches of 0.1.0 go when no one compares with it any more.
+_Faces = Literal["find", "given"]
+_happysad: Any = Classifier
+_OLD = hasattr(Classifier, "default")
+_FACES_GIVEN = "off" if _OLD else "given"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer."""
+    """The answer for one picture."""
+
+    label: str
+    """A class, "unsure" or "no_face"; empty with an error."""
+    p_sad: float | None
+    """The probability of sad; None with no face or an error."""
+    error: str
+    """The code of the error, or empty."""
+
+
+def _answer(prediction: Any) -> Answer:
+    if _OLD:
+        return Answer(prediction.label or "", prediction.p_sad, _old_code(prediction))
+    probabilities = prediction.probabilities
+    p_sad = None if probabilities is None else probabilities["sad"]
+    error = "" if prediction.error is None else str(prediction.error.code)
+    return Answer(prediction.label or "", p_sad, error)
+
+
+def _old_code(prediction: Any) -> str:
+    """Return the code of an error of which 0.1.0 has only the text."""
+    codes = {
+        "the file is empty": "empty",
+        "not an image": "not_an_image",
+        "truncated: ": "truncated",
+        "damaged: ": "damaged",
+        "too large: ": "too_large",
+        "more than ": "too_complex",
+    }
+    text = (prediction.error or "").removeprefix(f"{prediction.path}: ")
+    if " pixels are too many " in text:
+        return "too_large"
+    return next((code for start, code in codes.items() if text.startswith(start)), text)
+
+
+def _load(model: Path | None) -> Any:
+    if _OLD:
+        return _happysad.default() if model is None else _happysad.load(model)
+    return Classifier() if model is None else Classifier(model)
+
+
+def _predict(classifier: Any, files: Sequence[Path], faces: _Faces) -> list[Answer]:
+    given = faces == "find" if _OLD else faces
+    return [_answer(one) for one in classifier.predict(list(files), faces=given)]
+
+
+ROOT = Path(__file__).parents[1]
+DATA, CASES = (ROOT.parent / "shared" / name for name in ("data", "cases"))
+#: The answers, and the hashes of the models' weights with what these hold for.
+RECORD, WEIGHTS = ROOT / "tests" / "answers.csv", ROOT / "tests" / "answers.json"
+#: The largest difference of two probabilities that count as equal.
+TOLERANCE = 1e-6
+
+_PER_FOLDER = 200
+_SHIPPED = "shipped"
+_COLUMNS = ("classifier", "faces", "sha256", "label", "p_sad", "error")
+# Folders of ../shared/data whose pictures are also answered as face crops.
+_CROPS = ("faces", "portraits")
+# What ../shared/cases holds beside pictures.
+_NOT_PICTURES = {".py", ".c", ".sh", ".txt", ".onnx", ".csv", ".parquet", ".h264", ".webm"}
+# Two small files whose decoding takes up to 40 s.
+_SLOW = ("ff-run-60k.jpg", "erased-flash-60k.jpg")
+_SHOWN = 10
+
+_DRAWN, _DRAWN_SEED = 80, 0
+_SMALL = ("--size", "64", "--epochs", "2", "--batch-size", "8")
+_TRANSFER = ("--size", "64", "--epochs", "1", "--fine-tune-epochs", "1", "--batch-size", "8")
+# The options of each run.
+_MODELS: dict[str, Sequence[str]] = {
+    "face": ("--model", "face", "--faces", "find"),
+    "face-given": ("--model", "face", "--faces", _FACES_GIVEN, "--epochs", "2"),
+    "compact": ("--model", "compact", *_SMALL),
+    "classic": ("--model", "classic", *_SMALL),
+    "vgg16": ("--model", "vgg16", *_TRANSFER),
+    "resnet50": ("--model", "resnet50", *_TRANSFER),
+    "mobilenetv3": ("--model", "mobilenetv3", *_TRANSFER),
+    "efficientnetv2b0": ("--model", "efficientnetv2b0", *_TRANSFER),
+}
+_BACKBONES = {
+    "vgg16": "VGG16",
+    "resnet50": "ResNet50",
+    "mobilenetv3": "MobileNetV3Large",
+    "efficientnetv2b0": "EfficientNetV2B0",
+}
+# Real pictures that the runs answer for: the first of each of these folders.
+_REAL = ("scenes/happy", "scenes/sad", "portraits/happy", "colour/generated/sad", "faces/test/sad")
+_REAL_PER_FOLDER = 4
+
+
+class Key(NamedTuple):
+    """What an answer is for."""
 
     classifier: str
-    """The one that ships, or a model's run."""
-    way: str
+    """"shipped", or the name of a model's run."""
+    faces: str
     """"find" or "given", as for `Classifier.predict`."""
-    picture: str
-    """The first hex digits of the SHA-256 of the file."""
-    label: str
-    """The label, or "error"."""
-    p: str
-    """The probability of the second of two classes, or empty."""
+    sha256: str
+    """The first 16 hex digits of the SHA-256 of the picture's file."""
 
 
-def pictures(folder: Path) -> list[Path]:
-    """Return the pictures of a folder in the order of their hashes."""
-    files = [file for file in folder.iterdir() if file.is_file()]
-    return sorted(files, key=lambda file: hashlib.sha256(file.read_bytes()).digest())
+Record: TypeAlias = dict[Key, Answer]
 
 
-def answers(every: int = 1) -> Iterator[Answer]:
-    """Yield the answers of the classifier that ships.
+def shipped(every: int = 1) -> Record:
+    """Return the answers of the classifier that ships.
 
     Args:
-        every: 1 for all pictures, 10 for each tenth, and so on.
+        every: 1 for all pictures; n for every nth of a folder of ../shared/data, and for all of
+            ../shared/cases but the two slowest.
     """
-    classifier = Classifier() if not hasattr(Classifier, "default") else Classifier.default()
-    for folder in sorted(path for path in DATA.rglob("*") if path.is_dir()):
-        files = [file for file in pictures(folder) if file.suffix != ".csv"][:_OF_A_FOLDER:every]
-        ways = ["find", "given"] if _CROPS & set(folder.relative_to(DATA).parts) else ["find"]
-        for way in ways:
-            yield from _answered("ships", classifier, files, way)
-    cases = sorted(
-        file
-        for file in CASES.rglob("*")
-        if file.suffix.lower() in _SUFFIXES and file.is_file() and file.name not in _ENDLESS
-    )
-    yield from _answered("ships", classifier, cases[::every], "find")
+    classifier = _load(None)
+    record: Record = {}
+    for folder in sorted(path for path in DATA.rglob("*") if _is_leaf(path)):
+        files = _first(folder, _PER_FOLDER)[::every]
+        record |= _answers(_SHIPPED, classifier, files, "find")
+        if folder.relative_to(DATA).parts[0] in _CROPS:
+            record |= _answers(_SHIPPED, classifier, files, "given")
+    return record | _answers(_SHIPPED, classifier, _cases(slow=every == 1), "find")
 
 
-def _answered(name: str, classifier: Classifier, files: Sequence[Path], way: str) -> list[Answer]:
-    former = hasattr(Classifier, "default")  # happysad 0.1.0
-    faces = (way == "find") if former else way
-    came = []
-    for file, answer in zip(files, classifier.predict(list(files), faces=faces), strict=True):
-        if former:
-            p = answer.p_sad
-        else:
-            p = None if answer.probabilities is None else list(answer.probabilities.values())[-1]
-        picture = hashlib.sha256(file.read_bytes()).hexdigest()[:_SHORT]
-        came.append(
-            Answer(name, way, picture, answer.label or "error", "" if p is None else f"{p:.7f}")
-        )
-    return came
-
-
-def load(file: Path = RECORD) -> list[Answer]:
-    """Return the answers of the record."""
-    with file.open(encoding="utf-8", newline="") as opened:
-        return [Answer(**row) for row in csv.DictReader(opened)]
-
-
-def differences(came: Sequence[Answer], record: Sequence[Answer]) -> list[str]:
-    """Return a line for each answer that is not as in the record."""
-    known = {(one.classifier, one.way, one.picture): one for one in record}
+def differences(answers: Mapping[Key, Answer], record: Mapping[Key, Answer]) -> list[str]:
+    """Return a line for each answer that differs from the record."""
     lines = []
-    for one in came:
-        was = known.get((one.classifier, one.way, one.picture))
-        if was is None:
-            lines.append(f"{one}: not in the record")
-        elif one.label != was.label or (one.p == "") != (was.p == ""):
-            lines.append(f"{one}: was {was.label} {was.p}")
-        elif one.p and not abs(float(one.p) - float(was.p)) <= TOLERANCE:
-            lines.append(f"{one}: was {was.p}")
+    for key, answer in answers.items():
+        recorded = record.get(key)
+        if recorded is None or not _equal(answer, recorded):
+            was = "not recorded" if recorded is None else f"recorded {_words(recorded)}"
+            lines.append(f"{' '.join(key)}: {_words(answer)}, {was}")
     return lines
 
 
-def trained(folder: Path) -> tuple[list[Answer], dict[str, str]]:
-    """Train a small run of each model, and return its answers and the hashes of the weights."""
-    data = folder / "drawn"
-    _draw(data)
-    real = [file for name in ("happy", "sad") for file in pictures(DATA / "scenes" / name)[:10]]
-    drawn = pictures(data / "happy")[:20] + pictures(data / "sad")[:20]
-    came, weights = [], {}
-    for model, options in MODELS.items():
-        run = folder / model
-        if not (run / "report.html").exists():
-            _train(data, run, folder / "check", options, folder)
-        finished = json.loads((run / "checkpoints" / "finished.json").read_text())
-        weights[model] = finished["weights_sha256"]
-        former = hasattr(Classifier, "default")
-        classifier = Classifier.load(run) if former else Classifier(run)
-        way = "given" if model == "face-crops" else "find"
-        came += _answered(model, classifier, [*drawn, *real], way)
-    return came, weights
+def read(file: Path = RECORD) -> Record:
+    """Return a record that `write` wrote."""
+    with file.open(encoding="utf-8", newline="") as opened:
+        return {
+            Key(*row[:3]): Answer(row[3], float(row[4]) if row[4] else None, row[5])
+            for row in list(csv.reader(opened))[1:]
+        }
 
 
-def _draw(data: Path) -> None:
-    if data.exists():
-        return
-    try:
-        from happysad.dataset.drawn_faces import write_set
-    except ModuleNotFoundError:  # happysad 0.1.0
-        from happysad.dataset.drawn import write_set
-    write_set(data, _DRAWN, 0)
+def write(record: Mapping[Key, Answer], file: Path = RECORD) -> None:
+    """Write a record as CSV, with probabilities of 7 decimals."""
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for key, answer in record.items():
+            p_sad = "" if answer.p_sad is None else f"{answer.p_sad:.7f}"
+            writer.writerow((*key, answer.label, p_sad, answer.error))
 
 
-def _train(data: Path, run: Path, check: Path, options: Sequence[str], folder: Path) -> None:
-    former = hasattr(Classifier, "default")
-    given = [("off" if former else "given") if one == "CROPS" else one for one in options]
-    if "--fine-tune-epochs" in given:
-        given += ["--weights", str(_backbone(given[1], folder))]
-    arguments = ["train", data, "--out", run, "--check-folder", check, "--seed", "0", *given]
-    subprocess.run([sys.executable, "-m", "happysad", *map(str, arguments)], check=True)
+def _equal(answer: Answer, recorded: Answer) -> bool:
+    if (answer.label, answer.error) != (recorded.label, recorded.error):
+        return False
+    if answer.p_sad is None or recorded.p_sad is None:
+        return answer.p_sad is recorded.p_sad
+    return abs(answer.p_sad - recorded.p_sad) <= TOLERANCE
+
+
+def _words(answer: Answer) -> str:
+    p_sad = "" if answer.p_sad is None else f" {answer.p_sad:.7f}"
+    return f"{answer.label}{p_sad}{answer.error}"
+
+
+def _answers(name: str, classifier: Any, files: Sequence[Path], faces: _Faces) -> Record:
+    keys = [Key(name, faces, _sha256(file)[:16]) for file in files]
+    return dict(zip(keys, _predict(classifier, files, faces), strict=True))
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _is_leaf(path: Path) -> bool:
+    return path.is_dir() and not any(child.is_dir() for child in path.iterdir())
+
+
+def _first(folder: Path, count: int) -> list[Path]:
+    """Return the first pictures of a folder by their hashes, whatever their names are."""
+    return sorted(folder.iterdir(), key=_sha256)[:count]
+
+
+def _cases(*, slow: bool) -> list[Path]:
+    """Return the pictures of ../shared/cases, and the files that lie among photos there."""
+    return sorted(
+        file
+        for file in CASES.rglob("*")
+        if file.is_file()
+        and file.suffix not in _NOT_PICTURES
+        and file.name != "keras.json"
+        and (slow or file.name not in _SLOW)
+    )
+
+
+def _runs(folder: Path) -> tuple[Record, dict[str, str | None]]:
+    """Return the answers of each model's run in `folder` and the hashes of its weights.
+
+    A hash is None, and there are no answers, where training fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    photos, crops = folder / "drawn", folder / "drawn-crops"
+    _draw(photos, crops)
+    real = [file for name in _REAL for file in _first(DATA / name, _REAL_PER_FOLDER)]
+    record: Record = {}
+    weights: dict[str, str | None] = {}
+    for name, options in _MODELS.items():
+        run, data = folder / name, crops if name == "face-given" else photos
+        finished = run / "checkpoints" / "finished.json"
+        if not finished.exists() and not _train(data, run, options):
+            weights[name] = None
+            continue
+        weights[name] = json.loads(finished.read_text(encoding="utf-8"))["weights_sha256"]
+        drawn = chain.from_iterable(_first(data / label, 20) for label in ("happy", "sad"))
+        faces: _Faces = "given" if name == "face-given" else "find"
+        record |= _answers(name, _load(run), [*drawn, *real], faces)
+    return record, weights
+
+
+def _draw(photos: Path, crops: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    drawn: Any = import_module(f"happysad.dataset.{'drawn' if _OLD else 'drawn_faces'}")
+    if not photos.exists():
+        drawn.write_set(photos, _DRAWN, _DRAWN_SEED)
+    for number in range(0 if crops.exists() else _DRAWN):
+        label = ("happy", "sad")[number % 2]
+        file = crops / label / f"{number:04}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = drawn.face(label, np.random.default_rng((_DRAWN_SEED + 1, number)), 48)
+        Image.fromarray(pixels).convert("L").save(file)
+
+
+def _train(data: Path, run: Path, options: Sequence[str]) -> bool:
+    """Train a run in a process of its own; return whether it has ended well."""
+    name = options[1]
+    weights = ["--weights", _backbone(name, run.parent)] if name in _BACKBONES else []
+    check = run.parent / "check" / run.name
+    command = [sys.executable, "-m", "happysad", "train", data, "--out", run, "--seed", "0"]
+    command += ["--check-folder", check, *options, *weights]
+    print(f"training {run.name}", file=sys.stderr, flush=True)
+    return subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL).returncode == 0
 
 
 def _backbone(name: str, folder: Path) -> Path:
-    """Write random weights of a backbone from a fixed seed, since ImageNet's are a download."""
+    """Write a backbone's weights, random from a fixed seed, since ImageNet's are a download."""
     import keras
 
     file = folder / f"{name}.weights.h5"
     if not file.exists():
         keras.utils.set_random_seed(0)
-        kinds = {
-            "vgg16": keras.applications.VGG16,
-            "resnet50": keras.applications.ResNet50,
-            "mobilenetv3": keras.applications.MobileNetV3Large,
-            "efficientnetv2b0": keras.applications.EfficientNetV2B0,
-        }
-        network = kinds[name](
-            include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg"
+        build = getattr(keras.applications, _BACKBONES[name])
+        build(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg").save_weights(
+            file
         )
-        network.save_weights(file)
     return file
 
 
 def _machine() -> dict[str, str]:
-    """Return what equal weights hold for."""
-    flags = ""
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        flags = next((line.partition(": ")[2] for line in lines if line.startswith("flags")), "")
+    """Return what the weights of a training depend on beside the seed."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text(encoding="utf-8").splitlines() if cpu.exists() else []
+    flags = next((line.partition(": ")[2].split() for line in lines if "flags" in line), [])
+    vectors = sorted(flag for flag in flags if flag.startswith(("avx", "fma", "amx")))
     return {
         "tensorflow": version("tensorflow"),
         "keras": version("keras"),
-        "machine": platform.machine(),
-        "vector instructions": " ".join(
-            sorted(flag for flag in flags.split() if flag.startswith(("avx", "amx", "fma")))
-        ),
+        "processor": platform.machine(),
+        "vector instructions": " ".join(vectors),
+        "cores": str(os.cpu_count()),
     }
 
 
+def _compare(answers: Record, record: Record, what: str) -> int:
+    """Print how many answers differ from the record; return the number."""
+    lines = differences(answers, record)
+    asked = {key.classifier for key in answers}
+    lines += [
+        f"{' '.join(key)}: recorded, not answered"
+        for key in record
+        if key.classifier in asked and key not in answers
+    ]
+    pictures = len({key.sha256 for key in answers})
+    print(f"{what}: {len(answers):,} answers for {pictures:,} pictures, {len(lines):,} differ")
+    for line in lines[:_SHOWN]:
+        print(f"  {line}")
+    return len(lines)
+
+
+def _compare_runs(answers: Record, weights: Mapping[str, str | None], record: Record) -> int:
+    """Print which runs differ from the record in weights or, with equal weights, in answers.
+
+    Returns:
+        The number of differences.
+    """
+    known = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    equal, different = [], 0
+    for name, sha256 in weights.items():
+        recorded = known["weights"].get(name)
+        if sha256 == recorded:
+            equal.append(name)
+            print(f"{name}: {'equal weights' if sha256 else 'training fails, as recorded'}")
+        elif known["recorded with"] != _machine():
+            print(f"{name}: weights not comparable: recorded with {known['recorded with']}")
+        else:
+            different += 1
+            print(f"{name}: weights {sha256}, recorded {recorded}")
+    comparable = {key: answer for key, answer in answers.items() if key.classifier in equal}
+    return different + _compare(comparable, record, "runs with equal weights")
+
+
 def main() -> None:
-    """Write the record, or compare with it."""
+    """Write the record, or compare with it; exits with 1 where something differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     task = parser.add_mutually_exclusive_group(required=True)
-    task.add_argument("--write", action="store_true", help="write the record anew")
     task.add_argument("--compare", action="store_true", help="compare with the record")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="train the models into it")
+    task.add_argument("--write", action="store_true", help="write the record again")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="also the models' runs")
     chosen = parser.parse_args()
-    came = list(answers())
-    weights: dict[str, str] = {}
-    if chosen.models:
-        more, weights = trained(chosen.models)
-        came += more
+    answers = shipped()
+    of_runs, weights = _runs(chosen.models.resolve()) if chosen.models else ({}, {})
+    record = read() if RECORD.exists() else {}
     if chosen.write:
-        kept = [] if chosen.models else [one for one in _known() if one.classifier != "ships"]
-        with RECORD.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(field.name for field in fields(Answer))
-            writer.writerows(astuple(one) for one in [*came, *kept])
+        kept = {} if of_runs else {k: a for k, a in record.items() if k.classifier != _SHIPPED}
+        write({**answers, **of_runs, **kept})
         if weights:
-            WEIGHTS.write_text(json.dumps({"for": _machine(), "weights": weights}, indent=2) + "\n")
-        print(f"{len(came):,} answers written")
+            text = json.dumps({"recorded with": _machine(), "weights": weights}, indent=2)
+            WEIGHTS.write_text(f"{text}\n", encoding="utf-8")
+        print(f"{len(answers):,} answers of the classifier that ships, {len(of_runs):,} of runs")
         return
-    record = _known()
-    lines = differences(came, record)
-    for line in islice(lines, 20):
-        print(line)
-    print(f"{len(came):,} answers of {len({one.picture for one in came}):,} pictures compared, ")
-    print(f"{len(lines):,} differ")
+    different = _compare(answers, record, "classifier that ships")
     if weights:
-        known = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-        if known["for"] != _machine():
-            print(f"weights are not comparable: the record holds for {known['for']}")
-        else:
-            other = [name for name in weights if weights[name] != known["weights"].get(name)]
-            print(f"{len(weights)} networks compared, other weights: {', '.join(other) or 'none'}")
-            lines += other
-    sys.exit(bool(lines))
-
-
-def _known() -> list[Answer]:
-    return load() if RECORD.exists() else []
+        different += _compare_runs(of_runs, weights, record)
+    sys.exit(different > 0)
 
 
 if __name__ == "__main__":
