@@ -43,7 +43,7 @@ def _train(photos: Path, work: Path, run: Path) -> None:
     (work / "notes.json").write_text(NOTES)
     temporary = run.with_name(f".{run.name}-0123abcd")
     temporary.mkdir(parents=True)
-    (temporary / "config.toml").write_text('epochs = 3\nfaces = "off"\n')
+    (temporary / "config.toml").write_text('data = "photos"\nepochs = 3\nfaces = "given"\n')
     shutil.copytree(temporary, run)
     (run / "checkpoints").mkdir()
     _history(run, 2)

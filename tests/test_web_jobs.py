@@ -104,7 +104,10 @@ def test_states_on_the_way(jobs: Jobs, does: Does) -> None:
     (jobs.runs.path(1) / "history.csv").write_text("half a l")
     assert until(jobs, lambda job: True).history == ()
     jobs.runs.path(1).rename(jobs.folder / "away")
-    assert until(jobs, lambda job: True).state == "training"
+    assert until(jobs, lambda job: True).state == "training"  # its temporary folder is still there
+    [temporary] = jobs.runs.path(1).parent.glob(".1-*")
+    temporary.rename(jobs.folder / "away too")
+    assert until(jobs, lambda job: True).state == "training"  # by its notes
     notes = jobs.folder / "cache" / "lesson" / "notes.json"
     for text in ("{", "7", "null"):
         notes.write_text(text)
@@ -314,7 +317,7 @@ def test_damaged_and_foreign_runs_are_left_alone(jobs: Jobs, does: Does) -> None
     does("finish")
     jobs.train()
     ended(jobs)
-    for name in ("2", "3", "07", "notes", "4-old", ".4-mine", "-1", "1e3"):
+    for name in ("2", "3", "07", "notes", "4-old", ".4-0123abcd", "-1", "1e3"):
         (jobs.folder / "runs" / name).mkdir()
     (jobs.folder / "runs" / "3" / "checkpoints").mkdir()
     (jobs.folder / "runs" / "3" / "checkpoints" / "finished.json").touch()  # but no metrics

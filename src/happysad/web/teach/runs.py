@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import re
-import shutil
-import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from happysad.model_file import MODEL_NAME
+from happysad.run import Run as RunFolder
+from happysad.run import Stage
 
 __all__ = ["FILES", "NOTES", "Epoch", "Progress", "Run", "Runs", "read_notes"]
 
@@ -27,6 +26,14 @@ FILES = {
 
 #: What a training noted about its photos: sentences, as a JSON list.
 NOTES = "notes.json"
+
+_STATES: dict[Stage, Literal["checking", "training", "judging"]] = {
+    Stage.ABSENT: "checking",
+    Stage.PREPARING: "training",
+    Stage.LEARNING: "training",
+    Stage.EVALUATING: "judging",
+    Stage.FINISHED: "judging",
+}
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -84,14 +91,14 @@ class Runs:
 
     def is_finished(self, number: int) -> bool:
         """Return whether the training has written its last file."""
-        return _is_finished(self.path(number))
+        return RunFolder(self.path(number)).is_finished
 
     def finished(self) -> list[Run]:
         """Return the finished runs, the first one first."""
         runs = []
         for number in filter(self.is_finished, self.numbers()):
             with contextlib.suppress(OSError, ValueError, KeyError):
-                text = (self.path(number) / "metrics.json").read_text(encoding="utf-8")
+                text = RunFolder(self.path(number)).metrics.read_text(encoding="utf-8")
                 test = json.loads(text)["test"]
                 accuracy, count = test["balanced_accuracy"], test["n"]
                 notes = read_notes(self.path(number))
@@ -106,18 +113,19 @@ class Runs:
 
     def progress(self, number: int) -> Progress:
         """Return the progress of a run."""
-        run = self.path(number)
-        if not run.is_dir():
-            return Progress(state="checking")
-        epochs, history = _epochs(run / "config.toml"), _history(run / "history.csv")
-        learned = (run / "model.keras").exists() or 0 < epochs <= len(history)
-        return Progress(state="judging" if learned else "training", epochs=epochs, history=history)
+        run = RunFolder(self.path(number))
+        state = _STATES[run.stage]
+        if not run.folder.is_dir():
+            return Progress(state=state)
+        history = tuple(
+            Epoch(**{one.name: getattr(row, one.name) for one in fields(Epoch)})
+            for row in run.epochs_done()
+        )
+        return Progress(state=state, epochs=run.epochs, history=history)
 
     def clear(self, number: int) -> None:
         """Remove what an unfinished training has left."""
-        for folder in (self.path(number), *self._folder.glob(f".{number}-*")):
-            if not _is_finished(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+        RunFolder(self.path(number)).discard()
 
 
 def read_notes(folder: Path) -> tuple[str, ...]:
@@ -125,27 +133,4 @@ def read_notes(folder: Path) -> tuple[str, ...]:
     with contextlib.suppress(OSError, ValueError, TypeError):
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         return tuple(map(str, notes))
-    return ()
-
-
-def _is_finished(run: Path) -> bool:
-    return (run / "checkpoints" / "finished.json").is_file()
-
-
-def _epochs(file: Path) -> int:
-    """Return the number of epochs by a run's config.toml; 0 where it cannot be read."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return int(tomllib.loads(file.read_text(encoding="utf-8"))["epochs"])
-    return 0
-
-
-def _history(file: Path) -> tuple[Epoch, ...]:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        with file.open(encoding="utf-8", newline="") as table:
-            rows = list(csv.DictReader(table))
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        return tuple(
-            Epoch(epoch=int(row["epoch"]), **{name: float(row[name]) for name in names})
-            for row in rows
-        )
     return ()

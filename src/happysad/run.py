@@ -1,0 +1,252 @@
+"""A run: the folder of one training, its files, its settings and how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import secrets
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from happysad import __version__
+from happysad.errors import RunError, UsageError, os_reason
+from happysad.files import write_text
+
+__all__ = ["Epoch", "Run", "Stage"]
+
+# Keys of config.toml beside the settings.
+_VERSION, _DATA = "happysad", "data"
+
+
+class Stage(StrEnum):
+    """How far a training is."""
+
+    ABSENT = "absent"
+    """It has no folder yet: the photos are being checked."""
+    PREPARING = "preparing"
+    """The photos are checked; they are being decoded, and the network is built."""
+    LEARNING = "learning"
+    EVALUATING = "evaluating"
+    """The network has learned; its classifier is calibrated, exported and evaluated."""
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch's figures: a row of history.csv."""
+
+    epoch: int
+    """Counted from 1."""
+    seconds: float
+    """The time that the epoch took, with validation."""
+    images_per_second: float
+    """The speed of training, without validation."""
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training.
+
+    >>> Run(Path("runs/faces-1")).metrics.name
+    'metrics.json'
+    """
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The settings, as TOML."""
+        return self.folder / "config.toml"
+
+    @property
+    def manifest(self) -> Path:
+        """The photos, and their split."""
+        return self.folder / "manifest.csv"
+
+    @property
+    def history(self) -> Path:
+        """A row for each epoch; no row where the network learns without epochs."""
+        return self.folder / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder for TensorBoard."""
+        return self.folder / "tensorboard"
+
+    @property
+    def fusion(self) -> Path:
+        """What the fusion of faces and photo was fitted on, as JSON."""
+        return self.folder / "fused.json"
+
+    @property
+    def network(self) -> Path:
+        """The calibrated network, in Keras's format."""
+        return self.folder / "model.keras"
+
+    @property
+    def metrics(self) -> Path:
+        """The evaluation on the test split, as JSON."""
+        return self.folder / "metrics.json"
+
+    @property
+    def plots(self) -> Path:
+        """The folder of plots."""
+        return self.folder / "plots"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.folder / "report.html"
+
+    @property
+    def _finished(self) -> Path:
+        return self.checkpoints / "finished.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the training has written its last file."""
+        return self._finished.is_file()
+
+    @property
+    def stage(self) -> Stage:
+        """How far the training is, by the files in its folder."""
+        if self.is_finished:
+            return Stage.FINISHED
+        if not self.config.is_file():
+            begun = self.folder.is_dir() or any(self._drafts())
+            return Stage.PREPARING if begun else Stage.ABSENT
+        learned = self.fusion.exists() or self.network.exists()
+        if learned or 0 < self.epochs <= len(self.epochs_done()):
+            return Stage.EVALUATING
+        return Stage.LEARNING
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs planned; 0 where the network learns without, or it is unknown."""
+        with contextlib.suppress(RunError, KeyError, TypeError, ValueError):
+            settings = self.settings()
+            if settings["faces"] != "find":
+                return int(settings["epochs"]) + int(settings.get("fine_tune_epochs", 0))
+        return 0
+
+    def epochs_done(self) -> tuple[Epoch, ...]:
+        """Return the rows of history.csv; none where it cannot be read."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            with self.history.open(encoding="utf-8", newline="") as table:
+                rows = list(csv.DictReader(table))
+            names = [one.name for one in fields(Epoch) if one.name != "epoch"]
+            return tuple(
+                Epoch(epoch=int(row["epoch"]), **{name: float(row[name]) for name in names})
+                for row in rows
+            )
+        return ()
+
+    def write_history(self, epochs: Sequence[Epoch]) -> None:
+        """Write history.csv anew."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, [one.name for one in fields(Epoch)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(map(asdict, epochs))
+        write_text(self.history, text.getvalue())
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as config.toml has them.
+
+        Raises:
+            RunError: the folder is no run's.
+        """
+        written = self._read()
+        return {name: value for name, value in written.items() if name not in (_VERSION, _DATA)}
+
+    def data(self) -> Path:
+        """Return the data folder.
+
+        Raises:
+            RunError: the folder is no run's.
+        """
+        return Path(self._read()[_DATA])
+
+    def write_settings(self, settings: Mapping[str, Any], data: Path) -> None:
+        """Write config.toml.
+
+        Args:
+            settings: values that TOML knows, by name.
+            data: the data folder.
+        """
+        import tomli_w
+
+        head = {_VERSION: __version__, _DATA: str(data.absolute())}
+        write_text(self.config, tomli_w.dumps({**head, **settings}))
+
+    def _read(self) -> dict[str, Any]:
+        if not self.config.is_file():
+            raise RunError(f"{self.folder}: not a run's folder: no {self.config.name}")
+        try:
+            written = tomllib.loads(self.config.read_text("utf-8", errors="surrogateescape"))
+        except OSError as error:
+            raise RunError(f"{self.config}: {os_reason(error)}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise RunError(f"{self.config}: not TOML: {error}") from error
+        if not isinstance(written.get(_DATA), str):
+            raise RunError(f"{self.config}: not a run's: it names no data folder")
+        return written
+
+    def refuse_used(self) -> None:
+        """Refuse a folder that is not new or empty.
+
+        Raises:
+            UsageError: it holds something.
+        """
+        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+            raise UsageError(
+                f"{self.folder}: the run's folder must be new or empty; name another with --out"
+            )
+
+    @contextlib.contextmanager
+    def create(self) -> Iterator[Run]:
+        """Yield a temporary run beside this one; at the end of the block it becomes this one.
+
+        Where the block raises, nothing of it stays.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        whole = self.folder.absolute()
+        temporary = whole.with_name(f".{whole.name}-{secrets.token_hex(4)}")
+        temporary.mkdir()
+        try:
+            yield Run(temporary)
+            if self.folder.exists():
+                self.folder.rmdir()
+            temporary.rename(whole)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def finish(self, weights_sha256: str) -> None:
+        """Write the file that is written last of all."""
+        write_text(self._finished, json.dumps({"weights_sha256": weights_sha256}) + "\n")
+
+    def discard(self) -> None:
+        """Remove what an unfinished training has left."""
+        for folder in (*self._drafts(), *([] if self.is_finished else [self.folder])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _drafts(self) -> list[Path]:
+        """Return the temporary folders of `create`."""
+        whole = self.folder.absolute()
+        return [one for one in whole.parent.glob(f".{whole.name}-????????") if one.is_dir()]

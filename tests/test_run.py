@@ -1,0 +1,126 @@
+"""A run's folder: its settings, its stage, and how it comes and goes as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from happysad.errors import RunError, UsageError
+from happysad.run import Epoch, Run, Stage
+
+SETTINGS = {"model": "classic", "faces": "given", "epochs": 2, "fine_tune_epochs": 1}
+
+
+def epoch(number: int) -> Epoch:
+    return Epoch(
+        epoch=number,
+        seconds=1.5,
+        images_per_second=20.0,
+        learning_rate=0.001,
+        loss=0.5,
+        accuracy=0.75,
+        val_loss=0.25,
+        val_accuracy=1.0,
+    )
+
+
+def stage_of(run: Run) -> Stage:
+    return run.stage
+
+
+def test_settings_and_data_come_back(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.write_settings(SETTINGS, Path("photos"))
+    assert run.settings() == SETTINGS
+    assert run.data() == Path("photos").absolute()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, "not a run's folder: no config.toml"),
+        ("epochs = 1\n", "not a run's: it names no data folder"),
+        ("data = ", "not TOML"),
+    ],
+)
+def test_what_is_no_run_is_refused(tmp_path: Path, text: str | None, error: str) -> None:
+    if text is not None:
+        (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(RunError, match=error):
+        Run(tmp_path).settings()
+    with pytest.raises(RunError, match=error):
+        Run(tmp_path).data()
+    assert Run(tmp_path).epochs == 0
+
+
+def test_history_comes_back(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.epochs_done() == ()
+    run.write_history([epoch(1), epoch(2)])
+    assert run.epochs_done() == (epoch(1), epoch(2))
+    run.history.write_text("half a l")
+    assert run.epochs_done() == ()
+
+
+def test_the_stages_of_a_training(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    assert stage_of(run) is Stage.ABSENT
+    with run.create() as draft:
+        assert stage_of(run) is Stage.PREPARING
+        draft.write_settings(SETTINGS, tmp_path)
+    assert stage_of(run) is Stage.LEARNING
+    run.write_history([epoch(1), epoch(2)])
+    assert run.epochs == 3  # those of fine-tuning too
+    assert stage_of(run) is Stage.LEARNING
+    run.network.touch()  # it stopped early
+    assert stage_of(run) is Stage.EVALUATING
+    run.network.unlink()
+    run.write_history([epoch(1), epoch(2), epoch(3)])
+    assert stage_of(run) is Stage.EVALUATING
+    run.finish("0" * 64)
+    assert run.is_finished
+    assert stage_of(run) is Stage.FINISHED
+
+
+def test_a_run_may_have_no_epochs(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write_settings({**SETTINGS, "faces": "find"}, tmp_path)
+    assert run.epochs == 0
+    run.write_history([])
+    assert stage_of(run) is Stage.LEARNING
+    run.fusion.touch()
+    assert stage_of(run) is Stage.EVALUATING
+
+
+def test_only_a_whole_run_appears(tmp_path: Path) -> None:
+    run = Run(tmp_path / "runs" / "1")
+    with pytest.raises(ValueError, match="no"), run.create() as draft:
+        (draft.folder / "half").touch()
+        raise ValueError("no")
+    assert list(run.folder.parent.iterdir()) == []
+    run.folder.mkdir()  # an empty folder may be used
+    with run.create() as draft:
+        (draft.folder / "whole").touch()
+    assert [one.name for one in run.folder.iterdir()] == ["whole"]
+    with pytest.raises(UsageError, match="must be new or empty"):
+        run.refuse_used()
+
+
+def test_discard_removes_what_is_unfinished(tmp_path: Path) -> None:
+    run, other = Run(tmp_path / "1"), Run(tmp_path / "11")
+    for folder in (".1-0123abcd", "1", ".11-0123abcd", "11"):
+        (tmp_path / folder).mkdir()
+    run.discard()
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".11-0123abcd", "11"]
+    other.finish("")
+    other.discard()
+    assert [one.name for one in tmp_path.iterdir()] == ["11"]
+
+
+def test_importing_it_is_light() -> None:
+    heavy = {"numpy", "pandas", "keras", "tomli_w"}
+    code = f"import sys, happysad.run; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
