@@ -161,7 +161,7 @@ def test_a_film_that_was_cut_off_gives_what_it_has(tmp_path: Path) -> None:
         ("text.mp4", "text.mp4: not a film that can be read"),
         ("void.mp4", "void.mp4: not a film that can be read"),
         ("half.mp4", "half.mp4: not a film that can be read"),
-        ("empty.avi", "empty.avi: no frame of it can be read"),
+        ("empty.avi", "empty.avi: no frame can be read"),
     ],
 )
 def test_what_is_no_film_is_refused(tmp_path: Path, name: str, said: str) -> None:

@@ -10,7 +10,7 @@ __all__ = ["LARGEST_EXIF", "reason"]
 #: The largest number of bytes of EXIF that is read; the limit of a JPEG segment is 64 KiB.
 LARGEST_EXIF = 2**20
 
-# A decoder goes through the whole picture for each scan of a JPEG, and a scan of a million pixels may
+# A decoder goes through the whole picture for each scan of a JPEG, and a scan of a megapixel may
 # have only 8 bytes. Cameras and programs write up to 12 scans.
 _MOST_SCANS = 100
 # Each segment of a JPEG and each chunk of a PNG costs Pillow some microseconds, and segments with
