@@ -7,7 +7,7 @@ made of the photos in PHOTOS that show a face, as JPEGs. One run: all sides take
 files, on all cores; every other turn goes the other way round, and the first warms up. Ratios are
 of one turn's figures: their median and their range over the turns.
 
-- happysad: batch.shards.predict into a new folder: listing, predicting, writing Parquet.
+- happysad: batch.library.predict into a new folder: listing, predicting, writing Parquet.
 - decoding alone: cv2.imread in as many threads as there are cores, each with one thread of cv2's.
 - a loop: Classifier.predict, one photo after the other.
 - fer: detect_emotions, one photo after the other, in an environment of its own (how to make it
@@ -34,7 +34,8 @@ import cv2
 from PIL import Image
 from versus_fer import _Side, _turns
 
-from happysad.batch.shards import SHARD, predict
+from happysad.batch.library import predict
+from happysad.batch.shards import SHARD
 from happysad.classifier import Classifier
 from happysad.errors import ImageError
 from happysad.files import write_text

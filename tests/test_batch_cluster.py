@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from happysad import __version__
-from happysad.batch import shards
+from happysad.batch import library
 from happysad.batch.results import Results, Shard
 from happysad.batch.shards import Summary
 from happysad.batch.tables import path_of
@@ -65,7 +65,7 @@ def photos(tmp_path: Path) -> Path:
 def predict(photos: Path, out: Path, model: Path, address: str | None, **options: Any) -> Summary:
     given = {"shard": 8, "format": "jsonl", **options}
     files = expand(str(photos), ordered=False)
-    return shards.predict(files, out, sources=[str(photos)], model=model, cluster=address, **given)
+    return library.predict(files, out, sources=[str(photos)], model=model, cluster=address, **given)
 
 
 def begin(photos: Path, out: Path, model: Path, address: str) -> subprocess.Popen[str]:
@@ -241,7 +241,7 @@ def test_no_scheduler_is_said_before_anything_is_listed(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         given = given.format(silent=silent.getsockname()[1], worker=worker)
         with pytest.raises(error, match=said) as raised:
-            shards.predict(listed(), tmp_path / "out", sources=["/a"], model=model, cluster=given)
+            library.predict(listed(), tmp_path / "out", sources=["/a"], model=model, cluster=given)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
 
@@ -257,7 +257,9 @@ def test_a_worker_with_another_happysad_is_said(
 
 def test_relative_paths_are_refused(model: Path, tmp_path: Path, address: str) -> None:
     with pytest.raises(UsageError, match=r"^a\.jpg: on a cluster a photo needs its absolute path"):
-        shards.predict(["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster=address)
+        library.predict(
+            ["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster=address
+        )
 
 
 @pytest.mark.parametrize(

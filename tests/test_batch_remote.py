@@ -10,8 +10,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from happysad.batch import remote
+from happysad.batch.library import predict
 from happysad.batch.results import Results
-from happysad.batch.shards import predict
 from happysad.errors import ImageError, LibraryError, MissingExtraError, UsageError
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
+from happysad.batch.library import predict
 from happysad.batch.results import Results
-from happysad.batch.shards import predict
 from happysad.batch.tables import Format, path_of
 from happysad.errors import LibraryError
 from happysad.paths import expand

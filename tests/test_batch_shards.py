@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from happysad.batch.library import predict
 from happysad.batch.results import Results
-from happysad.batch.shards import Summary, predict
+from happysad.batch.shards import Summary
 from happysad.batch.tables import path_of
 from happysad.classifier import Classifier
 from happysad.errors import LibraryError, UsageError

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import pytest
 
+from happysad.batch.library import predict
 from happysad.batch.results import Results
-from happysad.batch.shards import predict
 from happysad.batch.sorting import sort, undo
 from happysad.errors import MoveError, UsageError
 from happysad.locks import LOCK, alone

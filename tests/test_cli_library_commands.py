@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from happysad.batch.library import predict as write_results
 from happysad.batch.results import Results
-from happysad.batch.shards import predict as write_results
 from happysad.paths import expand
 from tests.classifiers import brightness_classifier
 from tests.command_line import run_command

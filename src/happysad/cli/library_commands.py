@@ -46,10 +46,11 @@ def predict_library(
     """
     if format_ == "parquet" or cluster is not None:
         need("scale", "happysad predict --out" if cluster is None else "happysad predict --cluster")
+    from happysad.batch.library import predict
     from happysad.batch.photo_files import expand
     from happysad.batch.remote import is_remote
     from happysad.batch.results import UNREADABLE
-    from happysad.batch.shards import SHARD, predict
+    from happysad.batch.shards import SHARD
     from happysad.paths import absolute, plain
 
     def placed(path: str) -> str:
@@ -172,8 +173,8 @@ def report(
     if results is None:
         raise UsageError("report needs RESULTS, or --undo FOLDER")
     need("scale", "happysad report")
+    from happysad.batch.library_page import write_library_page
     from happysad.batch.results import Results
-    from happysad.reports.library_page import write_library_page
 
     say(f"report: {write_library_page(results)}")
     if sort_into is not None:

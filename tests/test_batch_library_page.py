@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from happysad.batch.shards import predict
+from happysad.batch.library import predict
+from happysad.batch.library_page import _columns, _Least, write_library_page
 from happysad.paths import expand
-from happysad.reports.library_page import _columns, _Least, write_library_page
 from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import save
 
