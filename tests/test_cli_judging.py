@@ -28,7 +28,7 @@ def command(tmp_path: Path) -> list[str]:
 
 
 def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
-    done = run_command(*command, "--faces", "off")
+    done = run_command(*command, "--faces", "given")
     assert (done.status, done.stderr) == (0, b"")
     rows = {line[:20].strip(): line[20:].split() for line in done.lines}
     assert rows["n = 8"][:2] == ["the", "model"]
@@ -56,8 +56,14 @@ def test_photos_without_a_face_are_said_to_be_not_answered(
     ]
 
 
+def test_as_many_folders_as_classes_are_chosen(command: list[str]) -> None:
+    done = run_command(*command, "--classes", "happy,sad,neither")
+    assert (done.status, done.stdout) == (2, b"")
+    assert done.stderr == b"happysad: classes must be 2 folders, for happy, sad, not 3\n"
+
+
 def test_as_json_it_is_one_object(command: list[str]) -> None:
-    done = run_command(*command, "--faces", "off", "--json")
+    done = run_command(*command, "--faces", "given", "--json")
     found = json.loads(done.stdout)
     assert (found["n"], found["photos"], found["coverage"]) == (8, 8, 0.75)
     assert found["intervals"]["selective_accuracy"] == [1.0, 1.0]

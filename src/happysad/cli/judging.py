@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.options import Model, data_folder, need
+from happysad.cli.options import ClassNames, Model, class_names, data_folder, need
 from happysad.predictions import Faces
 
 __all__ = ["evaluate", "info", "print_scores"]
@@ -24,10 +24,12 @@ def evaluate(
     ] = None,
     model: Model = None,
     classes: Annotated[
-        tuple[str, str] | None,
+        ClassNames | None,
         typer.Option(
-            help="The two class folders, where they are not named like the classifier's labels: "
-            "first the one of its first label."
+            metavar="NAMES",
+            parser=class_names,
+            help="The class folders to use, in the order of the classifier's classes, such as "
+            "smiling,crying [default: the folders with the names of its classes].",
         ),
     ] = None,
     faces: Annotated[

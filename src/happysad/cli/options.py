@@ -14,24 +14,31 @@ from happysad.extras import EXTRAS, need
 __all__ = [
     "EXTRAS",
     "CheckFolder",
+    "ClassNames",
     "Classes",
     "DataFolder",
     "Groups",
     "Model",
     "Unsure",
     "check_folder_of",
+    "class_names",
     "data_folder",
     "local_folder",
     "need",
 ]
 
 
-class _Names(tuple[str, ...]):
+class ClassNames(tuple[str, ...]):
     """The names of two or three classes."""
 
 
-def _names(given: str) -> _Names:
-    names = _Names(given.split(","))
+def class_names(given: str) -> ClassNames:
+    """Return the names of --classes.
+
+    Raises:
+        UsageError: they are not two or three different names with commas between them.
+    """
+    names = ClassNames(given.split(","))
     if not 2 <= len(names) <= 3 or not all(names) or len(set(names)) < len(names):
         raise UsageError(
             "--classes must be two or three different names with commas between them, such as "
@@ -52,11 +59,11 @@ Model = Annotated[
     ),
 ]
 Classes = Annotated[
-    _Names | None,
+    ClassNames | None,
     typer.Option(
         "--classes",
         metavar="NAMES",
-        parser=_names,
+        parser=class_names,
         help="The two or three class folders to use, such as happy,sad [default: all folders in "
         "DIR].",
     ),

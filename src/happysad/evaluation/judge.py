@@ -109,7 +109,7 @@ def judge_run(run: Path) -> dict[str, Any]:
 def evaluate(
     model: Path,
     data: Path | None = None,
-    classes: tuple[str, str] | None = None,
+    classes: tuple[str, ...] | None = None,
     *,
     faces: Faces | str = Faces.FIND,
 ) -> dict[str, Any]:
@@ -122,8 +122,8 @@ def evaluate(
     Args:
         model: an .onnx that happysad wrote, or a run's folder.
         data: the folder; None for what the run measured on its own test split when it ended.
-        classes: the two folders, where they are named otherwise than the model's labels: first the
-            one for its first label. None for folders named like the labels, in whatever case.
+        classes: the folders to use, in the order of the classifier's classes if their names differ
+            from these; None for the folders with the names of the classes, in upper or lower case.
         faces: "find" finds the faces in the photos; "given" takes every picture for a face crop.
 
     Returns:
@@ -258,12 +258,12 @@ def _evaluate_folder(
     classifier: Classifier,
     model: Path,
     data: Path,
-    classes: tuple[str, str] | None,
+    classes: tuple[str, ...] | None,
     faces: Faces | str,
 ) -> dict[str, Any]:
     details = classifier.details
     folders = _folders(data, details.classes, classes)
-    table = scan(data, (folders[0], folders[1]), quality=False).table
+    table = scan(data, folders, quality=False).table
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
@@ -302,13 +302,17 @@ def _evaluate_folder(
 
 
 def _folders(
-    data: Path, labels: tuple[str, ...], classes: tuple[str, str] | None
+    data: Path, labels: tuple[str, ...], classes: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """The folders of the first and the second label, in whatever case they are named."""
+    """Return the folder of each label, whose name may be in upper or lower case."""
+    if classes is not None and len(classes) != len(labels):
+        raise UsageError(
+            f"classes must be {len(labels)} folders, for {', '.join(labels)}, not {len(classes)}"
+        )
     names = classes or sorted(entry.name for entry in data.glob("*/"))
     like = {name.casefold(): name for name in names} | {name: name for name in names}
-    first, second = (like.get(label, like.get(label.casefold())) for label in labels)
-    return (first, second) if first and second else classes or labels
+    found = tuple(like.get(label, like.get(label.casefold(), "")) for label in labels)
+    return found if all(found) else classes or labels
 
 
 def _beside(data: Path, folders: Sequence[str]) -> list[dict[str, str]]:
