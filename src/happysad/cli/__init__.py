@@ -24,10 +24,26 @@ __all__ = ["COMMANDS", "app", "main"]
 #: Every command with its module, its function and the line that happysad --help prints: the first
 #: line of the function's docstring.
 COMMANDS = {
-    "demo": ("training", "demo", "Draw 600 faces and do the whole job on them. Needs no data."),
-    "check": ("checking", "check", "Say what is wrong with the photos of DIR, and split them."),
-    "train": ("training", "train", "Train a classifier on DIR, judge it and save it as a run."),
-    "evaluate": ("judging", "evaluate", "Say how good a classifier is, with n and intervals."),
+    "demo": (
+        "training_commands",
+        "demo",
+        "Draw 600 faces and do the whole job on them. Needs no data.",
+    ),
+    "check": (
+        "data_commands",
+        "check",
+        "Say what is wrong with the photos of DIR, and split them.",
+    ),
+    "train": (
+        "training_commands",
+        "train",
+        "Train a classifier on DIR, judge it and save it as a run.",
+    ),
+    "evaluate": (
+        "evaluation_commands",
+        "evaluate",
+        "Say how good a classifier is, with n and intervals.",
+    ),
     "predict": (
         "predict_command",
         "predict",
@@ -45,12 +61,12 @@ COMMANDS = {
     ),
     "video": ("video_commands", "video", "Tell happy from sad in a film, face by face."),
     "webcam": ("video_commands", "webcam", "Tell happy from sad in front of the webcam."),
-    "serve": ("serving", "serve", "Serve the page and the REST interface on this machine."),
-    "info": ("judging", "info", "Say what a classifier is."),
-    "replicate": ("training", "replicate", "Show on DIR why tutorials report 1.00."),
-    "export": ("training", "export", "Write a run's model as .onnx, .tflite or .h5."),
+    "serve": ("serve_command", "serve", "Serve the page and the REST interface on this machine."),
+    "info": ("evaluation_commands", "info", "Say what a classifier is."),
+    "replicate": ("training_commands", "replicate", "Show on DIR why tutorials report 1.00."),
+    "export": ("training_commands", "export", "Write a run's model as .onnx, .tflite or .h5."),
     "import": (
-        "checking",
+        "data_commands",
         "import_",
         "Bring another dataset into class folders, DIR/happy and DIR/sad.",
     ),

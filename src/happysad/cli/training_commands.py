@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.judging import print_scores
+from happysad.cli.evaluation_commands import print_scores
 from happysad.cli.options import (
     CheckFolder,
     Classes,

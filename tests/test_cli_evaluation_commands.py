@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.cli.judging import print_scores
+from happysad.cli.evaluation_commands import print_scores
 from tests.classifiers import brightness_classifier
 from tests.command_line import run_command
 from tests.pictures import photo, save
