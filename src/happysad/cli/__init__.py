@@ -29,11 +29,7 @@ COMMANDS = {
         "demo",
         "Draw 600 faces and do the whole job on them. Needs no data.",
     ),
-    "check": (
-        "data_commands",
-        "check",
-        "Say what is wrong with the photos of DIR, and split them.",
-    ),
+    "check": ("checking", "check", "Say what is wrong with the photos of DIR, and split them."),
     "train": (
         "training_commands",
         "train",
@@ -66,7 +62,7 @@ COMMANDS = {
     "replicate": ("training_commands", "replicate", "Show on DIR why tutorials report 1.00."),
     "export": ("training_commands", "export", "Write a run's model as .onnx, .tflite or .h5."),
     "import": (
-        "data_commands",
+        "checking",
         "import_",
         "Bring another dataset into class folders, DIR/happy and DIR/sad.",
     ),
