@@ -2,8 +2,8 @@
 
 And for the classifier that ships: `face_asset`.
 
-``python -m tests.standins train RUN [SETTING=VALUE ...]`` and ``... resume RUN`` train as happysad
-does, on 32 made photos, in a process that a test may kill.
+``python -m tests.standins RUN [SETTING=VALUE ...]`` trains as happysad does, with the stand-ins, up
+to the judging: there it waits for its standard input to end. A test kills it with SIGKILL.
 """
 
 from __future__ import annotations
@@ -135,18 +135,22 @@ def _module(**members: Callable[..., Any]) -> ModuleType:
     return module
 
 
+def _wait(run: Path) -> dict[str, Any]:
+    """Judge nothing until standard input ends: a test kills the process before that."""
+    sys.stdin.read()
+    return {}
+
+
 if __name__ == "__main__":
-    sys.modules.update(modules())
+    replaced = modules()
+    vars(replaced["happysad.evaluation.judge"])["judge_run"] = _wait
+    sys.modules.update(replaced)
     from happysad.training import fit
     from happysad.training.config import load as load_config
 
-    command, run, *settings = sys.argv[1:]
-    if command == "resume":
-        fit.resume(Path(run))
-    else:
-        given: dict[str, Any] = {}
-        for setting in settings:
-            name, value = setting.split("=")
-            given[name] = int(value) if value.isdecimal() else value
-        config = load_config(None, given)
-        fit.train(Path("nowhere"), config, out=Path(run), check_out=Path("nowhere"))
+    given: dict[str, Any] = {}
+    for setting in sys.argv[2:]:
+        name, value = setting.split("=")
+        given[name] = int(value) if value.isdecimal() else value
+    config = load_config(None, given)
+    fit.train(Path("nowhere"), config, out=Path(sys.argv[1]), check_out=Path("nowhere"))

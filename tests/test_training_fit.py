@@ -277,15 +277,15 @@ def test_sigkill_at_a_random_moment(
     """A real kill -9 of a real process; the moment differs from run to run, the end must not."""
     settings = [f"{name}={value}" for name, value in KILLED.items()]
     killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.standins", "train", str(killed), *settings],
-        stderr=subprocess.DEVNULL,
-    )
-    while not (killed / "checkpoints" / "001.npz").exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(random.uniform(0, 1))
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    epoch = random.randint(1, KILLED["epochs"])
+    command = [sys.executable, "-m", "tests.standins", str(killed), *settings]
+    # Before its last step the process waits for its standard input to end: it never gets there.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        while not any(int(file.stem) >= epoch for file in killed.glob("checkpoints/[0-9]*.npz")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     no_onnx(monkeypatch)
     fit.resume(killed)
     assert final_hash(killed) == final_hash(whole(KILLED))
