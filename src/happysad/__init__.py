@@ -1,4 +1,4 @@
-"""Tell happy from sad in pictures of people.
+"""happysad tells happy from sad in pictures of people.
 
 >>> from happysad import Classifier
 >>> Classifier().classes

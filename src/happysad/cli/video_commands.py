@@ -44,7 +44,7 @@ def video(
     ] = None,
     unsure: Unsure = True,
 ) -> None:
-    """Tell happy from sad in a film, face by face.
+    """Follow the faces of a film, and tell happy from sad.
 
     Tracks the faces from frame to frame, and smooths their answers over half a second.
     """
@@ -100,7 +100,7 @@ def webcam(
         ),
     ] = None,
 ) -> None:
-    """Tell happy from sad in front of the webcam.
+    """Watch the webcam, and tell happy from sad.
 
     Opens the Live view of the page in the browser. Stores no picture. Ctrl+C ends it.
     """
