@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from paired import table
 
 from happysad.classifier import Classifier
-from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.files import write_text
 
@@ -44,7 +44,7 @@ def main() -> None:
     judged: list[pd.DataFrame] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        manifest = check(chosen.data, work / "check", CheckSettings()).manifest
+        manifest = check(chosen.data, work / "check").manifest
         for draw in range(chosen.draws):
             learned = _draw(manifest, chosen.photos, draw)
             few = work / f"few-{draw}"

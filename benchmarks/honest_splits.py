@@ -20,7 +20,7 @@ from paired import table
 from sklearn.model_selection import StratifiedGroupKFold
 
 from happysad.classifier import Classifier
-from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.files import write_text
 from happysad.training import fit
@@ -38,8 +38,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
 
-    everything = CheckSettings()
-    manifest = check(chosen.data, chosen.out / "check", everything).manifest
+    manifest = check(chosen.data, chosen.out / "check").manifest
     right: dict[str, list[NDArray[np.bool_]]] = {model: [] for model in chosen.models}
     judged: list[pd.DataFrame] = []
     for number, split in enumerate(_splits(manifest, chosen.folds, chosen.seed)):

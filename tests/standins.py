@@ -90,7 +90,7 @@ def face_asset(file: Path) -> Path:
 def modules() -> dict[str, ModuleType]:
     """The stand-ins by the names they go by in sys.modules."""
 
-    def check(data: Path, out: Path, settings: Any) -> Any:
+    def check(data: Path, out: Path, **settings: Any) -> Any:
         return SimpleNamespace(manifest=manifest(data))
 
     def load(manifest: Manifest, rows: pd.DataFrame, size: int, channels: int) -> Any:
@@ -121,7 +121,7 @@ def modules() -> dict[str, ModuleType]:
         return {}
 
     return {
-        "happysad.dataset.check": _module(check=check, CheckSettings=SimpleNamespace),
+        "happysad.dataset.check": _module(check=check),
         "happysad.dataset.split": _module(refuse_leaks=lambda manifest, radius: None),
         "happysad.dataset.arrays": _module(load=load, load_both=load_both),
         "happysad.evaluation.plots": _module(samples=samples),

@@ -10,7 +10,7 @@ from happysad.faces import find
 
 from happysad.dataset import drawn_faces
 from happysad.dataset.arrays import load, load_both
-from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.errors import DatasetError, ImageError
 from happysad.images import fit, read
@@ -21,7 +21,7 @@ from tests.pictures import folders, photo, save
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
     data = folders(tmp_path / "data", each=6)
-    return check(data, tmp_path / "out", CheckSettings(quality=False)).manifest
+    return check(data, tmp_path / "out", quality=False).manifest
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -115,7 +115,7 @@ def test_faces_are_what_prediction_would_see_and_found_once(tmp_path: Path) -> N
         label = ("happy", "sad")[number % 2]
         face = drawn_faces.face(label, np.random.default_rng(number), 160)
         save(tmp_path / "data" / label / f"{number}.png", face if number < 4 else photo(number))
-    checked = check(tmp_path / "data", tmp_path / "out", CheckSettings(quality=False))
+    checked = check(tmp_path / "data", tmp_path / "out", quality=False)
     manifest, cache = checked.manifest, tmp_path / "cache"
     rows = manifest.used
     loaded = load_both(manifest, rows, 24, 1, cache)

@@ -92,11 +92,13 @@ def test_near_duplicates_in_the_other_class_are_noted() -> None:
         ("happy/c", "3", "f" * 16),
         ("sad/d", "4", "0000000000000003"),
     )
-    noted = duplicates.note_other_class(photos, 6)
+    noted, near = duplicates.note_other_class(photos, 6)
     assert noted["notes"].tolist() == [
         "near-duplicate in the other class: sad/d",
         "near-duplicate in the other class: sad/d",
         "",
         "near-duplicate in the other class: happy/a",
     ]
+    assert set(noted["note_codes"]) == {"near_other_class", ""}
+    assert near == {"happy/a": "sad/d", "happy/b": "sad/d", "sad/d": "happy/a"}
     assert (noted["reason"] == "").all()

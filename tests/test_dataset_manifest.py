@@ -47,7 +47,7 @@ def test_used_rows_by_split(tmp_path: Path) -> None:
             {"path": "angry/c", "label": "angry", "status": "left_out", "reason": "damaged"},
         ),
     )
-    assert manifest.labels == ("happy", "sad")
+    assert manifest.classes == ("happy", "sad")
     assert manifest.of("test")["path"].tolist() == ["happy/b"]
     assert manifest.files(manifest.used) == [tmp_path / "sad/a", tmp_path / "happy/b"]
 
@@ -79,8 +79,8 @@ def test_a_manifest_of_0_1_0_gets_its_codes(tmp_path: Path) -> None:
         "too_complex": ("more than 100 scans (jpeg)", ""),
         "too_large": ("70000x70000 pixels are too many (at most 100,000,000)", ""),
         "cannot_open": ("permission denied", ""),
-        "exact_duplicate blurry": ("exact duplicate of happy/a.jpg", "blurry"),
-        "wrong_extension low_information near_other_class": (
+        "exact_duplicate|blurry": ("exact duplicate of happy/a.jpg", "blurry"),
+        "|wrong_extension low_information near_other_class": (
             "",
             "named .png, is a jpeg; low information; "
             "near-duplicate in the other class: sad/a; dark.jpg",
@@ -89,6 +89,9 @@ def test_a_manifest_of_0_1_0_gets_its_codes(tmp_path: Path) -> None:
     }
     empty = {name: "" if dtype == "str" else 0 for name, dtype in COLUMNS.items()}
     rows = [{**empty, "reason": reason, "notes": notes} for reason, notes in texts.values()]
-    pd.DataFrame(rows).drop(columns="codes").to_csv(tmp_path / "manifest.csv", index=False)
+    pd.DataFrame(rows).drop(columns=["code", "note_codes"]).to_csv(
+        tmp_path / "manifest.csv", index=False
+    )
     table = Manifest.read(tmp_path / "manifest.csv", tmp_path).table
-    assert table["codes"].tolist() == list(texts)
+    codes = (table["code"] + "|" + table["note_codes"]).str.rstrip("|")
+    assert codes.tolist() == list(texts)

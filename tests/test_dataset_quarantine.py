@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.quarantine import quarantine, restore
 from happysad.errors import MoveError, UsageError
@@ -26,7 +26,7 @@ def manifest(tmp_path: Path) -> Manifest:
     (data / "sad" / "text.jpg").write_text("not an image either")
     (data / "sad" / "broken.png").symlink_to("nowhere")
     shutil.copy(data / "happy" / "000.png", data / "happy" / "twice.png")
-    return check(data, tmp_path / "out", CheckSettings(quality=False)).manifest
+    return check(data, tmp_path / "out", quality=False).manifest
 
 
 def tree(folder: Path) -> dict[str, bytes | str]:
@@ -84,7 +84,7 @@ def test_a_second_quarantine_adds_to_the_list(manifest: Manifest, tmp_path: Path
     away = tmp_path / "away"
     quarantine(manifest, away)
     (manifest.root / "sad" / "text.jpg").write_text("another")
-    again = check(manifest.root, tmp_path / "out2", CheckSettings(quality=False)).manifest
+    again = check(manifest.root, tmp_path / "out2", quality=False).manifest
     assert quarantine(again, away) == Done(1, 0)
     assert restore(away) == Done(len(BAD), 1)  # the first text.jpg, whose old place is taken again
     (manifest.root / "sad" / "text.jpg").unlink()

@@ -121,16 +121,16 @@ def test_grey_is_told_from_colour(root: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "classes", "words"),
     [
-        ([], None, "needs two class folders .such as happy and sad.; found none"),
-        (["happy"], None, "needs two class folders .*; found happy$"),
-        (["angry", "happy", "sad"], None, r"found angry, happy, sad; choose with --classes happy"),
+        ([], None, r"needs two or three class folders \(such as happy and sad\); found none"),
+        (["happy"], None, r"needs two or three class folders .*; found happy$"),
+        (["a", "b", "c", "d"], None, "found a, b, c, d; choose two or three with classes"),
         (["happy", "sad"], ("happy", "sda"), "no class folder sda; found happy, sad"),
         (["happy", "sad"], ("sad", "sad"), "two or three different folders"),
         (["happy", "sad"], ("happy", ".."), r"no class folder \.\."),
     ],
 )
-def test_class_folders_that_are_not_two(
-    tmp_path: Path, names: list[str], classes: tuple[str, str] | None, words: str
+def test_other_class_folders_are_refused(
+    tmp_path: Path, names: list[str], classes: tuple[str, ...] | None, words: str
 ) -> None:
     for name in [*names, ".hidden"]:
         (tmp_path / name).mkdir()

@@ -15,7 +15,7 @@ import pytest
 from happysad.faces import Face
 
 from happysad import Classifier
-from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
 from happysad.evaluation.judge import evaluate, judge_run
@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             save(data / label / f"{number:02}.png", lit(1000 * place + number, label))
     (data / "sad" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
     run = root / "run"
-    manifest = check(data, root / "check", CheckSettings(quality=False)).manifest
+    manifest = check(data, root / "check", quality=False).manifest
     run.mkdir()
     manifest.write(run / "manifest.csv")
     (run / "config.toml").write_text(

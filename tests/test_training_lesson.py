@@ -100,15 +100,18 @@ class Lesson:
 
 def training_check(config: Any, groups: Path | None) -> Any:
     """What `fit.train` does first."""
-    from happysad.dataset.check import CheckSettings, check
+    from happysad.dataset.check import check
     from happysad.dataset.split import refuse_leaks
 
-    settings = CheckSettings(
-        classes=config.classes, fractions=config.fractions, radius=config.radius, groups=groups
-    )
-
     def run(data: Path, out: Path) -> Manifest:
-        manifest = check(data, out, settings).manifest
+        manifest = check(
+            data,
+            out,
+            classes=config.classes,
+            fractions=config.fractions,
+            radius=config.radius,
+            groups=groups,
+        ).manifest
         refuse_leaks(manifest, config.radius)
         return manifest
 

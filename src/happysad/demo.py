@@ -59,13 +59,13 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
 
     say("2. Check them")
     checked = check(data, folder / "check")
-    found = checked.counts
+    counts, found = checked.counts, checked.counts.findings
     say(
-        f"   {found['files']} files, {found['used']} used; left out: "
+        f"   {counts.files} files, {counts.used} used; left out: "
         f"{found['not_an_image']} not an image, {found['truncated']} truncated, "
         f"{found['exact_duplicates']} exact duplicate, {found['both_classes']} in both classes"
     )
-    say(f"   report: {checked.report}")
+    say(f"   report: {checked.page}")
 
     config = load(None, _SETTINGS)
     say(f"3. Train the model {config.model}, {config.epochs} epochs")

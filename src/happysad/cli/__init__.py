@@ -29,7 +29,11 @@ COMMANDS = {
         "demo",
         "Draw 600 faces and do the whole job on them. Needs no data.",
     ),
-    "check": ("checking", "check", "Say what is wrong with the photos of DIR, and split them."),
+    "check": (
+        "check_command",
+        "check",
+        "Find what is wrong with the photos of DIR, and split them.",
+    ),
     "train": (
         "training_commands",
         "train",
@@ -62,9 +66,9 @@ COMMANDS = {
     "replicate": ("training_commands", "replicate", "Show on DIR why tutorials report 1.00."),
     "export": ("training_commands", "export", "Write a run's model as .onnx, .tflite or .h5."),
     "import": (
-        "checking",
+        "import_command",
         "import_",
-        "Bring another dataset into class folders, DIR/happy and DIR/sad.",
+        "Copy another dataset into class folders, such as DIR/happy and DIR/sad.",
     ),
 }
 

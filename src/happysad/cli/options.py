@@ -64,8 +64,7 @@ Classes = Annotated[
         "--classes",
         metavar="NAMES",
         parser=class_names,
-        help="The two or three class folders to use, such as happy,sad [default: all folders in "
-        "DIR].",
+        help="The two or three class folders to use, such as happy,sad [default: all].",
     ),
 ]
 CheckFolder = Annotated[
@@ -116,5 +115,7 @@ def data_folder(data: Path) -> Path:
 
 
 def check_folder_of(data: Path, chosen: Path | None) -> Path:
-    """Return the folder of a check: the one of --check-folder, or NAME-check here."""
-    return chosen or Path(f"{data.resolve().name}-check")
+    """Return the folder of a check: the one of --check-folder, or the default."""
+    from happysad.dataset.check import default_folder
+
+    return chosen or default_folder(data)

@@ -2,127 +2,138 @@
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
-
-import pandas as pd
 
 from happysad.dataset import duplicates, quality, split
 from happysad.dataset.check_page import write_check_page
+from happysad.dataset.check_result import CheckCounts, CheckResult, CheckSettings
 from happysad.dataset.findings import find, titles
+from happysad.dataset.group_list import GroupList, read_group_list
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import class_folders, scan
-from happysad.errors import DatasetError, UsageError, os_reason
+from happysad.errors import DatasetError, UsageError
 from happysad.predictions import RESERVED
 
-__all__ = ["CheckSettings", "Checked", "check"]
+__all__ = ["check", "default_folder"]
 
 
-@dataclass(frozen=True)
-class CheckSettings:
-    """How a data folder is checked."""
+def check(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    fractions: tuple[float, float, float] = CheckSettings.fractions,
+    radius: int = CheckSettings.radius,
+    groups: str | os.PathLike[str] | None = None,
+    quality: bool = CheckSettings.quality,
+) -> CheckResult:
+    """Read every file of a data folder, leave out what cannot be used, and split the rest.
 
-    classes: tuple[str, ...] | None = None
-    """The names of two or three class folders; None where the data folder has exactly two."""
-    fractions: tuple[float, float, float] = (0.7, 0.2, 0.1)
-    """The shares of train, val and test."""
-    radius: int = 6
-    """The maximum number of bits, of 64, in which the perceptual hashes of near-duplicates differ.
-    -1: no search for near-duplicates; only `groups` applies."""
-    groups: Path | None = None
-    """A CSV with the columns path and group: all photos of one group, such as a person, stay in
-    one split. Paths are relative to the data folder."""
-    quality: bool = True
-    """Whether to look for blurry, dark and otherwise odd photos."""
+    Nothing in the data folder is changed. Photos that are nearly the same stay in one split.
+    Photos of an earlier check in `out` keep their splits, and are read again only where their
+    files have changed.
 
-    def __post_init__(self) -> None:
-        good = len(self.fractions) == 3 and all(0 < part < 1 for part in self.fractions)
-        if not good or abs(sum(self.fractions) - 1) > 1e-6:
-            raise UsageError(
-                "fractions of train, val and test must each lie above 0 and sum to 1, "
-                f"not {self.fractions}"
-            )
-        if not -1 <= self.radius <= 16:
-            raise UsageError(f"radius must be from 0 to 16 bits, or -1, not {self.radius}")
-        if self.radius < 0 and self.groups is None:
-            raise UsageError("radius -1 needs --groups, which then alone keeps photos together")
-
-
-@dataclass(frozen=True)
-class Checked:
-    """The result of a check."""
-
-    manifest: Manifest
-    counts: dict[str, int]
-    """files, readable, used, left_out, groups, near_duplicate_pairs, and the number of photos with
-    each of `findings.FINDINGS`, by its key."""
-    report: Path
-    """The page."""
-
-
-def check(data: Path, out: Path, settings: CheckSettings | None = None) -> Checked:
-    """Read every file of a data folder, and write `out`/manifest.csv and `out`/report.html.
-
-    Nothing in the data folder is changed. Photos of an earlier `out`/manifest.csv keep their
-    splits, and are read again only where their files have changed.
+    Args:
+        data: a folder with one folder of photos for each class.
+        out: the folder for manifest.csv and report.html; ./NAME-check by default.
+        classes: the names of the two or three class folders to use; all by default.
+        fractions: the shares of train, val and test.
+        radius: the maximum number of bits, of 64, in which the perceptual hashes of
+            near-duplicates differ; 0 to 16. -1: no search for near-duplicates; only `groups`
+            applies.
+        groups: a CSV with the columns path and group: all photos of one group, such as a person,
+            stay in one split. Paths are relative to `data`.
+        quality: whether to look for blurry, dark and otherwise odd photos.
 
     Raises:
-        UsageError: `data` is no folder with class folders, a class has a reserved name, or `out`
-            lies in `data`.
+        UsageError: `data` is no folder with class folders, a class has a reserved name, `out` lies
+            in `data`, or another argument is out of range.
         DatasetError: a class has too few photos, or a manifest or list of groups cannot be read.
         LeakError: the earlier manifest has photos that belong together in different splits.
+
+    >>> result = happysad.check("data")  # doctest: +SKIP
+    >>> result.counts.used  # doctest: +SKIP
+    298
+    >>> result.manifest.of("train").head()  # doctest: +SKIP
     """
-    settings = settings or CheckSettings()
+    data = Path(data)
+    out = default_folder(data) if out is None else Path(out)
+    settings = CheckSettings(
+        classes=None if classes is None else tuple(classes),
+        fractions=fractions,
+        radius=radius,
+        groups=None if groups is None else Path(groups),
+        quality=quality,
+    )
     if out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: must lie outside the data folder {data}, which is never changed")
-    classes = class_folders(data, settings.classes)
-    if reserved := [name for name in classes if name in RESERVED]:
+    names = class_folders(data, settings.classes)
+    if reserved := [name for name in names if name in RESERVED]:
         raise UsageError(
             f"{data}: no class may be named {' or '.join(reserved)}, which labels use beside the "
             "classes; rename the folder"
         )
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
-    known = _known(earlier, file)
+    splits = {} if earlier is None else _splits(earlier, file)
+    return _check(data, out, settings, names, earlier, splits)
 
+
+def default_folder(data: Path) -> Path:
+    """Return the folder of a check where none is named: NAME-check in the current folder."""
+    return Path(f"{data.resolve().name}-check")
+
+
+def _check(
+    data: Path,
+    out: Path,
+    settings: CheckSettings,
+    classes: list[str],
+    earlier: Manifest | None,
+    splits: dict[str, Split],
+) -> CheckResult:
     scanned = scan(data, classes, earlier=earlier, quality=settings.quality)
-    table = duplicates.leave_out_copies(scanned.table)
     readable = scanned.table[scanned.table["reason"] == ""]
-    persons, strangers = _persons(settings.groups, table)
+    table = duplicates.leave_out_copies(scanned.table)
+    listed = GroupList({}, 0)
+    if settings.groups is not None:
+        listed = read_group_list(settings.groups, table)
     if settings.quality:
         table = quality.flag(table, scanned.measures)
-    table = duplicates.note_other_class(table, settings.radius)
+    table, near = duplicates.note_other_class(table, settings.radius)
     table = split.assign(
-        table, radius=settings.radius, fractions=settings.fractions, persons=persons, known=known
+        table,
+        radius=settings.radius,
+        fractions=settings.fractions,
+        persons=listed.groups,
+        known=splits,
     )
     manifest = Manifest(data, table)
-    _refuse_few(manifest)
+    _refuse_few(manifest, classes)
     split.refuse_leaks(manifest, settings.radius)
 
-    found = {key: table.iloc[rows] for key, rows in find(table["codes"].tolist()).items()}
-    counts = {
-        "files": len(table),
-        "readable": len(readable),
-        "used": len(manifest.used),
-        "left_out": len(table) - len(manifest.used),
-        "groups": manifest.used["group"].nunique(),
-        "near_duplicate_pairs": duplicates.count_pairs(readable, settings.radius),
-        **{key: len(rows) for key, rows in found.items()},
-    }
-    if settings.groups:
-        counts["groups_without_photo"] = strangers
-    manifest.write(file)
-    report = out / "report.html"
-    write_check_page(report, manifest, counts, found, settings)
-    return Checked(manifest, counts, report)
+    found = find(table)
+    counts = CheckCounts(
+        files=len(table),
+        readable=len(readable),
+        used=len(manifest.used),
+        left_out=len(table) - len(manifest.used),
+        groups=manifest.used["group"].nunique(),
+        near_duplicate_pairs=duplicates.count_pairs(readable, settings.radius),
+        unknown_paths=listed.unknown_paths,
+        findings={key: len(rows) for key, rows in found.items()},
+    )
+    result = CheckResult(manifest, settings, counts, out)
+    manifest.write(out / "manifest.csv")
+    write_check_page(result, found, near)
+    return result
 
 
-def _known(earlier: Manifest | None, file: Path) -> dict[str, Split]:
+def _splits(earlier: Manifest, file: Path) -> dict[str, Split]:
     """Return the splits of an earlier manifest, by the photos' pixels."""
-    if earlier is None:
-        return {}
     used = earlier.used
     wrong = used[~used["split"].isin(SPLITS)]
     if len(wrong):
@@ -136,59 +147,20 @@ def _known(earlier: Manifest | None, file: Path) -> dict[str, Split]:
     return dict(zip(used["pixels"], cast("list[Split]", used["split"].tolist()), strict=True))
 
 
-def _persons(file: Path | None, table: pd.DataFrame) -> tuple[dict[str, set[str]], int]:
-    """Read the list of groups.
-
-    Returns:
-        The groups of a photo and its copies, by `pixels`; and the number of the list's paths that
-        are no file of the data folder.
-    """
-    if file is None:
-        return {}, 0
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{file}: {os_reason(error)}") from error
-    if not {"path", "group"} <= set(columns):
-        names = ", ".join(columns) or "none"
-        raise DatasetError(f"{file}: needs the columns path and group, has {names}")
-    pixels = dict(zip(table["path"], table["pixels"], strict=True))
-    persons: dict[str, set[str]] = {}
-    strangers = 0
-    for row in rows:
-        path = PurePosixPath((row["path"] or "").replace("\\", "/")).as_posix()
-        if path not in pixels:
-            strangers += 1
-        elif row["group"] and pixels[path]:
-            persons.setdefault(pixels[path], set()).add(row["group"])
-    if rows and strangers == len(rows):
+def _refuse_few(manifest: Manifest, classes: list[str]) -> None:
+    """Raise DatasetError where a class has fewer groups of photos than there are splits."""
+    for name in classes:
+        rows = manifest.table[manifest.table["label"] == name]
+        if rows.empty:
+            raise DatasetError(f"{manifest.root / name}: needs photos; found no files")
+        used = rows.loc[rows["status"] == "used", "group"]
+        if used.nunique() >= len(SPLITS):
+            continue
+        left_out = titles(rows.loc[rows["status"] == "left_out", "code"])
+        why = ", ".join(f"{title.lower()} ({n})" for title, n in left_out.most_common(3))
         raise DatasetError(
-            f"{file}: none of its paths is a file of the folder, the first is {rows[0]['path']!r}; "
-            "paths are relative to the data folder, such as happy/one.jpg"
+            f"{manifest.root / name}: needs at least {len(SPLITS)} groups of different photos; "
+            f"found {used.nunique()} in {len(rows)} files"
+            + (f"; left out: {why}" if why else "")
+            + (f"; {split.MORE_GROUPS}" if len(used) > used.nunique() else "")
         )
-    return persons, strangers
-
-
-def _refuse_few(manifest: Manifest) -> None:
-    for label, rows in manifest.table.groupby("label"):
-        _few(manifest, str(label), rows)
-    if manifest.table["label"].nunique() < 2:
-        raise DatasetError(f"{manifest.root}: needs photos of two classes, has files of fewer")
-
-
-def _few(manifest: Manifest, label: str, rows: pd.DataFrame) -> None:
-    used = rows.loc[rows["status"] == "used", "group"]
-    groups = used.nunique()
-    if groups >= len(SPLITS):
-        return
-    left_out = titles(rows.loc[rows["status"] == "left_out", "codes"].tolist())
-    why = ", ".join(f"{title.lower()} ({n})" for title, n in left_out.most_common(3))
-    raise DatasetError(
-        f"{manifest.root / label}: {len(rows)} files in {groups} usable groups of different "
-        f"photos, at least {len(SPLITS)} are needed"
-        + (f"; left out: {why}" if why else "")
-        + (f"; {split.MORE_GROUPS}" if len(used) > groups else "")
-    )

@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from happysad.dataset.findings import BOTH_CLASSES, FINDINGS
-from happysad.dataset.manifest import SPLITS, Manifest
-from happysad.dataset.quality import NEAR_OTHER_CLASS
+from happysad.dataset.check_result import CheckResult
+from happysad.dataset.findings import FINDINGS
+from happysad.dataset.manifest import SPLITS
 from happysad.errors import ImageError
 from happysad.images import read
 from happysad.parallel import ordered_map
 from happysad.progress import track
 from happysad.reports.page import thumbnail, write_page
 
-if TYPE_CHECKING:
-    from happysad.dataset.check import CheckSettings
-
 __all__ = ["write_check_page"]
 
 # The maximum number of thumbnails for one finding, and of rows in the table of left-out files.
 _SHOWN, _LISTED = 24, 200
+# The maximum number of photos shown of one group.
+_OF_GROUP = 6
 
 
 def write_check_page(
-    file: Path,
-    manifest: Manifest,
-    counts: dict[str, int],
-    found: dict[str, pd.DataFrame],
-    settings: CheckSettings,
+    result: CheckResult, found: Mapping[str, pd.DataFrame], near: Mapping[str, str]
 ) -> None:
-    """Write the page.
+    """Write the page of a check, `CheckResult.page`.
 
     Args:
-        file: the page, replaced where it exists.
-        manifest: the checked photos.
-        counts: as `Checked.counts`.
-        found: the rows of `manifest` with each finding, by its key.
-        settings: how the check was made.
+        result: the check.
+        found: the rows of its manifest with each finding, by its key.
+        near: the near-duplicates in other classes, path by path.
     """
+    manifest, counts, settings = result.manifest, result.counts, result.settings
     table = manifest.table
-    sets = {key: _sets(table, key, rows) for key, rows in found.items()}
+    sets = {key: _sets(table, key, rows, near) for key, rows in found.items()}
     groups = manifest.used[manifest.used.duplicated("group", keep=False)]
     larger = [rows for _, rows in groups.groupby("group")]
     larger.sort(key=lambda rows: (-len(rows), rows["path"].iloc[0]))
-    sets["near_duplicates"] = _up_to_shown([rows["path"].tolist()[:6] for rows in larger])
+    sets["groups"] = _up_to_shown([rows["path"].tolist()[:_OF_GROUP] for rows in larger])
     wanted = sorted({path for photos in sets.values() for paths in photos for path in paths})
     files = [manifest.root / path for path in wanted]
     pictures = dict(
@@ -73,42 +67,40 @@ def write_check_page(
     left_out = table[table["status"] == "left_out"]
     used = manifest.used
     write_page(
-        file,
+        result.page,
         "check.html",
         data=str(manifest.root),
         counts=counts,
         radius=settings.radius,
         quality=settings.quality,
         findings=[
-            {"finding": finding, "count": counts[finding.key], "sets": photos(finding.key)}
+            {"finding": finding, "count": count, "sets": photos(finding.key)}
             for finding in FINDINGS
-            if counts[finding.key]
+            if (count := counts.findings[finding.key])
         ],
         larger={
             "groups": len(larger),
             "photos": len(groups),
             "largest": max((len(rows) for rows in larger), default=0),
-            "sets": photos("near_duplicates"),
+            "sets": photos("groups"),
         },
         splits=SPLITS,
-        labels=manifest.labels,
         table=pd.crosstab(used["label"], used["split"]).reindex(columns=SPLITS, fill_value=0),
         left_out=left_out[["path", "reason"]].head(_LISTED).to_dict("records"),
         fractions=dict(zip(SPLITS, settings.fractions, strict=True)),
     )
 
 
-def _sets(table: pd.DataFrame, key: str, found: pd.DataFrame) -> list[list[str]]:
+def _sets(
+    table: pd.DataFrame, key: str, found: pd.DataFrame, near: Mapping[str, str]
+) -> list[list[str]]:
     """Return the photos to show for a finding: alone, or beside the copy or near-duplicate."""
-    if key in (BOTH_CLASSES, "exact_duplicates"):
+    if key in ("both_classes", "exact_duplicates"):
         copies = table[table["pixels"].isin(found["pixels"])]
         return _up_to_shown([rows["path"].tolist() for _, rows in copies.groupby("pixels")])
     if key == "near_other_class":
-        seen: dict[tuple[str, ...], None] = {}
-        for path, notes in zip(found["path"], found["notes"], strict=True):
-            other = notes.partition(NEAR_OTHER_CLASS)[2]
-            seen[tuple(sorted((path, other)))] = None
-        return _up_to_shown([list(pair) for pair in seen])
+        pairs = dict.fromkeys(tuple(sorted((path, near[path]))) for path in found["path"])
+        return _up_to_shown([list(pair) for pair in pairs])
     return _up_to_shown([[path] for path in found["path"]])
 
 

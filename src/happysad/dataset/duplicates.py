@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from happysad.dataset import quality
-from happysad.dataset.findings import BOTH_CLASSES, EXACT_DUPLICATE
+from happysad.dataset.findings import Code, add_notes, near_other_class
 
 __all__ = ["count_pairs", "hashes", "leave_out_copies", "near_pairs", "note_other_class"]
 
@@ -69,7 +68,8 @@ def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The table with more rows that have a `reason` and a code.
     """
-    reasons, codes = table["reason"].tolist(), table["codes"].tolist()
+    reasons, codes = table["reason"].tolist(), table["code"].tolist()
+    classes = "both classes" if table["label"].nunique() == 2 else "several classes"
     standing = table[table["reason"] == ""]
     for _, copies in standing[standing.duplicated("pixels", keep=False)].groupby("pixels"):
         indices, labels = copies.index.tolist(), copies["label"].tolist()
@@ -77,22 +77,25 @@ def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
         if len(set(labels)) > 1:
             for index, label in zip(indices, labels, strict=True):
                 other = next(p for p, lb in zip(paths, labels, strict=True) if lb != label)
-                reasons[index] = f"in both classes: also {other}"
-                codes[index] = f"{BOTH_CLASSES} {codes[index]}".strip()
+                reasons[index] = f"in {classes}: also {other}"
+                codes[index] = Code.BOTH_CLASSES
         else:
             for index in indices[1:]:
                 reasons[index] = f"exact duplicate of {paths[0]}"
-                codes[index] = f"{EXACT_DUPLICATE} {codes[index]}".strip()
-    return table.assign(
-        reason=pd.Series(reasons, index=table.index, dtype="str"),
-        codes=pd.Series(codes, index=table.index, dtype="str"),
+                codes[index] = Code.EXACT_DUPLICATE
+    return table.assign(code=list(map(str, codes)), reason=reasons).astype(
+        {"code": "str", "reason": "str"}
     )
 
 
-def note_other_class(table: pd.DataFrame, radius: int) -> pd.DataFrame:
-    """Note photos whose near-duplicate is in another class; they are used, in one group."""
+def note_other_class(table: pd.DataFrame, radius: int) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Note photos whose near-duplicate is in another class; they are used, in one group.
+
+    Returns:
+        The table with more notes; and the near-duplicate of each such photo, path by path.
+    """
     standing = table[table["reason"] == ""]
-    # One photo a hash and class stands for all: its near ones of the other class are the same.
+    # One photo of each hash and class stands for all: their near ones in other classes are equal.
     one = standing.drop_duplicates(["phash", "label"]).reset_index(drop=True)
     labels, paths = one["label"].to_numpy(), one["path"].to_numpy()
     other: dict[tuple[str, str], str] = {}
@@ -101,12 +104,14 @@ def note_other_class(table: pd.DataFrame, radius: int) -> pd.DataFrame:
             for a, b in ((i, j), (j, i)):
                 key = (one["phash"][a], labels[a])
                 other[key] = min(other.get(key, paths[b]), paths[b])
-    found = {
-        path: [quality.Note("near_other_class", f"{quality.NEAR_OTHER_CLASS}{other[phash, label]}")]
+    near = {
+        path: other[phash, label]
         for path, phash, label in standing[["path", "phash", "label"]].itertuples(index=False)
         if (phash, label) in other
     }
-    return quality.add_notes(table, found)
+    classes = table["label"].nunique()
+    notes = {path: [near_other_class(them, classes=classes)] for path, them in near.items()}
+    return add_notes(table, notes), near
 
 
 def _compare(

@@ -4,27 +4,66 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
-from happysad.dataset.quality import NEAR_OTHER_CLASS
 from happysad.errors import ErrorCode
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
-    "BOTH_CLASSES",
-    "EXACT_DUPLICATE",
     "FINDINGS",
-    "TIES",
-    "TOO_SMALL",
+    "Code",
     "Finding",
+    "Note",
+    "add_notes",
     "codes_of_0_1_0",
     "find",
+    "near_other_class",
+    "own_notes",
     "titles",
 ]
 
-#: Codes of photos that are left out, beside those of `ErrorCode`.
-TOO_SMALL, BOTH_CLASSES = "too_small", "both_classes"
-EXACT_DUPLICATE, TIES = "exact_duplicate", "ties_splits"
+
+class Code(StrEnum):
+    """What was found out about a photo. Programs read codes; people read reasons and notes.
+
+    A photo is left out for one of the first four, or for one of the codes of `ErrorCode`. The
+    others are noted, and leave no photo out.
+    """
+
+    TOO_SMALL = "too_small"
+    BOTH_CLASSES = "both_classes"
+    EXACT_DUPLICATE = "exact_duplicate"
+    TIES_SPLITS = "ties_splits"
+
+    NEAR_OTHER_CLASS = "near_other_class"
+    WRONG_EXTENSION = "wrong_extension"
+    OTHER_TYPE = "other_type"
+    ANIMATED = "animated"
+    BLURRY = "blurry"
+    DARK = "dark"
+    LIGHT = "light"
+    LOW_INFORMATION = "low_information"
+    ODD_SIZE = "odd_size"
+    ODD_ASPECT_RATIO = "odd_aspect_ratio"
+    QUALITY_NOT_AUDITED = "quality_not_audited"
+
+
+class Note(NamedTuple):
+    """Something noted of a photo that does not leave it out."""
+
+    code: Code | None
+    """None for a note that belongs to no finding."""
+    text: str
+
+    @classmethod
+    def of(cls, code: Code) -> Note:
+        """Return the note of a code that says everything by itself."""
+        return cls(code, code.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -36,18 +75,18 @@ class Finding:
     title: str
     text: str
     """What it means, for a beginner."""
-    column: Literal["reason", "notes"]
-    """"reason" leaves the photo out, "notes" does not."""
-    codes: tuple[str, ...]
+    leaves_out: bool
+    """Whether photos are left out for it; otherwise it is only noted."""
+    codes: tuple[Code | ErrorCode, ...]
     """The codes in the manifest that belong to it."""
 
 
-def _left_out(key: str, title: str, text: str, *codes: str) -> Finding:
-    return Finding(key, title, text, "reason", codes or (key,))
+def _left_out(key: str, title: str, text: str, *codes: Code | ErrorCode) -> Finding:
+    return Finding(key, title, text, True, codes)
 
 
-def _noted(key: str, title: str, text: str) -> Finding:
-    return Finding(key, title, text, "notes", (key,))
+def _noted(code: Code, title: str, text: str) -> Finding:
+    return Finding(str(code), title, text, False, (code,))
 
 
 #: What a check looks for, in the order of its page.
@@ -55,7 +94,7 @@ FINDINGS = (
     _left_out(
         "not_an_image",
         "Not an image",
-        "The content is no picture, whatever the file's name says.",
+        "The content is not a picture, whatever the file's name says.",
         ErrorCode.NOT_AN_IMAGE,
         ErrorCode.EMPTY,
     ),
@@ -78,25 +117,30 @@ FINDINGS = (
         ErrorCode.TOO_LARGE,
         ErrorCode.TOO_COMPLEX,
     ),
-    _left_out(TOO_SMALL, "Too small", "A face cannot be recognised in this few pixels.", TOO_SMALL),
     _left_out(
-        BOTH_CLASSES,
-        "In both classes",
-        "The same picture has two labels. One of them is wrong, so all copies are left out. Delete "
-        "the wrong one to use the other.",
-        BOTH_CLASSES,
+        "too_small",
+        "Too small",
+        "A face cannot be recognised in so few pixels.",
+        Code.TOO_SMALL,
+    ),
+    _left_out(
+        "both_classes",
+        "In several classes",
+        "The same picture has different labels. At most one is right, so all copies are left out. "
+        "Delete the wrong copies to use the picture.",
+        Code.BOTH_CLASSES,
     ),
     _left_out(
         "exact_duplicates",
         "Exact duplicates",
         "The same picture again, pixel by pixel. One copy is used.",
-        EXACT_DUPLICATE,
+        Code.EXACT_DUPLICATE,
     ),
     _left_out(
         "ties",
         "Ties two splits together",
         "The photo was added later and belongs to photos of two splits, which must stay apart.",
-        TIES,
+        Code.TIES_SPLITS,
     ),
     _left_out(
         "unreadable",
@@ -107,36 +151,42 @@ FINDINGS = (
         ErrorCode.INTERNAL,
     ),
     _noted(
-        "near_other_class",
-        "Near-duplicates in the other class",
-        "Two nearly equal pictures have different labels. Both are used; see which label is right.",
+        Code.NEAR_OTHER_CLASS,
+        "Near-duplicates in another class",
+        "Two nearly equal pictures have different labels. Both are used; decide which label is "
+        "right.",
     ),
     _noted(
-        "wrong_extension",
+        Code.WRONG_EXTENSION,
         "Wrong or missing extension",
-        "The name says another type than the content. The content decides how a file is read.",
+        "The name says another type than the content. The file is read by its content.",
     ),
     _noted(
-        "other_type",
+        Code.OTHER_TYPE,
         "Types other than jpeg, png and bmp",
-        "They are read; other programs may not read them.",
+        "happysad reads them; other programs may not.",
     ),
-    _noted("animated", "Animated", "The first frame is used."),
-    _noted("blurry", "Blurry", "There is little detail: out of focus, or enlarged."),
-    _noted("dark", "Dark", "Even the brightest parts are dark."),
-    _noted("light", "Light", "Even the darkest parts are bright."),
-    _noted("low_information", "Low information", "The picture is nearly of one colour."),
-    _noted("odd_size", "Odd size", "The photo is much larger or smaller than the others."),
+    _noted(Code.ANIMATED, "Animated", "The first frame is used."),
+    _noted(Code.BLURRY, "Blurry", "There is little detail: out of focus, or enlarged."),
+    _noted(Code.DARK, "Dark", "Even the brightest parts are dark."),
+    _noted(Code.LIGHT, "Light", "Even the darkest parts are bright."),
+    _noted(Code.LOW_INFORMATION, "Low information", "The picture is nearly of one colour."),
+    _noted(Code.ODD_SIZE, "Odd size", "The photo is much larger or smaller than the others."),
     _noted(
-        "odd_aspect_ratio",
+        Code.ODD_ASPECT_RATIO,
         "Odd aspect ratio",
-        "The photo is very wide or very tall; the network sees it squashed to a square.",
+        "The photo is very wide or very tall; a network that looks at whole photos sees it "
+        "squashed to a square.",
     ),
 )
 
-_KEYS = {code: finding.key for finding in FINDINGS for code in finding.codes}
+_TITLES = {str(code): finding.title for finding in FINDINGS for code in finding.codes}
 
-# What the texts of 0.1.0 began with.
+# How the note of a near-duplicate begins. It ends with a path, which may hold any characters, so it
+# is the last note of a row.
+_NEAR = "near-duplicate in "
+
+# How the texts of 0.1.0 began.
 _REASONS_OF_0_1_0 = {
     "not an image": ErrorCode.NOT_AN_IMAGE,
     "the file is empty": ErrorCode.EMPTY,
@@ -144,56 +194,100 @@ _REASONS_OF_0_1_0 = {
     "damaged": ErrorCode.DAMAGED,
     "too large|.*pixels are too many": ErrorCode.TOO_LARGE,
     "more than": ErrorCode.TOO_COMPLEX,
-    "too small": TOO_SMALL,
-    "in both classes": BOTH_CLASSES,
-    "exact duplicate": EXACT_DUPLICATE,
-    "ties two splits": TIES,
+    "too small": Code.TOO_SMALL,
+    "in both classes": Code.BOTH_CLASSES,
+    "exact duplicate": Code.EXACT_DUPLICATE,
+    "ties two splits": Code.TIES_SPLITS,
     "": ErrorCode.CANNOT_OPEN,
 }
 _NOTES_OF_0_1_0 = {
-    NEAR_OTHER_CLASS: "near_other_class",
-    "named ": "wrong_extension",
-    r"\w+: not one of": "other_type",
-    "first of several frames": "animated",
+    _NEAR: Code.NEAR_OTHER_CLASS,
+    "named ": Code.WRONG_EXTENSION,
+    r"\w+: not one of": Code.OTHER_TYPE,
+    "first of several frames": Code.ANIMATED,
     **{
-        f"{name.replace('_', ' ')}$": name
-        for name in ("blurry", "dark", "light", "low_information", "odd_size", "odd_aspect_ratio")
+        f"{Note.of(code).text}$": code
+        for code in (
+            Code.BLURRY,
+            Code.DARK,
+            Code.LIGHT,
+            Code.LOW_INFORMATION,
+            Code.ODD_SIZE,
+            Code.ODD_ASPECT_RATIO,
+            Code.QUALITY_NOT_AUDITED,
+        )
     },
 }
 
 
-def find(codes: list[str]) -> dict[str, list[int]]:
-    """Return the numbers of the rows with each finding, by its key.
+def find(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of a manifest with each finding, by its key, in the order of `FINDINGS`."""
+    codes = [{a, *b.split()} for a, b in zip(table["code"], table["note_codes"], strict=True)]
+    return {
+        finding.key: table[[not own.isdisjoint(finding.codes) for own in codes]]
+        for finding in FINDINGS
+    }
+
+
+def titles(codes: Iterable[str]) -> Counter[str]:
+    """Return the number of left-out photos with each finding, by its title.
 
     Args:
-        codes: the column `codes` of a manifest.
+        codes: the column `code` of their rows.
     """
-    found: dict[str, list[int]] = {finding.key: [] for finding in FINDINGS}
-    for number, text in enumerate(codes):
-        for key in dict.fromkeys(_KEYS[code] for code in text.split() if code in _KEYS):
-            found[key].append(number)
-    return found
+    return Counter(_TITLES.get(code, code) for code in codes)
 
 
-def titles(codes: list[str]) -> Counter[str]:
-    """Return how many of some left-out photos have which finding, by its title.
+def near_other_class(path: str, *, classes: int) -> Note:
+    """Return the note of a photo whose near-duplicate `path` is in another of the `classes`."""
+    other = "the other" if classes == 2 else "another"
+    return Note(Code.NEAR_OTHER_CLASS, f"{_NEAR}{other} class: {path}")
+
+
+def add_notes(table: pd.DataFrame, found: Mapping[str, Sequence[Note]]) -> pd.DataFrame:
+    """Return a manifest's table with more notes, and their codes, in some rows.
 
     Args:
-        codes: the column `codes` of their rows; the first code says why a photo is left out.
+        table: columns as in `manifest.COLUMNS`.
+        found: the new notes by path.
     """
-    named = {finding.key: finding.title for finding in FINDINGS}
-    return Counter(named[_KEYS[text.split()[0]]] for text in codes)
+    new = [found.get(path, ()) for path in table["path"]]
+    notes = [
+        "; ".join([*([old] if old else []), *(note.text for note in more)])
+        for old, more in zip(table["notes"], new, strict=True)
+    ]
+    codes = [
+        " ".join([*old.split(), *(note.code for note in more if note.code)])
+        for old, more in zip(table["note_codes"], new, strict=True)
+    ]
+    return table.assign(note_codes=codes, notes=notes).astype({"note_codes": "str", "notes": "str"})
 
 
-def codes_of_0_1_0(reason: str, notes: list[str]) -> str:
-    """Return the codes of a row whose manifest was written by happysad 0.1.0, which had none.
+def own_notes(codes: str, notes: str) -> tuple[str, str]:
+    """Return the notes of a row that do not depend on other photos, as `note_codes` and `notes`.
+
+    The others, an odd size and a near-duplicate, are found anew in each check. They stand last.
+    """
+    own = codes.split()
+    if Code.NEAR_OTHER_CLASS in own:
+        notes = notes.partition(_NEAR)[0].removesuffix("; ")
+    if Code.ODD_SIZE in own:
+        notes = notes.removesuffix(Note.of(Code.ODD_SIZE).text).removesuffix("; ")
+    kept = [code for code in own if code not in (Code.NEAR_OTHER_CLASS, Code.ODD_SIZE)]
+    return " ".join(kept), notes
+
+
+def codes_of_0_1_0(reason: str, notes: str) -> tuple[str, str]:
+    """Return `code` and `note_codes` of a row that was written by happysad 0.1.0 without them.
 
     Args:
         reason: why the photo was left out; empty where it was used.
         notes: what was noted of it.
     """
-    codes = [code for note in notes for p, code in _NOTES_OF_0_1_0.items() if re.match(p, note)]
-    if reason:
-        own = next(code for p, code in _REASONS_OF_0_1_0.items() if re.match(p, reason))
-        codes.insert(0, str(own))
-    return " ".join(codes)
+    before, mark, path = notes.partition(_NEAR)
+    texts = [*before.split("; "), mark + path]
+    note_codes = [
+        code for text in texts for p, code in _NOTES_OF_0_1_0.items() if re.match(p, text)
+    ]
+    code = next(code for p, code in _REASONS_OF_0_1_0.items() if re.match(p, reason))
+    return str(code) if reason else "", " ".join(note_codes)

@@ -10,7 +10,6 @@ from typing import Literal
 import pandas as pd
 
 from happysad.dataset.findings import codes_of_0_1_0
-from happysad.dataset.quality import split_notes
 from happysad.errors import DatasetError, os_reason
 from happysad.files import replacing
 
@@ -36,9 +35,10 @@ COLUMNS = {
     "group": "str",  # photos that must stay together: near-duplicates, or one person's
     "split": "str",  # train, val, test; empty where left out
     "status": "str",  # used or left_out
-    "codes": "str",  # of `reason` and of each note, for programs; separated by spaces
-    "reason": "str",  # why it was left out
-    "notes": "str",  # findings that leave nothing out, separated by "; "
+    "code": "str",  # why it was left out: one of `findings.Code` or `errors.ErrorCode`
+    "reason": "str",  # the same for people
+    "note_codes": "str",  # what else was found, `findings.Code`, separated by spaces
+    "notes": "str",  # the same for people, separated by "; "
 }
 
 
@@ -94,9 +94,10 @@ class Manifest:
             raise DatasetError(f"{file}: {os_reason(error)}") from error
         except ValueError as error:
             raise DatasetError(f"{file}: not a manifest: {error}") from error
-        if "codes" not in table.columns and {"reason", "notes"} <= set(table.columns):
-            rows = zip(table["reason"], table["notes"], strict=True)
-            table["codes"] = [codes_of_0_1_0(why, split_notes(notes)) for why, notes in rows]
+        if "code" not in table.columns and {"reason", "notes"} <= set(table.columns):
+            codes = list(map(codes_of_0_1_0, table["reason"], table["notes"]))
+            table["code"] = [code for code, _ in codes]
+            table["note_codes"] = [notes for _, notes in codes]
         missing = [name for name in COLUMNS if name not in table.columns]
         if missing:
             raise DatasetError(f"{file}: not a manifest: no column {', '.join(missing)}")

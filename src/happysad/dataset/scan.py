@@ -12,17 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from happysad.dataset.findings import TOO_SMALL, codes_of_0_1_0
+from happysad.dataset.findings import Code, Note, own_notes
 from happysad.dataset.manifest import COLUMNS, Manifest
-from happysad.dataset.quality import (
-    NOT_AUDITED,
-    Note,
-    measure,
-    of_the_set,
-    phash,
-    shrink,
-    split_notes,
-)
+from happysad.dataset.quality import measure, phash, shrink
 from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
 from happysad.images import EXTENSIONS, FIRST_FRAME, Pixels, decode, kind, read_bytes
 from happysad.parallel import ordered_map
@@ -44,7 +36,7 @@ class Scan:
     """The files of the class folders."""
 
     table: pd.DataFrame
-    """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `reason` and `codes` say why a
+    """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `code` and `reason` say why a
     photo cannot be read or is too small; group, split and status are still empty."""
     measures: pd.DataFrame
     """The results of `quality.measure` by path, for the photos that were not known before."""
@@ -64,7 +56,7 @@ def scan(
 
     Args:
         root: the data folder.
-        classes: the names of two or three class folders; None where `root` has exactly two.
+        classes: the names of two or three class folders; None for all that `root` has.
         earlier: photos that have the same path, size and time of change there are not read again.
         quality: whether to measure the image quality.
 
@@ -109,17 +101,18 @@ def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]
         found = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
     except OSError as error:
         raise UsageError(f"{root}: {os_reason(error)}") from error
-    named = ", ".join(found) or "none"
+    named = ", ".join(found[:20]) + (", …" if len(found) > 20 else "") or "none"
     if classes is None:
-        if len(found) != 2:
-            hint = "; choose with --classes happy sad" if len(found) > 2 else ""
+        if not 2 <= len(found) <= 3:
+            hint = "; choose two or three with classes" if len(found) > 3 else ""
             raise UsageError(
-                f"{root}: needs two class folders (such as happy and sad); found {named}{hint}"
+                f"{root}: needs two or three class folders (such as happy and sad); "
+                f"found {named}{hint}"
             )
         classes = found
     if not 2 <= len(set(classes)) == len(classes) <= 3:
         raise UsageError(
-            f"--classes must name two or three different folders, not {' '.join(classes)}"
+            f"classes must be the names of two or three different folders, not {', '.join(classes)}"
         )
     missing = [name for name in classes if name not in found]
     if missing:
@@ -154,8 +147,8 @@ def _known(
     """Return the row of an earlier manifest where its file has not changed since."""
     if known is None or not known["pixels"]:  # what could not be read is tried again
         return None
-    notes = [note for note in split_notes(known["notes"]) if not of_the_set(note)]
-    if audited and NOT_AUDITED in notes:
+    codes, notes = own_notes(known["note_codes"], known["notes"])
+    if audited and Code.QUALITY_NOT_AUDITED in codes.split():
         return None
     try:
         status = (root / row["path"]).stat()
@@ -163,9 +156,8 @@ def _known(
         return None
     if (status.st_size, status.st_mtime_ns) != (known["bytes"], known["modified"]):
         return None
-    fresh = {"label": row["label"], "group": "", "split": "", "status": "", "reason": ""}
-    codes = codes_of_0_1_0("", notes)
-    again = {**known, **fresh, "notes": "; ".join(notes), "codes": codes}
+    fresh = ("label", "group", "split", "status", "code", "reason")
+    again = {**known, **{name: row[name] for name in fresh}, "note_codes": codes, "notes": notes}
     _refuse_too_small(again)
     return again, None
 
@@ -179,17 +171,17 @@ def _read(
         row["type"] = kind(data) or ""
         decoded = decode(data, str(file))
     except OSError as error:
-        row |= {"reason": os_reason(error), "codes": str(ErrorCode.CANNOT_OPEN)}
+        row |= {"code": str(ErrorCode.CANNOT_OPEN), "reason": os_reason(error)}
         return row, None
     except ImageError as error:
-        row |= {"reason": str(error).removeprefix(f"{file}: "), "codes": str(error.code)}
+        row |= {"code": str(error.code), "reason": str(error).removeprefix(f"{file}: ")}
         return row, None
     pixels = decoded.pixels
     grey = all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2))
     notes = _name_notes(file, decoded.type)
-    notes += [Note("animated" if note == FIRST_FRAME else "", note) for note in decoded.notes]
+    notes += [Note(Code.ANIMATED if t == FIRST_FRAME else None, t) for t in decoded.notes]
     if not audited:
-        notes.append(Note("", NOT_AUDITED))
+        notes.append(Note.of(Code.QUALITY_NOT_AUDITED))
     small = shrink(pixels)
     row |= {
         "height": pixels.shape[0],
@@ -198,8 +190,8 @@ def _read(
         "sha256": hashlib.sha256(data).hexdigest(),
         "pixels": pixels_hash(pixels),
         "phash": phash(small),
+        "note_codes": " ".join(note.code for note in notes if note.code),
         "notes": "; ".join(note.text for note in notes),
-        "codes": " ".join(note.code for note in notes if note.code),
     }
     _refuse_too_small(row)
     return row, measure(small) if audited else None
@@ -223,9 +215,9 @@ def _name_notes(file: Path, type_: str) -> list[Note]:
     suffix = file.suffix.lower()
     if suffix not in EXTENSIONS[type_]:
         name = suffix or "without an extension"
-        notes.append(Note("wrong_extension", f"named {name}, is a {type_}"))
+        notes.append(Note(Code.WRONG_EXTENSION, f"named {name}, is a {type_}"))
     if type_ not in _USUAL:
-        notes.append(Note("other_type", f"{type_}: not one of {', '.join(_USUAL)}"))
+        notes.append(Note(Code.OTHER_TYPE, f"{type_}: not one of {', '.join(_USUAL)}"))
     return notes
 
 
@@ -233,4 +225,4 @@ def _refuse_too_small(row: dict[str, Any]) -> None:
     if min(row["width"], row["height"]) < MIN_SIDE:
         size = f"{row['width']}x{row['height']} pixels"
         row["reason"] = f"too small: {size} (the shorter side needs at least {MIN_SIDE})"
-        row["codes"] = f"{TOO_SMALL} {row['codes']}".strip()
+        row["code"] = str(Code.TOO_SMALL)

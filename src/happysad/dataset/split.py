@@ -22,7 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 import pandas as pd
 
 from happysad.dataset.duplicates import hashes, near_pairs
-from happysad.dataset.findings import TIES
+from happysad.dataset.findings import Code
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.errors import LeakError
 
@@ -65,16 +65,15 @@ def assign(
             members[group].append(place)
     dealt = _deal(rows, members, sides, fractions)
 
-    columns = {name: table[name].tolist() for name in ("group", "split", "reason", "codes")}
+    columns = {name: table[name].tolist() for name in ("group", "split", "reason", "code")}
     indices, pixels = rows["index"].tolist(), rows["pixels"].tolist()
     for group, places in members.items():
         for place in places:  # sorted by pixels: the first has the smallest hash
             columns["group"][indices[place]] = pixels[places[0]][:16]
             columns["split"][indices[place]] = (known or {}).get(pixels[place]) or dealt[group]
     for place, reason in tying.items():
-        index = indices[place]
-        columns["reason"][index] = reason
-        columns["codes"][index] = f"{TIES} {columns['codes'][index]}".strip()
+        columns["reason"][indices[place]] = reason
+        columns["code"][indices[place]] = str(Code.TIES_SPLITS)
     columns["status"] = ["left_out" if reason else "used" for reason in columns["reason"]]
     return table.assign(
         **{name: pd.Series(v, index=table.index, dtype="str") for name, v in columns.items()}

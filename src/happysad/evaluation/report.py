@@ -240,7 +240,7 @@ def _interval_words(scored: dict[str, Any]) -> str:
 
 def _left_out(table: pd.DataFrame) -> list[tuple[str, int]]:
     """Return how many photos were left out for which finding, by its title."""
-    return titles(table.loc[table["status"] == "left_out", "codes"].tolist()).most_common()
+    return titles(table.loc[table["status"] == "left_out", "code"]).most_common()
 
 
 def _number(value: float | None) -> str:

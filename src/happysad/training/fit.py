@@ -86,15 +86,24 @@ def _train(
     check_out: Path,
     groups: Path | None,
 ) -> None:
-    from happysad.dataset.check import CheckSettings, check
+    from happysad.dataset.check import check
     from happysad.dataset.split import refuse_leaks
 
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out}: the run's folder must be new or empty; name another with --out")
-    settings = CheckSettings(
-        classes=config.classes, fractions=config.fractions, radius=config.radius, groups=groups
-    )
-    manifest = check(data, check_out, settings).manifest
+    manifest = check(
+        data,
+        check_out,
+        classes=config.classes,
+        fractions=config.fractions,
+        radius=config.radius,
+        groups=groups,
+    ).manifest
+    if len(manifest.classes) > 2:
+        raise UsageError(
+            f"{data}: train needs two classes, not {', '.join(manifest.classes)}; choose with "
+            "--classes happy,sad"
+        )
     refuse_leaks(manifest, config.radius)
     config = config.resolved(manifest.of("train"))
     photos = _load(manifest, config)

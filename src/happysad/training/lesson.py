@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from happysad.dataset.check import CheckSettings, check
+from happysad.dataset.check import check
+from happysad.dataset.check_result import CheckSettings
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.dataset.scan import scan
 from happysad.dataset.split import MORE_GROUPS
@@ -169,8 +170,8 @@ def _check(data: Path, table: pd.DataFrame, out: Path, radius: int) -> _Split:
     groups = out.with_suffix(".csv")
     table[["path", "group"]].to_csv(groups, index=False)
     first, second = sorted(table["label"].unique())
-    settings = CheckSettings(classes=(first, second), groups=groups, radius=radius, quality=False)
-    return _Split(check(data, out, settings).manifest, settings, out)
+    result = check(data, out, classes=(first, second), groups=groups, radius=radius, quality=False)
+    return _Split(result.manifest, result.settings, out)
 
 
 def _by_order(table: pd.DataFrame) -> pd.DataFrame:

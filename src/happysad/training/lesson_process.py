@@ -25,6 +25,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,10 +39,11 @@ Task = Callable[..., Any]
 
 def _check(photos: str, classes: Sequence[str], out: str) -> dict[str, int]:
     """Check the photos, and return the number of findings of each kind."""
-    from happysad.dataset.check import CheckSettings, check
+    from happysad.dataset.check import check
 
-    first, second = classes
-    return check(Path(photos), Path(out), CheckSettings(classes=(first, second))).counts
+    counts = asdict(check(photos, out, classes=classes).counts)
+    findings = counts.pop("findings")
+    return {**counts, **findings}
 
 
 def _train(

@@ -20,9 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from happysad.dataset.arrays import Arrays, load
-from happysad.dataset.check import Checked, CheckSettings, check
+from happysad.dataset.check import check
+from happysad.dataset.check_result import CheckResult
 from happysad.dataset.manifest import Manifest
-from happysad.errors import DatasetError
+from happysad.errors import DatasetError, UsageError
 from happysad.evaluation import plots
 from happysad.evaluation.judge import near_groups
 from happysad.evaluation.metrics import score
@@ -92,7 +93,12 @@ def replicate(
     Raises:
         DatasetError: there are too few photos.
     """
-    checked = check(data, check_out, CheckSettings(classes=classes))
+    checked = check(data, check_out, classes=classes)
+    if len(checked.manifest.classes) > 2:
+        raise UsageError(
+            f"{data}: replicate needs two classes, not {', '.join(checked.manifest.classes)}; "
+            "choose with --classes happy,sad"
+        )
     protocols = (_tutorials(checked.manifest), _honest(checked.manifest))
     quiet()
     runs: dict[str, list[_Run]] = {protocol.name: [] for protocol in protocols}
@@ -284,7 +290,7 @@ def _done(file: Path, key: str) -> _Run | None:
 
 
 def _result(
-    data: Path, checked: Checked, runs: dict[str, list[_Run]], epochs: int
+    data: Path, checked: CheckResult, runs: dict[str, list[_Run]], epochs: int
 ) -> dict[str, Any]:
     labels = checked.manifest.classes
     protocols = {name: _summary(done, (labels[0], labels[1])) for name, done in runs.items()}
@@ -299,7 +305,7 @@ def _result(
     return {
         "data": str(data),
         "labels": list(labels),
-        "photos": {name: checked.counts[name] for name in ("readable", "used", "groups")},
+        "photos": {name: getattr(checked.counts, name) for name in ("readable", "used", "groups")},
         "model": MODEL,
         "epochs": epochs,
         "seeds": len(runs["honest"]),

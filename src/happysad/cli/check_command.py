@@ -1,0 +1,89 @@
+"""happysad check: what is wrong with a folder of photos, and how it is split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from happysad.cli.console import say
+from happysad.cli.options import CheckFolder, Classes, Groups, data_folder, need
+from happysad.errors import UsageError
+
+if TYPE_CHECKING:
+    from happysad.moves import Done
+
+__all__ = ["check"]
+
+
+def check(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="A folder with one folder of photos for each class."),
+    ] = None,
+    classes: Classes = None,
+    check_folder: CheckFolder = None,
+    groups: Groups = None,
+    fractions: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="The shares of train, val and test."),
+    ] = (0.7, 0.2, 0.1),
+    radius: Annotated[
+        int,
+        typer.Option(
+            help="Maximum number of bits, of 64, in which the hashes of near-duplicates differ. "
+            "-1: no search for near-duplicates; only --groups applies."
+        ),
+    ] = 6,
+    quality: Annotated[
+        bool, typer.Option(help="Look for blurry, dark, light and otherwise odd photos.")
+    ] = True,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Move the left-out files to FOLDER; --restore moves them back."
+        ),
+    ] = None,
+    restore: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Move back what --quarantine FOLDER moved."),
+    ] = None,
+) -> None:
+    """Find what is wrong with the photos of DIR, and split them.
+
+    Nothing in DIR is changed. Photos that are nearly the same stay in one split. Files that cannot
+    be used are left out; manifest.csv and report.html list them with the reason.
+    """
+    need("train", "happysad check")
+    from happysad.dataset.check import check as run_check
+    from happysad.dataset.quarantine import quarantine as move_away
+    from happysad.dataset.quarantine import restore as put_back
+
+    if restore is not None:
+        if data is not None or quarantine is not None:
+            raise UsageError("--restore FOLDER takes neither DIR nor --quarantine")
+        _print_moved(put_back(restore, report=say), f"moved back from {restore}")
+        return
+    if data is None:
+        raise UsageError("check needs a DIR, or --restore FOLDER")
+    result = run_check(
+        data_folder(data),
+        check_folder,
+        classes=classes,
+        fractions=fractions,
+        radius=radius,
+        groups=groups,
+        quality=quality,
+    )
+    say(str(result))
+    if quarantine is not None:
+        moved = move_away(result.manifest, quarantine, report=say)
+        say(f"undo: happysad check --restore {quarantine}")
+        _print_moved(moved, f"moved to {quarantine}")
+
+
+def _print_moved(moved: Done, where: str) -> None:
+    say(f"{moved.done:,} files {where}")
+    if moved.failed:
+        raise typer.Exit(1)

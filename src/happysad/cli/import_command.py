@@ -1,0 +1,61 @@
+"""happysad import: another dataset becomes class folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from happysad.cli.console import say
+from happysad.cli.options import Classes
+from happysad.errors import UsageError
+
+__all__ = ["import_"]
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive "
+            "link to one of these; or hf:OWNER/NAME.",
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that gets the class folders.")
+    ],
+    classes: Classes = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="A class of SOURCE and its name here, such as joy=happy; several are allowed.",
+        ),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="The SHA-256 of the download, 64 hex digits.")
+    ] = None,
+) -> None:
+    """Copy another dataset into class folders, such as DIR/happy and DIR/sad.
+
+    Without --map and --classes, the classes happy, happiness, joy, sad and sadness are taken.
+    Nothing in DIR is overwritten. After an interruption the same command continues.
+    """
+    from happysad.dataset.importing import import_data
+
+    names: dict[str, str] = {}
+    for pair in mapping or []:
+        theirs, equals, ours = pair.partition("=")
+        if not equals or names.setdefault(theirs, ours) != ours:
+            raise UsageError(
+                f"--map must be THEIRS=OURS, such as joy=happy, once for each class, not "
+                f"{pair[:80]!r}"
+            )
+    imported = import_data(source, target, classes=classes, mapping=names, sha256=sha256)
+    for label, count in imported.counts.items():
+        say(f"{count:>8,}  {label}")
+    for line in imported.notes:
+        say(line)

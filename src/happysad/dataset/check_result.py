@@ -1,0 +1,112 @@
+"""How a data folder is checked, and what a check returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from happysad.dataset.findings import FINDINGS
+from happysad.dataset.manifest import SPLITS, Manifest
+from happysad.errors import UsageError
+
+__all__ = ["CheckCounts", "CheckResult", "CheckSettings"]
+
+# The largest number of bits, of 64, that may be allowed to differ in near-duplicates.
+_MAX_RADIUS = 16
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How a data folder is checked."""
+
+    classes: tuple[str, ...] | None = None
+    """The names of two or three class folders; None for all that the data folder has."""
+    fractions: tuple[float, float, float] = (0.7, 0.2, 0.1)
+    """The shares of train, val and test; their sum is 1."""
+    radius: int = 6
+    """The maximum number of bits, of 64, in which the perceptual hashes of near-duplicates differ.
+    -1: no search for near-duplicates; only `groups` applies."""
+    groups: Path | None = None
+    """A CSV with the columns path and group: all photos of one group, such as a person, stay in
+    one split. Paths are relative to the data folder."""
+    quality: bool = True
+    """Whether to look for blurry, dark and otherwise odd photos."""
+
+    def __post_init__(self) -> None:
+        positive = len(self.fractions) == len(SPLITS) and all(0 < f < 1 for f in self.fractions)
+        if not positive or abs(sum(self.fractions) - 1) > 1e-6:
+            raise UsageError(
+                "fractions of train, val and test must be three numbers above 0 with the sum 1, "
+                f"not {self.fractions}"
+            )
+        if not -1 <= self.radius <= _MAX_RADIUS:
+            raise UsageError(
+                f"radius must be from 0 to {_MAX_RADIUS} bits, or -1, not {self.radius}"
+            )
+        if self.radius < 0 and self.groups is None:
+            raise UsageError("radius -1 needs groups, which then alone keep photos together")
+
+
+@dataclass(frozen=True)
+class CheckCounts:
+    """Numbers of files, photos and groups."""
+
+    files: int
+    """All files in the class folders."""
+    readable: int
+    """Files that are pictures and large enough."""
+    used: int
+    """Photos to train, validate and test with."""
+    left_out: int
+    groups: int
+    """Groups among the used photos."""
+    near_duplicate_pairs: int
+    """Pairs of near-duplicates among the readable photos, exact duplicates included."""
+    unknown_paths: int
+    """Paths in the list of groups that are no file of the data folder."""
+    findings: Mapping[str, int]
+    """Photos with each of `findings.FINDINGS`, by its key, in their order."""
+
+
+@dataclass(frozen=True, repr=False)
+class CheckResult:
+    """The result of a check."""
+
+    manifest: Manifest
+    settings: CheckSettings
+    counts: CheckCounts
+    folder: Path
+    """Holds manifest.csv and report.html."""
+
+    @property
+    def page(self) -> Path:
+        """The page with the findings."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        """Return one line with the numbers that matter most."""
+        counts = self.counts
+        return f"CheckResult({counts.files} files, {counts.used} used, page={str(self.page)!r})"
+
+    def __str__(self) -> str:
+        """Return the findings and the split as lines of text."""
+        counts, manifest = self.counts, self.manifest
+        titles = {finding.key: finding.title.lower() for finding in FINDINGS}
+        numbers = {
+            "files": counts.files,
+            "readable": counts.readable,
+            "left out": counts.left_out,
+            "pairs of near-duplicates": counts.near_duplicate_pairs,
+            "paths in the list of groups that are no file here": counts.unknown_paths,
+            **{titles[key]: count for key, count in counts.findings.items()},
+        }
+        width = max(10, *(len(name) + 2 for name in manifest.classes))
+        lines = [f"{count:>8,}  {name}" for name, count in numbers.items() if count]
+        lines += ["", f"{'':>8}" + "".join(f"{name:>{width}}" for name in manifest.classes)]
+        for split in SPLITS:
+            labels = manifest.of(split)["label"]
+            row = "".join(f"{(labels == name).sum():>{width},}" for name in manifest.classes)
+            lines.append(f"{split:>8}{row}")
+        lines.append(f"{counts.used:,} photos are used, in {counts.groups:,} groups")
+        return "\n".join([*lines, f"report: {self.page}"])
