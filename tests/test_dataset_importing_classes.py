@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from happysad.dataset.importing import import_data
-from happysad.dataset.importing.classes import DEFAULT, Classes
+from happysad.dataset.importing.classes import DEFAULT, ClassMap
 from happysad.errors import ImportDataError, UsageError
 from happysad.predictions import RESERVED
 from tests.pictures import folders
@@ -26,14 +26,14 @@ from tests.pictures import folders
     ],
 )
 def test_the_classes_that_are_placed_where_nothing_is_said(name: str, label: str | None) -> None:
-    assert Classes().ours(name) == Classes({}).ours(name) == label
+    assert ClassMap().folder_of(name) == ClassMap({}).folder_of(name) == label
 
 
 def test_a_mapping_replaces_the_default_whatever_the_case_or_the_accents_form() -> None:
-    classes = Classes({"Fröhlich": "happy", "3": "happy"})
-    assert classes.ours("FRO\u0308HLICH") == "happy"
-    assert classes.ours("joy") is None
-    assert classes.ours("joy", "3") == "happy"
+    classes = ClassMap({"Fröhlich": "happy", "3": "happy"})
+    assert classes.folder_of("FRO\u0308HLICH") == "happy"
+    assert classes.folder_of("joy") is None
+    assert classes.folder_of("joy", "3") == "happy"
 
 
 LABELS = [
@@ -68,8 +68,8 @@ LABELS = [
 
 @pytest.mark.parametrize("label", RESERVED)
 def test_a_label_is_none_of_what_answers_say_beside_the_classes(label: str) -> None:
-    with pytest.raises(UsageError, match=f"^--map joy: no class can be called {label}, which"):
-        Classes({"joy": label})
+    with pytest.raises(UsageError, match=f"^--map joy: no class may be named {label}, which"):
+        ClassMap({"joy": label})
 
 
 @pytest.mark.parametrize(("label", "allowed"), LABELS)
@@ -80,7 +80,7 @@ def test_a_label_is_one_folders_name(tmp_path: Path, label: str, allowed: bool) 
         assert imported.counts == {label: 1}
         assert (tmp_path / "ours" / label / "000.png").is_file()
         return
-    with pytest.raises(UsageError, match="a label is a folder's name") as caught:
+    with pytest.raises(UsageError, match="--map happy: a class folder's name must be") as caught:
         import_data(str(source), tmp_path / "ours", mapping={"happy": label})
     assert len(str(caught.value).splitlines()) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["theirs"]
@@ -91,9 +91,9 @@ def test_a_label_is_one_folders_name(tmp_path: Path, label: str, allowed: bool) 
     [
         ({"joy": "happy"}, "--map joy=happy: .*theirs has no class of that name; its classes: hap"),
         ({"happy": "happy", "joy": "happy"}, "--map joy=happy: .* no class"),
-        ({"happy": "a", "HAPPY": "b"}, "--map gives HAPPY two labels: a, b"),
-        ({"": "happy"}, "--map takes THEIRS=OURS, such as joy=happy, not '=happy'"),
-        ({" ": "happy"}, "--map takes THEIRS=OURS"),
+        ({"happy": "a", "HAPPY": "b"}, "--map gives HAPPY two class folders: a, b"),
+        ({"": "happy"}, "--map must be THEIRS=OURS, such as joy=happy, not '=happy'"),
+        ({" ": "happy"}, "--map must be THEIRS=OURS"),
     ],
 )
 def test_mappings_that_are_refused(tmp_path: Path, mapping: dict[str, str], message: str) -> None:
@@ -113,9 +113,43 @@ def test_a_source_without_the_default_classes_is_named_with_its_own(tmp_path: Pa
     labels = tuple(f"class {number:02}" for number in range(25))
     source = folders(tmp_path / "theirs", each=1, labels=labels)
     with pytest.raises(
-        ImportDataError, match=r"its classes: class 00, .*class 19, …; --map THEIRS"
+        ImportDataError, match=r"its classes: class 00, .*class 19, …; choose with --map THEIRS"
     ):
         import_data(str(source), tmp_path / "ours")
+
+
+def test_chosen_class_folders_are_filled_by_name_or_by_the_mapping(tmp_path: Path) -> None:
+    labels = ("Happiness", "sad", "neutral", "anger")
+    source = str(folders(tmp_path / "theirs", each=1, labels=labels))
+    chosen = ("happy", "sad", "neutral")
+    imported = import_data(source, tmp_path / "ours", classes=chosen)
+    assert imported.counts == {"happy": 1, "neutral": 1, "sad": 1}
+    chosen = ("happy", "sad", "neither")
+    mapping = {"neutral": "neither", "anger": "neither"}
+    imported = import_data(source, tmp_path / "mapped", classes=chosen, mapping=mapping)
+    assert imported.counts == {"happy": 1, "neither": 2, "sad": 1}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "mapping", "error", "words"),
+    [
+        (("happy", "neither"), {}, ImportDataError, "no class is named neither; .*THEIRS=neither"),
+        (("happy", "sad"), {"joy": "glad"}, UsageError, "one of --classes happy,sad, not 'glad'"),
+        (("happy", "../sad"), {}, UsageError, "--classes: a class folder's name must be"),
+        (("happy", "unsure"), {}, UsageError, "--classes: no class may be named unsure"),
+    ],
+)
+def test_class_folders_that_cannot_be_filled(
+    tmp_path: Path,
+    chosen: tuple[str, ...],
+    mapping: dict[str, str],
+    error: type[Exception],
+    words: str,
+) -> None:
+    source = str(folders(tmp_path / "theirs", each=1, labels=("joy", "sad")))
+    with pytest.raises(error, match=words):
+        import_data(source, tmp_path / "ours", classes=chosen, mapping=mapping)
+    assert not (tmp_path / "ours").exists()
 
 
 def test_one_default_class_is_enough(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_classes_go_by_name_and_by_number(
     ("mapping", "message"),
     [
         ({"7": "happy"}, "--map 7=happy: .*no class of that name; its classes: angry, disgust, "),
-        ({"3": "a", "happy": "b"}, "--map gives one class two labels: 3=a, happy=b"),
+        ({"3": "a", "happy": "b"}, "--map gives one class two class folders: 3=a, happy=b"),
     ],
 )
 def test_a_mapping_that_does_not_fit(tmp_path: Path, mapping: dict[str, str], message: str) -> None:

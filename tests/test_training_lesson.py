@@ -230,5 +230,7 @@ def test_pictures_that_are_all_the_same(lesson: Lesson) -> None:
     lesson.give("happy", *people("happy", 12))
     one = people("sad", 1)[0]
     lesson.give("sad", *(np.clip(one, 3, 252) + np.uint8(n // 6) for n in range(12)))
-    with pytest.raises(DatasetError, match=r"^sad: needs .*found 2 in 12 files; .*nearer and farther"):
+    with pytest.raises(
+        DatasetError, match=r"^sad: needs .*found 2 in 12 files; .*nearer and farther"
+    ):
         lesson.learn()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from happysad.dataset.importing import archive, drive, fer2013, folder, huggingface
-from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.classes import ClassMap
 from happysad.dataset.importing.download import fetch
 from happysad.dataset.importing.placing import Placing
 from happysad.dataset.importing.sources import came, kind_of
@@ -36,6 +36,7 @@ def import_data(
     source: str,
     target: Path,
     *,
+    classes: Sequence[str] | None = None,
     mapping: Mapping[str, str] | None = None,
     sha256: str | None = None,
 ) -> Imported:
@@ -49,8 +50,11 @@ def import_data(
         source: FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive
             link to one; or hf:OWNER/NAME (needs the extra huggingface).
         target: where the class folders are made.
-        mapping: from the source's classes (any case) to labels here; only these are placed.
-            None or empty for ``classes.DEFAULT``: happy, happiness, joy; sad, sadness.
+        classes: the class folders to fill. Each gets the source's class of that name, or what
+            `mapping` says.
+        mapping: the source's classes, in upper or lower case, with their class folders here.
+            Without `classes` and `mapping`, the source's happy, happiness and joy go to happy,
+            sad and sadness to sad.
         sha256: what a link's file must hash to, 64 hex digits.
 
     Raises:
@@ -58,19 +62,19 @@ def import_data(
         ImportDataError: it cannot be fetched, checked, unpacked or written, or has no picture that
             is wanted. What was placed until then is whole, and stays.
     """
-    classes = Classes(mapping)
+    class_map = ClassMap(mapping, classes)
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
     sha256 = _checked(sha256, source, is_link)
     placing = Placing(target)
     try:
         if source.startswith("hf:"):
-            huggingface.place(source.removeprefix("hf:"), classes, placing)
+            huggingface.place(source.removeprefix("hf:"), class_map, placing)
         elif is_link:
-            _place_link(source, sha256, classes, placing)
+            _place_link(source, sha256, class_map, placing)
         elif source and Path(source).is_dir():  # an empty one would be the current folder
-            folder.place(Path(source), classes, placing)
+            folder.place(Path(source), class_map, placing)
         elif Path(source).is_file():
-            if not _place_file(Path(source), classes, placing):
+            if not _place_file(Path(source), class_map, placing):
                 raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {came(Path(source))}")
         else:
             raise UsageError(f"SOURCE must be {_ALLOWED}; {source}: no such file")
@@ -98,7 +102,7 @@ def _checked(sha256: str | None, source: str, is_link: bool) -> str | None:
     return sha256.lower()
 
 
-def _place_link(link: str, sha256: str | None, classes: Classes, placing: Placing) -> None:
+def _place_link(link: str, sha256: str | None, classes: ClassMap, placing: Placing) -> None:
     get = drive.fetch_shared if drive.is_drive(link) else fetch
     file = get(link, sha256=sha256)
     placing.note(f"the download is kept: {file}; delete it to download it again")
@@ -112,7 +116,7 @@ def _place_link(link: str, sha256: str | None, classes: Classes, placing: Placin
         raise ImportDataError(f"{link}: FER2013's CSV, a zip or a tar should come; {what} came")
 
 
-def _place_file(file: Path, classes: Classes, placing: Placing) -> bool:
+def _place_file(file: Path, classes: ClassMap, placing: Placing) -> bool:
     """Place what a file holds; False where it is nothing we know."""
     kind = kind_of(file)
     if kind == "zip":

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.classes import ClassMap
 from happysad.dataset.importing.members import Folders, Member
 from happysad.dataset.importing.meter import meter
 from happysad.dataset.importing.placing import Placing
@@ -49,11 +49,11 @@ _DAMAGED = (
 )
 
 
-def place_zip(file: Path, classes: Classes, placing: Placing) -> None:
+def place_zip(file: Path, classes: ClassMap, placing: Placing) -> None:
     """Place the pictures of a zip's wanted class folders.
 
     Raises:
-        UsageError: as `Classes.check`.
+        UsageError: as `ClassMap.refuse_missing`.
         ImportDataError: it is encrypted or damaged, would unpack to too much, or has no wanted
             class.
         OSError: a picture cannot be written.
@@ -77,14 +77,14 @@ def place_zip(file: Path, classes: Classes, placing: Placing) -> None:
             folders.place(member)
 
 
-def place_tar(file: Path, classes: Classes, placing: Placing) -> None:
+def place_tar(file: Path, classes: ClassMap, placing: Placing) -> None:
     """Place the pictures of a tar's wanted class folders.
 
     It is read twice: what is wrong anywhere in it is found before anything is placed, since its
     only checksum, if it is packed, stands at its end.
 
     Raises:
-        UsageError: as `Classes.check`.
+        UsageError: as `ClassMap.refuse_missing`.
         ImportDataError: it is damaged, unpacks to too much, or has no wanted class.
         OSError: a picture cannot be written.
     """

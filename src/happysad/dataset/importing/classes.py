@@ -1,17 +1,17 @@
-"""Which label a source's class gets here."""
+"""Which class of a source goes into which class folder."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from happysad.errors import ImportDataError, UsageError
 from happysad.predictions import RESERVED
 
-__all__ = ["DEFAULT", "Classes", "shown"]
+__all__ = ["DEFAULT", "ClassMap", "shown"]
 
-#: What is placed where nothing is said: a source's class and its label here. Kept small on purpose.
+#: The classes that are taken by default, with their folders here; small on purpose.
 DEFAULT = {
     "happy": "happy",
     "happiness": "happy",
@@ -20,86 +20,126 @@ DEFAULT = {
     "sadness": "sad",
 }
 
-# A label becomes a folder's name: one part, not hidden, and legal on every system.
-_LABEL = re.compile(r"\w([\w .-]{0,98}\w)?")
+# The name of a folder that every system allows: one part, not hidden.
+_FOLDER = re.compile(r"\w([\w .-]{0,98}\w)?")
 
 
-class Classes:
-    """The classes that are wanted, by the source's names for them (upper and lower case alike)."""
+class ClassMap:
+    """The classes that are taken, by the source's names for them, in upper or lower case."""
 
-    def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
-        """Take a mapping from their names to ours; None or an empty one for `DEFAULT`.
+    def __init__(
+        self,
+        mapping: Mapping[str, str] | None = None,
+        folders: Sequence[str] | None = None,
+    ) -> None:
+        """Check the names.
+
+        Args:
+            mapping: the source's classes, with their class folders here.
+            folders: the class folders to fill. One that `mapping` leaves out gets the source's
+                class of that name, or one of its names in `DEFAULT`.
+
+        Without either, `DEFAULT` applies.
 
         Raises:
-            UsageError: a label is no folder's name, or one that no class can have, or one class is
-                given two labels.
+            UsageError: a class folder cannot have its name; a class has two folders; or `mapping`
+                fills a folder that is not one of `folders`.
         """
-        self._given = bool(mapping)
-        self._ours: dict[str, str] = {}
-        for theirs, ours in (mapping or DEFAULT).items():
+        mapping = mapping or {}
+        self._mapped = tuple(map(_key, mapping))
+        self._required = tuple(folders or ())
+        self._folders: dict[str, str] = {}
+        for theirs, ours in mapping.items():
             if not _key(theirs):
-                raise UsageError(f"--map takes THEIRS=OURS, such as joy=happy, not '={ours}'")
-            if not _LABEL.fullmatch(ours):
                 raise UsageError(
-                    f"--map {theirs}: a label is a folder's name of letters, digits, blanks,"
-                    f" '-', '_' and '.', with a letter or digit at both ends, not {ours!r}"
+                    f"--map must be THEIRS=OURS, such as joy=happy, not {'=' + ours!r}"
                 )
-            if ours in RESERVED:
+            _refuse_name(ours, f"--map {shown(theirs)}")
+            if folders and ours not in folders:
                 raise UsageError(
-                    f"--map {theirs}: no class can be called {ours}, which answers say beside the"
-                    " classes"
+                    f"--map {shown(theirs)}: the class folder must be one of --classes "
+                    f"{','.join(folders)}, not {ours[:80]!r}"
                 )
-            if self._ours.setdefault(_key(theirs), ours) != ours:
+            if self._folders.setdefault(_key(theirs), ours) != ours:
                 raise UsageError(
-                    f"--map gives {theirs} two labels: {self._ours[_key(theirs)]}, {ours}"
+                    f"--map gives {shown(theirs)} two class folders: "
+                    f"{self._folders[_key(theirs)]}, {ours}"
                 )
+        for folder in folders or ():
+            _refuse_name(folder, "--classes")
+            if folder not in mapping.values():
+                names = [theirs for theirs, ours in DEFAULT.items() if ours == folder]
+                for name in (folder, *names):
+                    self._folders.setdefault(_key(name), folder)
+        if not self._folders:
+            self._folders = dict(DEFAULT)
 
-    def ours(self, *names: str) -> str | None:
-        """Give the label of a class that goes by any of `names`; None where it is not wanted.
+    def folder_of(self, *names: str) -> str | None:
+        """Return the class folder of a class that goes by any of `names`; None to leave it out.
 
         Raises:
-            UsageError: two of its names were given two labels.
+            UsageError: two of its names have different class folders.
         """
-        labels = {self._ours[_key(name)]: name for name in names if _key(name) in self._ours}
-        if len(labels) > 1:
-            both = ", ".join(f"{name}={label}" for label, name in labels.items())
-            raise UsageError(f"--map gives one class two labels: {both}")
-        return next(iter(labels), None)
+        folders = {self._folders[_key(name)]: name for name in names if _key(name) in self._folders}
+        if len(folders) > 1:
+            both = ", ".join(f"{name}={folder}" for folder, name in folders.items())
+            raise UsageError(f"--map gives one class two class folders: {both}")
+        return next(iter(folders), None)
 
-    def check(self, where: str, found: Iterable[str], also: Iterable[str] = ()) -> None:
-        """Refuse a mapping that names what the source has not, or a source with no wanted class.
+    def refuse_missing(self, where: str, found: Iterable[str], also: Iterable[str] = ()) -> None:
+        """Refuse a source that lacks the classes to take.
 
         Args:
             where: the source, for the message.
             found: the source's classes.
-            also: other names that they go by.
+            also: other names of theirs.
 
         Raises:
-            UsageError: a class of the given mapping is not there.
-            ImportDataError: none was given, and no class of `DEFAULT` is there.
+            UsageError: a class of the mapping is not there.
+            ImportDataError: no class is there for one of the given class folders or, where none
+                are given, for any.
         """
         found = sorted(set(found))
         there = {_key(name) for name in (*found, *also)}
         first = ", ".join(map(shown, found[:20])) + (", …" if len(found) > 20 else "") or "none"
-        missing = [name for name in self._ours if name not in there]
-        if self._given and missing:
-            raise UsageError(
-                f"--map {missing[0]}={self._ours[missing[0]]}: {where} has no class of that name; "
-                f"its classes: {first}"
-            )
-        if len(missing) == len(self._ours):
+        for name in self._mapped:
+            if name not in there:
+                raise UsageError(
+                    f"--map {name}={self._folders[name]}: {where} has no class of that name; its "
+                    f"classes: {first}"
+                )
+        for folder in self._required:
+            names = [name for name, ours in self._folders.items() if ours == folder]
+            if there.isdisjoint(names):
+                raise ImportDataError(
+                    f"{where}: no class is named {', '.join(names)}; its classes: {first}; "
+                    f"choose one with --map THEIRS={folder}"
+                )
+        if there.isdisjoint(self._folders):
             raise ImportDataError(
                 f"{where}: no class is named {', '.join(DEFAULT)}; its classes: {first}; "
-                "--map THEIRS=OURS says which is which"
+                "choose with --map THEIRS=OURS"
             )
 
 
 def shown(name: str) -> str:
-    """Give a name of a source's as one line of a message can hold it: no escapes, not endless."""
+    """Return a name of a source's as a message shows it: one line, at most 100 characters."""
     text = "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name[:100]
     )
     return text + ("…" if len(name) > 100 else "")
+
+
+def _refuse_name(folder: str, where: str) -> None:
+    if not _FOLDER.fullmatch(folder):
+        raise UsageError(
+            f"{where}: a class folder's name must be letters, digits, blanks, '-', '_' and '.', "
+            f"with a letter or digit at both ends, not {folder[:80]!r}"
+        )
+    if folder in RESERVED:
+        raise UsageError(
+            f"{where}: no class may be named {folder}, which labels use beside the classes"
+        )
 
 
 def _key(name: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.classes import ClassMap
 from happysad.dataset.importing.meter import meter
 from happysad.dataset.importing.placing import Placing
 from happysad.errors import ImageError, ImportDataError
@@ -42,17 +42,17 @@ def columns(head: bytes) -> list[str] | None:
     )
 
 
-def place(file: Path, classes: Classes, placing: Placing) -> None:
+def place(file: Path, classes: ClassMap, placing: Placing) -> None:
     """Write each wanted row as a PNG named by its split and number: fer2013-training-00001.png.
 
     Raises:
-        UsageError: as `Classes.check`.
+        UsageError: as `ClassMap.refuse_missing`.
         ImportDataError: a row is not as it should be; says the line.
         OSError: a picture cannot be written.
     """
     other_names = {name for names in EMOTIONS for name in names} | {str(n) for n in range(7)}
-    classes.check(str(file), [names[0] for names in EMOTIONS], other_names)
-    labels = [classes.ours(str(n), *names) for n, names in enumerate(EMOTIONS)]
+    classes.refuse_missing(str(file), [names[0] for names in EMOTIONS], other_names)
+    labels = [classes.folder_of(str(n), *names) for n, names in enumerate(EMOTIONS)]
     for number, (where, row) in enumerate(_rows(file), 1):
         emotion = _emotion(row["emotion"], where)
         label = labels[emotion]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.classes import ClassMap
 from happysad.dataset.importing.members import Folders, Member
 from happysad.dataset.importing.placing import Placing
 from happysad.errors import UsageError
@@ -17,12 +17,12 @@ from happysad.progress import track
 __all__ = ["place"]
 
 
-def place(source: Path, classes: Classes, placing: Placing) -> None:
+def place(source: Path, classes: ClassMap, placing: Placing) -> None:
     """Copy the pictures of `source`'s wanted class folders.
 
     Raises:
-        UsageError: one of the two folders lies in the other; or as `Classes.check`.
-        ImportDataError: as `Classes.check`.
+        UsageError: one of the two folders lies in the other; or as `ClassMap.refuse_missing`.
+        ImportDataError: as `ClassMap.refuse_missing`.
         OSError: a file cannot be read or written.
     """
     here, there = source.resolve(), placing.target.resolve()

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from happysad.dataset.importing.classes import Classes
+from happysad.dataset.importing.classes import ClassMap
 from happysad.dataset.importing.placing import Placing
 from happysad.errors import ImportDataError, MissingExtraError, UsageError
 from happysad.images import EXTENSIONS, kind
@@ -18,11 +18,11 @@ __all__ = ["place"]
 _LABEL_COLUMNS = ("label", "labels", "emotion", "expression", "class")
 
 
-def place(name: str, classes: Classes, placing: Placing) -> None:
+def place(name: str, classes: ClassMap, placing: Placing) -> None:
     """Place the wanted pictures of all splits of OWNER/NAME, named OWNER-NAME-SPLIT-ROW.
 
     Raises:
-        UsageError: not of the form OWNER/NAME; or as `Classes.check`.
+        UsageError: not of the form OWNER/NAME; or as `ClassMap.refuse_missing`.
         MissingExtraError: datasets is not installed.
         ImportDataError: it cannot be loaded, or has no column of pictures or of classes.
         OSError: a picture cannot be written.
@@ -43,7 +43,7 @@ def place(name: str, classes: Classes, placing: Placing) -> None:
     found = {split: _columns(rows.features, where, datasets) for split, rows in splits.items()}
     known = {split: _classes(splits[split], label) for split, (_, label) in found.items()}
     names = [names for split in known.values() for names in split.values()]
-    classes.check(where, {first for first, *_ in names}, chain.from_iterable(names))
+    classes.refuse_missing(where, {first for first, *_ in names}, chain.from_iterable(names))
     for split, rows in splits.items():
         image, label = found[split]
         rows = rows.select_columns([image, label])
@@ -53,7 +53,7 @@ def place(name: str, classes: Classes, placing: Placing) -> None:
             if theirs is None:
                 placing.leave_out("without a class")
                 continue
-            ours = classes.ours(*theirs)
+            ours = classes.folder_of(*theirs)
             if ours is None:
                 placing.leave_out_class(theirs[0])
                 continue

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO
 
-from happysad.dataset.importing.classes import Classes, shown
+from happysad.dataset.importing.classes import ClassMap, shown
 from happysad.dataset.importing.placing import Placing
 from happysad.errors import ImportDataError
 from happysad.images import kind
@@ -42,7 +42,7 @@ class Folders:
     dataset/train/happy/x.jpg is happy, and happy/anna/x.jpg too.
     """
 
-    def __init__(self, where: str, classes: Classes, placing: Placing) -> None:
+    def __init__(self, where: str, classes: ClassMap, placing: Placing) -> None:
         """Begin with a source called `where`."""
         self._where, self._classes, self._placing = where, classes, placing
         self._nearest: set[str] = set()
@@ -63,10 +63,10 @@ class Folders:
         """Refuse a source without the wanted folders, among those that were looked at.
 
         Raises:
-            UsageError, ImportDataError: as `Classes.check`.
+            UsageError, ImportDataError: as `ClassMap.refuse_missing`.
         """
         try:
-            self._classes.check(self._where, self._nearest, self._all)
+            self._classes.refuse_missing(self._where, self._nearest, self._all)
         except ImportDataError as error:
             if self._tables:  # Kaggle gives FER2013's CSV in a zip
                 raise ImportDataError(
@@ -99,7 +99,7 @@ class Folders:
     def _place_of(self, parts: list[str]) -> tuple[str, int] | None:
         """The label, and which of the folders gives it."""
         for index in reversed(range(len(parts) - 1)):
-            label = self._classes.ours(parts[index])
+            label = self._classes.folder_of(parts[index])
             if label is not None:
                 return label, index
         return None
