@@ -8,10 +8,10 @@ folder of ../shared/data and for every picture of ../shared/cases. Pictures of f
 are answered twice: as photos in which faces are found, and as face crops. The record holds labels
 and probabilities by the hash of the picture, and no picture.
 
-With --models, one small run of each model is trained on drawn faces in FOLDER, or read where FOLDER
-holds it already: a folder of older runs shows whether they are still read. The hashes of the runs'
-weights are in tests/answers.json; they hold for one processor and one version of TensorFlow. Null
-stands for a training that fails.
+With --models, small runs of all models answer instead. They are trained in FOLDER on drawn faces,
+or read where FOLDER holds them already: a folder of older runs shows whether they are still read.
+The hashes of their weights are in tests/answers.json; they hold for one processor and one version
+of TensorFlow. Null stands for a training that fails.
 
 An issue that changes answers on purpose writes the record again and says what changed, in counts.
 """
@@ -364,23 +364,21 @@ def main() -> None:
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--compare", action="store_true", help="compare with the record")
     task.add_argument("--write", action="store_true", help="write the record again")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="also the models' runs")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="the models' runs instead")
     chosen = parser.parse_args()
-    answers = shipped()
-    of_runs, weights = _runs(chosen.models.resolve()) if chosen.models else ({}, {})
     record = read() if RECORD.exists() else {}
+    answers, weights = _runs(chosen.models.resolve()) if chosen.models else (shipped(), {})
     if chosen.write:
-        kept = {} if of_runs else {k: a for k, a in record.items() if k.classifier != _SHIPPED}
-        write({**answers, **of_runs, **kept})
+        replaced = set(_MODELS) if chosen.models else {_SHIPPED}
+        write({k: a for k, a in record.items() if k.classifier not in replaced} | answers)
         if weights:
             text = json.dumps({"recorded with": _machine(), "weights": weights}, indent=2)
             WEIGHTS.write_text(f"{text}\n", encoding="utf-8")
-        print(f"{len(answers):,} answers of the classifier that ships, {len(of_runs):,} of runs")
-        return
-    different = _compare(answers, record, "classifier that ships")
-    if weights:
-        different += _compare_runs(of_runs, weights, record)
-    sys.exit(different > 0)
+        print(f"{len(answers):,} answers recorded")
+    elif weights:
+        sys.exit(_compare_runs(answers, weights, record) > 0)
+    else:
+        sys.exit(_compare(answers, record, "the classifier that ships") > 0)
 
 
 if __name__ == "__main__":
