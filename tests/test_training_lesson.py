@@ -159,7 +159,7 @@ def test_the_largest_face_is_learned_from_as_predictions_cut_it_out(
     enlarged = cv2.resize(people("sad", 13)[-1], (2000, 1500), interpolation=cv2.INTER_CUBIC)
     Image.fromarray(np.asarray(enlarged, np.uint8)).save(large)
     lesson.learn()
-    assert (lesson.config.faces, lesson.config.model) == ("off", "face")
+    assert (lesson.config.faces, lesson.config.model) == ("given", "face")
     assert lesson.config.epochs > 1
     [note] = lesson.notes
     assert "No face was found in 1 of 26 photos" in note
@@ -183,7 +183,7 @@ def test_small_pictures_are_faces_already(lesson: Lesson) -> None:
     lesson.give("sad", wall(90))  # most are small
     lesson.learn()
     assert lesson.data == lesson.photos
-    assert lesson.config.faces == "off"
+    assert lesson.config.faces == "given"
     assert lesson.notes == []
     assert len(lesson.manifest.used) == 23
 

@@ -64,7 +64,7 @@ def form(*files: tuple[str, bytes]) -> Files:
 
 
 def fill(one: TestClient, each: int = FEWEST) -> None:
-    """Give photos of both classes."""
+    """Add photos of both classes."""
     for place, label in enumerate(("happy", "sad")):
         files = [(f"{n}.png", encoded(photo(100 * place + n))) for n in range(each)]
         answer = one.post(f"/v1/teach/photos/{label}", files=form(*files))
@@ -334,7 +334,7 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
 
 
 def test_live_shows_faces_by_the_classifier_in_use(folder: Path) -> None:
-    """Each face's outcome, also in a view that is open; each starts anew, without smoothing."""
+    """Each face's label, also in an open view; each classifier starts without earlier frames."""
     dark = brightness_classifier(folder.parent / "dark.onnx", looks_at="face", middle=0, channels=1)
     brightness_classifier(
         folder.parent / "trained.onnx", looks_at="face", middle=255, channels=1, size=48

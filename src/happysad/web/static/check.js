@@ -1,12 +1,12 @@
-// Teach's check: what is wrong with the examples.
+// Teach's check of the examples.
 
 import { post } from "./api.js";
 import { at, counted, h } from "./dom.js";
 
-// What a check counts that is no fault.
+// Counts of a check that are no faults.
 const PLAIN = ["files", "readable", "used", "left_out", "groups"];
 
-/** Ask for a check, and show what it found. */
+/** Ask for a check, and show its findings. */
 export async function check() {
   const button = at("teach-check");
   const box = at("teach-findings");

@@ -8,7 +8,7 @@ const LEFT = 44;
 const RIGHT = 10;
 const TOP = 12;
 const BOTTOM = 30;
-// At least so many epochs are drawn, so that the first few do not jump.
+// Minimum number of epochs on the axis, so that it does not jump with the first ones.
 const EPOCHS = 5;
 
 /**
@@ -16,7 +16,7 @@ const EPOCHS = 5;
  * @param {HTMLElement} figure
  * @param {string} title
  * @param {{epoch: number}[]} history
- * @param {string} name its key; that of validation has "val_" before it
+ * @param {string} name the measure's key; the key for validation is "val_" and name
  */
 export function chart(figure, title, history, name, { least, most, percent = false }) {
   const series = [

@@ -1,9 +1,9 @@
-// Examples from the webcam: pictures are taken while a button is held.
+// Examples from the webcam: takes pictures while a button is held.
 
 import { cameraReason, closeCamera, grab, openCamera } from "./camera.js";
 import { at } from "./dom.js";
 
-// While a button is held a picture is taken every so many milliseconds.
+// Milliseconds between two pictures while a button is held.
 const EVERY = 250;
 // The longer side of a picture in pixels.
 const LONGEST = 640;
@@ -23,7 +23,7 @@ export async function openEyes(say) {
   message.textContent = "Asking for the camera";
   try {
     const opened = await openCamera(at("teach-video"));
-    // The view was left meanwhile.
+    // The user has left the view meanwhile.
     if (mine !== attempt) return closeCamera(at("teach-video"), opened);
     stream = opened;
     see(true);
@@ -55,7 +55,7 @@ function see(open) {
 /**
  * Let a button be held, by mouse, finger or key; a click without a press takes one picture.
  * @param {HTMLButtonElement} button
- * @param {(files: File[]) => void} take gets the pictures, at the end
+ * @param {(files: File[]) => void} take called with the pictures at the end
  */
 export function holdable(button, take) {
   const words = button.textContent;
@@ -86,7 +86,7 @@ function hold(button, words, take) {
   button.classList.add("held");
   const next = async () => {
     mine.taken.push(...(await shoot()));
-    // One may have been on its way when the button was let go.
+    // The button may have been released while the picture was taken.
     if (holding !== mine) return finish(mine);
     button.textContent = `${mine.taken.length} taken`;
     mine.timer = setTimeout(next, EVERY);
@@ -108,7 +108,7 @@ function finish({ button, words, take, taken }) {
   take(taken.splice(0));
 }
 
-/** Take a picture; none where the camera shows none. */
+/** Take a picture; return no file where the camera shows none. */
 async function shoot() {
   const jpeg = await grab(at("teach-video"), canvas, LONGEST);
   const name = `webcam-${Date.now()}-${++shots}.jpg`;

@@ -9,7 +9,7 @@ import { look } from "./model.js";
 import * as training from "./training.js";
 
 const CLASSES = ["happy", "sad"];
-// At most so many of the pictures that were just added are shown.
+// Maximum number of shown pictures, of those that were just added.
 const STRIP = 8;
 
 const parts = {};
@@ -23,7 +23,7 @@ export function start() {
   training.start();
 }
 
-/** Ask what is there. */
+/** Ask the server for all of Teach. */
 export async function enter() {
   try {
     const teach = await get("/v1/teach");
@@ -117,7 +117,7 @@ function counts(now) {
 
 const status = (text) => (at("teach-status").textContent = text);
 
-/** Send files, in parts, after those that are still on their way. */
+/** Send files in batches, after those that are being sent. */
 function add(name, files) {
   if (!files.length) return;
   picture(name, files);

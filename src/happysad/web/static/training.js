@@ -1,4 +1,4 @@
-// Teach's second half: the training that runs, its curves, and the classifiers that came of it.
+// Teach's second half: the running training, its curves, and the finished runs.
 
 import { get, post } from "./api.js";
 import { chart, table } from "./curves.js";
@@ -15,7 +15,7 @@ let here = false;
 let last = null;
 let going = false;
 let enough = false;
-// What there is to say of the photos that are learned from.
+// The notes about the photos that are learned from.
 const notes = h("ul", { class: "plain", hidden: true });
 
 /** Make the two steps work. */
@@ -25,7 +25,7 @@ export function start() {
   at("teach-stop").addEventListener("click", stop);
 }
 
-/** Say whether there are examples of both classes. */
+/** Note whether there are examples of both classes. */
 export function allow(there) {
   enough = there;
   at("teach-train").disabled = going || !enough;
@@ -105,7 +105,7 @@ function show(job, running) {
   const words = job ? inWords(job) : "";
   if (at("job-status").textContent !== words) at("job-status").textContent = words;
   at("job-status").classList.toggle("bad", job?.state === "failed");
-  // Those of a finished training stand with its run.
+  // The notes of a finished training are shown with its run.
   const said = job && job.state !== "done" ? job.notes : [];
   notes.hidden = !said.length;
   notes.replaceChildren(...said.map((words) => h("li", {}, words)));
@@ -113,7 +113,7 @@ function show(job, running) {
   const progress = at("job-progress");
   progress.hidden = !running;
   progress.max = Math.max(1, job.epochs);
-  // Without a value it shows that something is done, but not how much.
+  // Without a value, the bar shows activity but no progress.
   if (job.state === "training" && job.epochs) progress.value = job.epoch;
   else progress.removeAttribute("value");
   at("job").hidden = !running && !job.history.length;
