@@ -32,7 +32,7 @@ def _check(photos: Path, out: Path) -> dict[str, int]:
     return {"files": len(list(photos.rglob("*.png"))), "dark": 0}
 
 
-def train(photos: str, classes: list[str], work: str, run: str, fewest: int, notes: str) -> None:
+def train(photos: str, classes: list[str], work: str, run: str, fewest: int) -> None:
     """Write two epochs, then do what is asked, then the rest."""
     _train(Path(photos), Path(work), Path(run))
 

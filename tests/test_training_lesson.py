@@ -87,7 +87,6 @@ class Lesson:
             self.run,
             classes=LABELS,
             fewest=10,
-            notes_name="notes.json",
         )
         assert {file: file.read_bytes() for file in self.photos.rglob("*.png")} == before
         assert json.loads((self.run / "notes.json").read_text(encoding="utf-8")) == self.notes

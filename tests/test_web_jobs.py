@@ -59,7 +59,8 @@ def begun(jobs: Jobs) -> Job:
     """Begin a training that hangs, and wait until it is in the midst of it."""
     jobs.train()
     return until(
-        jobs, lambda job: job.epoch == 2 and (jobs.runs.path(job.run).parent / "beats").exists()
+        jobs,
+        lambda job: job.epoch == 2 and (jobs.runs.run(job.run).folder.parent / "beats").exists(),
     )
 
 
@@ -74,7 +75,7 @@ def left(jobs: Jobs) -> list[str]:
 def test_before_anything_nothing_is_written(jobs: Jobs) -> None:
     assert jobs.job() is None
     assert jobs.stop() is None
-    assert jobs.runs.finished() == []
+    assert jobs.runs.results() == []
     assert not jobs.folder.exists()
 
 
@@ -86,26 +87,26 @@ def test_a_training_is_followed_by_its_files(jobs: Jobs, does: Does) -> None:
     assert [epoch.loss for epoch in job.history] == [0.8, 0.7, 0.6]
     assert job.notes == ("No face was found in one.",)
     assert job.history[0].val_accuracy == 0.25
-    [run] = jobs.runs.finished()
+    [run] = jobs.runs.results()
     assert (run.id, run.balanced_accuracy, run.n_test) == (1, 0.75, 8)
     assert run.notes == job.notes
     assert not (jobs.folder / "cache").exists()  # it held the photos' faces
     jobs.train()
     assert ended(jobs).run == 2
-    assert [run.id for run in jobs.runs.finished()] == [1, 2]
+    assert [run.id for run in jobs.runs.results()] == [1, 2]
 
 
 def test_states_on_the_way(jobs: Jobs, does: Does) -> None:
     does("hang")
     job = begun(jobs)
     assert (job.state, job.epochs, len(job.history)) == ("training", 3, 2)
-    (jobs.runs.path(1) / "model.keras").touch()
+    (jobs.runs.run(1).folder / "model.keras").touch()
     assert until(jobs, lambda job: True).state == "judging"
-    (jobs.runs.path(1) / "history.csv").write_text("half a l")
+    (jobs.runs.run(1).folder / "history.csv").write_text("half a l")
     assert until(jobs, lambda job: True).history == ()
-    jobs.runs.path(1).rename(jobs.folder / "away")
+    jobs.runs.run(1).folder.rename(jobs.folder / "away")
     assert until(jobs, lambda job: True).state == "training"  # its temporary folder is still there
-    [temporary] = jobs.runs.path(1).parent.glob(".1-*")
+    [temporary] = jobs.runs.run(1).folder.parent.glob(".1-*")
     temporary.rename(jobs.folder / "away too")
     assert until(jobs, lambda job: True).state == "training"  # by its notes
     notes = jobs.folder / "cache" / "lesson" / "notes.json"
@@ -193,7 +194,7 @@ def test_what_breaks_comes_back_as_one_line(jobs: Jobs, does: Does, what: str, e
     assert job.state == "failed"
     assert re.fullmatch(error, job.error or "")
     assert left(jobs) == []
-    assert jobs.runs.finished() == []
+    assert jobs.runs.results() == []
     with pytest.raises(RunError, match=error):
         jobs.check(9)
     assert left(jobs) == []
@@ -256,17 +257,17 @@ def test_a_process_that_outlives_its_server_for_a_while(jobs: Jobs, does: Does) 
     jobs.close()
     file = jobs.folder / "job.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "state": "training"}))
-    jobs.runs.path(1).mkdir()
+    jobs.runs.run(1).folder.mkdir()
     later = Jobs(jobs.folder)
     alive = take(jobs.folder / "process")
     assert alive is not None
     assert until(later, lambda job: True).state == "training"
     with pytest.raises(BusyError):
         later.train()
-    assert jobs.runs.path(1).exists()
+    assert jobs.runs.run(1).folder.exists()
     alive.close()
     assert until(later, lambda job: True).state == "stopped"
-    assert not jobs.runs.path(1).exists()
+    assert not jobs.runs.run(1).folder.exists()
 
 
 def test_a_server_that_ends(jobs: Jobs, does: Does) -> None:
@@ -321,7 +322,7 @@ def test_damaged_and_foreign_runs_are_left_alone(jobs: Jobs, does: Does) -> None
         (jobs.folder / "runs" / name).mkdir()
     (jobs.folder / "runs" / "3" / "checkpoints").mkdir()
     (jobs.folder / "runs" / "3" / "checkpoints" / "finished.json").touch()  # but no metrics
-    assert [run.id for run in jobs.runs.finished()] == [1]
+    assert [run.id for run in jobs.runs.results()] == [1]
     assert jobs.runs.file(2, "report.html") is None
     does("refuse")
     assert jobs.train().run == 4
@@ -335,8 +336,8 @@ def test_only_listed_files_are_given(jobs: Jobs, does: Does) -> None:
     does("finish")
     jobs.train()
     ended(jobs)
-    (jobs.runs.path(1) / "config.toml").write_text("secret")
-    assert jobs.runs.file(1, "model.onnx") == jobs.runs.path(1) / "model.onnx"
+    (jobs.runs.run(1).folder / "config.toml").write_text("secret")
+    assert jobs.runs.file(1, "model.onnx") == jobs.runs.run(1).folder / "model.onnx"
     assert jobs.runs.file(1, "plots/loss.png") is not None
     assert jobs.runs.file(1, "plots/worst.png") is None  # listed, but not there
     for name in ("config.toml", "../1/model.onnx", "plots", "", ".", "/etc/passwd", "MODEL.ONNX"):

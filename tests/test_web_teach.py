@@ -301,7 +301,7 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
     assert answer.status_code == 202
     assert answer.json()["run"] == 1
     job = ended(one)
-    assert set(job["history"][0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"} < set(job["history"][0])
     assert (job["state"], job["epoch"], job["epochs"], job["error"]) == ("done", 3, 3, None)
     overview = one.get("/v1/teach").json()
     assert overview["job"] == job

@@ -106,6 +106,11 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def notes(self) -> Path:
+        """Sentences about the photos, as a JSON list; only in a run that Teach started."""
+        return self.folder / "notes.json"
+
+    @property
     def plots(self) -> Path:
         """The folder of plots."""
         return self.folder / "plots"

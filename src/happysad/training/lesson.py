@@ -30,6 +30,7 @@ from happysad.inputs import crops
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
 from happysad.progress import track
+from happysad.run import Run
 from happysad.training.config import RECIPES, load
 
 __all__ = ["learn"]
@@ -50,9 +51,11 @@ def learn(
     *,
     classes: tuple[str, str],
     fewest: int,
-    notes_name: str,
 ) -> None:
     """Train on the faces of photos.
+
+    The notes about the photos are written into `work` when training begins, and into `run` at the
+    end; see `Run.notes`.
 
     Args:
         photos: a folder with one folder of photos a class; nothing in it is changed.
@@ -60,8 +63,6 @@ def learn(
         run: the run's folder.
         classes: the folders of the two classes.
         fewest: minimum number of faces of each class.
-        notes_name: the file for the notes about the photos, sentences as a JSON list. It is
-            written into `work` when training begins, and into `run` at the end.
 
     Raises:
         DatasetError: too few faces are found, or all pictures of a class look the same.
@@ -77,7 +78,7 @@ def learn(
         table = _cut(photos, table, data, notes)
     _refuse_few(table, classes, fewest)
     split = _split(data, table, work, notes)
-    write_text(work / notes_name, json.dumps(notes) + "\n")
+    write_text(work / Run(run).notes.name, json.dumps(notes) + "\n")
     epochs = round(_SHOWN / len(split.manifest.of("train")))
     given = {
         "classes": classes,
@@ -93,7 +94,7 @@ def learn(
         check_out=split.out,
         groups=split.settings.groups,
     )
-    write_text(run / notes_name, json.dumps(notes) + "\n")
+    write_text(Run(run).notes, json.dumps(notes) + "\n")
 
 
 def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.DataFrame:

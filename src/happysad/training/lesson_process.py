@@ -46,9 +46,7 @@ def _check(photos: str, classes: Sequence[str], out: str) -> dict[str, int]:
     return {**counts, **findings}
 
 
-def _train(
-    photos: str, classes: Sequence[str], work: str, run: str, fewest: int, notes: str
-) -> None:
+def _train(photos: str, classes: Sequence[str], work: str, run: str, fewest: int) -> None:
     """Train on the faces of the photos."""
     from happysad.training.lesson import learn
 
@@ -59,7 +57,6 @@ def _train(
         Path(run),
         classes=(first, second),
         fewest=fewest,
-        notes_name=notes,
     )
 
 

@@ -30,8 +30,9 @@ from typing import Any, Literal
 from happysad import locks
 from happysad.errors import BusyError, RunError, os_reason
 from happysad.files import write_text
+from happysad.run import Epoch, Stage
 from happysad.web.teach.examples import CLASSES, FEWEST, Examples
-from happysad.web.teach.runs import NOTES, Epoch, Runs, read_notes
+from happysad.web.teach.runs import Runs, read_notes
 
 __all__ = ["COMMAND", "Job", "Jobs", "State"]
 
@@ -40,6 +41,13 @@ COMMAND = (sys.executable, "-P", "-m", "happysad.training.lesson_process")
 
 State = Literal["checking", "training", "judging", "done", "failed", "stopped"]
 _RUNNING = ("checking", "training", "judging")
+_STATES: dict[Stage, State] = {
+    Stage.ABSENT: "checking",
+    Stage.PREPARING: "training",
+    Stage.LEARNING: "training",
+    Stage.EVALUATING: "judging",
+    Stage.FINISHED: "judging",
+}
 _SERVER_ENDED = "the server ended while it trained"
 
 # The process yields to other programs, and to this server's answers.
@@ -114,9 +122,8 @@ class Jobs:
                 process = self._start(
                     "train",
                     work=str(self._work),
-                    run=str(self.runs.path(job.run)),
+                    run=str(self.runs.run(job.run).folder),
                     fewest=FEWEST,
-                    notes=NOTES,
                 )
             except BaseException:
                 lock.close()
@@ -226,26 +233,31 @@ class Jobs:
         """Write down how the last training ended, and remove its remains; needs the lock."""
         job = self._stored()
         if job and job.state in _RUNNING:
-            if self.runs.is_finished(job.run):
+            run = self.runs.run(job.run)
+            if run.is_finished:
                 state, error = "done", None
             self._store(replace(self._seen(job), state=state, error=error))
-            self.runs.clear(job.run)
+            run.discard()
             self._tidy()
 
     def _seen(self, job: Job) -> Job:
         """Return a running training with its progress; one that has ended has it already."""
         if job.state not in _RUNNING:
             return job
-        seen = self.runs.progress(job.run)
-        # The notes are written when the faces are cut out and split.
-        learns = (self._work / NOTES).exists()
+        run = self.runs.run(job.run)
+        stage = run.stage
+        # The lesson writes its notes when the faces are cut out and split.
+        notes = self._work / run.notes.name
+        if stage is Stage.ABSENT and notes.exists():
+            stage = Stage.PREPARING
+        history = run.epochs_done()
         return replace(
             job,
-            state="training" if seen.state == "checking" and learns else seen.state,
-            epoch=len(seen.history),
-            epochs=seen.epochs,
-            history=seen.history,
-            notes=read_notes(self._work) or read_notes(self.runs.path(job.run)),
+            state=_STATES[stage],
+            epoch=len(history),
+            epochs=run.epochs,
+            history=history,
+            notes=read_notes(notes) or read_notes(run.notes),
         )
 
     def _start(self, task: str, **given: str | int) -> subprocess.Popen[bytes]:

@@ -67,7 +67,7 @@ def overview(request: Request) -> dict[str, Any]:
                 "report": f"/v1/teach/runs/{run.id}/report.html",
                 "model": f"/v1/teach/runs/{run.id}/{MODEL_NAME}",
             }
-            for run in jobs.runs.finished()
+            for run in jobs.runs.results()
         ],
         "in_use": _in_use(request),
         "own": {"name": own.name, "shipped": own.shipped},
@@ -236,7 +236,7 @@ def _jobs(request: Request) -> Jobs:
 
 def _in_use(request: Request) -> int | None:
     jobs, file = _jobs(request), server_state(request).in_use.file
-    return next((n for n in jobs.runs.numbers() if jobs.runs.path(n) == file.parent), None)
+    return next((n for n in jobs.runs.numbers() if jobs.runs.run(n).folder == file.parent), None)
 
 
 def _need_train(what: str) -> None:

@@ -1,19 +1,17 @@
-"""The runs of Teach, by number: their progress, their results, and the files that are served."""
+"""The runs of Teach, by number: their results, their notes, and the files that are served."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from happysad.model_file import MODEL_NAME
-from happysad.run import Run as RunFolder
-from happysad.run import Stage
+from happysad.run import Run
 
-__all__ = ["FILES", "NOTES", "Epoch", "Progress", "Run", "Runs", "read_notes"]
+__all__ = ["FILES", "Result", "Runs", "read_notes"]
 
 _PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "worst")
 
@@ -24,46 +22,15 @@ FILES = {
     **{f"plots/{name}.png": "image/png" for name in _PLOTS},
 }
 
-#: What a training noted about its photos: sentences, as a JSON list.
-NOTES = "notes.json"
-
-_STATES: dict[Stage, Literal["checking", "training", "judging"]] = {
-    Stage.ABSENT: "checking",
-    Stage.PREPARING: "training",
-    Stage.LEARNING: "training",
-    Stage.EVALUATING: "judging",
-    Stage.FINISHED: "judging",
-}
-
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """The result of one round through the photos."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """The progress of a training."""
-
-    state: Literal["checking", "training", "judging"]
-    epochs: int = 0
-    """The number of epochs; 0 while it is not known."""
-    history: tuple[Epoch, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A finished run."""
+class Result:
+    """The result of a finished run."""
 
     id: int
+    """The number of the run."""
     balanced_accuracy: float | None
     """On the test photos; None where a class has none."""
     n_test: int
@@ -78,9 +45,9 @@ class Runs:
         """Look at the runs in `folder`, which need not exist yet."""
         self._folder = folder
 
-    def path(self, number: int) -> Path:
-        """Return a run's folder."""
-        return self._folder / str(number)
+    def run(self, number: int) -> Run:
+        """Return the run of a number, which need not exist yet."""
+        return Run(self._folder / str(number))
 
     def numbers(self) -> list[int]:
         """Return the numbers of all runs, finished or not."""
@@ -89,48 +56,30 @@ class Runs:
         names = (one.name for one in self._folder.iterdir())
         return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
-    def is_finished(self, number: int) -> bool:
-        """Return whether the training has written its last file."""
-        return RunFolder(self.path(number)).is_finished
-
-    def finished(self) -> list[Run]:
-        """Return the finished runs, the first one first."""
-        runs = []
-        for number in filter(self.is_finished, self.numbers()):
+    def results(self) -> list[Result]:
+        """Return the results of the finished runs, the first one first."""
+        results = []
+        for number in self.numbers():
+            run = self.run(number)
+            if not run.is_finished:
+                continue
             with contextlib.suppress(OSError, ValueError, KeyError):
-                text = RunFolder(self.path(number)).metrics.read_text(encoding="utf-8")
-                test = json.loads(text)["test"]
-                accuracy, count = test["balanced_accuracy"], test["n"]
-                notes = read_notes(self.path(number))
-                run = Run(id=number, balanced_accuracy=accuracy, n_test=count, notes=notes)
-                runs.append(run)
-        return runs
+                test = json.loads(run.metrics.read_text(encoding="utf-8"))["test"]
+                accuracy, count, notes = test["balanced_accuracy"], test["n"], read_notes(run.notes)
+                results.append(
+                    Result(id=number, balanced_accuracy=accuracy, n_test=count, notes=notes)
+                )
+        return results
 
     def file(self, number: int, name: str) -> Path | None:
         """Return a file of a finished run; None where it is missing or not one of `FILES`."""
-        file = self.path(number) / name
-        return file if name in FILES and self.is_finished(number) and file.is_file() else None
-
-    def progress(self, number: int) -> Progress:
-        """Return the progress of a run."""
-        run = RunFolder(self.path(number))
-        state = _STATES[run.stage]
-        if not run.folder.is_dir():
-            return Progress(state=state)
-        history = tuple(
-            Epoch(**{one.name: getattr(row, one.name) for one in fields(Epoch)})
-            for row in run.epochs_done()
-        )
-        return Progress(state=state, epochs=run.epochs, history=history)
-
-    def clear(self, number: int) -> None:
-        """Remove what an unfinished training has left."""
-        RunFolder(self.path(number)).discard()
+        run = self.run(number)
+        file = run.folder / name
+        return file if name in FILES and run.is_finished and file.is_file() else None
 
 
-def read_notes(folder: Path) -> tuple[str, ...]:
-    """Return the sentences of the `NOTES` in a folder, where it has that file."""
+def read_notes(file: Path) -> tuple[str, ...]:
+    """Return the sentences of a file of notes; none where it cannot be read."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
-        return tuple(map(str, notes))
+        return tuple(map(str, json.loads(file.read_text(encoding="utf-8"))))
     return ()
