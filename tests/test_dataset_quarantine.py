@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,3 +147,42 @@ def test_a_quarantine_of_0_1_0_is_restored(tmp_path: Path) -> None:
         "sad/never.jpg": b"never",
     }
     assert not away.exists()
+
+
+def test_a_list_of_0_1_0_with_odd_names_is_restored(tmp_path: Path) -> None:
+    """Written by 0.1.0 but for the folder's name; it wrote the CR of Icon\\r without quotes."""
+    names = [b"Icon\r", b"\xff.jpg", b"a, b.jpg", b'q"q.jpg', b"line\nbreak.jpg", b"\xc3\xa9.jpg"]
+    text = (
+        b"from,to,reason\n"
+        b'DATA/sad/Icon\r,sad/Icon\r,"not an image, but text"\n'
+        b'DATA/sad/\xff.jpg,sad/\xff.jpg,"not an image, but text"\n'
+        b'"DATA/sad/a, b.jpg","sad/a, b.jpg","not an image, but text"\n'
+        b'"DATA/sad/q""q.jpg","sad/q""q.jpg","not an image, but text"\n'
+        b'"DATA/sad/line\nbreak.jpg","sad/line\nbreak.jpg","not an image, but text"\n'
+        b"DATA/sad/\xc3\xa9.jpg,sad/\xc3\xa9.jpg,truncated\n"
+    )
+    home, away = tmp_path / "data", tmp_path / "away"
+    (away / "sad").mkdir(parents=True)
+    for name in names:
+        (away / "sad" / os.fsdecode(name)).write_bytes(name)
+    (away / "quarantine.csv").write_bytes(text.replace(b"DATA", os.fsencode(home)))
+    assert restore(away) == Done(len(names), 0)
+    assert {os.fsencode(file.name) for file in (home / "sad").iterdir()} == set(names)
+    assert not away.exists()
+
+
+def test_a_file_that_may_not_be_looked_at_costs_no_other(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def refuse(file: Path, **options: Any) -> os.stat_result:
+        if str(file) == str(manifest.root / "happy" / "twice.png"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return real(file, **options)
+
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)  # which Path.lstat calls
+        assert quarantine(manifest, tmp_path / "away", report=said.append) == Done(3, 1)
+    assert said == ["happy/twice.png: permission denied"]

@@ -5,8 +5,8 @@ file is touched. After a kill at any moment the same call, or `Journal.undo`, en
 in exactly one of its two places. Nothing is overwritten. Between two disks a file is copied under
 a hidden name, renamed when the copy is whole and on the disk, and then removed at its old place.
 
-Two lists of happysad 0.1.0 are still undone: its sorted-N.csv, which has no column `reason`, and
-its quarantine.csv, which has only from, to and reason.
+The lists that happysad 0.1.0 wrote are still undone: sorted-N.csv, which has no column `reason`,
+and quarantine.csv, which has only the columns from, to and reason.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import errno
 import filecmp
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
-from functools import cached_property
+from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from happysad.errors import MoveError, os_reason
 from happysad.files import replacing
@@ -34,9 +36,6 @@ How = Literal["link", "copy", "move"]
 
 _HEADER = ["how", "from", "to", "bytes", "modified", "reason"]
 _SORTED_OF_0_1_0, _QUARANTINE_OF_0_1_0 = _HEADER[:-1], ["from", "to", "reason"]
-
-# A file that is there, as far as the disk tells: its size, and when it changed in nanoseconds.
-Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class _Row:
     modified: int
     reason: str
     former: bool = False
-    """Whether it is of 0.1.0's quarantine, which left half copies when it was killed."""
+    """Whether 0.1.0's quarantine wrote it, which left half copies when it was killed."""
 
 
 class Journal:
@@ -93,17 +92,24 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, name: str, *, report: Callable[[str], None] = lambda line: None
+        self,
+        folder: Path,
+        name: str,
+        *,
+        former: str | None = None,
+        report: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Use the journals of a folder.
 
         Args:
             folder: where the files go; created when the first file is put there.
             name: the beginning of the journals' names, such as "sorted".
+            former: the name of a list of 0.1.0 that is read as the first journal.
             report: is called with one line for each file that stays where it is.
         """
         self.folder = folder
         self._name = name
+        self._former = former
         self._report = report
 
     @property
@@ -127,6 +133,7 @@ class Journal:
         with self._locked():
             failed = 0
             begun: set[tuple[str, str]] = set()
+            earlier = cache(self.targets)  # rarely needed, and it may be large
 
             def planned() -> Iterator[_Row]:
                 nonlocal failed
@@ -136,7 +143,9 @@ class Journal:
                         if _is_done(step, target):
                             continue
                         why = _obstacle(step, target, links)
-                        if why and step.how == "move" and self._is_half_done(step, target):
+                        both = bool(why) and step.how == "move" and is_copy(step.source, target)
+                        if both and step.target in earlier().get(str(step.source), []):
+                            # A call was killed between copying the file and removing it.
                             begun.add((str(step.source), step.target))
                             why = ""
                         size, modified = (0, 0) if why else stamp(step.source)
@@ -155,6 +164,7 @@ class Journal:
             if not _write(file, planned()):
                 file.unlink()
                 return Done(0, failed)
+            _sync(self.folder)
             done = 0
             for row in _read(file):
                 step = Step(row.how, Path(row.source), row.target)
@@ -207,26 +217,22 @@ class Journal:
                 below.rmdir()
         return Done(done, failed)
 
-    def _is_half_done(self, step: Step, target: Path) -> bool:
-        """Return whether a call was killed between copying a file and removing it."""
-        copied = is_copy(step.source, target)
-        return copied and (str(step.source), step.target) in self._moved
-
-    @cached_property
-    def _moved(self) -> set[tuple[str, str]]:
-        """Source and target of every move in the journals. Rarely needed: it may be large."""
-        rows = (row for file in self._files() for row in _read(file))
-        return {(row.source, row.target) for row in rows if row.how == "move"}
-
-    def targets(self) -> dict[str, str]:
-        """Return the targets of all moves in the journals by their sources."""
-        return dict(self._moved)
+    def targets(self) -> dict[str, list[str]]:
+        """Return the targets of each source in the journals' moves, the first one first."""
+        targets: dict[str, list[str]] = {}
+        for file in self._files():
+            for row in _read(file):
+                if row.how == "move":
+                    targets.setdefault(row.source, []).append(row.target)
+        return targets
 
     def _files(self) -> list[Path]:
         """Return the journals, the first one first."""
         files = [file for file in self.folder.glob(f"{self._name}-*.csv") if self._number(file)]
-        former = self.folder / f"{self._name}.csv"
-        return [former] * former.is_file() + sorted(files, key=self._number)
+        files.sort(key=self._number)
+        if self._former is not None and (former := self.folder / self._former).is_file():
+            files.insert(0, former)
+        return files
 
     def _number(self, file: Path) -> int:
         digits = file.stem.removeprefix(f"{self._name}-")
@@ -236,7 +242,10 @@ class Journal:
     def _locked(self) -> Iterator[None]:
         """Keep other processes out; journals that a killed one had not finished are removed."""
         with alone(self.folder, "moves files", MoveError):
-            for file in self.folder.glob(f".{self._name}-[0-9]*-????????.csv"):
+            begun = [f".{self._name}-[0-9]*-????????.csv"]
+            if self._former is not None:
+                begun.append(f".{Path(self._former).stem}-????????.csv")
+            for file in chain.from_iterable(map(self.folder.glob, begun)):
                 file.unlink()
             try:
                 yield
@@ -253,8 +262,11 @@ def exists(file: Path) -> bool:
     return True
 
 
-def stamp(file: Path) -> Stamp:
-    """Return the size of a file in bytes, and when it changed in nanoseconds."""
+def stamp(file: Path) -> tuple[int, int]:
+    """Return the size of a file in bytes, and its modification time in nanoseconds.
+
+    For a link that leads nowhere they are the link's own.
+    """
     status = file.lstat() if file.is_symlink() and not file.exists() else file.stat()
     return status.st_size, status.st_mtime_ns
 
@@ -272,6 +284,7 @@ def _is_done(step: Step, target: Path) -> bool:
 
 
 def _obstacle(step: Step, target: Path, links: bool) -> str:
+    """Return why a file cannot be put there, or ""."""
     source = step.source
     if step.how == "move" and source.is_symlink():
         if not links:
@@ -282,10 +295,15 @@ def _obstacle(step: Step, target: Path, links: bool) -> str:
 
 
 def is_copy(source: Path, target: Path) -> bool:
-    """Return whether two paths are files of the same content, and not two names of one file."""
-    if source.is_symlink() or target.is_symlink() or not (source.is_file() and target.is_file()):
+    """Return whether two paths are two files of the same content, or two links to the same path."""
+    if not (exists(source) and exists(target)):
         return False
-    return not source.samefile(target) and filecmp.cmp(source, target, shallow=False)
+    if os.path.samestat(source.lstat(), target.lstat()):  # two names of one file
+        return False
+    if source.is_symlink() or target.is_symlink():
+        both = source.is_symlink() and target.is_symlink()
+        return both and source.readlink() == target.readlink()
+    return source.is_file() and target.is_file() and filecmp.cmp(source, target, shallow=False)
 
 
 def _is_half(half: Path, whole: Path) -> bool:
@@ -313,7 +331,7 @@ def _put(step: Step, target: Path, links: bool, begun: bool) -> str:
     """
     try:
         if begun and is_copy(step.source, target):
-            step.source.unlink()
+            _remove_copied(step.source, target)
             return ""
         if why := _obstacle(step, target, links):
             return why
@@ -321,7 +339,7 @@ def _put(step: Step, target: Path, links: bool, begun: bool) -> str:
         if step.how == "link":
             target.symlink_to(step.source)
         elif step.how == "copy":
-            _copy(step.source, target)
+            _copy(step.source, target, follow_links=True)
         else:
             _move(step.source, target)
     except OSError as error:
@@ -330,29 +348,43 @@ def _put(step: Step, target: Path, links: bool, begun: bool) -> str:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a file; between two disks it is removed when its copy is whole and on the disk."""
+    """Move a file or a link, between two disks too."""
     try:
         source.rename(target)
         return
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-    _copy(source, target)
+    _copy(source, target, follow_links=False)
+    _remove_copied(source, target)
+
+
+def _remove_copied(source: Path, target: Path) -> None:
+    """Remove a file whose copy is whole, after the name of the copy is on the disk too."""
+    _sync(target.parent)
     source.unlink()
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file with its times, or a link as a link, whole or not at all."""
+def _sync(folder: Path) -> None:
+    """Write the names in a folder to the disk, where the system can: Windows cannot."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def _copy(source: Path, target: Path, *, follow_links: bool) -> None:
+    """Copy a file, or a link as a link, with its times, whole or not at all."""
     half = _half(target)
+    half.unlink(missing_ok=True)  # a killed call may have left a link, which leads elsewhere
     try:
-        if source.is_symlink():
-            half.unlink(missing_ok=True)
-            half.symlink_to(source.readlink())
-        else:
-            shutil.copyfile(source, half)
+        shutil.copyfile(source, half, follow_symlinks=follow_links)
+        if not half.is_symlink():
             with half.open("rb+") as copied:
                 os.fsync(copied.fileno())
-            shutil.copystat(source, half)
+        shutil.copystat(source, half, follow_symlinks=follow_links)
         half.replace(target)
     finally:
         half.unlink(missing_ok=True)
@@ -390,10 +422,11 @@ def _take_back(row: _Row, source: Path, target: Path) -> str | None:
 
 
 def _move_back(row: _Row, source: Path, target: Path) -> str | None:
+    """Undo one move; returns what `_take_back` returns."""
     if not exists(target):
-        return None if exists(source) else "is gone, and so is the file it was"
+        return None if exists(source) else f"is gone, and so is {source}"
     if is_copy(source, target) or (row.former and _is_half(target, source)):
-        target.unlink()  # a call was killed between two disks
+        _remove_copied(target, source)  # a call was killed between two disks
         return ""
     if row.former and _is_half(source, target):
         source.unlink()  # so was a restore
@@ -426,8 +459,11 @@ def _write(file: Path, rows: Iterator[_Row]) -> int:
 
 
 def _read(file: Path) -> Iterator[_Row]:
-    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
-        rows = csv.DictReader(opened)
+    """Yield the rows of a journal, in the format of this version or of 0.1.0."""
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as opened:
+        # 0.1.0's quarantine wrote a CR in a name without quotes, which csv does not read. NUL,
+        # which no path holds, stands for it meanwhile.
+        rows = csv.DictReader(re.sub("\r(?!\n)", "\0", line) for line in opened)
         former = rows.fieldnames == _QUARANTINE_OF_0_1_0
         if not former and rows.fieldnames not in (_HEADER, _SORTED_OF_0_1_0):
             raise MoveError(f"{file}: not a list of moved files ({','.join(_HEADER)})")
@@ -435,13 +471,15 @@ def _read(file: Path) -> Iterator[_Row]:
             for row in rows:
                 if None in row or None in row.values():
                     raise ValueError
+                if (how := row.get("how", "move")) not in get_args(How):
+                    raise ValueError
                 yield _Row(
-                    cast("How", row.get("how", "move")),
-                    row["from"],
-                    row["to"],
+                    cast("How", how),
+                    row["from"].replace("\0", "\r"),
+                    row["to"].replace("\0", "\r"),
                     int(row.get("bytes", 0)),
                     int(row.get("modified", 0)),
-                    row.get("reason", ""),
+                    row.get("reason", "").replace("\0", "\r"),
                     former,
                 )
         except (ValueError, csv.Error) as error:

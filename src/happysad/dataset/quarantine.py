@@ -1,27 +1,31 @@
-"""Move the files that a check left out to a folder of their own, and back: only when asked to."""
+"""Move the files that a check left out into a folder of their own, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from happysad.dataset.manifest import Manifest
-from happysad.errors import UsageError
+from happysad.errors import UsageError, os_reason
 from happysad.moves import Done, Journal, Step, exists, is_copy, stamp
+
+if TYPE_CHECKING:  # restoring needs no pandas
+    from happysad.dataset.manifest import Manifest
 
 __all__ = ["quarantine", "restore"]
 
 _NAME = "quarantine"
+_LIST_OF_0_1_0 = "quarantine.csv"
 
 
 def quarantine(
     manifest: Manifest, folder: Path, *, report: Callable[[str], None] = lambda line: None
 ) -> Done:
-    """Move the left-out files to `folder`/CLASS/…, and nothing else.
+    """Move the left-out files to `folder`/CLASS/…, and no other files.
 
-    Nothing is overwritten: a file whose name is taken gets a number. `folder`/quarantine-N.csv
-    lists every move before the first file is touched; see `happysad.moves`.
+    Nothing is overwritten: a file whose name is taken gets a number. The same call again goes on
+    after an interruption; see `happysad.moves`.
 
     Args:
         manifest: the checked photos.
@@ -35,31 +39,35 @@ def quarantine(
     root, inside = manifest.root.resolve(), folder.resolve()
     if inside.is_relative_to(root) or root.is_relative_to(inside):
         raise UsageError(f"{folder}: the quarantine must lie apart from the data folder {root}")
-    journal = Journal(folder, _NAME, report=report)
-    earlier = journal.targets()
+    journal = Journal(folder, _NAME, former=_LIST_OF_0_1_0, report=report)
     stayed = 0
 
     def steps() -> Iterator[Step]:
         nonlocal stayed
-        taken = set(earlier.values())
+        earlier = journal.targets()
+        taken = {target for targets in earlier.values() for target in targets}
         rows = manifest.table[manifest.table["status"] == "left_out"]
         for path, size, modified, reason in rows[
             ["path", "bytes", "modified", "reason"]
         ].itertuples(index=False):
             source = root / path
-            begun = earlier.get(str(source))
-            if not exists(source):
-                if begun is None or not exists(folder / begun):
-                    stayed += 1
-                    report(f"{path}: no such file")
-            elif modified and stamp(source) != (size, modified):
-                stayed += 1
-                report(f"{path}: the file has changed since it was checked")
-            else:
-                if begun is None or not is_copy(source, folder / begun):
-                    begun = _free(folder, path, taken)
-                    taken.add(begun)
-                yield Step("move", source, begun, reason)
+            planned = earlier.get(str(source), [])
+            try:
+                if not exists(source):
+                    if any(exists(folder / target) for target in planned):
+                        continue
+                    why = "no such file"
+                elif modified and stamp(source) != (size, modified):
+                    why = "the file has changed since it was checked"
+                else:
+                    target = _planned(source, folder, planned) or _free(folder, path, taken)
+                    taken.add(target)
+                    yield Step("move", source, target, reason)
+                    continue
+            except OSError as error:  # a folder that may not be entered
+                why = os_reason(error)
+            stayed += 1
+            report(f"{path}: {why}")
 
     done = journal.carry_out(steps(), links=True)
     return Done(done.done, done.failed + stayed)
@@ -79,13 +87,20 @@ def restore(folder: Path, *, report: Callable[[str], None] = lambda line: None) 
         UsageError: `folder` holds no list of a quarantine.
         MoveError: the list is damaged.
     """
-    journal = Journal(folder, _NAME, report=report)
+    journal = Journal(folder, _NAME, former=_LIST_OF_0_1_0, report=report)
     if not journal.exists:
         raise UsageError(f"{folder}: nothing to restore: no {_NAME}-N.csv")
     done = journal.undo()
     with suppress(OSError):  # something is in it
         folder.rmdir()
     return done
+
+
+def _planned(source: Path, folder: Path, targets: list[str]) -> str | None:
+    """Return the target at which an interrupted call was to put a file; None if there is none."""
+    begun = [target for target in targets if is_copy(source, folder / target)]
+    begun += [target for target in targets if not exists(folder / target)]
+    return begun[0] if begun else None
 
 
 def _free(folder: Path, path: str, taken: set[str]) -> str:

@@ -1,0 +1,203 @@
+"""End a process at every call that touches a file, then finish the work in another process.
+
+    python -m tests.move_kills USER HOW FIRST THEN DISKS HOME AWAY
+
+USER is "journal", "quarantine" or "old", a quarantine with the list of 0.1.0. HOW is how files are
+put. FIRST is what is killed, "do" or "undo", and THEN is what follows it. DISKS is "simulated" if a
+rename between the folders HOME and AWAY shall fail as between two disks, otherwise "as they are".
+The program prints at how many calls it ended a process. It has one thread, so that it may fork.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+from happysad.errors import UsageError
+from happysad.moves import How, Journal, Step
+
+# Calls that change files. What a kill in the middle of sendfile leaves is half a copy.
+_OF_OS = ("rename", "replace", "unlink", "symlink", "rmdir", "mkdir", "fsync", "sendfile")
+_OF_SHUTIL = ("copyfile", "copystat")
+
+_PHOTOS = {"happy/a.jpg": "photo a", "sad/a.jpg": "photo b"}
+_LINK = "sad/link.jpg"
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Return the content of every file, and where every link leads, by their paths."""
+    return {
+        str(file.relative_to(folder)): (
+            f"-> {file.readlink()}" if file.is_symlink() else file.read_text(errors="replace")
+        )
+        for file in folder.rglob("*")
+        if file.is_symlink() or file.is_file()
+    }
+
+
+class Case:
+    """The files of one case, and the calls that put them and take them back."""
+
+    def __init__(self, user: str, how: How, home: Path, away: Path) -> None:
+        self.user, self.how, self.home, self.away = user, how, home, away
+        self.paths = [_LINK, *_PHOTOS]
+        for folder in (home, away):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path, content in _PHOTOS.items():
+            (home / path).parent.mkdir(parents=True)
+            (home / path).write_text(content)
+        (home / _LINK).symlink_to("a.jpg" if how == "copy" else "nowhere")
+        if how == "link":
+            self.paths.remove(_LINK)
+        self.before = tree(home)
+        if user == "quarantine":  # only there, since forks are quicker without pandas
+            import pandas as pd
+
+            from happysad.dataset.manifest import Manifest
+
+            rows = [(path, 0, 0, "not an image", "left_out") for path in self.paths]
+            columns = ["path", "bytes", "modified", "reason", "status"]
+            self.manifest = Manifest(home, pd.DataFrame(rows, columns=columns, dtype=object))
+
+    def do_before(self) -> None:
+        """Put the files before a process that takes them back is killed."""
+        if self.user != "old":
+            self.do()
+            return
+        rows = [f"{self.home / path},{path},not an image" for path in self.paths]
+        self.away.mkdir()
+        (self.away / "quarantine.csv").write_text("\n".join(["from,to,reason", *rows, ""]))
+        for path in self.paths:
+            (self.away / path).parent.mkdir(exist_ok=True)
+            shutil.move(self.home / path, self.away / path)
+        # A kill of 0.1.0 between two disks, which leaves half of a file.
+        shutil.move(self.away / "sad/a.jpg", self.home / "sad/a.jpg")
+        (self.away / "sad/a.jpg").write_text("pho")
+
+    def do(self) -> None:
+        """Put the files."""
+        if self.user == "journal":
+            steps = [Step(self.how, self.home / path, path) for path in self.paths]
+            Journal(self.away, "moved").carry_out(steps, links=True)
+        else:
+            from happysad.dataset.quarantine import quarantine
+
+            quarantine(self.manifest, self.away)
+
+    def undo(self) -> None:
+        """Take them back."""
+        if self.user == "journal":
+            Journal(self.away, "moved").undo()
+        else:
+            from happysad.dataset.quarantine import restore
+
+            with suppress(UsageError):  # no list: nothing was moved, or everything is back
+                restore(self.away)
+
+    def check(self, then: str) -> None:
+        """Raise AssertionError unless every file is where `then` puts it, and no other file is."""
+        home, away = tree(self.home), tree(self.away)
+        if then == "undo":
+            assert home == self.before, home
+            # What a kill before the first move, or after the last one, leaves of the work itself.
+            own = (".lock", ".quarantine-1-")
+            away = {path: to for path, to in away.items() if not path.startswith(own)}
+            assert not away, away
+            return
+        if self.how == "move":
+            expected = self.before
+        elif self.how == "copy":
+            expected = {path: (self.home / path).read_text() for path in self.paths}
+        else:
+            expected = {path: f"-> {self.home / path}" for path in self.paths}
+        placed = {path: content for path, content in away.items() if not path.endswith(".csv")}
+        assert placed == expected, placed
+        assert home == ({} if self.how == "move" else self.before), home
+
+
+def in_child(work: Callable[[], object], end_at: int) -> int:
+    """Run something in a fork of this process, and return its exit status.
+
+    Args:
+        work: what to run.
+        end_at: the number, from 0, of the call that touches a file at which the fork ends with
+            status 9.
+    """
+    if process := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    status = 1
+    try:
+        _count_calls(end_at)
+        work()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    os._exit(status)
+
+
+def _count_calls(left: int) -> None:
+    """End this process when `left` calls that touch a file have been made and another begins."""
+    sendfile = getattr(os, "sendfile", None)  # only some systems copy by it
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **options: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                if function is sendfile:
+                    function(*arguments[:3], 2)
+                os._exit(9)
+            left -= 1
+            return function(*arguments, **options)
+
+        return called
+
+    for module, names in ((os, _OF_OS), (shutil, _OF_SHUTIL)):
+        for name in names:
+            if hasattr(module, name):
+                setattr(module, name, counted(getattr(module, name)))
+
+
+def separate_disks(home: Path) -> None:
+    """Let renaming into a folder and out of it fail, as between two disks."""
+    rename = os.rename
+
+    def refuse(source: Any, target: Any, **options: Any) -> None:
+        if Path(source).is_relative_to(home) != Path(target).is_relative_to(home):
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(source))
+        rename(source, target, **options)
+
+    os.rename = cast("Any", refuse)
+
+
+def main(user: str, how: str, first: str, then: str, disks: str, *folders: str) -> None:
+    """End a process at every call in turn."""
+    home, away = map(Path, folders)
+    if disks == "simulated":
+        separate_disks(home)
+    if user != "journal":
+        import happysad.dataset.quarantine  # noqa: F401  # once, and not in every fork
+    os.fsync = cast("Any", lambda descriptor: None)  # a kill loses nothing that was written
+    for number in count():
+        case = Case(user, cast("How", how), home, away)
+        calls = {"do": case.do, "undo": case.undo}
+        if first == "undo":
+            case.do_before()
+        status = in_child(calls[first], end_at=number)
+        assert status in (0, 9), status
+        calls[then]()
+        case.check(then)
+        if status == 0:
+            break
+    print(number)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
