@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +24,8 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 MODULES = [
     ".".join(("happysad", *file.relative_to(SOURCE).with_suffix("").parts))
     for file in sorted(SOURCE.rglob("*.py"))
-    if ">>> " in file.read_text(encoding="utf-8") and file.name != "__init__.py"
+    if re.search(r">>> (?!.*\+SKIP)", file.read_text(encoding="utf-8"))
+    and file.name != "__init__.py"
 ]
 
 
