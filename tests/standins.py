@@ -94,7 +94,7 @@ def modules() -> dict[str, ModuleType]:
         return SimpleNamespace(manifest=manifest(data))
 
     def load(manifest: Manifest, rows: pd.DataFrame, size: int, channels: int) -> Any:
-        labels = (rows["label"] == manifest.labels[1]).to_numpy(np.float32)
+        labels = (rows["label"] == manifest.classes[1]).to_numpy(np.float32)
         noise = np.random.default_rng(len(rows)).integers(
             0, 200, (len(rows), size, size, channels), dtype=np.uint8
         )

@@ -46,34 +46,34 @@ def photos(draw: st.DrawFn, most: int = 40) -> list[dict[str, object]]:
 
 
 @st.composite
-def people(draw: st.DrawFn, most: int = 40) -> dict[str, set[str]]:
-    persons: dict[str, set[str]] = {}
+def group_lists(draw: st.DrawFn, most: int = 40) -> dict[str, set[str]]:
+    listed: dict[str, set[str]] = {}
     for number in draw(st.lists(st.integers(0, most - 1), max_size=12)):
         pixels = str(row(number, "sad", 0)["pixels"])
-        persons.setdefault(pixels, set()).add(draw(st.sampled_from(["Ann", "Bob", "Cy"])))
-    return persons
+        listed.setdefault(pixels, set()).add(draw(st.sampled_from(["Ann", "Bob", "Cy"])))
+    return listed
 
 
 def dealt(
     rows: list[dict[str, object]],
-    persons: Mapping[str, set[str]] | None = None,
+    listed: Mapping[str, set[str]] | None = None,
     known: Mapping[str, Split] | None = None,
     fractions: tuple[float, float, float] = FRACTIONS,
 ) -> pd.DataFrame:
     given_ = (
         table(*sorted(rows, key=lambda r: str(r["path"]))) if rows else table(row(0, "a", 0))[:0]
     )
-    return assign(given_, radius=RADIUS, fractions=fractions, persons=persons, known=known)
+    return assign(given_, radius=RADIUS, fractions=fractions, listed=listed, known=known)
 
 
-def assert_whole_groups(split: pd.DataFrame, persons: Mapping[str, set[str]]) -> None:
+def assert_whole_groups(split: pd.DataFrame, listed: Mapping[str, set[str]]) -> None:
     """Compare every pair of used photos, without any of the code under test."""
     used = split[split["status"] == "used"].to_dict("records")
     for place, a in enumerate(used):
         assert a["split"] in SPLITS
         for b in used[:place]:
             bits = (int(str(a["phash"]), 16) ^ int(str(b["phash"]), 16)).bit_count()
-            same = persons.get(str(a["pixels"]), set()) & persons.get(str(b["pixels"]), set())
+            same = listed.get(str(a["pixels"]), set()) & listed.get(str(b["pixels"]), set())
             if bits <= RADIUS or same:
                 assert (a["split"], a["group"]) == (b["split"], b["group"])
 
@@ -83,51 +83,51 @@ def by_pixels(split: pd.DataFrame) -> dict[str, Split]:
     return dict(zip(used["pixels"], used["split"], strict=True))
 
 
-@given(photos(), people())
+@given(photos(), group_lists())
 @settings(deadline=None, max_examples=80)
 def test_no_group_crosses_splits(
-    rows: list[dict[str, object]], persons: dict[str, set[str]]
+    rows: list[dict[str, object]], listed: dict[str, set[str]]
 ) -> None:
-    split = dealt(rows, persons)
+    split = dealt(rows, listed)
     assert (split["status"] == "used").all()
-    assert_whole_groups(split, persons)
+    assert_whole_groups(split, listed)
     refuse_leaks(Manifest(Path(), split), RADIUS)
     for group, members in split.groupby("group"):
         assert group == members["pixels"].min()[:16]
 
 
-@given(photos(), people(), st.integers(0, 40), st.randoms())
+@given(photos(), group_lists(), st.integers(0, 40), st.randoms())
 @settings(deadline=None, max_examples=80)
 def test_old_photos_never_move(
-    rows: list[dict[str, object]], persons: dict[str, set[str]], first: int, random: Random
+    rows: list[dict[str, object]], listed: dict[str, set[str]], first: int, random: Random
 ) -> None:
     random.shuffle(rows)
-    before = by_pixels(dealt(rows[:first], persons))
+    before = by_pixels(dealt(rows[:first], listed))
     gone = set(list(before)[::5])
     rest = [row for row in rows if row["pixels"] not in gone]
-    split = dealt(rest, persons, before)
+    split = dealt(rest, listed, before)
     after = by_pixels(split)
     for pixels, side in before.items():
         assert pixels in gone or after[pixels] == side
-    assert_whole_groups(split, persons)
+    assert_whole_groups(split, listed)
     refuse_leaks(Manifest(Path(), split), RADIUS)
     for reason in split.loc[split["status"] == "left_out", "reason"]:
         assert reason.startswith("ties two splits together: belongs to ")
-    again = dealt(rest, persons, after)  # only the photos that a reason names may differ
+    again = dealt(rest, listed, after)  # only the photos that a reason names may differ
     pd.testing.assert_frame_equal(again.drop(columns="reason"), split.drop(columns="reason"))
 
 
-@given(photos(), people(), st.randoms())
+@given(photos(), group_lists(), st.randoms())
 @settings(deadline=None, max_examples=40)
 def test_names_and_order_decide_nothing(
-    rows: list[dict[str, object]], persons: dict[str, set[str]], random: Random
+    rows: list[dict[str, object]], listed: dict[str, set[str]], random: Random
 ) -> None:
     names = list(range(len(rows)))
     random.shuffle(names)
     renamed = [
         {**row, "path": f"{row['label']}/{name}.jpg"} for row, name in zip(rows, names, strict=True)
     ]
-    assert by_pixels(dealt(rows, persons)) == by_pixels(dealt(renamed, persons))
+    assert by_pixels(dealt(rows, listed)) == by_pixels(dealt(renamed, listed))
 
 
 def singles(happy: int, sad: int) -> list[dict[str, object]]:

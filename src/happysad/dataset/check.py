@@ -108,7 +108,7 @@ def _check(
         table,
         radius=settings.radius,
         fractions=settings.fractions,
-        persons=listed.groups,
+        listed=listed.groups,
         known=splits,
     )
     manifest = Manifest(data, table)

@@ -48,7 +48,7 @@ def write_check_page(
     )
     why = table["reason"].where(table["reason"] != "", table["notes"])
     words = dict(zip(table["path"], why, strict=True))
-    sides = dict(zip(table["path"], table["split"], strict=True))
+    splits = dict(zip(table["path"], table["split"], strict=True))
 
     def photos(key: str) -> list[list[dict[str, str]]]:
         return [
@@ -57,7 +57,7 @@ def write_check_page(
                     "path": path,
                     "picture": pictures[path],
                     "words": words[path],
-                    "split": sides[path],
+                    "split": splits[path],
                 }
                 for path in paths
             ]

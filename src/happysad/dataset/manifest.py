@@ -61,9 +61,6 @@ class Manifest:
         """The classes of the used rows, in alphabetical order; networks learn their index."""
         return tuple(sorted(self.used["label"].unique()))
 
-    # Until every room says classes.
-    labels = classes
-
     def of(self, split: Split) -> pd.DataFrame:
         """The used rows of one split."""
         return self.used[self.used["split"] == split]

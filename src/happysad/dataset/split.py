@@ -1,17 +1,18 @@
-"""Train, val and test, by group: what belongs together is never on two sides.
+"""Train, val and test, by group: photos that belong together are in one split.
 
-The rule, decided by the photos' content alone and not by their names or order:
+The content of the photos decides, not their names or their order:
 
-1. A group is what near-duplicates (perceptual hashes within a radius) and persons tie together.
-2. A photo that an earlier manifest knows keeps its split.
-3. Newcomers are added one by one, in the order of their `pixels` hash. One that is near photos of
-   one split joins it; one that would tie two splits together is left out.
-4. The groups that are then without a split are dealt: groups of both classes first, then the
-   larger ones, then by their id. Each goes to the split that lacks most photos of the group's
-   classes against its fraction. A class that has as many groups left as there are splits without
-   any of it gives its groups to those.
+1. Near-duplicates (perceptual hashes within a radius) form a group, and so do photos that the list
+   of groups names together.
+2. A photo of an earlier manifest keeps its split.
+3. New photos are added one by one, in the order of their `pixels` hash. A photo that belongs to
+   photos of one split joins it; a photo that would tie two splits together is left out.
+4. The remaining groups are dealt: first the groups with most classes, then the larger ones, then by
+   their id. Each goes to the split that lacks most photos of the group's classes, measured by its
+   fraction. Where a class has only as many groups left as there are splits without it, its groups
+   go to those splits.
 
-The same set gives the same split on every machine: hashes and whole numbers decide.
+The same photos get the same split on every machine, since hashes and whole numbers decide.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from happysad.errors import LeakError
 
 __all__ = ["MORE_GROUPS", "assign", "refuse_leaks"]
 
-#: What helps where many photos, such as a webcam's, make few groups.
+#: Advice where many photos, such as those of a webcam, form few groups.
 MORE_GROUPS = (
     "nearly equal photos form one group: take more from nearer and farther, from other sides, "
     "in other light"
@@ -40,30 +41,30 @@ def assign(
     *,
     radius: int,
     fractions: tuple[float, float, float],
-    persons: Mapping[str, Collection[str]] | None = None,
+    listed: Mapping[str, Collection[str]] | None = None,
     known: Mapping[str, Split] | None = None,
 ) -> pd.DataFrame:
-    """Fill in group, split and status, and leave out newcomers that would tie two splits together.
+    """Fill in group, split and status, and leave out photos that would tie two splits together.
 
     Args:
-        table: columns as in `manifest.COLUMNS`; rows without a reason are split, and no two of
-            them have the same `pixels`.
-        radius: the largest Hamming distance of near-duplicates' perceptual hashes, in bits; below
-            0 none are looked for.
-        fractions: of train, val and test; their sum is 1.
-        persons: by `pixels`, the names of the persons (or other groups) that a photo belongs to.
-        known: by `pixels`, the split of each photo of an earlier manifest.
+        table: columns as in `manifest.COLUMNS`. Rows without a reason are split; no two of them
+            may have the same `pixels`.
+        radius: the maximum Hamming distance of near-duplicates' perceptual hashes, in bits; below
+            0 there are no near-duplicates.
+        fractions: the shares of train, val and test; their sum is 1.
+        listed: the groups of each photo in the list of groups, by `pixels`.
+        known: the split of each photo of an earlier manifest, by `pixels`.
 
     Returns:
-        The table with group, split, status and reason filled in.
+        The table with group, split, status, code and reason filled in.
     """
     rows = table[table["reason"] == ""].sort_values("pixels").reset_index()
-    groups, sides, tying = _tie(rows, radius, persons or {}, known or {})
+    groups, splits, tying = _tie(rows, radius, listed or {}, known or {})
     members: dict[int, list[int]] = defaultdict(list)
     for place, group in enumerate(groups):
         if place not in tying:
             members[group].append(place)
-    dealt = _deal(rows, members, sides, fractions)
+    dealt = _deal(rows, members, splits, fractions)
 
     columns = {name: table[name].tolist() for name in ("group", "split", "reason", "code")}
     indices, pixels = rows["index"].tolist(), rows["pixels"].tolist()
@@ -81,13 +82,17 @@ def assign(
 
 
 def refuse_leaks(manifest: Manifest, radius: int) -> None:
-    """Make sure that no used photo has its like on another side of the split.
+    """Refuse a manifest in which photos that belong together are in different splits.
 
-    Nothing in the manifest is taken on trust but each photo's split and hashes: the same group,
-    the same pixels and near-duplicates within `radius` (below 0: none) are looked for anew.
+    Photos belong together that have the same group or the same pixels, or that are near-duplicates.
+    Near-duplicates are looked for anew, whatever the groups say.
+
+    Args:
+        manifest: its used photos are compared.
+        radius: as for `assign`.
 
     Raises:
-        LeakError: names two such photos and their splits.
+        LeakError: two photos belong together and are in different splits; names both.
     """
     used = manifest.used
     for column, why in (
@@ -95,8 +100,8 @@ def refuse_leaks(manifest: Manifest, radius: int) -> None:
         ("pixels", "are the same picture"),
         *([("phash", "are near-duplicates")] if radius >= 0 else []),
     ):
-        sides = used.drop_duplicates([column, "split"])
-        both = sides[sides.duplicated(column, keep=False)].sort_values([column, "path"])
+        one = used.drop_duplicates([column, "split"])
+        both = one[one.duplicated(column, keep=False)].sort_values([column, "path"])
         if len(both):
             raise LeakError(_leak(both, 0, 1, why))
     one = used.drop_duplicates("phash").reset_index(drop=True)
@@ -109,37 +114,37 @@ def refuse_leaks(manifest: Manifest, radius: int) -> None:
 def _leak(rows: pd.DataFrame, i: int, j: int, why: str) -> str:
     first, second = (f"{rows['path'].iloc[k]} ({rows['split'].iloc[k]})" for k in (i, j))
     return (
-        f"{first} and {second} {why} and must stand in one split; "
-        "delete the manifest to have all photos split anew"
+        f"{first} and {second} {why} and must be in one split; "
+        "delete the manifest to split all photos anew"
     )
 
 
 def _tie(
     rows: pd.DataFrame,
     radius: int,
-    persons: Mapping[str, Collection[str]],
+    listed: Mapping[str, Collection[str]],
     known: Mapping[str, Split],
 ) -> tuple[list[int], dict[int, set[Split]], dict[int, str]]:
     """Join photos to groups.
 
     Returns:
-        For each place in `rows` its group's number; each group's splits by that number, where it
-        has any; and the places of newcomers that would tie two splits together, with the reason.
+        The group's number of each row; the splits of each group that has any, by its number; and
+        the positions of new photos that would tie two splits together, with the reason.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
-    keys = _keys(rows, radius, persons)
+    keys = _keys(rows, radius, listed)
     union = DisjointSet(range(len(rows)))
-    standing: dict[object, int] = {}  # one photo that has the key; all others are tied to it
-    sides: dict[int, set[Split]] = defaultdict(set)
+    first_with: dict[object, int] = {}  # the first photo with a key; the others join its group
+    splits: dict[int, set[Split]] = defaultdict(set)
     tying: dict[int, str] = {}
     paths, pixels = rows["path"].tolist(), rows["pixels"].tolist()
     old = [place for place in range(len(rows)) if pixels[place] in known]
     new = [place for place in range(len(rows)) if pixels[place] not in known]
     for place in [*old, *new]:
         own, near = keys[place]
-        roots = {union[standing[key]]: standing[key] for key in near if key in standing}
-        met = {side: place for root, place in roots.items() for side in sides[root]}
+        roots = {union[first_with[key]]: first_with[key] for key in near if key in first_with}
+        met = {split: place for root, place in roots.items() for split in splits[root]}
         if pixels[place] in known:
             met[known[pixels[place]]] = place
         elif len(met) > 1:
@@ -152,17 +157,17 @@ def _tie(
         for other in roots.values():
             union.merge(place, other)
         for root in roots:
-            sides.pop(root, None)
-        sides[union[place]] = set(met)
+            splits.pop(root, None)
+        splits[union[place]] = set(met)
         for key in own:
-            standing.setdefault(key, place)
-    return [union[place] for place in range(len(rows))], dict(sides), tying
+            first_with.setdefault(key, place)
+    return [union[place] for place in range(len(rows))], dict(splits), tying
 
 
 def _keys(
-    rows: pd.DataFrame, radius: int, persons: Mapping[str, Collection[str]]
+    rows: pd.DataFrame, radius: int, listed: Mapping[str, Collection[str]]
 ) -> list[tuple[Sequence[object], Sequence[object]]]:
-    """For each row: the keys that it has, and those that tie it to a photo that has one."""
+    """Return for each row the keys that it has, and the keys of photos that it belongs to."""
     unique = rows.drop_duplicates("phash")
     phashes = unique["phash"].tolist()
     near: dict[str, list[str]] = {phash: [phash] for phash in phashes if radius >= 0}
@@ -171,7 +176,7 @@ def _keys(
         near[phashes[j]].append(phashes[i])
     keys: list[tuple[Sequence[object], Sequence[object]]] = []
     for pixels, phash in zip(rows["pixels"], rows["phash"], strict=True):
-        own = [("person", name) for name in sorted(persons.get(pixels, ()))]
+        own = [("listed", name) for name in sorted(listed.get(pixels, ()))]
         keys.append(([phash, *own], [*near.get(phash, ()), *own]))
     return keys
 
@@ -179,20 +184,20 @@ def _keys(
 def _deal(
     rows: pd.DataFrame,
     members: Mapping[int, Sequence[int]],
-    sides: Mapping[int, Collection[Split]],
+    splits: Mapping[int, Collection[Split]],
     fractions: tuple[float, float, float],
 ) -> dict[int, Split]:
-    """Give each group a split; groups that have one keep it."""
+    """Return the split of each group; groups that have one keep it."""
     labels, pixels = rows["label"].tolist(), rows["pixels"].tolist()
     counts = {group: Counter(labels[p] for p in places) for group, places in members.items()}
     million = [round(fraction * 1_000_000) for fraction in fractions]
     totals = Counter(labels[place] for places in members.values() for place in places)
-    # What each split lacks of each class, in millionths of a photo: whole numbers have no rounding.
+    # What each split lacks of each class, in millionths of a photo: whole numbers do not round.
     lacks = {
         split: {label: total * part for label, total in totals.items()}
         for split, part in zip(SPLITS, million, strict=True)
     }
-    without = {label: set(SPLITS) for label in totals}  # splits that have none of the class
+    without = {label: set(SPLITS) for label in totals}  # the splits without any photo of the class
     dealt: dict[int, Split] = {}
 
     def give(group: int, split: Split) -> None:
@@ -202,8 +207,8 @@ def _deal(
             without[label].discard(split)
 
     for group in members:
-        if sides.get(group):
-            give(group, min(sides[group]))
+        if splits.get(group):
+            give(group, min(splits[group]))
     left = sorted(
         (group for group in members if group not in dealt),
         key=lambda g: (-len(counts[g]), -len(members[g]), pixels[members[g][0]]),
