@@ -224,7 +224,7 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
     assert done.stdout.decode().splitlines() == [
         "       2  happy",
         "left out: 1 files that are no pictures",
-        "left out: 2 files of other classes: anger 2 (--map THEIRS=OURS brings a class in)",
+        "left out: 2 files of other classes: anger 2 (choose classes with --map THEIRS=OURS)",
     ]
     assert len(list((tmp_path / "ours" / "happy").iterdir())) == 2
 

@@ -1,25 +1,24 @@
-"""Progress bars on standard error, with a rate and the time left."""
+"""Progress bars on standard error, with a rate and the time left, where that is a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
-__all__ = ["bar", "track"]
+__all__ = ["bar", "track", "track_bytes"]
 
 Item = TypeVar("Item")
 
 
 def bar() -> Progress:
-    """A bar that shows what is done, how fast and how long it will still take."""
-    from rich.console import Console
+    """Return a bar that counts items; its tasks need the field ``note``, a text for its end."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         ProgressColumn,
         Task,
         TextColumn,
@@ -32,24 +31,65 @@ def bar() -> Progress:
             speed = task.finished_speed or task.speed
             return Text(f"{speed:,.0f}/s" if speed else "")
 
-    console = Console(stderr=True)
-    return Progress(
+    return _bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,  # rich would leave an empty line
     )
 
 
 def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """Pass `items` on, and show how far it has come where standard error is a terminal."""
+    """Yield the items, and show how many are done.
+
+    Args:
+        items: are passed on.
+        what: names the work, such as "reading".
+        total: the number of items.
+    """
     with bar() as progress:
         task = progress.add_task(what, total=total, note="")
         for item in items:
             yield item
             progress.advance(task)
+
+
+@contextlib.contextmanager
+def track_bytes(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how many bytes are done.
+
+    Args:
+        what: names the work, such as "downloading".
+        total: the number of bytes; None where it is unknown.
+
+    Yields:
+        A function to call with the number of bytes that are done.
+    """
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    with _bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    # Without a terminal, rich would still leave an empty line.
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -44,7 +44,7 @@ def import_(
     Without --map and --classes, the classes happy, happiness, joy, sad and sadness are taken.
     Nothing in DIR is overwritten. After an interruption the same command continues.
     """
-    from happysad.dataset.importing import import_data
+    from happysad.dataset.sources import import_data
 
     names: dict[str, str] = {}
     for pair in mapping or []:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from happysad.dataset.importing import import_data
+from happysad.dataset.sources import import_data
 from happysad.errors import ImportDataError, MissingExtraError, UsageError
 from tests.pictures import encoded, photo
 
@@ -134,7 +134,7 @@ def test_numbered_classes_of_all_splits(hub: Hub, tmp_path: Path) -> None:
     assert imported.notes == (
         "left out: 2 files that are no pictures",
         "left out: 2 files without a class",
-        "left out: 1 files of other classes: angry 1 (--map THEIRS=OURS brings a class in)",
+        "left out: 1 files of other classes: angry 1 (choose classes with --map THEIRS=OURS)",
     )
     again = import_data("hf:some-one/Faces.v2", tmp_path / "out")
     assert (again.counts, again.notes[-1]) == (imported.counts, "there already: 3 files")
@@ -175,13 +175,22 @@ def test_the_columns_are_found(
 
 
 REFUSED = [
-    ({"label": EMOTIONS}, "one column of pictures is needed, 0 are there; its columns: label"),
-    ({"a": Image(), "b": Image(), "label": EMOTIONS}, "one column of pictures is needed, 2 are"),
-    ({"a": Image()}, r"one column of classes is needed, 0 are there; its columns: a \(Image\)"),
-    ({"a": Image(), "name": Value()}, "one column of classes is needed, 0 are there"),
-    ({"a": Image(), "labels": List()}, "one column of classes is needed, 0 are there"),
-    ({"a": Image(), "label": EMOTIONS, "class": EMOTIONS}, "one column of classes is needed, 2"),
-    ({"a": Image(), "label": Value(), "emotion": Value()}, "one column of classes is needed, 2"),
+    ({"label": EMOTIONS}, "exactly one column of pictures, not 0; its columns: label"),
+    (
+        {"a": Image(), "b": Image(), "label": EMOTIONS},
+        "exactly one column of pictures, not 2",
+    ),
+    ({"a": Image()}, r"exactly one column of classes, not 0; its columns: a \(Image\)"),
+    ({"a": Image(), "name": Value()}, "exactly one column of classes, not 0"),
+    ({"a": Image(), "labels": List()}, "exactly one column of classes, not 0"),
+    (
+        {"a": Image(), "label": EMOTIONS, "class": EMOTIONS},
+        "exactly one column of classes, not 2",
+    ),
+    (
+        {"a": Image(), "label": Value(), "emotion": Value()},
+        "exactly one column of classes, not 2",
+    ),
 ]
 
 
@@ -190,7 +199,7 @@ def test_columns_that_leave_a_doubt(
     hub: Hub, tmp_path: Path, features: dict[str, Any], message: str
 ) -> None:
     hub.gives = {"train": Rows(features, [])}
-    with pytest.raises(ImportDataError, match=f"hf:a/b: {message}"):
+    with pytest.raises(ImportDataError, match=f"hf:a/b: needs {message}"):
         import_data("hf:a/b", tmp_path / "out")
 
 
@@ -234,7 +243,7 @@ def test_what_cannot_be_loaded_is_one_line(
 @pytest.mark.parametrize("name", ["", "a", "a/", "/b", "a/b/c", "../b", "a/..", "./b", "a b/c"])
 def test_what_is_no_name(hub: Hub, tmp_path: Path, name: str) -> None:
     with pytest.raises(
-        UsageError, match=f"a Hugging Face dataset is hf:OWNER/NAME, not hf:{name}$"
+        UsageError, match=f"a Hugging Face dataset must be hf:OWNER/NAME, not hf:{name}$"
     ):
         import_data(f"hf:{name}", tmp_path / "out")
     assert hub.asked == []

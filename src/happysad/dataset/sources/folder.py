@@ -1,4 +1,4 @@
-"""Class folders on disk: their pictures are copied, never moved."""
+"""Class folders on disk. Their pictures are copied, never moved."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from happysad.dataset.importing.classes import ClassMap
-from happysad.dataset.importing.members import Folders, Member
-from happysad.dataset.importing.placing import Placing
+from happysad.dataset.sources.class_map import ClassMap
+from happysad.dataset.sources.members import Member, Members
+from happysad.dataset.sources.target import Target
 from happysad.errors import UsageError
 from happysad.progress import track
 
-__all__ = ["place"]
+__all__ = ["copy"]
 
 
-def place(source: Path, classes: ClassMap, placing: Placing) -> None:
-    """Copy the pictures of `source`'s wanted class folders.
+def copy(source: Path, class_map: ClassMap, target: Target) -> None:
+    """Copy the pictures of the wanted class folders of `source`.
 
     Raises:
-        UsageError: one of the two folders lies in the other; or as `ClassMap.refuse_missing`.
+        UsageError: the source and the target are not apart; or as `ClassMap.refuse_missing`.
         ImportDataError: as `ClassMap.refuse_missing`.
         OSError: a file cannot be read or written.
     """
-    here, there = source.resolve(), placing.target.resolve()
+    here, there = source.resolve(), target.folder.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise UsageError(f"SOURCE and DIR must lie apart: {source}, {placing.target}")
-    folders = Folders(str(source), classes, placing)
-    members = list(_members(source))
-    folders.look(members)
-    folders.check()
-    for member in track(members, "copying", len(members)):
-        folders.place(member)
+        raise UsageError(f"SOURCE and DIR must lie apart: {source}, {target.folder}")
+    files = list(_members(source))
+    members = Members(str(source), class_map, target)
+    members.register(files)
+    members.refuse_missing_classes()
+    for member in track(files, "copying", len(files)):
+        members.copy(member)
 
 
 def _members(source: Path) -> Iterator[Member]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.dataset.importing import import_data
+from happysad.dataset.sources import import_data
 from happysad.errors import ImportDataError, UsageError
 from happysad.images import Pixels, read
 from tests.pictures import encoded, save
@@ -116,9 +116,9 @@ BAD = [
     (f"-1,{HAPPY},Training", "line 3: emotion must be 0 to 6, not '-1'"),
     (f"happy,{HAPPY},Training", "line 3: emotion must be 0 to 6, not 'happy'"),
     (f",{HAPPY},Training", "line 3: emotion must be 0 to 6, not ''"),
-    (f"3,{HAPPY}", r"line 3: a row has 3 fields \(emotion, pixels, usage\), not 2"),
-    (f"3,{HAPPY},Training,more", "line 3: a row has 3 fields .*, not 4"),
-    ("3", "line 3: a row has 3 fields .*, not 1"),
+    (f"3,{HAPPY}", r"line 3: a row must have 3 fields \(emotion, pixels, usage\), not 2"),
+    (f"3,{HAPPY},Training,more", "line 3: a row must have 3 fields .*, not 4"),
+    ("3", "line 3: a row must have 3 fields .*, not 1"),
     # a quote that never ends swallows the rest
     ('3,"' + f"{HAPPY},Training\n" * 20, "line 19: field larger than field limit"),
 ]
@@ -132,7 +132,7 @@ def test_a_bad_row_is_named_and_what_is_placed_stays(
     with pytest.raises(ImportDataError, match=message) as caught:
         import_data(source, tmp_path / "out")
     assert str(caught.value).startswith(f"{source}, line ")
-    assert str(caught.value).endswith("; 1 files placed before are whole and stay")
+    assert str(caught.value).endswith("; 1 files copied before are complete and stay")
     assert "\n" not in str(caught.value)
     assert [file.name for file in tmp_path.glob("out/*/*")] == ["fer2013-training-00001.png"]
 

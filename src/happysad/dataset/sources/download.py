@@ -1,4 +1,4 @@
-"""Download a file by http(s) into a cache: gone on with after a drop, checked by size and hash."""
+"""Download a file by http(s) into a cache, in several attempts, checked by size and hash."""
 
 from __future__ import annotations
 
@@ -14,49 +14,51 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from happysad import __version__
-from happysad.dataset.importing.meter import meter
-from happysad.dataset.importing.sources import looks_like_html
+from happysad.dataset.sources.file_kind import is_html
 from happysad.errors import ImportDataError, UsageError
 from happysad.files import write_text
+from happysad.progress import track_bytes
 
-__all__ = ["PageError", "fetch"]
+__all__ = ["PAUSE", "PageError", "download_file"]
+
+#: Seconds before the second attempt; the pause doubles each time.
+PAUSE = 0.5
 
 _TIMEOUT = 30.0  # seconds without a byte
-_ATTEMPTS = 4  # in a row that bring nothing more
-_PAUSE = 0.5  # seconds before the second attempt; doubled each time
+_ATTEMPTS = 4  # in a row without a new byte
 _CHUNK = 256 * 1024
-_AGAIN = (408, 429, 500, 502, 503, 504)  # a busy server
+_BUSY = (408, 429, 500, 502, 503, 504)
 
 
 class PageError(ImportDataError):
-    """A web page came instead of a file; `page` is its beginning."""
+    """A server returned a web page instead of a file; `page` is its beginning."""
 
     def __init__(self, link: str, page: str) -> None:
-        """Say that `link` gave a web page."""
-        super().__init__(f"{link}: an HTML page came, not a file; give the link that downloads it")
+        """Name the link."""
+        super().__init__(f"{link}: must be a link that downloads a file; an HTML page came")
         self.page = page
 
 
 class _DroppedError(Exception):
-    """A transfer that may be tried again."""
+    """A transfer failed that may be tried again."""
 
 
-def fetch(link: str, *, key: str | None = None, sha256: str | None = None) -> Path:
-    """Download a file, or take it from the cache where an earlier call brought it whole.
+def download_file(link: str, *, key: str | None = None, sha256: str | None = None) -> Path:
+    """Download a file, or return it from the cache where it is complete.
 
-    It lies in happysad/downloads in XDG_CACHE_HOME or ~/.cache. A download that stopped goes on
-    where it was if the server can and the file there is still the same (Range and If-Range,
-    RFC 9110 sections 13.1.5 and 14.2).
+    The cache is happysad/downloads in XDG_CACHE_HOME or ~/.cache. An interrupted download continues
+    if the server can do that and its file is still the same (Range and If-Range, RFC 9110 sections
+    13.1.5 and 14.2).
 
     Args:
         link: http:// or https://.
-        key: what the cache knows it by; the link itself where None.
-        sha256: 64 lower-case hex digits; None where it is not known.
+        key: names the file in the cache; the link where None.
+        sha256: 64 lower-case hex digits; None where it is unknown.
 
     Raises:
-        UsageError: not an http(s) link.
+        UsageError: `link` is not an http(s) link.
         PageError: a web page came.
-        ImportDataError: the server refuses, the connection fails, or the hash is another.
+        ImportDataError: the server refuses, the connection fails, or the hash differs.
         OSError: the cache cannot be written.
     """
     url = _checked(link)
@@ -68,24 +70,26 @@ def fetch(link: str, *, key: str | None = None, sha256: str | None = None) -> Pa
         head = opened.read(256 * 1024)
         opened.seek(0)
         hashed = hashlib.file_digest(opened, "sha256").hexdigest() if sha256 else None
-    if looks_like_html(head):
+    if is_html(head):
         file.unlink()
         raise PageError(link, head.decode("utf-8", "replace"))
     if hashed != sha256:
         file.unlink()
-        raise ImportDataError(f"{link}: its sha256 must be {sha256}, not {hashed}; it is removed")
+        raise ImportDataError(
+            f"{link}: its sha256 must be {sha256}, not {hashed}; the download is deleted"
+        )
     return file
 
 
 def _checked(link: str) -> str:
-    """Quote a link as servers want it."""
+    """Return a link with the quoting that servers expect."""
     try:
         parts = urlsplit(link)
         _ = parts.port
     except ValueError as error:
-        raise UsageError(f"{link}: not a link: {error}") from error
+        raise UsageError(f"{link[:80]}: not a link: {error}") from error
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"a link must begin with http:// or https:// and a host, not {link}")
+        raise UsageError(f"a link must begin with http:// or https:// and a host, not {link[:80]}")
     safe = "%/:?@!$&'()*+,;=~"
     return urlunsplit(
         (parts.scheme, parts.netloc, quote(parts.path, safe), quote(parts.query, safe), "")
@@ -110,18 +114,18 @@ def _download(url: str, file: Path) -> None:
             most = max(most, size)
             if attempt >= _ATTEMPTS:
                 raise ImportDataError(
-                    f"{url}: {error}; tried {_ATTEMPTS} times; the same command goes on from there"
+                    f"{url}: {error}; tried {_ATTEMPTS} times; the same command continues it"
                 ) from error
-            time.sleep(_PAUSE * 2 ** (attempt - 1))
+            time.sleep(PAUSE * 2 ** (attempt - 1))
     part.replace(file)
     _mark(part).unlink(missing_ok=True)
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Bring what `part` lacks.
+    """Download what `part` lacks.
 
     Raises:
-        _DroppedError: it did not come whole; what came is in `part`.
+        _DroppedError: the file is not complete; `part` holds what came.
     """
     have, mark = _so_far(part)
     headers = {"User-Agent": f"happysad/{__version__}", "Accept-Encoding": "identity"}
@@ -134,9 +138,9 @@ def _transfer(url: str, part: Path) -> None:
             if error.code == 416 and have:
                 _take_416(error, part, have)
                 return
-            # urllib tells of a redirect without an end in several lines
+            # urllib describes an endless redirect in several lines.
             said = " ".join(f"HTTP {error.code} {error.reason}".splitlines())
-        if error.code in _AGAIN:
+        if error.code in _BUSY:
             raise _DroppedError(said) from error
         raise ImportDataError(f"{url}: {said}") from error
     except (URLError, http.client.HTTPException, OSError) as error:
@@ -145,12 +149,12 @@ def _transfer(url: str, part: Path) -> None:
         start = have if response.status == 206 else 0
         if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             part.unlink()
-            raise _DroppedError("the server sent another part of the file than was asked for")
+            raise _DroppedError("the server sent another part of the file than requested")
         _receive(response, part, start)
 
 
 def _so_far(part: Path) -> tuple[int, str]:
-    """How many bytes there are, and the mark of the file that they are of; (0, "") without one."""
+    """Return the number of bytes that are there, and the mark of their file; (0, "") without."""
     try:
         return part.stat().st_size, _mark(part).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
@@ -158,12 +162,12 @@ def _so_far(part: Path) -> tuple[int, str]:
 
 
 def _mark(part: Path) -> Path:
-    """Where the server's mark of a partial file stands: its ETag, or when it was modified."""
+    """Return the file with the server's mark of a partial file: its ETag, or its time of change."""
     return part.with_suffix(".mark")
 
 
 def _take_416(error: HTTPError, part: Path, have: int) -> None:
-    """Nothing is left to send: `part` is whole, or of another file."""
+    """Handle that nothing is left to send: `part` is complete, or of another file."""
     if error.headers.get("Content-Range", "").replace(" ", "") != f"bytes*/{have}":
         part.unlink()
         raise _DroppedError("the file on the server has changed") from error
@@ -173,7 +177,7 @@ def _receive(response: Any, part: Path, start: int) -> None:
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else None
     done = start
-    with part.open("ab" if start else "wb") as out, meter("downloading", total) as show:
+    with part.open("ab" if start else "wb") as out, track_bytes("downloading", total) as show:
         if not start:
             _write_mark(part, response.headers)
         while total is None or done < total:
@@ -192,7 +196,7 @@ def _receive(response: Any, part: Path, start: int) -> None:
 
 def _write_mark(part: Path, headers: Message) -> None:
     etag = headers.get("ETag", "")
-    # A weak ETag does not promise equal bytes, and If-Range does not take one.
+    # A weak ETag does not promise equal bytes, and If-Range does not accept one.
     mark = headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
     if mark:
         write_text(_mark(part), mark)
@@ -212,7 +216,9 @@ class _HttpOnly(HTTPRedirectHandler):
     ) -> Request | None:
         if urlsplit(newurl).scheme not in ("http", "https"):
             fp.close()
-            raise ImportDataError(f"{req.full_url}: leads to {newurl}, which is not http(s)")
+            raise ImportDataError(
+                f"{req.full_url}: redirects to {newurl[:80]}, which is not http(s)"
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from happysad.dataset.importing import import_data
-from happysad.dataset.importing.classes import DEFAULT, ClassMap
+from happysad.dataset.sources import import_data
+from happysad.dataset.sources.class_map import DEFAULT, ClassMap
 from happysad.errors import ImportDataError, UsageError
 from happysad.predictions import RESERVED
 from tests.pictures import folders

@@ -1,4 +1,4 @@
-"""What a file holds, told by its content and not its name."""
+"""What a file holds, judged by its content and not by its name."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import tarfile
 from pathlib import Path
 from typing import Literal
 
-from happysad.dataset.importing import fer2013
+from happysad.dataset.sources import fer2013
 from happysad.images import kind
 
-__all__ = ["came", "kind_of", "looks_like_html"]
+__all__ = ["describe", "is_html", "kind_of"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _ZIP = (b"PK\3\4", b"PK\5\6")  # with members, without
 
 
 def kind_of(file: Path) -> Literal["zip", "tar", "fer2013"] | None:
-    """Tell what a file is by its first bytes; a packed file counts as a tar."""
+    """Return what a file is by its first bytes; a compressed file counts as a tar."""
     head = _head(file)
     if head.startswith(_ZIP):
         return "zip"
@@ -25,12 +25,12 @@ def kind_of(file: Path) -> Literal["zip", "tar", "fer2013"] | None:
     return "fer2013" if fer2013.columns(head) else None
 
 
-def came(file: Path) -> str:
-    """Say in a few words what a file is that `kind_of` does not know."""
+def describe(file: Path) -> str:
+    """Return a few words on a file that `kind_of` does not know."""
     head = _head(file)
     if not head:
         return "an empty file"
-    if looks_like_html(head):
+    if is_html(head):
         return "an HTML page"
     if kind(head):
         return f"one {kind(head)} picture"
@@ -40,8 +40,8 @@ def came(file: Path) -> str:
     return f"a file that begins with the bytes {head[:8].hex(' ')}"
 
 
-def looks_like_html(head: bytes) -> bool:
-    """Tell a web page by its first bytes."""
+def is_html(head: bytes) -> bool:
+    """Return whether the first bytes of a file are those of a web page."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return text.startswith((b"<!doctype html", b"<html"))
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.dataset.importing import download, drive, import_data
-from happysad.dataset.importing.download import PageError, fetch
+from happysad.dataset.sources import download, drive, import_data
+from happysad.dataset.sources.download import PageError, download_file
 from happysad.errors import ImportDataError, UsageError
 from tests.pictures import encoded, photo
 
@@ -94,7 +94,7 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(download, "_PAUSE", 0.0)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     monkeypatch.setattr(download, "_TIMEOUT", 5.0)
     server = Server()
     yield server
@@ -135,7 +135,7 @@ def test_a_dropped_connection_is_taken_up_where_it_was(
     sent = DATE if headers.get("ETag", "").startswith("W/") else headers
     server.answers = [Answer(headers=headers, cut=100_000), Answer(headers=sent, cut=50_000)]
     server.answers.append(Answer(headers=sent))
-    file = fetch(server.url, sha256=SHA256)
+    file = download_file(server.url, sha256=SHA256)
     assert file.read_bytes() == BODY
     assert "Range" not in server.asked[0]
     assert [asked["Range"] for asked in server.asked[1:]] == ["bytes=100000-", "bytes=150000-"]
@@ -147,14 +147,14 @@ def test_a_later_run_goes_on_and_a_whole_file_is_not_fetched_again(
     server: Server, tmp_path: Path
 ) -> None:
     server.answers = [Answer(headers=ETAG, cut=100_000)] + [Answer(status=503)] * 4
-    with pytest.raises(ImportDataError, match=r"HTTP 503 .*; tried 4 times; the same command goes"):
-        fetch(server.url)
+    with pytest.raises(ImportDataError, match=r"HTTP 503 .*; tried 4 times; the same"):
+        download_file(server.url)
     assert cached(tmp_path) == [".mark", ".part"]
     server.answers = [Answer(headers=ETAG)]
-    assert fetch(server.url).read_bytes() == BODY
+    assert download_file(server.url).read_bytes() == BODY
     assert server.asked[-1]["Range"] == "bytes=100000-"
     asked = len(server.asked)
-    fetch(server.url, sha256=SHA256)
+    download_file(server.url, sha256=SHA256)
     assert len(server.asked) == asked
 
 
@@ -196,16 +196,16 @@ def test_what_cannot_be_taken_up_begins_again(
     server: Server, answers: list[Answer], body: bytes, range_asked: bool
 ) -> None:
     server.answers = list(answers)
-    assert fetch(server.url).read_bytes() == body
+    assert download_file(server.url).read_bytes() == body
     assert ("Range" in server.asked[1]) is range_asked
 
 
 def test_a_file_that_was_whole_when_the_command_was_killed(server: Server, tmp_path: Path) -> None:
-    file = fetch(server.url)
+    file = download_file(server.url)
     file.rename(file.with_suffix(".part"))
     file.with_suffix(".mark").write_text('"one"')
     server.answers = [Answer(headers=ETAG)]
-    assert fetch(server.url) == file
+    assert download_file(server.url) == file
     assert file.read_bytes() == BODY
     assert server.asked[-1]["Range"] == "bytes=300000-"
     assert cached(tmp_path) == [""]
@@ -216,8 +216,18 @@ REFUSED = [
     (Answer(status=403), "HTTP 403 Forbidden$", 1, []),
     (Answer(status=500), "HTTP 500 .*tried 4 times", 4, []),
     (Answer(length=400_000, ranges=False), "after 300,000 of 400,000 bytes; tried 4", 4, [".part"]),
-    (Answer(body=b"  <!DOCTYPE html><p>hello"), "an HTML page came, not a file", 1, []),
-    (Answer(body=BODY[:9]), r"sha256 must be [0-9a-f]{64}, not [0-9a-f]{64}; it is removed", 1, []),
+    (
+        Answer(body=b"  <!DOCTYPE html><p>hello"),
+        "must be a link that downloads a file; an HTML page came",
+        1,
+        [],
+    ),
+    (
+        Answer(body=BODY[:9]),
+        r"sha256 must be [0-9a-f]{64}, not [0-9a-f]{64}; the down",
+        1,
+        [],
+    ),
     (Answer(status=302, headers={"Location": "file:///etc/hosts"}), "file:///etc/hosts", 1, []),
     (Answer(status=302, headers={"Location": "ftp://host/x"}), "ftp://host/x, which is not", 1, []),
     (Answer(status=302, headers={"Location": "/again"}), "HTTP 302", None, []),
@@ -230,7 +240,7 @@ def test_what_does_not_come_is_one_line(
 ) -> None:
     server.answers = [answer]
     with pytest.raises(ImportDataError, match=message) as caught:
-        fetch(server.url, sha256=SHA256)
+        download_file(server.url, sha256=SHA256)
     assert server.url in str(caught.value)
     assert "\n" not in str(caught.value)
     assert requests is None or len(server.asked) == requests
@@ -241,7 +251,7 @@ def test_a_server_that_is_not_there(server: Server) -> None:
     server.stop()
     try:
         with pytest.raises(ImportDataError, match=r"the connection failed: .*; tried 4 times"):
-            fetch(server.url)
+            download_file(server.url)
     finally:
         server.stop = lambda: None  # type: ignore[method-assign]
 
@@ -249,7 +259,7 @@ def test_a_server_that_is_not_there(server: Server) -> None:
 def test_redirects_names_that_need_quoting_and_no_length(server: Server) -> None:
     moved = Answer(status=301, headers={"Location": "/else where.zip".replace(" ", "%20")})
     server.answers = [moved, Answer(length=-1)]
-    assert fetch(f"http://{server.host}/ä b.zip?x=ö").read_bytes() == BODY
+    assert download_file(f"http://{server.host}/ä b.zip?x=ö").read_bytes() == BODY
     assert server.paths == ["/%C3%A4%20b.zip?x=%C3%B6", "/else%20where.zip"]
 
 
@@ -274,9 +284,9 @@ def test_an_import_by_link(server: Server, tmp_path: Path) -> None:
     ("body", "message", "left"),
     [
         # what is nothing of ours is not kept
-        (b"just text", "a text that begins with 'just text' came", []),
-        (encoded(photo(1)), "one png picture came", []),
-        (b"", "an empty file came", []),
+        (b"just text", "a text that begins with 'just text'", []),
+        (encoded(photo(1)), "one png picture", []),
+        (b"", "an empty file", []),
         # a damaged archive may be the server's own fault: kept, and said how to get rid of it
         (a_zip(a=encoded(photo(1)))[:-40], "delete it to download it again", [""]),
     ],
@@ -313,7 +323,7 @@ LINKS = [
 
 @pytest.fixture
 def shared(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr(drive, "_DOWNLOAD", f"http://{server.host}/download")
+    monkeypatch.setattr(drive, "DOWNLOAD", f"http://{server.host}/download")
     return server
 
 
@@ -340,7 +350,7 @@ def test_drives_page_about_its_virus_scan_is_passed(shared: Server, tmp_path: Pa
 
 
 def test_the_key_of_older_drive_links_is_sent(shared: Server) -> None:
-    drive.fetch_shared(f"{LINKS[2]}&resourcekey=0-key")
+    drive.download_shared(f"{LINKS[2]}&resourcekey=0-key")
     assert "resourcekey=0-key" in shared.paths[0]
 
 
@@ -354,8 +364,10 @@ def test_the_key_of_older_drive_links_is_sent(shared: Server) -> None:
 )
 def test_a_page_of_drives_instead_of_the_file(shared: Server, pages: list[bytes]) -> None:
     shared.answers = [Answer(body=page) for page in pages]
-    with pytest.raises(ImportDataError, match=r"Google Drive gives a page \(Google Drive - ") as e:
-        drive.fetch_shared(LINKS[0])
+    with pytest.raises(
+        ImportDataError, match=r"Google Drive returns a page \(Google Drive - "
+    ) as e:
+        drive.download_shared(LINKS[0])
     assert not isinstance(e.value, PageError)
     assert len(shared.asked) == len(pages)
 
@@ -365,8 +377,14 @@ def test_a_page_of_drives_instead_of_the_file(shared: Server, pages: list[bytes]
     [
         ("https://drive.google.com/drive/folders/ID_of-it?usp=sharing", "share a zip of it"),
         ("https://drive.google.com/drive/u/0/folders/ID_of-it", "share a zip of it"),
-        ("https://drive.google.com/drive/my-drive", "no file's id"),
-        ("https://drive.google.com/open?id=", "no file's id"),
+        (
+            "https://drive.google.com/drive/my-drive",
+            "must be like https://drive.google.com/file/d/ID/view",
+        ),
+        (
+            "https://drive.google.com/open?id=",
+            "must be like https://drive.google.com/file/d/ID/view",
+        ),
     ],
 )
 def test_links_of_drives_that_are_no_file(

@@ -1,4 +1,4 @@
-"""Class folders in a zip or a tar, read without ever unpacking a path of theirs."""
+"""Class folders in a zip or a tar; no path in the archive is ever unpacked."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from happysad.dataset.importing.classes import ClassMap
-from happysad.dataset.importing.members import Folders, Member
-from happysad.dataset.importing.meter import meter
-from happysad.dataset.importing.placing import Placing
+from happysad.dataset.sources.class_map import ClassMap
+from happysad.dataset.sources.members import Member, Members
+from happysad.dataset.sources.target import Target
 from happysad.errors import ImportDataError
-from happysad.progress import track
+from happysad.progress import track, track_bytes
 
-__all__ = ["MAX_RATIO", "MAX_TOTAL", "place_tar", "place_zip"]
+__all__ = ["MAX_RATIO", "MAX_TOTAL", "copy_tar", "copy_zip"]
 
-#: More unpacked bytes than this are refused (a decompression bomb).
+#: The maximum number of unpacked bytes; an archive with more may be a decompression bomb.
 MAX_TOTAL = 256 * 1024**3
 
-#: More unpacked bytes for each byte of the archive are refused. Photos hardly shrink; flat drawings
-#: in BMP reach about 100.
+#: The maximum number of unpacked bytes for each byte of the archive. Photos hardly shrink; flat
+#: drawings in BMP reach about 100.
 MAX_RATIO = 200
 
-# The ratio is not asked below so many unpacked bytes.
+# Up to this number of unpacked bytes the ratio does not matter.
 _SMALL = 64 * 1024**2
-# What a member's headers may have; tarfile holds them in memory.
+# The maximum number of bytes of a member's headers; tarfile holds them in memory.
 _HEADERS = 1024**2
 
 _DAMAGED = (
     EOFError,
-    NotImplementedError,  # a way of packing that zipfile has not
+    NotImplementedError,  # a compression that zipfile does not know
     OSError,
     RuntimeError,
     ValueError,
@@ -49,57 +48,57 @@ _DAMAGED = (
 )
 
 
-def place_zip(file: Path, classes: ClassMap, placing: Placing) -> None:
-    """Place the pictures of a zip's wanted class folders.
+def copy_zip(file: Path, class_map: ClassMap, target: Target) -> None:
+    """Copy the pictures of the wanted class folders of a zip.
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: it is encrypted or damaged, would unpack to too much, or has no wanted
-            class.
+        ImportDataError: the zip is encrypted or damaged, would unpack to too many bytes, or has no
+            wanted class.
         OSError: a picture cannot be written.
     """
-    folders = Folders(str(file), classes, placing)
+    members = Members(str(file), class_map, target)
     with contextlib.ExitStack() as stack:
         with _reading(file):
             archive = stack.enter_context(zipfile.ZipFile(file))
         infos = [i for i in archive.infolist() if not i.filename.endswith(("/", "\\"))]
         if any(info.flag_bits & 1 for info in infos):
             raise ImportDataError(f"{file}: an encrypted zip; unpack it and import the folder")
-        members = [
+        packed = [
             Member(info.filename, info.file_size, _plain(info), partial(_opened, archive, info))
             for info in infos
         ]
-        # zipfile never gives more bytes than a member says that it has.
-        _refuse_bomb(file, sum(member.size for member in members))
-        folders.look(members)
-        folders.check()
-        for member in track(members, "unpacking", len(members)):
-            folders.place(member)
+        # zipfile never returns more bytes than a member declares.
+        _refuse_bomb(file, sum(member.size for member in packed))
+        members.register(packed)
+        members.refuse_missing_classes()
+        for member in track(packed, "unpacking", len(packed)):
+            members.copy(member)
 
 
-def place_tar(file: Path, classes: ClassMap, placing: Placing) -> None:
-    """Place the pictures of a tar's wanted class folders.
+def copy_tar(file: Path, class_map: ClassMap, target: Target) -> None:
+    """Copy the pictures of the wanted class folders of a tar.
 
-    It is read twice: what is wrong anywhere in it is found before anything is placed, since its
-    only checksum, if it is packed, stands at its end.
+    The tar is read twice, so that any damage is found before the first picture is copied: the only
+    checksum of a compressed tar is at its end.
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: it is damaged, unpacks to too much, or has no wanted class.
+        ImportDataError: the tar is damaged, unpacks to too many bytes, or has no wanted class.
         OSError: a picture cannot be written.
     """
-    folders = Folders(str(file), classes, placing)
-    folders.look(_tar_members(file, "checking"))
-    folders.check()
+    members = Members(str(file), class_map, target)
+    members.register(_tar_members(file, "checking"))
+    members.refuse_missing_classes()
     for member in _tar_members(file, "unpacking"):
-        folders.place(member)
+        members.copy(member)
 
 
 def _tar_members(file: Path, doing: str) -> Iterator[Member]:
-    """Give a tar's members, each to be opened before the next one; the tar is read to its end."""
+    """Yield a tar's members, each to be opened before the next one, and read the tar to its end."""
     with contextlib.ExitStack() as stack:
         packed = stack.enter_context(file.open("rb"))
-        show = stack.enter_context(meter(doing, file.stat().st_size))
+        show = stack.enter_context(track_bytes(doing, file.stat().st_size))
         source = _Guarded(_unpacked(packed), file)
         with _reading(file):
             archive = stack.enter_context(
@@ -110,10 +109,10 @@ def _tar_members(file: Path, doing: str) -> Iterator[Member]:
                 info = archive.next()
             if info is None:
                 break
-            _refuse_bomb(file, info.size)  # tarfile skips them even where the file has ended
-            source.expect(info.size + _HEADERS)  # this one, then the next one's headers
+            _refuse_bomb(file, info.size)  # tarfile skips it even where the file has ended
+            source.expect(info.size + _HEADERS)  # this member, then the headers of the next
             if not info.isdir():
-                # The holes of a sparse file would be bytes that nobody has counted.
+                # The holes of a sparse file would be bytes that are not counted.
                 plain = info.isreg() and not info.issparse()
                 yield Member(info.name, info.size, plain, partial(_taken, archive, info, file))
             show(packed.tell())
@@ -124,7 +123,7 @@ def _tar_members(file: Path, doing: str) -> Iterator[Member]:
 
 
 class _StrictHeader(tarfile.TarInfo):
-    """A tar's header that is damaged or missing is an error; tarfile would take it for the end."""
+    """A header that is an error where it is damaged; tarfile would take it for the tar's end."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _StrictHeader:
@@ -145,7 +144,7 @@ class _Guarded:
         self._end = _HEADERS
 
     def expect(self, more: int) -> None:
-        """Say how many bytes may be asked for from here on."""
+        """Allow `more` bytes to be read from here on."""
         self._end = self._done + more
 
     def read(self, size: int) -> bytes:
@@ -161,13 +160,13 @@ def _refuse_bomb(file: Path, unpacked: int) -> None:
     allowed = min(MAX_TOTAL, max(_SMALL, MAX_RATIO * file.stat().st_size))
     if unpacked > allowed:
         raise ImportDataError(
-            f"{file}: refused, since it unpacks to more than {allowed:,} bytes (at most "
-            f"{MAX_RATIO} times its own size, and {MAX_TOTAL:,})"
+            f"{file}: must unpack to at most {allowed:,} bytes ({MAX_RATIO} times its own size, "
+            f"and at most {MAX_TOTAL:,}), but unpacks to more"
         )
 
 
 def _plain(info: zipfile.ZipInfo) -> bool:
-    mode = info.external_attr >> 16  # zips made on Windows have none
+    mode = info.external_attr >> 16  # zips of Windows have none
     return stat.S_IFMT(mode) in (0, stat.S_IFREG)
 
 
@@ -187,7 +186,7 @@ def _taken(archive: tarfile.TarFile, info: tarfile.TarInfo, file: Path) -> Itera
 
 
 def _unpacked(packed: IO[bytes]) -> IO[bytes]:
-    """Open what the first bytes say: gzip, bzip2, xz, or a tar as it is."""
+    """Decompress a file by its first bytes: gzip, bzip2 or xz; return any other as it is."""
     head = packed.read(6)
     packed.seek(0)
     if head.startswith(b"\x1f\x8b"):
@@ -201,9 +200,9 @@ def _unpacked(packed: IO[bytes]) -> IO[bytes]:
 
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    """Turn what decoders raise on damaged bytes into one line."""
+    """Turn what decoders raise about damaged bytes into one line."""
     try:
         yield
     except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImportDataError(f"{file}: damaged, or no archive: {reason}") from error
+        raise ImportDataError(f"{file}: damaged, or not an archive: {reason}") from error

@@ -1,4 +1,4 @@
-"""Files that are shared on Google Drive, by the link that Drive gives for sharing."""
+"""Files that are shared on Google Drive, by their sharing link."""
 
 from __future__ import annotations
 
@@ -7,67 +7,68 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-from happysad.dataset.importing.download import PageError, fetch
+from happysad.dataset.sources.download import PageError, download_file
 from happysad.errors import ImportDataError, UsageError
 
-__all__ = ["fetch_shared", "is_drive"]
+__all__ = ["DOWNLOAD", "download_shared", "is_drive"]
 
-# Where Drive's own page for large files sends a browser to.
-_DOWNLOAD = "https://drive.usercontent.google.com/download"
+#: The address to which Drive's page for large files sends a browser.
+DOWNLOAD = "https://drive.usercontent.google.com/download"
 
 _HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 
 
 def is_drive(link: str) -> bool:
-    """Tell whether a link is one of Google Drive's."""
+    """Return whether a link belongs to Google Drive."""
     return re.match(rf"https?://({'|'.join(map(re.escape, _HOSTS))})(/|$)", link, re.I) is not None
 
 
-def fetch_shared(link: str, *, sha256: str | None = None) -> Path:
-    """Download a shared file; Drive's page that it cannot scan a large file for viruses is passed.
+def download_shared(link: str, *, sha256: str | None = None) -> Path:
+    """Download a shared file, past Drive's page that it cannot scan a large file for viruses.
 
     Raises:
-        UsageError: a folder's link, or one without a file's id.
-        ImportDataError: Drive does not give the file; or as `fetch`.
+        UsageError: the link is of a folder, or has no id of a file.
+        ImportDataError: Drive does not return the file; or as `download_file`.
         OSError: the cache cannot be written.
     """
     asked = _asked(link)
     key = f"drive:{asked['id']}"
-    url = f"{_DOWNLOAD}?{urlencode(asked | {'export': 'download', 'confirm': 't'})}"
+    url = f"{DOWNLOAD}?{urlencode(asked | {'export': 'download', 'confirm': 't'})}"
     try:
-        return fetch(url, key=key, sha256=sha256)
+        return download_file(url, key=key, sha256=sha256)
     except PageError as error:
         form = _Form(error.page)
     follow = urljoin(url, form.action)
-    if not form.inputs.get("id") or urlsplit(follow).netloc != urlsplit(_DOWNLOAD).netloc:
+    if not form.inputs.get("id") or urlsplit(follow).netloc != urlsplit(DOWNLOAD).netloc:
         raise _no_file(link, form.title)
     try:
-        return fetch(f"{follow}?{urlencode(form.inputs)}", key=key, sha256=sha256)
+        return download_file(f"{follow}?{urlencode(form.inputs)}", key=key, sha256=sha256)
     except PageError as error:
         raise _no_file(link, _Form(error.page).title) from error
 
 
 def _asked(link: str) -> dict[str, str]:
-    """The file's id, and the key that links made before 2021 have besides."""
+    """Return the file's id, and the key that links from before 2021 also have."""
     parts = urlsplit(link)
     if re.search(r"/(folders|folderview|drive/folders)(/|$)", parts.path):
         raise UsageError(
-            f"{link}: a Google Drive folder; share a zip of it instead, or download it in the "
-            "browser and import that file"
+            f"{link[:80]}: must be a file, not a Google Drive folder; share a zip of it, or "
+            "download it in the browser and import that file"
         )
     query = parse_qs(parts.query)
     in_path = re.search(r"/d/([\w-]+)", parts.path)
     ids = [in_path[1]] if in_path else query.get("id", [])
     if not ids or not re.fullmatch(r"[\w-]+", ids[0]):
         raise UsageError(
-            f"{link}: no file's id in it; a link to one is https://drive.google.com/file/d/ID/view"
+            "a link to a file on Google Drive must be like "
+            f"https://drive.google.com/file/d/ID/view, not {link[:80]}"
         )
     return {"id": ids[0]} | {name: query[name][0] for name in ("resourcekey",) if name in query}
 
 
 def _no_file(link: str, title: str) -> ImportDataError:
     return ImportDataError(
-        f"{link}: Google Drive gives a page ({title or 'no title'}), not the file; share it with "
+        f"{link}: Google Drive returns a page ({title or 'no title'}), not the file; share it with "
         "anyone who has the link, or download it in the browser and import that file"
     )
 

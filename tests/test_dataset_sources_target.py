@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from happysad.dataset.importing.placing import Placing
+from happysad.dataset.sources.target import Target
 from happysad.errors import ImportDataError
 
 
 def test_one_name_with_two_contents_gets_two_names(tmp_path: Path) -> None:
-    placed = Placing(tmp_path)
+    placed = Target(tmp_path)
     for _ in range(2):
         for data in (b"one", b"two", b"three"):
-            placed.place("happy", "x.png", data)
+            placed.write("happy", "x.png", data)
     assert (tmp_path / "happy/x.png").read_bytes() == b"one"
     others = {file.name: file.read_bytes() for file in tmp_path.glob("happy/x-*")}
     assert sorted(others.values()) == [b"three", b"two"]
     assert all(len(name) == len("x-0123456789abcdef.png") for name in others)
     assert placed.counts == {"happy": 3}
     assert placed.notes == ()
-    assert placed.so_far == "; 3 files placed before are whole and stay"
+    assert placed.so_far == "; 3 files copied before are complete and stay"
 
 
 @pytest.mark.parametrize("dangling", [True, False])
@@ -32,7 +32,7 @@ def test_nothing_is_written_through_a_link_of_mine(tmp_path: Path, dangling: boo
         outside.write_bytes(b"mine")
     (tmp_path / "out/happy").mkdir(parents=True)
     (tmp_path / "out/happy/x.png").symlink_to(outside)
-    Placing(tmp_path / "out").place("happy", "x.png", b"new")
+    Target(tmp_path / "out").write("happy", "x.png", b"new")
     assert (tmp_path / "out/happy/x.png").is_symlink()
     assert outside.exists() is not dangling
     assert [file.read_bytes() for file in tmp_path.glob("out/happy/x-*")] == [b"new"]
@@ -42,20 +42,20 @@ def test_nothing_is_written_through_a_link_of_mine(tmp_path: Path, dangling: boo
 
 def test_a_folder_has_the_name(tmp_path: Path) -> None:
     (tmp_path / "happy/x.png").mkdir(parents=True)
-    Placing(tmp_path).place("happy", "x.png", b"new")
+    Target(tmp_path).write("happy", "x.png", b"new")
     assert [file.read_bytes() for file in tmp_path.glob("happy/x-*")] == [b"new"]
 
 
 def test_both_names_are_taken(tmp_path: Path) -> None:
-    placed = Placing(tmp_path)
-    placed.place("happy", "x.png", b"one")
-    placed.place("happy", "x.png", b"two")
+    placed = Target(tmp_path)
+    placed.write("happy", "x.png", b"one")
+    placed.write("happy", "x.png", b"two")
     (second,) = tmp_path.glob("happy/x-*")
     second.write_bytes(b"mine")
     with pytest.raises(
         ImportDataError, match=f"x.png: other files have its name and {second.name}"
     ):
-        placed.place("happy", "x.png", b"two")
+        placed.write("happy", "x.png", b"two")
     assert second.read_bytes() == b"mine"
 
 
@@ -63,10 +63,10 @@ def test_both_names_are_taken(tmp_path: Path) -> None:
     "name", ["x" * 300, "é" * 200 + ".png", "x" * 176 + ".png", "." + "y" * 300]
 )
 def test_the_longest_names_fit_twice(tmp_path: Path, name: str) -> None:
-    placed = Placing(tmp_path)
-    placed.place("happy", name, b"one")
-    placed.place("happy", name, b"two")
-    placed.place("happy", "b" + name, b"one")
+    placed = Target(tmp_path)
+    placed.write("happy", name, b"one")
+    placed.write("happy", name, b"two")
+    placed.write("happy", "b" + name, b"one")
     assert placed.counts == {"happy": 3}
 
 
@@ -78,25 +78,25 @@ def test_a_stop_while_writing_leaves_nothing_half(
             opened.write(data[:2])
         raise OSError(28, os.strerror(28), str(file))
 
-    placed = Placing(tmp_path)
+    placed = Target(tmp_path)
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
-        placed.place("happy", "x.png", b"whole")
+        placed.write("happy", "x.png", b"whole")
     assert list((tmp_path / "happy").iterdir()) == []
     assert placed.counts == {}
 
 
 def test_many_other_classes_are_cut_short(tmp_path: Path) -> None:
-    placed = Placing(tmp_path)
+    placed = Target(tmp_path)
     for number in range(1300):
         placed.leave_out_class(f"c{number % 13:02}")
     (note,) = placed.notes
     assert note.startswith("left out: 1,300 files of other classes: c00 100, c01 100, ")
-    assert "c11 100, … (--map" in note
+    assert "c11 100, … (choose" in note
 
 
 def test_nothing_is_made_before_something_is_placed(tmp_path: Path) -> None:
-    placed = Placing(tmp_path / "out")
+    placed = Target(tmp_path / "out")
     placed.leave_out("that are hidden")
     placed.note("more")
     assert placed.notes == ("left out: 1 files that are hidden", "more")

@@ -45,15 +45,15 @@ CALLS = [
     (["set", "x", "--map", "happy=../y"], 2, "a class folder's name must be letters"),
     (["set", "x", "--map", "joy=happy"], 2, "--map joy=happy: set has no class of that name"),
     (["set.zip", "x", "--sha256", "00"], 2, "--sha256 is for http(s) and Google Drive links"),
-    (["http://localhost/x", "x", "--sha256", "00"], 2, "--sha256 takes 64 hex digits, not '00'"),
+    (["http://localhost/x", "x", "--sha256", "00"], 2, "--sha256 must be 64 hex digits, not '00'"),
     (["ftp://localhost/x", "x"], 2, "a link must begin with http:// or https://"),
-    (["hf:a", "x"], 2, "a Hugging Face dataset is hf:OWNER/NAME, not hf:a"),
+    (["hf:a", "x"], 2, "a Hugging Face dataset must be hf:OWNER/NAME, not hf:a"),
     (["hf:a/b", "x"], 2, 'pip install "happysad[huggingface]"'),
     # work that failed
-    (["cut.zip", "x"], 1, "cut.zip: damaged, or no archive: "),
+    (["cut.zip", "x"], 1, "cut.zip: damaged, or not an archive: "),
     (["row.csv", "x"], 1, "row.csv, line 2: pixels must be 2,304 numbers, not 3"),
     (["none.csv", "x"], 1, "none.csv: no picture of a wanted class"),
-    (["set", "full"], 1, "full/happy: file exists; the same command goes on"),
+    (["set", "full"], 1, "full/happy: file exists; the same command continues"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A dataset of the Hugging Face hub, by its name; needs the package datasets."""
+"""A dataset of the Hugging Face hub, by its name. Needs the package datasets."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from happysad.dataset.importing.classes import ClassMap
-from happysad.dataset.importing.placing import Placing
+from happysad.dataset.sources.class_map import ClassMap
+from happysad.dataset.sources.target import Target
 from happysad.errors import ImportDataError, MissingExtraError, UsageError
 from happysad.images import EXTENSIONS, kind
 from happysad.progress import track
 
-__all__ = ["place"]
+__all__ = ["copy"]
 
 _LABEL_COLUMNS = ("label", "labels", "emotion", "expression", "class")
 
 
-def place(name: str, classes: ClassMap, placing: Placing) -> None:
-    """Place the wanted pictures of all splits of OWNER/NAME, named OWNER-NAME-SPLIT-ROW.
+def copy(name: str, class_map: ClassMap, target: Target) -> None:
+    """Copy the wanted pictures of all splits of OWNER/NAME, named OWNER-NAME-SPLIT-ROW.
 
     Raises:
-        UsageError: not of the form OWNER/NAME; or as `ClassMap.refuse_missing`.
+        UsageError: `name` is not of the form OWNER/NAME; or as `ClassMap.refuse_missing`.
         MissingExtraError: datasets is not installed.
-        ImportDataError: it cannot be loaded, or has no column of pictures or of classes.
+        ImportDataError: the dataset cannot be loaded, or has no column of pictures or of classes.
         OSError: a picture cannot be written.
     """
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
-        raise UsageError(f"a Hugging Face dataset is hf:OWNER/NAME, not hf:{name}")
+        raise UsageError(f"a Hugging Face dataset must be hf:OWNER/NAME, not hf:{name[:80]}")
     try:
         import datasets
     except ImportError as error:
@@ -36,14 +36,14 @@ def place(name: str, classes: ClassMap, placing: Placing) -> None:
     where = f"hf:{name}"
     try:
         splits = datasets.load_dataset(name)
-    except Exception as error:  # the hub, the disk, the dataset's own builder: anything
+    except Exception as error:  # anything: of the hub, the disk, the dataset's own builder
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ImportDataError(f"{where}: cannot be loaded: {reason}") from error
 
     found = {split: _columns(rows.features, where, datasets) for split, rows in splits.items()}
     known = {split: _classes(splits[split], label) for split, (_, label) in found.items()}
     names = [names for split in known.values() for names in split.values()]
-    classes.refuse_missing(where, {first for first, *_ in names}, chain.from_iterable(names))
+    class_map.refuse_missing(where, {first for first, *_ in names}, chain.from_iterable(names))
     for split, rows in splits.items():
         image, label = found[split]
         rows = rows.select_columns([image, label])
@@ -51,23 +51,23 @@ def place(name: str, classes: ClassMap, placing: Placing) -> None:
         for number, row in enumerate(track(rows, split, len(rows))):
             theirs = known[split].get(row[label])
             if theirs is None:
-                placing.leave_out("without a class")
+                target.leave_out("without a class")
                 continue
-            ours = classes.folder_of(*theirs)
-            if ours is None:
-                placing.leave_out_class(theirs[0])
+            folder = class_map.folder_of(*theirs)
+            if folder is None:
+                target.leave_out_class(theirs[0])
                 continue
             data = _bytes(row[image])
             type_ = kind(data)
             if type_ is None:
-                placing.leave_out("that are no pictures")
+                target.leave_out("that are no pictures")
                 continue
             stem = f"{name.replace('/', '-')}-{split}-{number:06}"
-            placing.place(ours, stem + EXTENSIONS[type_][0], data)
+            target.write(folder, stem + EXTENSIONS[type_][0], data)
 
 
 def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:
-    """The names of the one column of pictures and of the one column of classes."""
+    """Return the names of the only column of pictures and of the only column of classes."""
 
     def of(type_: type) -> list[str]:
         return [name for name, feature in features.items() if isinstance(feature, type_)]
@@ -79,14 +79,14 @@ def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:
         if len(columns) != 1:
             have = ", ".join(f"{name} ({type(type_).__name__})" for name, type_ in features.items())
             raise ImportDataError(
-                f"{where}: one column of {what} is needed, {len(columns)} are there; "
-                f"its columns: {have}"
+                f"{where}: needs exactly one column of {what}, not {len(columns)}; its columns: "
+                f"{have}"
             )
     return images[0], labels[0]
 
 
 def _classes(rows: Any, column: str) -> dict[Any, tuple[str, ...]]:
-    """What each value of a column goes by: a class's name and its number, or the value itself."""
+    """Return the names of each value of a column: a class and its number, or the value itself."""
     names = getattr(rows.features[column], "names", None)
     if names is not None:
         return {number: (name, str(number)) for number, name in enumerate(names)}
@@ -94,7 +94,7 @@ def _classes(rows: Any, column: str) -> dict[Any, tuple[str, ...]]:
 
 
 def _bytes(image: Any) -> bytes:
-    """A picture's file as it is in the dataset, or beside it."""
+    """Return the content of a picture's file, in the dataset or beside it."""
     if image is None:
         return b""
     data = image["bytes"]

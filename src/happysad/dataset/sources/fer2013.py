@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from happysad.dataset.importing.classes import ClassMap
-from happysad.dataset.importing.meter import meter
-from happysad.dataset.importing.placing import Placing
+from happysad.dataset.sources.class_map import ClassMap
+from happysad.dataset.sources.target import Target
 from happysad.errors import ImageError, ImportDataError
+from happysad.progress import track_bytes
 
-__all__ = ["EMOTIONS", "columns", "place"]
+__all__ = ["EMOTIONS", "columns", "copy"]
 
-#: The emotions 0 to 6, by the names that each goes by; the first is the one that is shown.
+#: The names of the emotions 0 to 6; messages show the first of each.
 EMOTIONS = (
     ("angry", "anger"),
     ("disgust", "disgusted"),
@@ -30,9 +30,9 @@ _SIDE = 48
 
 
 def columns(head: bytes) -> list[str] | None:
-    """Give the columns' names where a file begins as FER2013 does; else None.
+    """Return the names of the columns where a file begins like FER2013; None otherwise.
 
-    They are emotion, pixels and at will Usage, in any order, case and padding: Kaggle has had
+    They are emotion, pixels and optionally Usage, in any order, case and padding: Kaggle has had
     "emotion,pixels,Usage", "emotion,pixels" and "emotion, Usage, pixels".
     """
     line = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].decode("utf-8", "replace")
@@ -42,34 +42,34 @@ def columns(head: bytes) -> list[str] | None:
     )
 
 
-def place(file: Path, classes: ClassMap, placing: Placing) -> None:
+def copy(file: Path, class_map: ClassMap, target: Target) -> None:
     """Write each wanted row as a PNG named by its split and number: fer2013-training-00001.png.
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: a row is not as it should be; says the line.
+        ImportDataError: a row is wrong; names its line.
         OSError: a picture cannot be written.
     """
     other_names = {name for names in EMOTIONS for name in names} | {str(n) for n in range(7)}
-    classes.refuse_missing(str(file), [names[0] for names in EMOTIONS], other_names)
-    labels = [classes.folder_of(str(n), *names) for n, names in enumerate(EMOTIONS)]
+    class_map.refuse_missing(str(file), [names[0] for names in EMOTIONS], other_names)
+    folders = [class_map.folder_of(str(n), *names) for n, names in enumerate(EMOTIONS)]
     for number, (where, row) in enumerate(_rows(file), 1):
         emotion = _emotion(row["emotion"], where)
-        label = labels[emotion]
-        if label is None:
-            placing.leave_out_class(EMOTIONS[emotion][0])
+        folder = folders[emotion]
+        if folder is None:
+            target.leave_out_class(EMOTIONS[emotion][0])
             continue
         split = re.sub(r"[^a-z0-9]", "", row.get("usage", "").lower())
         name = "-".join(part for part in ("fer2013", split, f"{number:05}") if part)
-        placing.place(label, f"{name}.png", _png(row["pixels"], where), same=_same_pixels)
+        target.write(folder, f"{name}.png", _png(row["pixels"], where), same=_same_pixels)
 
 
 def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row with where it stands, "FILE, line N"; one at a time."""
-    with file.open("rb") as opened, meter("reading", file.stat().st_size) as show:
+    """Yield each row after its place, "FILE, line N"."""
+    with file.open("rb") as opened, track_bytes("reading", file.stat().st_size) as show:
         names = columns(opened.read(4096)) or []
         opened.seek(0)
-        # what is no UTF-8 fails as a number does, and its line is known
+        # Bytes that are no UTF-8 are refused like wrong numbers, with their line.
         text = io.TextIOWrapper(opened, "utf-8", errors="replace", newline="")
         reader = csv.reader(text)
         try:
@@ -80,7 +80,7 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
                     continue
                 if len(fields) != len(names):
                     raise ImportDataError(
-                        f"{where}: a row has {len(names)} fields ({', '.join(names)}), "
+                        f"{where}: a row must have {len(names)} fields ({', '.join(names)}), "
                         f"not {len(fields)}"
                     )
                 yield where, dict(zip(names, fields, strict=True))
@@ -114,7 +114,7 @@ def _png(text: str, where: str) -> bytes:
 
 
 def _same_pixels(there: bytes, new: bytes) -> bool:
-    """Tell whether a file shows the same face; encoders of other versions pack it otherwise."""
+    """Return whether two PNGs show the same face; versions of encoders compress differently."""
     import numpy as np
 
     from happysad.images import decode

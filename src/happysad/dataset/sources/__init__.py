@@ -1,0 +1,128 @@
+"""Other people's datasets, copied into class folders: `happysad import`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from happysad.dataset.sources import archive, drive, fer2013, folder, huggingface
+from happysad.dataset.sources.class_map import ClassMap
+from happysad.dataset.sources.download import download_file
+from happysad.dataset.sources.file_kind import describe, kind_of
+from happysad.dataset.sources.target import Target
+from happysad.errors import ImportDataError, UsageError, os_reason
+
+__all__ = ["Imported", "import_data"]
+
+_ALLOWED = (
+    "FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive link to one "
+    "of these; or hf:OWNER/NAME"
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import copied and what it left out."""
+
+    counts: dict[str, int]
+    """The number of the source's files in each class folder, by its name, sorted."""
+    notes: tuple[str, ...]
+    """One line each on what else happened: "left out: 3 files that are no pictures", …"""
+
+
+def import_data(
+    source: str,
+    target: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    sha256: str | None = None,
+) -> Imported:
+    """Copy the pictures of `source` into ``target/CLASS/…``.
+
+    Nothing in `target` is overwritten. A file with the same content is kept and counted; beside a
+    different file of the same name, the new one gets another name. So the same call continues
+    after an interruption, and changes nothing once it is complete.
+
+    Args:
+        source: FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive
+            link to one of these; or hf:OWNER/NAME (needs the extra huggingface).
+        target: the folder that gets the class folders.
+        classes: the class folders to fill. Each gets the source's class of that name, or what
+            `mapping` says.
+        mapping: the source's classes, in upper or lower case, with their class folders here.
+            Without `classes` and `mapping`, the source's happy, happiness and joy go to happy,
+            sad and sadness to sad.
+        sha256: the SHA-256 of the file behind a link, 64 hex digits.
+
+    Raises:
+        UsageError: `source` is none of these, or another argument is wrong.
+        ImportDataError: the source cannot be downloaded, verified, unpacked or written, or has no
+            picture of a wanted class. Files that were copied before are complete, and stay.
+    """
+    class_map = ClassMap(mapping, classes)
+    is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
+    sha256 = _checked(sha256, source, is_link)
+    place = Target(target)
+    try:
+        if source.startswith("hf:"):
+            huggingface.copy(source.removeprefix("hf:"), class_map, place)
+        elif is_link:
+            _copy_link(source, sha256, class_map, place)
+        elif source and Path(source).is_dir():  # an empty one would be the current folder
+            folder.copy(Path(source), class_map, place)
+        elif Path(source).is_file():
+            if not _copy_file(Path(source), class_map, place):
+                raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(Path(source))}")
+        else:
+            raise UsageError(f"SOURCE must be {_ALLOWED}; {source[:80]}: no such file")
+    except ImportDataError as error:
+        raise ImportDataError(f"{error}{place.so_far}") from error
+    except OSError as error:  # a full disk, a folder without permission to write
+        raise ImportDataError(
+            f"{error.filename or target}: {os_reason(error)}{place.so_far}; "
+            "the same command continues"
+        ) from error
+    if not place.counts:
+        raise ImportDataError("; ".join([f"{source}: no picture of a wanted class", *place.notes]))
+    return Imported(place.counts, place.notes)
+
+
+def _checked(sha256: str | None, source: str, is_link: bool) -> str | None:
+    if sha256 is None:
+        return None
+    if not is_link:
+        raise UsageError(f"--sha256 is for http(s) and Google Drive links, not for {source[:80]}")
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise UsageError(f"--sha256 must be 64 hex digits, not {sha256[:80]!r}")
+    return sha256.lower()
+
+
+def _copy_link(link: str, sha256: str | None, class_map: ClassMap, target: Target) -> None:
+    get = drive.download_shared if drive.is_drive(link) else download_file
+    file = get(link, sha256=sha256)
+    target.note(f"the download is kept: {file}; delete it to download it again")
+    try:
+        known = _copy_file(file, class_map, target)
+    except ImportDataError as error:
+        raise ImportDataError(
+            f"{error}; it was downloaded from {link}: delete it to download it again"
+        ) from error
+    if not known:
+        what = describe(file)
+        file.unlink()
+        raise ImportDataError(f"{link}: must be FER2013's CSV, a zip or a tar, not {what}")
+
+
+def _copy_file(file: Path, class_map: ClassMap, target: Target) -> bool:
+    """Copy what a file holds; return False where its kind is unknown."""
+    kind = kind_of(file)
+    if kind == "zip":
+        archive.copy_zip(file, class_map, target)
+    elif kind == "tar":
+        archive.copy_tar(file, class_map, target)
+    elif kind == "fer2013":
+        fer2013.copy(file, class_map, target)
+    return kind is not None

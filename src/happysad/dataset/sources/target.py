@@ -1,0 +1,141 @@
+"""The folder that an import fills: nothing is overwritten, and nothing is copied twice."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from happysad.dataset.sources.class_map import shown
+from happysad.errors import ImportDataError, UsageError
+from happysad.files import replacing
+
+__all__ = ["Target"]
+
+# Characters that some system forbids in names of files.
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+# The maximum number of bytes of a name. File systems allow 255; the temporary name and a hash of
+# the content take some.
+_MAX_NAME = 180
+# The maximum number of classes that a note lists.
+_LISTED = 12
+
+
+class Target:
+    """The class folders in one folder, and what an import did to them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin to fill `folder`; nothing is written yet.
+
+        Raises:
+            UsageError: `folder` is a file.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"DIR must be a folder: {folder}: a file")
+        self.folder = folder
+        self._names: dict[str, set[str]] = {}
+        self._new = 0
+        self._other_classes: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+        self._notes: list[str] = []
+
+    def write(
+        self,
+        class_folder: str,
+        name: str,
+        data: bytes,
+        same: Callable[[bytes, bytes], bool] = operator.eq,
+    ) -> None:
+        """Write a picture's bytes to ``folder/class_folder/name``, whole or not at all.
+
+        A file of that name with the same content is kept. Where another file has the name, the
+        new name gets the beginning of the content's SHA-256.
+
+        Args:
+            class_folder: the name of the class folder.
+            name: the name of the file; characters that some system forbids become "_".
+            data: the whole file.
+            same: returns whether the content of an existing file is the same as `data`.
+
+        Raises:
+            OSError: the file cannot be written.
+            ImportDataError: another file has the second name, too.
+        """
+        for file in _possible_files(self.folder / class_folder, name, data):
+            if not (file.is_symlink() or file.exists()):
+                with replacing(file) as temporary:
+                    temporary.write_bytes(data)
+                self._new += 1
+                break
+            if file.is_file() and same(file.read_bytes(), data):
+                break
+        else:
+            raise ImportDataError(
+                f"{self.folder / class_folder / name}: other files have its name and {file.name}"
+            )
+        self._names.setdefault(class_folder, set()).add(file.name)
+
+    def leave_out(self, which: str) -> None:
+        """Count a file that is left out.
+
+        Args:
+            which: describes such files in a clause after "files", such as "that are hidden".
+        """
+        self._left_out[which] += 1
+
+    def leave_out_class(self, name: str) -> None:
+        """Count a file of a class that is not wanted."""
+        self._other_classes[name] += 1
+
+    def note(self, line: str) -> None:
+        """Add a line to `notes`."""
+        self._notes.append(line)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of the source's files in each class folder, earlier copies included."""
+        return {name: len(files) for name, files in sorted(self._names.items())}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out and what was there already, one line each."""
+        lines = [f"left out: {_files(n)} {which}" for which, n in sorted(self._left_out.items())]
+        if self._other_classes:
+            classes = [f"{shown(name)} {n:,}" for name, n in sorted(self._other_classes.items())]
+            listed = ", ".join(classes[:_LISTED]) + (", …" if len(classes) > _LISTED else "")
+            lines.append(
+                f"left out: {_files(self._other_classes.total())} of other classes: {listed} "
+                "(choose classes with --map THEIRS=OURS)"
+            )
+        there = sum(self.counts.values()) - self._new
+        if there:
+            lines.append(f"there already: {_files(there)}")
+        return (*lines, *self._notes)
+
+    @property
+    def so_far(self) -> str:
+        """The part of an error message about the files that are complete."""
+        done = sum(self.counts.values())
+        return f"; {_files(done)} copied before are complete and stay" if done else ""
+
+
+def _files(count: int) -> str:
+    return f"{count:,} files"
+
+
+def _possible_files(folder: Path, name: str, data: bytes) -> Iterator[Path]:
+    plain = folder / _FORBIDDEN.sub("_", _shortened(name))
+    yield plain
+    yield plain.with_stem(f"{plain.stem}-{hashlib.sha256(data).hexdigest()[:16]}")
+
+
+def _shortened(name: str) -> str:
+    """Cut the front off a name that is too long, and begin it with a hash of the whole name."""
+    data = name.encode("utf-8", "surrogateescape")
+    if len(data) <= _MAX_NAME:
+        return name
+    end = data[-_MAX_NAME + 17 :].decode("utf-8", "ignore")
+    return f"{hashlib.sha256(data).hexdigest()[:16]}-{end}"
