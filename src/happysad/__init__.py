@@ -77,7 +77,7 @@ if TYPE_CHECKING:
         to_pandas as to_pandas,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Every public name with its module, which is imported when the name is first used: importing
 # happysad itself takes no time.
