@@ -8,10 +8,8 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
 
-# The browser's tests by themselves: among others they would measure a starved Live.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist worksteal
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from happysad.errors import UsageError
 from happysad.export import to_onnx
 from happysad.models import build
 from happysad.training.backend import quiet
-from tests.standins import FACE_DETAILS, face_asset
+from tests.standins import FACE_DETAILS
 
 quiet()
 
@@ -26,11 +26,6 @@ from happysad.models.mirrored import mirrored  # noqa: E402
 from happysad.models.residual import features  # noqa: E402
 
 FACES = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return face_asset(tmp_path_factory.mktemp("asset") / "face.onnx")
 
 
 @pytest.fixture
@@ -62,25 +57,29 @@ def halved(file: Path, to: Path) -> Path:
     return to
 
 
-def test_it_answers_as_the_classifier_that_ships(asset: Path, load: Any, tmp_path: Path) -> None:
-    shipped = Classifier.load(asset).p_sad(FACES)
+def test_it_answers_as_the_classifier_that_ships(
+    face_asset: Path, load: Any, tmp_path: Path
+) -> None:
+    shipped = Classifier.load(face_asset).p_sad(FACES)
     assert shipped.std() > 0.05
-    model = load(asset)
+    model = load(face_asset)
     np.testing.assert_allclose(model.predict(FACES, verbose=0)[:, 0], shipped, atol=1e-5)
     assert model.layers[-1].name == "p_sad"
-    model = load(halved(asset, tmp_path / "half.onnx"))
+    model = load(halved(face_asset, tmp_path / "half.onnx"))
     np.testing.assert_allclose(model.predict(FACES, verbose=0)[:, 0], shipped, atol=1e-2)
 
 
-def test_an_asset_may_look_at_the_mirror_image_too(asset: Path, load: Any, tmp_path: Path) -> None:
-    one = load(asset)
+def test_an_asset_may_look_at_the_mirror_image_too(
+    face_asset: Path, load: Any, tmp_path: Path
+) -> None:
+    one = load(face_asset)
     to_onnx(mirrored(one), tmp_path / "two.onnx", FACE_DETAILS, FACES)
     np.testing.assert_array_equal(
         load(tmp_path / "two.onnx").predict(FACES, verbose=0), one.predict(FACES, verbose=0)
     )
 
 
-def test_what_does_not_fit_is_refused(asset: Path, load: Any, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(face_asset: Path, load: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.onnx: the classifier that ships .* is missing"):
         load(tmp_path / "none.onnx")
     other = tmp_path / "other.onnx"

@@ -16,7 +16,7 @@ from happysad.evaluation.robustness import CHANGES
 from happysad.images import Pixels, read
 from happysad.predictions import FacePrediction, Prediction
 from recipes.face import judging, pictures
-from tests.standins import FACE_DETAILS, face_asset
+from tests.standins import FACE_DETAILS
 
 LABELS = ("happy", "sad")
 DETAILS = replace(FACE_DETAILS, unsure=(0.3, 0.7))
@@ -149,10 +149,10 @@ def test_of_the_changed_faces_the_first_that_turns_wrong_is_shown_or_else_unsure
 
 
 def test_both_pictures_come_the_same_each_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    face_asset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "_FACES", 24)
-    classifier = Classifier.load(face_asset(tmp_path / "face.onnx"), threads=1)
+    classifier = Classifier.load(face_asset, threads=1)
     drawn = pictures.write(classifier, FIGURES, tmp_path / "one")
     assert pictures.write(classifier, FIGURES, tmp_path / "two") == drawn
     for name in (pictures.RISK_COVERAGE, pictures.FAILURES):

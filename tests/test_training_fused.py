@@ -25,6 +25,7 @@ from happysad.training import fused as learning
 from happysad.training.backend import quiet
 from happysad.training.config import TrainConfig, load, load_run
 from tests import standins
+from tests.conftest import Once
 from tests.pictures import save
 
 quiet()
@@ -37,11 +38,10 @@ CONFIG = load(None, {"model": "face", "faces": "find", "epochs": 2, "batch_size"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def asset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    file = standins.face_asset(tmp_path_factory.mktemp("asset") / "face.onnx")
+def asset(face_asset: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(face, "SHIPPED", file)
-        yield file
+        patch.setattr(face, "SHIPPED", face_asset)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +204,15 @@ def test_other_classes_say_themselves_which_is_the_sad_one(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def run(once: Once) -> Iterator[Path]:
     """A whole run on drawn faces: happy ones on warm walls, and some walls without anybody."""
-    root = tmp_path_factory.mktemp("whole")
+    root = once("run-of-photos", _train_on_photos)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        yield root / "run"
+
+
+def _train_on_photos(root: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(60):
         label = ("happy", "sad")[number % 2]
@@ -222,7 +228,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         fit.train(
             root / "data", load(None, {"model": "face"}), out=root / "run", check_out=root / "check"
         )
-        yield root / "run"
 
 
 def test_a_whole_run(run: Path) -> None:

@@ -1,0 +1,79 @@
+"""What all tests share: their order, their threads, their cache, and what is made once for all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each process has a core of its own: more threads only wait for each other. TensorFlow and
+    # numpy read this when they are imported, here and in the processes that tests start.
+    for _name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+    ):
+        os.environ.setdefault(_name, "1")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the modules that take long, and keep the page's tests in one process.
+
+    Otherwise one process would still train when the others have nothing left to do; and every
+    process would start a server and a browser.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a folder once for all processes of this session; tests copy it before they change it.
+
+    ``once(name, make)`` calls ``make(folder)`` where no other process has, and returns the folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, finished = root / f"once-{name}", root / f"once-{name}.finished"
+        with (root / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.exists():
+                folder.mkdir()
+                make(folder)
+                finished.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep decoded photos out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def face_asset(once: Once) -> Path:
+    """The file of a classifier of faces with random weights, like the one that ships."""
+
+    def make(folder: Path) -> None:
+        from tests import standins
+
+        standins.face_asset(folder / "face.onnx")
+
+    return once("face-asset", make) / "face.onnx"
