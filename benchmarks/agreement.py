@@ -26,7 +26,7 @@ from happysad.errors import ImageError
 from happysad.export import TOLERANCE, export
 from happysad.files import write_text
 from happysad.images import fit, read
-from happysad.training.backend import quiet
+from happysad.keras_backend import quiet
 
 # Starting a process for each photo takes long, so fewer go in as bytes.
 _AS_BYTES = 20

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from happysad.classifier import Classifier
+from happysad.dataset.duplicates import near_groups
 from happysad.dataset.scan import scan
-from happysad.evaluation.judge import near_groups
 from happysad.files import write_text
 from happysad.images import Pixels, read
 from happysad.predictions import NO_FACE

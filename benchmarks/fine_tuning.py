@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from happysad.classifier import Classifier
-from happysad.evaluation.robustness import CHANGES
 from happysad.files import write_text
 from happysad.images import Pixels
 from recipes.face import photos
+from recipes.face.robustness import CHANGES
 
 _HARDER = (("rotation", 30), ("small size", 16))
 _LABELS = ("happy", "sad")

@@ -23,8 +23,8 @@ from happysad.classifier import Classifier
 from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.files import write_text
-from happysad.training import fit
-from happysad.training.config import load
+from happysad.run import Run
+from happysad.training.trainer import resume, train
 
 
 def main() -> None:
@@ -71,15 +71,15 @@ def _splits(manifest: Manifest, folds: int, seed: int) -> list[Manifest]:
 
 
 def _train(split: Manifest, model: str, run: Path) -> None:
-    if (run / "checkpoints" / "finished.json").exists():
+    if Run(run).is_finished:
         return
-    if (run / "config.toml").exists():
-        fit.resume(run)
+    if Run(run).config.exists():
+        resume(run)
         return
     own = run.with_name(f"{run.name}-check")
     split.write(own / "manifest.csv")  # `check` keeps splits that it finds
-    fit.train(split.root, load(None, {"model": model}), out=run, check_out=own)
-    trained = Manifest.read(run / "manifest.csv", split.root)
+    train(split.root, run, check_folder=own, model=model)
+    trained = Manifest.read(Run(run).manifest, split.root)
     if list(trained.of("test")["path"]) != list(split.of("test")["path"]):
         raise SystemExit(f"{run}: the split was not kept")
 

@@ -12,12 +12,27 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from happysad.evaluation.judge import evaluate
+from happysad.evaluation.evaluator import evaluate
+from happysad.evaluation.metrics import Figure, Score
 from happysad.files import write_text
-from happysad.model_file import SHIPPED
 
-_FIGURES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece")
-_UNSURE = ("coverage", "selective_accuracy", "no_face")
+
+def figures(score: Score) -> dict[str, Figure]:
+    """Return the figures of a table: those of all classes, and those of the second."""
+    accuracy, balanced_accuracy, *rest = score.figures().items()
+    second = score.per_class[score.classes[1]]
+    of_second = {"precision": second.precision, "recall": second.recall, "f1": second.f1}
+    return {**dict([accuracy, balanced_accuracy]), **of_second, **dict(rest)}
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return ""
+    text = f"{figure.value:.3f}"
+    if figure.interval is None:
+        return text
+    low, high = figure.interval
+    return f"{text} ({low:.3f} to {high:.3f})"
 
 
 def main() -> None:
@@ -28,22 +43,25 @@ def main() -> None:
     parser.add_argument("--faces", choices=["find", "given"], default="find")
     parser.add_argument("--write", type=Path, help="also write the table to this file")
     chosen = parser.parse_args()
-    scores = evaluate(chosen.run or SHIPPED, chosen.data, faces=chosen.faces)
-    columns = {"the classifier": scores}
-    columns |= {name.replace("_", " "): score for name, score in scores["baselines"].items()}
+    found = evaluate(chosen.run, chosen.data, faces=chosen.faces)
+    columns = {"the classifier": figures(found.score)}
+    columns |= {name.replace("_", " "): figures(one.score) for name, one in found.baselines.items()}
+    if not chosen.run:
+        abstention = found.abstention
+        columns["the classifier"] |= {
+            "coverage": abstention.coverage,
+            "selective_accuracy": abstention.selective_accuracy,
+            "no_face": abstention.no_face,
+        }
     lines = [
-        f"| n = {scores['n']:,} | {' | '.join(columns)} |",
+        f"| n = {found.score.n:,} | {' | '.join(columns)} |",
         "|---" * (len(columns) + 1) + "|",
     ]
-    for figure in _FIGURES + (() if chosen.run else _UNSURE):
-        cells = []
-        for score in columns.values():
-            value, span = score.get(figure), score.get("intervals", {}).get(figure)
-            text = "" if value is None else f"{value:.3f}"
-            cells.append(text + (f" ({span[0]:.3f} to {span[1]:.3f})" if span else ""))
-        lines.append(f"| {figure.replace('_', ' ')} | {' | '.join(cells)} |")
-    if scores["seen_in_training"]:
-        lines += ["", f"{scores['seen_in_training']} of them were among the training photos."]
+    for name in columns["the classifier"]:
+        cells = " | ".join(_cell(column.get(name)) for column in columns.values())
+        lines.append(f"| {name.replace('_', ' ')} | {cells} |")
+    if found.seen_in_training:
+        lines += ["", f"{found.seen_in_training} of them were among the training photos."]
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if chosen.write:

@@ -20,22 +20,22 @@ from pathlib import Path
 import numpy as np
 from pictures import write_folders
 
-from happysad.training.backend import quiet
+from happysad.keras_backend import quiet
+from happysad.run import Run
 from happysad.training.checkpoints import weights_hash
 
 # A process of its own, so that it can be killed.
 _CHILD = """
 import sys
 from pathlib import Path
-from happysad.training import fit
-from happysad.training.config import load
+from happysad.training.trainer import resume, train
 command, run, data, model, epochs = sys.argv[1:]
 run, data = Path(run), Path(data)
 if command == "resume":
-    fit.resume(run)
+    resume(run)
 else:
-    config = load(None, {"model": model, "size": 48, "epochs": int(epochs)})
-    fit.train(data, config, out=run, check_out=data.with_name("check"))
+    check = data.with_name("check")
+    train(data, run, check_folder=check, model=model, size=48, epochs=int(epochs))
 """
 
 
@@ -104,7 +104,7 @@ def _child(command: str, run: Path, settings: list[str]) -> Iterator[subprocess.
 
 
 def _finished(run: Path) -> bool:
-    return (run / "checkpoints" / "finished.json").exists()
+    return Run(run).is_finished
 
 
 def _where(run: Path) -> str:
@@ -116,7 +116,7 @@ def _hash(run: Path) -> str:
     quiet()
     import keras
 
-    return weights_hash(keras.saving.load_model(run / "model.keras", compile=False))
+    return weights_hash(keras.saving.load_model(Run(run).network, compile=False))
 
 
 if __name__ == "__main__":

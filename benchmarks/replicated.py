@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from happysad.files import write_text
-from happysad.training.replicate import replicate
+from happysad.training.replication import replicate
 
 
 def main() -> None:
@@ -26,17 +26,16 @@ def main() -> None:
         chosen.data, out=chosen.out, check_out=chosen.out / "check", seeds=chosen.seeds
     )
     lines = [
-        f"| protocol, {result['seeds']} seeds | accuracy (95 %) | n a seed | of them trained on |",
+        f"| protocol, {result.seeds} seeds | accuracy (95 %) | n a seed | of them trained on |",
         "|---|---|---|---|",
     ]
-    for name, summary in result["protocols"].items():
-        low, high = summary["interval"]
-        sizes = sorted({run["n"] for run in summary["runs"]})
+    for name, protocol in result.protocols.items():
+        assert protocol.interval is not None
+        low, high = protocol.interval
+        sizes = sorted({run.n for run in protocol.runs})
         n = "-".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
-        total = sum(run["n"] for run in summary["runs"])
-        seen = sum(run["seen_in_training"] for run in summary["runs"])
-        accuracy = f"{summary['accuracy']:.3f} ({low:.3f} to {high:.3f})"
-        lines.append(f"| {name} | {accuracy} | {n} | {seen} of {total} |")
+        accuracy = f"{protocol.accuracy:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"| {name} | {accuracy} | {n} | {protocol.seen} of {protocol.judged} |")
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if chosen.write:

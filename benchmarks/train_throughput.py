@@ -20,12 +20,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from pictures import write_folders
 
 from happysad.files import write_text
+from happysad.run import Run
+
+if TYPE_CHECKING:
+    from happysad.training.learner import Learner
 
 # Of each turn's epochs the first is left out, since it builds the graph.
 _EPOCHS = 4
@@ -35,14 +39,13 @@ _MODELS = {"classic": (256, 3, 320), "compact": (48, 1, 1600)}
 _FIRST_BATCH = """
 import os, sys
 from pathlib import Path
-from happysad.training import fit
-from happysad.training.backend import quiet
-from happysad.training.config import load
+from happysad.keras_backend import quiet
+from happysad.training.trainer import train
 quiet()
 from happysad.training.callbacks import Bookkeeper
 Bookkeeper.on_train_batch_begin = lambda *_, **__: os._exit(0)
 data, run = Path(sys.argv[1]), Path(sys.argv[2])
-fit.train(data, load(overrides={"model": "compact"}), out=run, check_out=data.with_name("check"))
+train(data, run, check_folder=data.with_name("check"), model="compact")
 """
 
 
@@ -129,9 +132,9 @@ def _open(stream: Any) -> TextIO:
 
 def _work(name: str, model: str, photos: str) -> None:
     """Be one side: train whenever a line comes in, and answer with the seconds."""
-    from happysad.training import fit
-    from happysad.training.backend import deterministic, quiet
+    from happysad.keras_backend import deterministic, quiet
     from happysad.training.config import load
+    from happysad.training.learner import Photos, learner
 
     quiet()
     size, channels, _ = _MODELS[model]
@@ -139,18 +142,15 @@ def _work(name: str, model: str, photos: str) -> None:
     train, val = (_photos(n, size, channels) for n in (int(photos), int(photos) // 4))
     if name == "happysad":
         deterministic(config.seed)
-    network = fit._build(config)
-    together = fit._Photos(train, val)
+    learns = learner(config, Photos(train, val))
+    network = learns.build()
     for _ in sys.stdin:
-        if name == "happysad":
-            begins = _ours(network, config, together)
-        else:
-            begins = _bare(network, config, together)
+        begins = _ours(network, learns) if name == "happysad" else _bare(network, learns)
         print(np.median(np.diff(begins)[1:]), flush=True)
 
 
-def _ours(network: Any, config: Any, photos: Any) -> list[float]:
-    from happysad.training import checkpoints, fit
+def _ours(network: Any, learns: Learner) -> list[float]:
+    from happysad.training import checkpoints
     from happysad.training.callbacks import Bookkeeper
 
     begins: list[float] = []
@@ -163,32 +163,30 @@ def _ours(network: Any, config: Any, photos: Any) -> list[float]:
     Bookkeeper.on_epoch_begin = noting  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder)
-            fit._compile(network, config, photos, checkpoints.State())
-            checkpoints.save(run / "checkpoints", checkpoints.State(), network)
-            fit._fit(network, config, photos, run)
+            run = Run(Path(folder))
+            learns.begin(network)
+            checkpoints.save(run.checkpoints, checkpoints.State(), network)
+            learns.learn(network, run, None)
     finally:
         Bookkeeper.on_epoch_begin = original  # type: ignore[method-assign]
     return begins
 
 
-def _bare(network: Any, config: Any, photos: Any) -> list[float]:
+def _bare(network: Any, learns: Learner) -> list[float]:
     import keras
-
-    from happysad.training import fit
-    from happysad.training.checkpoints import State
 
     begins: list[float] = []
     note = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda *_: begins.append(time.perf_counter())
     )
-    fit._compile(network, config, photos, State())
+    learns.begin(network)
+    train, val = learns.photos.train, learns.photos.val
     network.fit(
-        photos.train.images,
-        photos.train.labels[:, None],
-        batch_size=config.batch_size,
-        validation_data=(photos.val.images, photos.val.labels[:, None]),
-        epochs=config.epochs,
+        train.images,
+        train.classes[:, None],
+        batch_size=learns.config.batch_size,
+        validation_data=(val.images, val.classes[:, None]),
+        epochs=learns.config.epochs,
         callbacks=[note],
         verbose=0,
     )
@@ -200,10 +198,9 @@ def _photos(n: int, size: int, channels: int) -> Any:
 
     rng = np.random.default_rng(n)
     images = rng.integers(0, 256, (n, size, size, channels), dtype=np.uint8)
-    labels = (np.arange(n) % 2).astype(np.float32)
-    return Arrays(
-        inputs={"image": images}, labels=labels, groups=[str(number) for number in range(n)]
-    )
+    classes = (np.arange(n) % 2).astype(np.float32)
+    groups = [str(number) for number in range(n)]
+    return Arrays(inputs={"image": images}, classes=classes, groups=groups)
 
 
 def _first_batch(files: int) -> tuple[float, float]:

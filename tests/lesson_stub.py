@@ -57,7 +57,7 @@ def _train(photos: Path, work: Path, run: Path) -> None:
     (run / "plots" / "loss.png").write_bytes(b"picture")
     (run / "report.html").write_text("<p>judged</p>")
     shutil.copy(os.environ["HAPPYSAD_STUB_MODEL"], run / "model.onnx")
-    test = {"balanced_accuracy": 0.75, "n": 8}
+    test = {"score": {"n": 8, "balanced_accuracy": {"value": 0.75, "interval": None}}}
     (run / "metrics.json").write_text(json.dumps({"test": test}))
     (run / "notes.json").write_text(NOTES)
     (run / "checkpoints" / "finished.json").write_text("{}")

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from happysad.evaluation.judge import evaluate, judge_run
 from happysad.faces import Face
 
 from happysad import Classifier
 from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
-from happysad.evaluation.judge import evaluate, judge_run
 from happysad.images import Pixels, read
 from happysad.training.config import TrainConfig, to_toml
 from tests.classifiers import brightness_classifier

@@ -10,7 +10,7 @@ import pytest
 
 from happysad.classifier import Classifier, Details
 from happysad.errors import ExportError, RunError, UsageError
-from happysad.training.backend import quiet
+from happysad.keras_backend import quiet
 
 quiet()
 

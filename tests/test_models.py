@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from happysad.errors import UsageError
+from happysad.keras_backend import quiet
 from happysad.models import NAMES, TRANSFER, build
-from happysad.training.backend import quiet
 
 quiet()
 
 import keras  # noqa: E402
-
 from happysad.models.mirrored import mirrored  # noqa: E402
+
 from happysad.models.transfer import backbone, free  # noqa: E402
 
 

@@ -13,16 +13,16 @@ from onnx import TensorProto, helper, numpy_helper
 from happysad.classifier import Classifier
 from happysad.errors import UsageError
 from happysad.export import to_onnx
+from happysad.keras_backend import quiet
 from happysad.models import build
-from happysad.training.backend import quiet
 from tests.standins import FACE_DETAILS
 
 quiet()
 
 import keras  # noqa: E402
+from happysad.models.mirrored import mirrored  # noqa: E402
 
 from happysad.models import face  # noqa: E402
-from happysad.models.mirrored import mirrored  # noqa: E402
 from happysad.models.residual import features  # noqa: E402
 
 FACES = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)

@@ -13,8 +13,8 @@ from happysad import export
 from happysad.classifier import Classifier, Details
 from happysad.errors import ExportError
 from happysad.inputs import FACES, PHOTO_SIZE
+from happysad.keras_backend import quiet
 from happysad.models import build
-from happysad.training.backend import quiet
 from tests import pictures
 
 quiet()

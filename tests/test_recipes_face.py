@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from happysad.training.backend import quiet
+from happysad.keras_backend import quiet
 
 quiet()
 

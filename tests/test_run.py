@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from happysad.errors import RunError, UsageError
-from happysad.run import Epoch, Run, Stage
+from happysad.run import Epoch, Fusion, Run, Stage, Summary, Trial
 
 SETTINGS = {"model": "classic", "faces": "given", "epochs": 2, "fine_tune_epochs": 1}
+
+FUSION = Fusion(
+    photos={"train": 20, "val": 8},
+    with_faces={"train": 10, "val": 4},
+    tried={"both": Trial(n=28, accuracy=0.75, log_loss=0.5, strength=0.1)},
+    chosen="both",
+)
 
 
 def epoch(number: int) -> Epoch:
@@ -91,7 +100,9 @@ def test_a_run_may_have_no_epochs(tmp_path: Path) -> None:
     assert run.epochs == 0
     run.write_history([])
     assert stage_of(run) is Stage.LEARNING
-    run.fusion.touch()
+    assert run.fusion() is None
+    run.write_fusion(FUSION)
+    assert run.fusion() == FUSION
     assert stage_of(run) is Stage.EVALUATING
 
 
@@ -107,6 +118,25 @@ def test_only_a_whole_run_appears(tmp_path: Path) -> None:
     assert [one.name for one in run.folder.iterdir()] == ["whole"]
     with pytest.raises(UsageError, match="must be new or empty"):
         run.refuse_used()
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        {"score": {"n": 8, "balanced_accuracy": {"value": 0.75, "interval": [0.5, 1.0]}}},
+        {"n": 8, "balanced_accuracy": 0.75},  # happysad 0.1.0
+    ],
+)
+def test_the_main_figures_need_no_more_than_the_file(tmp_path: Path, test: dict[str, Any]) -> None:
+    run = Run(tmp_path)
+    with pytest.raises(RunError, match=r"metrics\.json: "):
+        run.summary()
+    run.metrics.write_text(json.dumps({"test": test}))
+    assert run.summary() == Summary(n=8, balanced_accuracy=0.75)
+    for damaged in ("{}", "[]", "{"):
+        run.metrics.write_text(damaged)
+        with pytest.raises(RunError, match=r"metrics\.json: not the evaluation of a run"):
+            run.summary()
 
 
 def test_discard_removes_what_is_unfinished(tmp_path: Path) -> None:

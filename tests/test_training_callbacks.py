@@ -9,13 +9,14 @@ import pytest
 from rich.console import Console
 
 from happysad import progress
-from happysad.training.backend import quiet
+from happysad.keras_backend import quiet
 
 quiet()
 
+from happysad.training.feeding import Feed  # noqa: E402
+
 from happysad.training.callbacks import Live  # noqa: E402
 from happysad.training.config import TrainConfig  # noqa: E402
-from happysad.training.feeding import Feed  # noqa: E402
 
 
 def test_a_terminal_gets_a_bar_that_is_cleared_again(monkeypatch: pytest.MonkeyPatch) -> None:

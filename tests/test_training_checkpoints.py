@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from happysad.errors import RunError
+from happysad.keras_backend import quiet
 from happysad.training import checkpoints
-from happysad.training.backend import quiet
 from happysad.training.checkpoints import State
 
 quiet()

@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from happysad.training.distributed import VARIABLES, Process, Share
 
 from happysad.errors import UsageError
+from happysad.keras_backend import quiet
 from happysad.training import distributed
-from happysad.training.backend import quiet
 from happysad.training.config import TrainConfig
-from happysad.training.distributed import VARIABLES, Process, Share
 
 quiet()
 
 import keras  # noqa: E402
-
 from happysad.training.feeding import Accuracy, Feed  # noqa: E402
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")

@@ -18,8 +18,8 @@ import pytest
 
 from happysad.classifier import Classifier
 from happysad.errors import RunError, UsageError
+from happysad.keras_backend import quiet
 from happysad.training import checkpoints, fit
-from happysad.training.backend import quiet
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load, load_run
 from tests import standins
@@ -252,8 +252,9 @@ def test_an_early_failure_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_says_what_to_do(tmp_path: Path) -> None:
-    from happysad.training.callbacks import Bookkeeper
     from happysad.training.feeding import Feed
+
+    from happysad.training.callbacks import Bookkeeper
 
     images = np.zeros((2, 32, 32, 1), np.uint8)
     feed = Feed(images, np.zeros((2, 1), np.float32), TrainConfig(), training=True)

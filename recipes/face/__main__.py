@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
 from happysad.files import write_text
+from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import SHIPPED
-from happysad.training.backend import deterministic, quiet
 
 #: Widths of the networks' stages, whose first convolution has stride 2: the one that ships, and a
 #: larger one that teaches it.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from happysad.evaluation import robustness
 from happysad.model_file import ModelFile
+from recipes.face import robustness
 from recipes.face.judging import costliest
 from recipes.face.pictures import FAILURES, RISK_COVERAGE
 from recipes.face.shipping import RISK
@@ -109,6 +109,7 @@ def write(file: Path, figures: dict[str, Any], drawn: dict[str, Any]) -> str:
     details = ModelFile.read(file).details
     assert details.unsure is not None
     test = figures["test"]
+    score = test["score"]
     data = file.read_bytes()
     return _CARD.format(
         size=len(data),
@@ -119,10 +120,10 @@ def write(file: Path, figures: dict[str, Any], drawn: dict[str, Any]) -> str:
         risk=RISK,
         threshold=details.threshold,
         trained_on=details.trained_on,
-        n=test["n"],
-        happy=test["per_class"]["happy"]["n"],
-        sad=test["per_class"]["sad"]["n"],
-        groups=test["groups"],
+        n=score["n"],
+        happy=score["per_class"]["happy"]["n"],
+        sad=score["per_class"]["sad"]["n"],
+        groups=score["groups"],
         table=_table(test, figures["unseen"]),
         seen=figures["seen_in_training"],
         risk_coverage=RISK_COVERAGE,
@@ -174,7 +175,8 @@ def _drawn(drawn: dict[str, Any], labels: Sequence[str]) -> str:
 
 
 def _table(test: dict[str, Any], unseen: dict[str, Any]) -> str:
-    lines = [f"| figure | all, n = {test['n']:,} | not learned from, n = {unseen['n']:,} |"]
+    counts = [f"{part['score']['n']:,}" for part in (test, unseen)]
+    lines = [f"| figure | all, n = {counts[0]} | not learned from, n = {counts[1]} |"]
     lines.append("|---|---|---|")
     for name, words in _FIGURES.items():
         lines.append(f"| {words} | {_value(test, name)} | {_value(unseen, name)} |")
@@ -182,11 +184,18 @@ def _table(test: dict[str, Any], unseen: dict[str, Any]) -> str:
 
 
 def _value(scored: dict[str, Any], name: str) -> str:
-    recalls = {f"recall_{label}": row["recall"] for label, row in scored["per_class"].items()}
-    span = scored["intervals"][name]
-    if span is None:
+    score, abstention = scored["score"], scored["abstention"]
+    of_class = {
+        "recall_happy": score["per_class"]["happy"]["recall"],
+        "recall_sad": score["per_class"]["sad"]["recall"],
+        "precision": score["per_class"]["sad"]["precision"],
+        "f1": score["per_class"]["sad"]["f1"],
+    }
+    figure = {**score, **abstention, **of_class}[name]
+    if figure["interval"] is None:
         return "not defined"
-    return f"{({**scored, **recalls})[name]:.3f} ({span[0]:.3f} to {span[1]:.3f})"
+    low, high = figure["interval"]
+    return f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _other(name: str, row: dict[str, Any]) -> str:

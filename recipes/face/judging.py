@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.dataset.duplicates import hashes
+from happysad.dataset.duplicates import RADIUS, hashes, near_groups
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
-from happysad.evaluation import robustness
-from happysad.evaluation.judge import RADIUS, near_groups
+from happysad.evaluation.abstention import abstention
 from happysad.evaluation.metrics import interval, resamples, score
-from happysad.evaluation.selective import risk_coverage, selective
 from happysad.model_file import Details
+from happysad.probability import of_second
+from recipes.face import robustness
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos, load
+from recipes.face.unsure import risk_coverage
 
 __all__ = ["costliest", "judge"]
 
@@ -40,7 +42,7 @@ def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[s
         learned: what was learned from, rows of a manifest.
 
     Returns:
-        A dict for JSON: test (as `metrics.score`, and coverage and selective_accuracy),
+        A dict for JSON: test (score, as `metrics.score`, and abstention, as `abstention`),
         risk_coverage (lists of 100: coverage, risk, and low and high, its 95 % interval over
         groups), others (what the other five classes' faces are called, with n) and robustness (as
         `robustness.measure`); seen_in_training: how many of the test's happy and sad faces are
@@ -90,11 +92,13 @@ def costliest(measured: dict[str, Any], count: int) -> list[dict[str, Any]]:
 
 
 def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> dict[str, Any]:
-    assert details.unsure is not None
-    scored = score(y, p, groups, labels=details.classes, threshold=details.threshold)
-    chosen = selective(y, p, groups, details.unsure)
-    spans = {**scored["intervals"], **chosen["intervals"]}
-    return {**scored, **chosen, "intervals": spans}
+    probabilities = of_second(p)
+    scored = score(y, probabilities, groups, classes=details.classes, threshold=details.threshold)
+    labels = [details.label_of(row) for row in probabilities.tolist()]
+    right = [label == details.classes[place] for label, place in zip(labels, y, strict=True)]
+    answered = [label in details.classes for label in labels]
+    chosen = abstention(right, answered, np.zeros(len(y), bool), groups)
+    return {"score": asdict(scored), "abstention": asdict(chosen)}
 
 
 def _seen(test: pd.DataFrame, learned: pd.DataFrame) -> NDArray[np.bool_]:

@@ -65,4 +65,4 @@ def load(photos: Manifest, *splits: Split) -> Photos:
     """Give the photos of some splits, in the manifest's order."""
     rows = pd.concat([photos.of(one) for one in splits]).sort_index()
     loaded = arrays.load(photos, rows, network_input("face", SIZE, 1))
-    return Photos(loaded.images, loaded.labels.astype(np.intp), loaded.groups)
+    return Photos(loaded.images, loaded.classes.astype(np.intp), loaded.groups)

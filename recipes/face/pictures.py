@@ -17,12 +17,12 @@ import numpy as np
 from happysad.classifier import Classifier
 from happysad.dataset.drawn_faces import write_set
 from happysad.evaluation import plots
-from happysad.evaluation.robustness import CHANGES
 from happysad.files import replacing
 from happysad.images import Pixels, read
 from happysad.inputs import crops
 from happysad.predictions import NO_FACE, UNSURE, Prediction
 from recipes.face.judging import costliest
+from recipes.face.robustness import CHANGES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -213,7 +213,7 @@ def _small(pixels: Pixels) -> Pixels:
 def _risk_coverage(figures: dict[str, Any], file: Path) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    curve, test = figures["risk_coverage"], figures["test"]
+    curve, test = figures["risk_coverage"], figures["test"]["abstention"]
     figure = plots.new_figure(7, 4.3)
     ax = figure.add_subplot()
     colour = plots.COLOURS[1]
@@ -223,10 +223,10 @@ def _risk_coverage(figures: dict[str, Any], file: Path) -> None:
     )
     ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.8, label="the surest first")
     words = "At the two default thresholds no test face is answered"
-    if test["selective_accuracy"] is not None:
-        answered, wrong = test["coverage"], 1 - test["selective_accuracy"]
-        spans = test["intervals"]["coverage"], test["intervals"]["selective_accuracy"]
-        (left, right), (most, least) = spans[0], [1 - v for v in spans[1]]
+    if test["selective_accuracy"]["value"] is not None:
+        answered, wrong = test["coverage"]["value"], 1 - test["selective_accuracy"]["value"]
+        left, right = test["coverage"]["interval"]
+        most, least = (1 - value for value in test["selective_accuracy"]["interval"])
         ax.errorbar(
             [answered],
             [wrong],

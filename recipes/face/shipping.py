@@ -13,13 +13,13 @@ from sklearn.linear_model import LogisticRegression
 
 from happysad import __version__
 from happysad.evaluation.calibration import EPSILON, fit_threshold
-from happysad.evaluation.selective import fit_unsure
 from happysad.export import to_onnx
 from happysad.files import replacing
 from happysad.model_file import Details, ModelFile
 from happysad.models import face
 from happysad.probability import log_odds
 from recipes.face.photos import HAPPY, SAD, SIZE, Photos
+from recipes.face.unsure import fit_unsure
 
 __all__ = ["RISK", "happy_or_sad", "ship"]
 

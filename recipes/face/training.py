@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from happysad.images import Pixels
 from happysad.models.residual import features
+from happysad.run import Run
 from happysad.training import checkpoints
-from happysad.training.callbacks import Bookkeeper, Live, write_history
+from happysad.training.callbacks import Bookkeeper, Live
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig
-from happysad.training.feeding import Feed
+from happysad.training.feed import Feed
 from recipes.face.photos import CLASSES, HAPPY, SAD, SIZE, Photos
 
 __all__ = ["CONFIG", "answers", "happy_or_sad", "network", "smoothed", "train"]
@@ -102,12 +103,13 @@ def train(
         run: a folder; made where it is missing.
     """
     _compile(model, config, len(targets))
-    folder = run / "checkpoints"
+    kept = Run(run)
+    folder = kept.checkpoints
     if not folder.is_dir():
         checkpoints.save(folder, State(), model)
     state = checkpoints.read_state(checkpoints.latest(folder))
     checkpoints.restore(checkpoints.latest(folder), model, optimizer=True)
-    write_history(run, state)
+    kept.write_history(state.history)
     if state.epoch == config.epochs:
         return
     feed = Feed(photos.images, targets, config, training=True)
@@ -118,7 +120,7 @@ def train(
             validation_data=seen,
             initial_epoch=state.epoch,
             epochs=config.epochs,
-            callbacks=[Bookkeeper(run, feed, state, patience=0), live],
+            callbacks=[Bookkeeper(kept, feed, state, patience=0), live],
             shuffle=False,
             verbose=0,
         )

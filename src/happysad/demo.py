@@ -46,9 +46,8 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
     """
     from happysad.dataset.check import check
     from happysad.dataset.drawn_faces import write_set
-    from happysad.evaluation.judge import evaluate
     from happysad.training.config import load
-    from happysad.training.fit import train
+    from happysad.training.trainer import train
 
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: must be new or empty; name another: happysad demo FOLDER")
@@ -69,18 +68,20 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
 
     config = load(None, _SETTINGS)
     say(f"3. Train the model {config.model}, {config.epochs} epochs")
-    train(data, config, out=run, check_out=folder / "check")
+    trained = train(data, run, config=config, check_folder=folder / "check")
 
     say("4. Evaluate on the test split, which training never saw")
-    scores = evaluate(run)
-    low, high = scores["intervals"]["accuracy"]
+    assert trained.evaluation is not None
+    test = trained.evaluation.test
+    accuracy = test.score.accuracy
+    low, high = accuracy.interval or (0.0, 1.0)
     say(
-        f"   accuracy {scores['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}, "
-        f"n = {scores['n']} drawn faces)"
+        f"   accuracy {accuracy.value:.3f} (95 % interval {low:.3f} to {high:.3f}, "
+        f"n = {test.score.n} drawn faces)"
     )
-    for name, baseline in scores["baselines"].items():
-        say(f"   {name.replace('_', ' ')}: {baseline['accuracy']:.3f}")
-    say(f"   report: {run / 'report.html'}")
+    for name, baseline in test.baselines.items():
+        say(f"   {name.replace('_', ' ')}: {baseline.score.accuracy.value:.3f}")
+    say(f"   report: {trained.run.report}")
 
     say("5. Predict on new drawn faces, and on a file that is no picture")
     for answer in Classifier(run).predict(_new_photos(folder / "new")):

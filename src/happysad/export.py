@@ -19,6 +19,7 @@ from happysad.classifier import Classifier
 from happysad.errors import ExportError, RunError, UsageError
 from happysad.files import replacing
 from happysad.model_file import METADATA_KEY, PROBABILITIES, Details, ModelFile
+from happysad.run import Run
 from happysad.runtime import session
 
 if TYPE_CHECKING:
@@ -65,22 +66,22 @@ def export(run: Path, file: Path) -> float:
     """
     if file.suffix not in SUFFIXES:
         raise UsageError(f"{file}: the suffix must be one of {', '.join(SUFFIXES)}")
-    model_file = run / "model.keras"
-    if not model_file.is_file():
-        raise RunError(f"{run}: not a finished run's folder: no model.keras")
+    trained = Run(run)
+    if not trained.network.is_file():
+        raise RunError(f"{run}: not a finished run's folder: no {trained.network.name}")
     classifier = Classifier(run)
     if len(classifier.input.shapes) > 1 and file.suffix == ".h5":
         raise ExportError(
             f"{file}: .h5 cannot hold the network of a classifier that looks at faces and photos; "
             "write .onnx or .tflite"
         )
-    samples = _validation_photos(run, classifier.input)
-    from happysad.training.backend import quiet
+    samples = _validation_photos(trained, classifier.input)
+    from happysad.keras_backend import quiet
 
     quiet()
     import keras
 
-    model = keras.saving.load_model(model_file, compile=False)
+    model = keras.saving.load_model(trained.network, compile=False)
     if file.suffix == ".onnx":
         return to_onnx(model, file, classifier.details, samples)
     return (to_h5 if file.suffix == ".h5" else to_tflite)(model, file, samples)
@@ -212,7 +213,7 @@ def _compare(file: Path, expected: Answers, came: Answers) -> float:
 @contextlib.contextmanager
 def _quietly(file: Path) -> Iterator[None]:
     """Silence the exporters, and turn their exceptions into errors of one line."""
-    from happysad.training.backend import without_native_stderr
+    from happysad.keras_backend import without_native_stderr
 
     try:
         with warnings.catch_warnings(), without_native_stderr():
@@ -296,13 +297,11 @@ def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return ordered
 
 
-def _validation_photos(run: Path, network_input: NetworkInput) -> Samples:
+def _validation_photos(run: Run, network_input: NetworkInput) -> Samples:
     from happysad.dataset.manifest import Manifest
     from happysad.photo import Photo
-    from happysad.training.config import load_run
 
-    _, data = load_run(run / "config.toml")
-    manifest = Manifest.read(run / "manifest.csv", data)
+    manifest = Manifest.read(run.manifest, run.data())
     files = manifest.files(manifest.of("val")[:_COMPARED])
     rows = [network_input.row(Photo(file)) for file in files]
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -310,7 +309,7 @@ def _validation_photos(run: Path, network_input: NetworkInput) -> Samples:
 
 def _main(model_file: Path, file: Path) -> None:
     """Write what `_write_onnx` saved."""
-    from happysad.training.backend import quiet
+    from happysad.keras_backend import quiet
 
     quiet()
     import keras

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from happysad import __version__
 from happysad.errors import RunError, UsageError, os_reason
 from happysad.files import write_text
 
-__all__ = ["Epoch", "Run", "Stage"]
+__all__ = ["Epoch", "Fusion", "Run", "Stage", "Summary", "Trial"]
 
 # Keys of config.toml beside the settings.
 _VERSION, _DATA = "happysad", "data"
@@ -53,6 +53,48 @@ class Epoch:
     accuracy: float
     val_loss: float
     val_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """How good a classifier of photos is that goes by one source."""
+
+    n: int
+    """The number of photos, none of which it was fitted on."""
+    accuracy: float
+    log_loss: float
+    strength: float
+    """The inverse strength of the penalty on squared weights, chosen by cross-validation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fusion:
+    """What the fusion of faces and photo was fitted on."""
+
+    photos: dict[str, int]
+    """The number of photos, by split: train and val."""
+    with_faces: dict[str, int]
+    """The number of those in which a face was found."""
+    tried: dict[str, Trial]
+    """By source: faces, look or both."""
+    chosen: str
+    """The source that the classifier goes by."""
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the fusion whose `asdict` went through JSON."""
+        tried = {name: Trial(**one) for name, one in fields["tried"].items()}
+        return cls(**{**fields, "tried": tried})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How good a run's classifier is on its test split."""
+
+    n: int
+    """The number of test photos."""
+    balanced_accuracy: float | None
+    """None where the test split has no photo of a class."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +133,6 @@ class Run:
         return self.folder / "tensorboard"
 
     @property
-    def fusion(self) -> Path:
-        """What the fusion of faces and photo was fitted on, as JSON."""
-        return self.folder / "fused.json"
-
-    @property
     def network(self) -> Path:
         """The calibrated network, in Keras's format."""
         return self.folder / "model.keras"
@@ -121,6 +158,10 @@ class Run:
         return self.folder / "report.html"
 
     @property
+    def _fusion(self) -> Path:
+        return self.folder / "fused.json"
+
+    @property
     def _finished(self) -> Path:
         return self.checkpoints / "finished.json"
 
@@ -137,7 +178,7 @@ class Run:
         if not self.config.is_file():
             begun = self.folder.is_dir() or any(self._drafts())
             return Stage.PREPARING if begun else Stage.ABSENT
-        learned = self.fusion.exists() or self.network.exists()
+        learned = self._fusion.exists() or self.network.exists()
         if learned or 0 < self.epochs <= len(self.epochs_done()):
             return Stage.EVALUATING
         return Stage.LEARNING
@@ -170,6 +211,33 @@ class Run:
         table.writeheader()
         table.writerows(map(asdict, epochs))
         write_text(self.history, text.getvalue())
+
+    def summary(self) -> Summary:
+        """Return the main figures of metrics.json; the whole of it needs `happysad[train]`.
+
+        Raises:
+            RunError: the run is not evaluated yet, or the file is damaged.
+        """
+        try:
+            test = json.loads(self.metrics.read_text(encoding="utf-8"))["test"]
+            if "score" not in test:  # written by happysad 0.1.0
+                return Summary(n=test["n"], balanced_accuracy=test["balanced_accuracy"])
+            score = test["score"]
+            return Summary(n=score["n"], balanced_accuracy=score["balanced_accuracy"]["value"])
+        except OSError as error:
+            raise RunError(f"{self.metrics}: {os_reason(error)}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self.metrics}: not the evaluation of a run") from error
+
+    def fusion(self) -> Fusion | None:
+        """Return what the fusion was fitted on; None for networks that learn by epochs."""
+        if not self._fusion.is_file():
+            return None
+        return Fusion.from_json(json.loads(self._fusion.read_text(encoding="utf-8")))
+
+    def write_fusion(self, fusion: Fusion) -> None:
+        """Write what the fusion was fitted on."""
+        write_text(self._fusion, json.dumps(asdict(fusion), indent=2) + "\n")
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as config.toml has them.

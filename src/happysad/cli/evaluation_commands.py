@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,11 @@ from happysad.cli.console import say
 from happysad.cli.options import ClassNames, Model, class_names, data_folder, need
 from happysad.predictions import Faces
 
-__all__ = ["evaluate", "info", "print_scores"]
+if TYPE_CHECKING:
+    from happysad.evaluation.evaluator import Evaluation
+    from happysad.evaluation.metrics import Figure
+
+__all__ = ["evaluate", "info", "print_evaluation"]
 
 
 def evaluate(
@@ -38,64 +42,68 @@ def evaluate(
     ] = Faces.FIND,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say how good a classifier is, with n and intervals.
+    """Measure how good a classifier is, with n and intervals.
 
-    With DIR, every readable photo in its class folders is test data. Beside the figures stand two
-    baselines: always the larger class, and logistic regression on 32x32 pixels.
+    With DIR, every readable photo in its class folders is test data. Two baselines stand beside the
+    figures: always the larger class, and logistic regression on 32x32 pixels.
     """
     need("train", "happysad evaluate")
-    from happysad.evaluation.judge import evaluate as run_evaluate
-    from happysad.model_file import SHIPPED
+    from dataclasses import asdict
+
+    from happysad.evaluation.evaluator import evaluate as run_evaluate
 
     folder = None if data is None else data_folder(data)
-    scores = run_evaluate(model or SHIPPED, folder, classes, faces=faces)
+    evaluation = run_evaluate(model, folder, classes=classes, faces=faces)
     if as_json:
-        say(json.dumps(scores))
+        say(json.dumps(asdict(evaluation)))
         return
-    for what in scores["left_out"]:
-        say(f"left out: {what['path']}: {what['reason']}")
-    print_scores(scores, scores["baselines"])
+    for left_out in evaluation.left_out:
+        say(f"left out: {left_out.path}: {left_out.reason}")
+    print_evaluation(evaluation)
 
 
-def print_scores(scores: dict[str, Any], baselines: dict[str, dict[str, Any]]) -> None:
+def print_evaluation(evaluation: Evaluation) -> None:
     """Print the figures of a classifier with their intervals, the baselines beside them."""
-    columns = {"the model": scores}
-    columns |= {name.replace("_", " "): values for name, values in baselines.items()}
-    say(f"{'n = ' + format(scores['n'], ','):<20}" + "".join(f"{name:>26}" for name in columns))
-    for figure in ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece"):
-        cells = "".join(f"{_cell(values, figure):>26}" for values in columns.values())
-        say(f"{figure.replace('_', ' '):<20}{cells}")
-    for label, values in scores["per_class"].items():
-        cell = _cell({**values, "intervals": scores["intervals"]}, "recall", f"recall_{label}")
-        say(f"{'recall of ' + label:<20}{cell:>26}  (n = {values['n']:,})")
-    if scores.get("coverage", 1) < 1:
-        photos = scores["photos"]
-        which = "neither unsure nor without a face" if scores["no_face"] else "not unsure"
-        lines = {
-            "answered": ("coverage", f"{photos:,}, {which}"),
-            "right of these": ("selective_accuracy", f"{round(scores['coverage'] * photos):,}"),
-            "no face found": ("no_face", f"{photos:,}"),
-        }
-        for name, (figure, n) in lines.items():
-            say(f"{name:<20}{_cell(scores, figure):>26}  (n = {n})")
+    score, abstention = evaluation.score, evaluation.abstention
+    columns = {"the model": score}
+    columns |= {name.replace("_", " "): one.score for name, one in evaluation.baselines.items()}
+    say(f"{'n = ' + format(score.n, ','):<20}" + "".join(f"{name:>26}" for name in columns))
+    for name in score.figures():
+        cells = "".join(f"{_cell(one.figures()[name]):>26}" for one in columns.values())
+        say(f"{name.replace('_', ' '):<20}{cells}")
+    for name, one in score.per_class.items():
+        _print_figure(f"precision of {name}", one.precision, f"{one.answered:,}")
+        _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
+        _print_figure(f"f1 of {name}", one.f1, f"{score.n:,}")
+    coverage, no_face = abstention.coverage.value or 0.0, abstention.no_face.value
+    if coverage < 1:
+        which = "neither unsure nor without a face" if no_face else "not unsure"
+        _print_figure("answered", abstention.coverage, f"{abstention.n:,}, {which}")
+        answered = round(coverage * abstention.n)
+        _print_figure("right of these", abstention.selective_accuracy, f"{answered:,}")
+        _print_figure("no face found", abstention.no_face, f"{abstention.n:,}")
 
 
-def _cell(values: dict[str, Any], figure: str, of_interval: str | None = None) -> str:
-    """Write a figure with its interval, which may have another name."""
-    value, interval = values.get(figure), values["intervals"].get(of_interval or figure)
-    if value is None:
+def _print_figure(name: str, figure: Figure, n: str) -> None:
+    say(f"{name:<20}{_cell(figure):>26}  (n = {n})")
+
+
+def _cell(figure: Figure) -> str:
+    """Return a figure with its interval."""
+    if figure.value is None:
         return "not defined"
-    if not interval:
-        return f"{value:.3f}"
-    if interval[0] == interval[1]:
-        return f"{value:.3f}  no spread seen"
-    return f"{value:.3f}  {interval[0]:.3f}-{interval[1]:.3f}"
+    if figure.interval is None:
+        return f"{figure.value:.3f}"
+    low, high = figure.interval
+    if low == high:
+        return f"{figure.value:.3f}  no spread seen"
+    return f"{figure.value:.3f}  {low:.3f}-{high:.3f}"
 
 
 def info(model: Model = None) -> None:
-    """Say what a classifier is.
+    """Describe a classifier.
 
-    Of the one that comes with happysad it is the card: what it is for, and how good it is.
+    For the one that comes with happysad, print its card: what it is for, and how good it is.
     """
     from dataclasses import asdict
 

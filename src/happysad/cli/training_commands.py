@@ -1,9 +1,8 @@
-"""happysad demo, train, replicate and export: what makes runs, and what is made of them."""
+"""The commands that make runs and use them: demo, train, replicate and export."""
 
 from __future__ import annotations
 
 import inspect
-import json
 import typing
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.evaluation_commands import print_scores
+from happysad.cli.evaluation_commands import print_evaluation
 from happysad.cli.options import (
     CheckFolder,
     Classes,
@@ -32,13 +31,14 @@ def demo(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FOLDER", help="Where the demo puts its files [default: happysad-demo-N]."
+            metavar="FOLDER",
+            help="The folder for the demo's files [default: happysad-demo-N].",
         ),
     ] = None,
 ) -> None:
-    """Draw 600 faces and do the whole job on them. Needs no data.
+    """Show every step on 600 drawn faces. Needs no data.
 
-    Check, train, evaluate, predict, in a new folder.
+    Checks, trains, evaluates and predicts, in a new folder.
     """
     need("train", "happysad demo")
     from happysad.demo import demo as run_demo
@@ -76,7 +76,7 @@ def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
 def train(
     data: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="A folder with one folder of photos a class."),
+        typer.Argument(metavar="DIR", help="A folder with one folder of photos for each class."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -84,54 +84,51 @@ def train(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A TOML file with settings; options here win over it."),
+        typer.Option(metavar="FILE", help="A TOML file with settings; options override it."),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with a run that was stopped, to the same weights."),
+        typer.Option(metavar="RUN", help="Go on with a stopped run; it ends in the same weights."),
     ] = None,
     check_folder: CheckFolder = None,
     groups: Groups = None,
     **settings: Any,
 ) -> None:
-    """Train a classifier on DIR, judge it and save it as a run.
+    """Train a classifier on DIR, evaluate it and save it as a run.
 
-    DIR is checked and split first; the test photos are read once, at the end. An option that is
-    not given is the model's own; config.toml in the run says all of them.
+    DIR is checked and split first; the test photos are read once, at the end. The default of an
+    option depends on the model; config.toml in the run lists all settings.
     """
     need("train", "happysad train")
-    from happysad.training import distributed, fit
-    from happysad.training.config import load
+    from happysad.training import trainer
 
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
         if data is not None or given or out or config or groups or check_folder:
-            raise UsageError("--resume RUN stands alone: the run's config.toml says the rest")
-        run = fit.resume(resume)
+            raise UsageError("--resume RUN stands alone: the run's config.toml has the settings")
+        trained = trainer.resume(resume)
     elif data is None:
         raise UsageError("train needs a DIR, or --resume RUN")
     else:
-        chosen = load(config, given)
-        run = fit.train(
+        trained = trainer.train(
             data_folder(data),
-            chosen,
-            out=out or _next(Path("runs", f"{data.resolve().name}-{chosen.model}")),
-            check_out=check_folder_of(data, check_folder),
+            out,
+            config=config,
+            check_folder=check_folder_of(data, check_folder),
             groups=groups,
+            **given,
         )
-    process = distributed.this()
-    if process is not None and not process.leads:
-        say(f"process {process.index} is done; process 0 has the run")
+    if trained.evaluation is None:
+        say("this process is done; process 0 has the run")
         return
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     say()
-    print_scores(metrics["test"], metrics["baselines"])
-    say(f"run:    {run}")
-    say(f"report: {run / 'report.html'}")
+    print_evaluation(trained.evaluation.test)
+    say(f"run:    {trained.folder}")
+    say(f"report: {trained.run.report}")
 
 
 def _next(folder: Path) -> Path:
-    """Give the first of folder-1, folder-2, … that is not there yet."""
+    """Return the first of folder-1, folder-2, … that does not exist yet."""
     number = 1
     while (free := folder.with_name(f"{folder.name}-{number}")).exists():
         number += 1
@@ -142,19 +139,21 @@ def replicate(
     data: DataFolder,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where it goes [default: ./NAME-replicate]."),
+        typer.Option(
+            metavar="FOLDER", help="The folder for the results [default: NAME-replicate]."
+        ),
     ] = None,
     classes: Classes = None,
     check_folder: CheckFolder = None,
-    seeds: Annotated[int, typer.Option(min=2, help="How many repetitions.")] = 3,
+    seeds: Annotated[int, typer.Option(min=2, help="Number of repetitions.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 20,
 ) -> None:
     """Show on DIR why tutorials report 1.00.
 
-    Their protocol stands beside an honest one: the same network, the same photos, several seeds.
+    Compares their protocol with an honest one: the same network, the same photos, several seeds.
     """
     need("train", "happysad replicate")
-    from happysad.training.replicate import replicate as run_replicate
+    from happysad.training.replication import replicate as run_replicate
 
     out = out or Path(f"{data.resolve().name}-replicate")
     result = run_replicate(
@@ -165,7 +164,7 @@ def replicate(
         seeds=seeds,
         epochs=epochs,
     )
-    for line in result["table"]:
+    for line in result.table:
         say(line)
     say(f"report: {out / 'report.html'}")
 
@@ -173,12 +172,12 @@ def replicate(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What to write: .onnx, .tflite or .h5.")
+        Path, typer.Argument(metavar="FILE", help="The file to write: .onnx, .tflite or .h5.")
     ],
 ) -> None:
     """Write a run's model as .onnx, .tflite or .h5.
 
-    It is compared with Keras on real photos, and refused where it differs by more than 1e-4.
+    The file is compared with Keras on real photos, and kept only where it agrees within 1e-4.
     """
     need("train", "happysad export")
     from happysad.export import export as run_export

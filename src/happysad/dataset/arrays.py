@@ -35,7 +35,7 @@ class Arrays:
 
     inputs: dict[str, NDArray[Any]]
     """The network's inputs by name, each with n rows; memory-mapped, read-only."""
-    labels: NDArray[np.float32]
+    classes: NDArray[np.float32]
     """The class of each photo: float32, shape (n,), the index into `Manifest.classes`."""
     groups: list[str]
     """The group of each photo."""
@@ -80,10 +80,10 @@ def load(
     stored = _mapped(file, len(rows), record)
     if stored is None:
         raise DatasetError(f"{file}: the cache cannot be read back")
-    number = {label: place for place, label in enumerate(manifest.classes)}
+    number = {name: place for place, name in enumerate(manifest.classes)}
     return Arrays(
         {name: stored[name] for name in shapes},
-        np.array([number[label] for label in rows["label"]], dtype=np.float32),
+        np.array([number[name] for name in rows["label"]], dtype=np.float32),
         rows["group"].tolist(),
     )
 

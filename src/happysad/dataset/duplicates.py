@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 
 from happysad.dataset.findings import Code, add_notes, near_other_class
 
-__all__ = ["count_pairs", "hashes", "leave_out_copies", "near_pairs", "note_other_class"]
+__all__ = [
+    "RADIUS",
+    "count_pairs",
+    "hashes",
+    "leave_out_copies",
+    "near_groups",
+    "near_pairs",
+    "note_other_class",
+]
+
+#: The maximum number of bits, of 64, in which the perceptual hashes of near-duplicates differ,
+#: where no check says another.
+RADIUS = 6
 
 # Two blocks of this many hashes are compared at once: 8 MB, which stays in a CPU's cache.
 _BLOCK = 1024
@@ -45,6 +57,27 @@ def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
                 found += _compare(values, bucket, radius)
     first, second = np.divmod(np.unique(np.concatenate(found)), max(1, len(values)))
     return np.stack([first, second], axis=1)
+
+
+def near_groups(rows: pd.DataFrame) -> list[str]:
+    """Return the group of each photo, where near-duplicates within `RADIUS` form one group.
+
+    Photos are joined directly or through others.
+
+    Args:
+        rows: rows of a manifest's table, with `phash` and `pixels`.
+
+    Returns:
+        The names of the groups: the smallest `pixels` in each, whatever the order of the rows.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    values, member = np.unique(hashes(rows), return_inverse=True)
+    first, second = near_pairs(values, RADIUS).T
+    near = coo_array((np.ones(len(first)), (first, second)), shape=(len(values), len(values)))
+    _, group = connected_components(near, directed=False)
+    return rows["pixels"].groupby(group[member]).transform("min").tolist()
 
 
 def count_pairs(table: pd.DataFrame, radius: int) -> int:

@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.evaluation.metrics import score
+from happysad.evaluation.metrics import Score, score
 from happysad.inputs import network_input
 from happysad.photo import Photo
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-__all__ = ["INPUT", "SIDE", "TRAINING", "judged", "small"]
+__all__ = [
+    "INPUT",
+    "LARGEST_CLASS",
+    "LOGISTIC_REGRESSION",
+    "SIDE",
+    "TRAINING",
+    "Baseline",
+    "Baselines",
+    "score_baselines",
+    "small",
+]
+
+#: The names of the baselines.
+LARGEST_CLASS, LOGISTIC_REGRESSION = "largest_class", "logistic_regression"
 
 #: The side of the pictures that logistic regression sees, in pixels.
 SIDE = 32
-
 #: Prepares these pictures.
 INPUT = network_input("photo", SIDE, 1)
 
-#: What `fitted_on` says of baselines that saw the same photos as the model.
+#: `Baseline.fitted_on` of baselines that saw the same photos as the model.
 TRAINING = "the training photos"
 
 _FOLDS = 5
-# The inverse strength of the penalty on squared weights: chosen once for 1024 scaled pixels, weak
-# enough for 10,000 photos and strong enough for 200.
+# The inverse strength of the penalty on squared weights.
+# docs/decisions.md, "Penalty of the logistic regression on pixels".
 _C = 0.01
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How good a baseline is."""
+
+    score: Score
+    fitted_on: str
+    """What it was fitted on, in words."""
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the baseline whose `asdict` went through JSON."""
+        return cls(Score.from_json(fields["score"]), fields["fitted_on"])
+
+
+Baselines = dict[str, Baseline]
 
 
 def small(photo: Photo) -> NDArray[np.uint8]:
@@ -39,52 +69,53 @@ def small(photo: Photo) -> NDArray[np.uint8]:
     return np.asarray(INPUT.row(photo)["image"].reshape(-1))
 
 
-def judged(
+def score_baselines(
     y: NDArray[np.intp],
     pictures: NDArray[np.uint8],
     groups: Sequence[str],
     *,
-    labels: tuple[str, ...],
+    classes: Sequence[str],
     seed: int,
     training: tuple[NDArray[np.intp], NDArray[np.uint8]] | None,
-) -> dict[str, dict[str, Any]]:
-    """Judge the baselines on photos, as `metrics.score` judges a classifier.
+) -> Baselines:
+    """Return the scores of the baselines on some photos.
 
-    ``largest_class`` always answers the class that is larger where it was fitted, with that class's
-    share for its p. ``logistic_regression`` looks at 32x32 grey pixels, each scaled to mean 0 and
-    deviation 1.
+    `LARGEST_CLASS` always answers the class that is the largest where it was fitted; its
+    probabilities are the shares of the classes there. `LOGISTIC_REGRESSION` looks at 32x32 grey
+    pixels, each scaled to mean 0 and deviation 1.
 
     Args:
-        y: the truth of the judged photos, 0 or 1, shape (n,).
+        y: the class of each photo, shape (n,): an index into `classes`.
         pictures: their `small` pictures, uint8, shape (n, 1024).
         groups: their groups, n of them.
-        labels: the two classes.
-        seed: of the folds and the bootstrap.
-        training: the truth and the `small` pictures of the photos that the model was trained on.
-            None where they are not known: then the share comes from the judged photos, and the
+        classes: the names of the classes.
+        seed: the seed of the folds and of the bootstrap.
+        training: the classes and the `small` pictures of the photos that the model was trained on;
+            None where they are unknown. Then the shares come from the judged photos, and the
             regression is fitted on 4 of 5 parts of them to answer for the fifth, in turn; photos of
             one group stay in one part.
 
     Returns:
-        A score by baseline's name, with ``fitted_on`` in words. ``logistic_regression`` is missing
-        where a class has too few groups to fit it.
+        The scores by the baseline's name, without `LOGISTIC_REGRESSION` where a class has too few
+        groups to fit it.
     """
 
-    def scored(p: Floats, fitted_on: str) -> dict[str, Any]:
-        return {**score(y, p, groups, labels=labels, seed=seed), "fitted_on": fitted_on}
+    def scored(p: Floats, fitted_on: str) -> Baseline:
+        return Baseline(score(y, p, groups, classes=classes, seed=seed), fitted_on)
 
-    share = float(np.mean(y if training is None else training[0]))
+    known = y if training is None else training[0]
     fitted_on = "the judged photos" if training is None else TRAINING
-    found = {"largest_class": scored(np.full(len(y), share), fitted_on)}
+    shares = np.bincount(known, minlength=len(classes)) / len(known)
+    found = {LARGEST_CLASS: scored(np.tile(shares, (len(y), 1)), fitted_on)}
     if training is None:
-        folds = _folds(y, groups)
+        folds = _folds(y, groups, len(classes))
         if folds >= 2:
-            p = _cross_validated(y, pictures, groups, folds, seed)
+            p = _cross_validated(y, pictures, groups, folds, seed, len(classes))
             fitted_on = f"the judged photos, {folds}-fold cross-validation by group"
-            found["logistic_regression"] = scored(p, fitted_on)
-    elif len(np.unique(training[0])) == 2:
-        model = _regression().fit(training[1], training[0])
-        found["logistic_regression"] = scored(model.predict_proba(pictures)[:, 1], fitted_on)
+            found[LOGISTIC_REGRESSION] = scored(p, fitted_on)
+    elif len(np.unique(known)) == len(classes):
+        model = _regression().fit(training[1], known)
+        found[LOGISTIC_REGRESSION] = scored(model.predict_proba(pictures), fitted_on)
     return found
 
 
@@ -96,10 +127,10 @@ def _regression() -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=1000))
 
 
-def _folds(y: NDArray[np.intp], groups: Sequence[str]) -> int:
-    """Count the folds that leave both classes in each training part."""
+def _folds(y: NDArray[np.intp], groups: Sequence[str], classes: int) -> int:
+    """Return the largest number of folds that leaves every class in each training part."""
     members = np.asarray(groups)
-    return min(_FOLDS, *(len(np.unique(members[y == label])) for label in (0, 1)))
+    return min(_FOLDS, *(len(np.unique(members[y == place])) for place in range(classes)))
 
 
 def _cross_validated(
@@ -108,16 +139,15 @@ def _cross_validated(
     groups: Sequence[str],
     folds: int,
     seed: int,
+    classes: int,
 ) -> Floats:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    p = np.full(len(y), np.nan)
+    p = np.full((len(y), classes), np.nan)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for train, test in splitter.split(pictures, y, groups):
-        if len(np.unique(y[train])) == 2:
-            p[test] = (
-                _regression().fit(pictures[train], y[train]).predict_proba(pictures[test])[:, 1]
-            )
-        else:  # groups of both classes can leave a part with one: its share is all that is known
-            p[test] = y[train].mean()
+        if len(np.unique(y[train])) == classes:
+            p[test] = _regression().fit(pictures[train], y[train]).predict_proba(pictures[test])
+        else:  # groups of several classes can leave a part without a class: its shares remain
+            p[test] = np.bincount(y[train], minlength=classes) / len(train)
     return p

@@ -9,51 +9,47 @@ from numpy.typing import ArrayLike, NDArray
 
 from happysad.evaluation.metrics import resamples
 
-__all__ = [
-    "EPSILON",
-    "TEMPERATURES",
-    "THRESHOLDS",
-    "fit_temperature",
-    "fit_threshold",
-]
+__all__ = ["EPSILON", "TEMPERATURES", "THRESHOLDS", "fit_temperature", "fit_threshold"]
 
-#: The temperatures that are looked at.
+#: The range in which the temperature is searched.
 TEMPERATURES = (0.1, 10.0)
+
+#: The thresholds that are tried: 0.05, 0.06, … 0.95.
+THRESHOLDS = np.arange(5, 96) / 100
 
 #: Probabilities are kept this far from 0 and 1, which float32 sigmoids reach.
 EPSILON = 1e-7
 
-#: The thresholds that are looked at: 0.05, 0.06, … 0.95.
-THRESHOLDS = np.arange(5, 96) / 100
-
-_HALF = 45  # where 0.5 stands among them
-
-_SURE = 0.95  # of the resamples must prefer another threshold than 0.5
+_HALF = 45  # the place of 0.5 in `THRESHOLDS`
+_SURE = 0.95  # the share of the resamples that must prefer another threshold to 0.5
 
 Floats = NDArray[np.float64]
 
 
 def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
-    """Find the temperature T for which ``sigmoid(logit(p) / T)`` is calibrated.
+    """Return the temperature T for which ``sigmoid(logit(p) / T)`` is calibrated.
 
-    Temperature scaling, Guo et al. 2017, "On Calibration of Modern Neural Networks", for two
-    classes: T minimises the negative log-likelihood, which has one minimum since it is convex in
-    1 / T. No answer changes, only how sure it is: above 1 less, below 1 more.
+    T minimises the negative log-likelihood, which has one minimum since it is convex in 1 / T. No
+    answer changes, only its probability: above 1 it comes nearer to 0.5, below 1 farther away.
+
+    Source: temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks"), for
+    two classes.
 
     Args:
-        p: the network's raw sigmoid outputs on validation photos, 0 to 1, shape (n,).
-        y: their truth, 0 or 1, shape (n,).
+        p: the raw outputs of the network's sigmoid on validation photos, 0 to 1, shape (n,).
+        y: the class of these photos, 0 or 1, shape (n,).
 
     Returns:
         T, from 0.1 to 10. It is 1.0 where the photos cannot tell: a class is missing, or every
-        answer is right (the likelihood then wants endless certainty).
+        answer is right (the likelihood then has no minimum).
     """
     from scipy.optimize import minimize_scalar
-    from scipy.special import logit  # exact near 0.5, where `probability.log_odds` is not
+    from scipy.special import logit
 
     truth = np.asarray(y).astype(bool).reshape(-1)
     if truth.all() or not truth.any():
         return 1.0
+    # SciPy's logit, to the bit: the search below ends where its rounding leads.
     clipped = np.clip(np.asarray(p, dtype=np.float64).reshape(-1), EPSILON, 1 - EPSILON)
     right_way = np.where(truth, 1.0, -1.0) * logit(clipped)
     if (right_way > 0).all():
@@ -68,18 +64,20 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
 
 
 def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) -> float:
-    """Find the threshold from which on the answer is the second class.
+    """Return the threshold from which on the second class is the answer.
 
     It is 0.5 unless validation clearly asks for another: the best threshold by balanced accuracy
-    must beat 0.5 in at least 95 % of 1000 bootstrap resamples of groups (Efron & Tibshirani 1993).
-    So that it is not judged by the photos it was chosen on, each resample chooses its own and
-    compares on the groups that were not drawn (out of the bag).
+    must beat 0.5 in at least 95 % of 1000 bootstrap resamples of groups. Each resample chooses its
+    own threshold and compares it on the groups that were not drawn (out of the bag), so that no
+    threshold is judged by the photos it was chosen on.
+
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap".
 
     Args:
         p: calibrated probabilities of the second class on validation photos, shape (n,).
-        y: their truth, 0 or 1, shape (n,).
+        y: the class of these photos, 0 or 1, shape (n,).
         groups: the group of each photo, n of them.
-        seed: of the bootstrap.
+        seed: the seed of the bootstrap.
 
     Returns:
         A threshold from 0.05 to 0.95 in steps of 0.01; 0.5 where a class is missing.
@@ -105,7 +103,7 @@ def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) 
 def _balanced(
     p: Floats, truth: NDArray[np.intp], weights: NDArray[np.float32], thresholds: Floats
 ) -> Floats:
-    """Weighted balanced accuracy at each threshold, shape (rows, thresholds)."""
+    """Return the weighted balanced accuracy at each threshold, shape (rows, thresholds)."""
     order = np.argsort(p, kind="stable")
     below = np.searchsorted(p[order], thresholds, side="left")
     ordered, second = weights[:, order], truth[order] == 1

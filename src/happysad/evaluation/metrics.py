@@ -1,26 +1,129 @@
-"""Figures of a two-class classifier, each with a 95 % interval that respects groups."""
+"""Figures of a classifier, each with a 95 % interval that respects groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from happysad.errors import DatasetError
 
-__all__ = ["BINS", "RESAMPLES", "confidence_bins", "interval", "resamples", "score"]
+__all__ = [
+    "BINS",
+    "RESAMPLES",
+    "ClassScore",
+    "Figure",
+    "Score",
+    "answers_of",
+    "confidence_bins",
+    "figure_of",
+    "interval",
+    "resamples",
+    "score",
+]
 
-#: Bins of the calibration error, as in Guo et al. 2017.
+#: The number of bins of the calibration error, as in Guo et al. 2017.
 BINS = 15
 
-#: Resamples of the bootstrap: Efron & Tibshirani 1993 (chapter 13) ask about 1000 for percentiles.
+#: The number of resamples of the bootstrap. Source: Efron & Tibshirani 1993, chapter 13.
 RESAMPLES = 1000
 
-_AT_ONCE = 100  # resamples held in memory together: 4 MB for 10,000 photos
+_AT_ONCE = 100  # resamples in memory together: 4 MB for 10,000 photos
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with its interval."""
+
+    value: float | None
+    """None where it is undefined, such as the recall of a class without photos."""
+    interval: tuple[float, float] | None
+    """The 95 % interval; None where the figure is undefined or there is only one group."""
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the figure whose `asdict` went through JSON."""
+        return cls(fields["value"], fields["interval"] and tuple(fields["interval"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """The figures of one class."""
+
+    n: int
+    """The number of its photos."""
+    answered: int
+    """The number of photos for which it is the answer."""
+    precision: Figure
+    """The share of these answers that is right."""
+    recall: Figure
+    """The share of its photos that is recognised."""
+    f1: Figure
+    """The harmonic mean of precision and recall."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The figures of a classifier on some photos, where every photo gets one of the classes."""
+
+    classes: tuple[str, ...]
+    n: int
+    """The number of photos."""
+    groups: int
+    """The number of groups that they form."""
+    accuracy: Figure
+    """The share of the answers that is right."""
+    balanced_accuracy: Figure
+    """The mean of the recall of all classes."""
+    ece: Figure
+    """The expected calibration error: the mean gap between the probability of the answer and the
+    share of right answers, over `BINS` bins of equal width. It is biased upwards for few photos.
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
+    auc: Figure | None
+    """The area under the ROC curve of the second of two classes; None for three classes."""
+    per_class: dict[str, ClassScore]
+    confusion: tuple[tuple[int, ...], ...]
+    """The number of photos by class (rows) and answer (columns), in the order of `classes`."""
+
+    def figures(self) -> dict[str, Figure]:
+        """Return the figures over all classes by name."""
+        auc = {} if self.auc is None else {"auc": self.auc}
+        balanced = {"balanced_accuracy": self.balanced_accuracy}
+        return {"accuracy": self.accuracy, **balanced, **auc, "ece": self.ece}
+
+    @property
+    def wrong(self) -> int:
+        """The number of wrong answers."""
+        return self.n - sum(self.confusion[place][place] for place in range(len(self.classes)))
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the score whose `asdict` went through JSON."""
+        headlines = ("accuracy", "balanced_accuracy", "ece")
+        return cls(
+            classes=tuple(fields["classes"]),
+            n=fields["n"],
+            groups=fields["groups"],
+            **{name: Figure.from_json(fields[name]) for name in headlines},
+            auc=fields["auc"] and Figure.from_json(fields["auc"]),
+            per_class={
+                name: ClassScore(
+                    n=one["n"],
+                    answered=one["answered"],
+                    **{key: Figure.from_json(one[key]) for key in _OF_CLASS},
+                )
+                for name, one in fields["per_class"].items()
+            },
+            confusion=tuple(map(tuple, fields["confusion"])),
+        )
+
+
+_OF_CLASS = ("precision", "recall", "f1")
 
 
 def score(
@@ -28,76 +131,89 @@ def score(
     p: ArrayLike,
     groups: Sequence[str],
     *,
-    labels: tuple[str, ...],
+    classes: Sequence[str],
     threshold: float = 0.5,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Judge answers against the truth.
+) -> Score:
+    """Return the figures of some answers.
 
-    `precision`, `recall` and `f1` are of the second class, as Keras counts them. `ece` is the
-    expected calibration error (Guo et al. 2017, "On Calibration of Modern Neural Networks"): the
-    mean gap between confidence in the answer and how often it is right, over 15 bins of equal
-    width. With few photos it comes out too high, since every bin then has its own luck.
-
-    The intervals are Efron's percentile bootstrap (1979; Efron & Tibshirani 1993, chapter 13) over
-    whole groups, 95 %: photos of one group are drawn together, so that repeated photos do not fake
-    certainty. A resample in which a figure is undefined does not count for it.
+    Source of the intervals: the percentile bootstrap (Efron 1979; Efron & Tibshirani 1993, chapter
+    13) over whole groups: photos of one group are drawn together, so that repeated photos do not
+    narrow an interval. A resample in which a figure is undefined does not count for that figure.
 
     Args:
-        y: the truth, 0 for the first class and 1 for the second, shape (n,).
-        p: the probability of the second class, 0 to 1, shape (n,).
+        y: the class of each photo, shape (n,): an index into `classes`.
+        p: the probabilities, 0 to 1, shape (n, classes).
         groups: the group of each photo, n of them.
-        labels: the names of the two classes.
-        threshold: from this p on the answer is the second class.
-        seed: of the bootstrap.
-
-    Returns:
-        A dict for JSON: n, groups, accuracy, balanced_accuracy, precision, recall, f1, auc, ece,
-        per_class (for each label: n, answered, precision, recall, f1), confusion (rows: truth,
-        columns: answer) and intervals (a pair each). What is undefined, for want of one class or
-        of answers, is None; so is every interval where there is but one group.
+        classes: the names of the two or three classes.
+        threshold: of two classes, the second is the answer from this probability on. Of three, the
+            answer is the most probable class.
+        seed: the seed of the bootstrap.
 
     Raises:
-        DatasetError: there is nothing to judge.
+        DatasetError: there is no photo.
         ValueError: the lengths differ, or a value is out of range.
     """
-    truth, p_second = _checked(y, p, groups)
-    judged = _Judged(truth, p_second, threshold, labels)
-    point = {name: values[0] for name, values in judged.figures(np.ones((1, len(truth)))).items()}
-
+    truth, probabilities = _checked(y, p, groups, len(classes))
+    judged = _Judged(truth, probabilities, threshold)
+    once = np.ones((1, len(truth)))
+    point = judged.figures(once)
     parts = [judged.figures(weights) for weights in resamples(groups, seed)]
-    several = len(set(groups)) > 1
-    intervals = {
-        name: interval(np.concatenate([part[name] for part in parts]))
-        if several and np.isfinite(point[name])
-        else None
-        for name in point
+    figures = {
+        name: figure_of(values[0], np.concatenate([part[name] for part in parts]), groups)
+        for name, values in point.items()
     }
-    figures = {name: float(v) if np.isfinite(v) else None for name, v in point.items()}
-    confusion = judged.confusion(np.ones((1, len(truth))))[0].reshape(2, 2).astype(int)
-    return {
-        "n": len(truth),
-        "groups": len(set(groups)),
-        **{name: figures[name] for name in _HEADLINES},
-        "per_class": {
-            label: {
-                "n": int(confusion[place].sum()),
-                "answered": int(confusion[:, place].sum()),
-                **{name: figures[f"{name}_{label}"] for name in ("precision", "recall", "f1")},
-            }
-            for place, label in enumerate(labels)
+    confusion = judged.confusion(once)[0].astype(int)
+    return Score(
+        classes=tuple(classes),
+        n=len(truth),
+        groups=len(set(groups)),
+        accuracy=figures["accuracy"],
+        balanced_accuracy=figures["balanced_accuracy"],
+        ece=figures["ece"],
+        auc=figures.get("auc"),
+        per_class={
+            name: ClassScore(
+                n=int(confusion[place].sum()),
+                answered=int(confusion[:, place].sum()),
+                **{key: figures[f"{key} {place}"] for key in _OF_CLASS},
+            )
+            for place, name in enumerate(classes)
         },
-        "confusion": confusion.tolist(),
-        "intervals": intervals,
-    }
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def figure_of(value: float, resampled: Floats, groups: Sequence[str]) -> Figure:
+    """Return a figure with the interval of its resampled values.
+
+    Args:
+        value: the figure; NaN where it is undefined.
+        resampled: its value in each resample.
+        groups: the group of each photo.
+    """
+    if not np.isfinite(value):
+        return Figure(None, None)
+    return Figure(float(value), interval(resampled) if len(set(groups)) > 1 else None)
+
+
+def answers_of(p: Floats, threshold: float) -> NDArray[np.intp]:
+    """Return the answer of each row of probabilities, where "unsure" is not allowed.
+
+    Args:
+        p: shape (n, classes).
+        threshold: as for `score`.
+    """
+    two = p.shape[1] == 2
+    return (p[:, 1] >= threshold).astype(np.intp) if two else p.argmax(axis=1)
 
 
 def resamples(
     groups: Sequence[str], seed: int, times: int = RESAMPLES
 ) -> Iterator[NDArray[np.float32]]:
-    """Draw groups with replacement, as many as there are.
+    """Draw groups with replacement, as many as there are, `times` times.
 
-    Gives:
+    Yields:
         How often each photo was drawn, float32, shape (up to 100, n), until `times` rows came.
     """
     names, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
@@ -110,65 +226,65 @@ def resamples(
         yield often[:, member].astype(np.float32)
 
 
-def interval(values: Floats) -> list[float] | None:
-    """The middle 95 % of resampled figures, NaN left out; None where none is left."""
+def interval(values: Floats) -> tuple[float, float] | None:
+    """Return the middle 95 % of resampled figures without NaN; None where none is left."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
-    return [float(v) for v in np.percentile(finite, [2.5, 97.5])]
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def confidence_bins(confidence: ArrayLike) -> NDArray[np.intp]:
-    """The calibration bin, 0 to 14, of each confidence, 0 to 1: bin k is (k / 15, (k + 1) / 15]."""
+    """Return the bin of each confidence, 0 to 14; bin k holds those in (k / 15, (k + 1) / 15].
+
+    Args:
+        confidence: values from 0 to 1, of any shape.
+    """
     place = np.ceil(np.asarray(confidence, dtype=np.float64) * BINS).astype(np.intp) - 1
     return np.clip(place, 0, BINS - 1)
-
-
-_HEADLINES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece")
 
 
 class _Judged:
     """What the figures need, counted once; `figures` then weighs it, many weightings at a time."""
 
-    def __init__(
-        self, y: NDArray[np.intp], p: Floats, threshold: float, labels: tuple[str, ...]
-    ) -> None:
-        self.labels = labels
-        answer = (p >= threshold).astype(np.intp)
-        confidence = np.where(answer == 1, p, 1 - p)
-        self._cells = np.eye(4)[2 * y + answer]
+    def __init__(self, y: NDArray[np.intp], p: Floats, threshold: float) -> None:
+        self._classes = p.shape[1]
+        answer = answers_of(p, threshold)
+        confidence = p[np.arange(len(p)), answer]
+        self._cells = np.eye(self._classes**2)[self._classes * y + answer]
         self._gaps = (
             np.eye(BINS)[confidence_bins(confidence)] * ((answer == y) - confidence)[:, None]
         )
-        self._order = np.argsort(p, kind="stable")
+        self._order = np.argsort(p[:, 1], kind="stable")
         self._second = y[self._order].astype(np.float64)
-        self._ties = np.flatnonzero(np.diff(p[self._order], prepend=-1.0))
+        self._ties = np.flatnonzero(np.diff(p[self._order, 1], prepend=-1.0))
 
     def confusion(self, weights: NDArray[Any]) -> Floats:
-        """Give the four cells, (truth, answer) = 00, 01, 10, 11: shape (rows, 4)."""
-        return np.asarray(weights @ self._cells, dtype=np.float64)
+        """Return the weight of each class (rows) and answer (columns): (rows, classes, classes)."""
+        shape = (len(weights), self._classes, self._classes)
+        return np.asarray(weights @ self._cells, dtype=np.float64).reshape(shape)
 
     def figures(self, weights: NDArray[Any]) -> dict[str, Floats]:
-        """Give every figure, one value a row of weights (rows, n); NaN where undefined."""
-        c00, c01, c10, c11 = self.confusion(weights).T
-        total = c00 + c01 + c10 + c11
+        """Return every figure, one value for each row of weights (rows, n); NaN where undefined."""
+        cells = self.confusion(weights)
+        right = np.diagonal(cells, axis1=1, axis2=2)
+        of_class, answered = cells.sum(axis=2), cells.sum(axis=1)
+        total = of_class.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            recalls = (c00 / (c00 + c01), c11 / (c10 + c11))
-            precisions = (c00 / (c00 + c10), c11 / (c01 + c11))
-            f1s = (2 * c00 / (2 * c00 + c01 + c10), 2 * c11 / (2 * c11 + c01 + c10))
+            recall, precision = right / of_class, right / answered
+            f1 = 2 * right / (of_class + answered)
             figures = {
-                "accuracy": (c00 + c11) / total,
-                "balanced_accuracy": (recalls[0] + recalls[1]) / 2,
-                "precision": precisions[1],
-                "recall": recalls[1],
-                "f1": f1s[1],
-                "auc": self._auc(weights),
+                "accuracy": right.sum(axis=1) / total,
+                "balanced_accuracy": recall.sum(axis=1) / self._classes,
                 "ece": np.abs(weights @ self._gaps).sum(axis=1) / total,
             }
-        for place, label in enumerate(self.labels):
-            figures[f"precision_{label}"] = precisions[place]
-            figures[f"recall_{label}"] = recalls[place]
-            figures[f"f1_{label}"] = f1s[place]
+            if self._classes == 2:
+                figures["auc"] = self._auc(weights)
+        for place in range(self._classes):
+            figures[f"precision {place}"] = precision[:, place]
+            figures[f"recall {place}"] = recall[:, place]
+            figures[f"f1 {place}"] = f1[:, place]
         return figures
 
     def _auc(self, weights: NDArray[Any]) -> Floats:
@@ -181,18 +297,20 @@ class _Judged:
         return np.asarray((second * below).sum(axis=1) / pairs)
 
 
-def _checked(y: ArrayLike, p: ArrayLike, groups: Sequence[str]) -> tuple[NDArray[np.intp], Floats]:
+def _checked(
+    y: ArrayLike, p: ArrayLike, groups: Sequence[str], classes: int
+) -> tuple[NDArray[np.intp], Floats]:
     truth = np.asarray(y).astype(np.intp).reshape(-1)
-    p_second = np.asarray(p, dtype=np.float64).reshape(-1)
-    if not len(truth) == len(p_second) == len(groups):
+    probabilities = np.asarray(p, dtype=np.float64).reshape(-1, classes)
+    if not len(truth) == len(probabilities) == len(groups):
         raise ValueError(
-            f"y, p and groups must be equally long, not {len(truth)}, {len(p_second)} and "
+            f"y, p and groups must be equally long, not {len(truth)}, {len(probabilities)} and "
             f"{len(groups)}"
         )
     if not len(truth):
         raise DatasetError("there is no photo to judge")
-    if not np.isin(truth, (0, 1)).all():
-        raise ValueError("y must hold 0 and 1 alone")
-    if not ((p_second >= 0) & (p_second <= 1)).all():
+    if not ((truth >= 0) & (truth < classes)).all():
+        raise ValueError(f"y must lie from 0 to {classes - 1}")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is refused as well
         raise ValueError("p must lie from 0 to 1")
-    return truth, p_second
+    return truth, probabilities

@@ -1,7 +1,6 @@
-"""The figures of a run, as PNG files: every title says what there is to see, and n.
+"""The plots of a run, as PNG files: every title says what there is to see, and n.
 
-Drawn with matplotlib's objects alone (no pyplot, no global state); the same input gives the same
-bytes.
+They are drawn without pyplot and its global state. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -13,15 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from happysad.dataset.quality import shrink
+from happysad.evaluation.calibration import EPSILON
+from happysad.evaluation.metrics import answers_of
 from happysad.files import replacing
-from happysad.images import Pixels
+from happysad.images import Pixels, read
+from happysad.probability import with_temperature
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from happysad.dataset.manifest import Manifest
+    from happysad.evaluation.evaluator import Answers, Evaluation
+    from happysad.run import Epoch, Run
 
 __all__ = [
     "COLOURS",
@@ -31,6 +37,7 @@ __all__ = [
     "calibration",
     "confusion",
     "curves",
+    "draw_run",
     "new_figure",
     "picture",
     "plain",
@@ -38,21 +45,24 @@ __all__ = [
     "samples",
     "save",
     "worst",
+    "worst_mistakes",
 ]
 
-#: One colour for each class: the first (happy) is amber, the second (sad) blue.
-COLOURS = ("#b7791f", "#2b6cb0")
+#: One colour for each class: amber for the first (happy), blue for the second, grey for a third.
+COLOURS = ("#b7791f", "#2b6cb0", "#718096")
 
-#: Of what is read, and of what stands beside it.
+#: The colours of the main text, and of labels and notes.
 INK, SOFT = "#1b1f24", "#57606a"
 
 _LINE = "#d8dee4"
 _CALIBRATION_BINS = 10
+# The maximum number of mistakes that are shown.
+_WORST = 12
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A photo that was answered wrongly."""
+    """A photo with a wrong answer."""
 
     picture: Pixels
     """uint8, shape (height, width, 3) or (height, width, 1)."""
@@ -60,26 +70,82 @@ class Mistake:
     truth: str
     answer: str
     p_answer: float
-    """The probability that was given to the wrong answer, 0 to 1."""
+    """The probability of the wrong answer, 0 to 1."""
 
 
-def samples(images: Pixels, labels: ArrayLike, label_names: Sequence[str], file: Path) -> None:
-    """Draw a grid of the network's inputs with their labels, for the eye before training.
+def worst_mistakes(evaluation: Evaluation, answers: Answers, manifest: Manifest) -> list[Mistake]:
+    """Return the most confident mistakes, the worst first.
 
     Args:
-        images: uint8, shape (n, size, size, channels), as `images.fit` makes them.
-        labels: index into `label_names`, shape (n,).
-        label_names: the two classes.
+        evaluation: of the test split.
+        answers: on the test split.
+        manifest: the run's.
+    """
+    classes = evaluation.score.classes
+    answered = answers_of(answers.p, evaluation.threshold)
+    p_answer = answers.p[np.arange(len(answers.p)), answered]
+    wrong = np.flatnonzero(answered != answers.y)
+    wrong = wrong[np.argsort(-p_answer[wrong], kind="stable")][:_WORST]
+    files = manifest.files(answers.rows.iloc[wrong])
+    return [
+        Mistake(
+            picture=np.asarray(shrink(read(file))),
+            path=answers.rows["path"].iloc[place],
+            truth=classes[answers.y[place]],
+            answer=classes[answered[place]],
+            p_answer=float(p_answer[place]),
+        )
+        for place, file in zip(wrong, files, strict=True)
+    ]
+
+
+def draw_run(
+    run: Run, evaluation: Evaluation, answers: Answers, mistakes: Sequence[Mistake]
+) -> None:
+    """Draw the plots of an evaluated run into its folder.
+
+    Args:
+        run: the run.
+        evaluation: of its test split.
+        answers: on the test split.
+        mistakes: as `worst_mistakes` returns them.
+    """
+    score, folder = evaluation.score, run.plots
+    if history := run.epochs_done():
+        curves(history, folder)
+    confusion(score.confusion, score.classes, folder / "confusion.png")
+    worst(mistakes, score.wrong, score.n, folder / "worst.png")
+    if len(score.classes) > 2:
+        return
+    p, temperature = answers.p[:, 1], evaluation.temperature
+    roc_pr(answers.y, p, score.classes, folder / "roc_pr.png")
+    calibration(
+        answers.y,
+        p,
+        score.classes,
+        folder / "calibration.png",
+        ece=score.ece.value or 0.0,
+        before=None if temperature == 1 else with_temperature(p, 1 / temperature, epsilon=EPSILON),
+    )
+
+
+def samples(images: Pixels, y: ArrayLike, classes: Sequence[str], file: Path) -> None:
+    """Draw a grid of the network's inputs with their classes, to be looked at before training.
+
+    Args:
+        images: uint8, shape (n, size, size, channels).
+        y: the class of each, shape (n,): an index into `classes`.
+        classes: the names of the classes.
         file: the PNG to write.
     """
-    truth = np.asarray(labels).astype(int).reshape(-1)
+    truth = np.asarray(y).astype(int).reshape(-1)
     columns = min(8, max(1, len(images)))
     figure, axes = _grid(len(images), columns, 1.25, 1.42)
-    for ax, image, label in zip(axes, images, truth, strict=False):
+    for ax, image, place in zip(axes, images, truth, strict=False):
         picture(ax, image)
-        ax.set_title(label_names[label], fontsize=9, color=COLOURS[label], pad=3)
+        ax.set_title(classes[place], fontsize=9, color=COLOURS[place], pad=3)
     size, channels = (images.shape[1], images.shape[3]) if len(images) else (0, 0)
-    counts = ", ".join(f"{(truth == k).sum()} {name}" for k, name in enumerate(label_names))
+    counts = ", ".join(f"{(truth == k).sum()} {name}" for k, name in enumerate(classes))
     colour = "grey" if channels == 1 else "colour"
     figure.suptitle(
         f"What the network sees: {len(images)} training photos ({counts}), {size}x{size} {colour}",
@@ -89,18 +155,18 @@ def samples(images: Pixels, labels: ArrayLike, label_names: Sequence[str], file:
     save(figure, file)
 
 
-def curves(history: pd.DataFrame, folder: Path) -> None:
+def curves(history: Sequence[Epoch], folder: Path) -> None:
     """Draw loss.png and accuracy.png: training and validation by epoch, the kept epoch marked.
 
     Args:
-        history: one row an epoch, with the columns epoch, loss, accuracy, val_loss, val_accuracy.
-        folder: where the two files go.
+        history: one or more epochs.
+        folder: gets the two files.
     """
     from matplotlib.ticker import MaxNLocator
 
-    row = int(np.argmin(history["val_loss"]))
-    best, last = int(history["epoch"].iloc[row]), int(history["epoch"].iloc[-1])
-    loss, accuracy = history["val_loss"].iloc[row], history["val_accuracy"].iloc[row]
+    kept = min(history, key=lambda row: row.val_loss)
+    best, last, loss, accuracy = kept.epoch, history[-1].epoch, kept.val_loss, kept.val_accuracy
+    epochs = [row.epoch for row in history]
     if best == last:
         when = f"in the last epoch, {last}"
     else:
@@ -122,8 +188,8 @@ def curves(history: pd.DataFrame, folder: Path) -> None:
             (f"val_{name}", COLOURS[1], "validation"),
         ):
             ax.plot(
-                history["epoch"],
-                history[column],
+                epochs,
+                [getattr(row, column) for row in history],
                 color=colour,
                 marker=marker,
                 markersize=3.5,
@@ -142,12 +208,12 @@ def curves(history: pd.DataFrame, folder: Path) -> None:
         save(figure, folder / f"{name}.png")
 
 
-def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, ...], file: Path) -> None:
-    """Draw counts and each row's percentages.
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], file: Path) -> None:
+    """Draw the confusion matrix: counts, and the percentages of each row.
 
     Args:
-        matrix: rows: truth, columns: answer; as `metrics.score` gives it.
-        labels: the two classes.
+        matrix: as `metrics.Score.confusion`.
+        classes: the names of the classes.
         file: the PNG to write.
     """
     counts = np.asarray(matrix)
@@ -156,8 +222,9 @@ def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, ...], file: Pa
     shares = counts / rows
     figure = new_figure(5.6, 4.6)
     ax = figure.add_subplot()
-    for i in range(2):
-        for j in range(2):
+    places = range(len(classes))
+    for i in places:
+        for j in places:
             ax.fill(
                 [j - 0.5, j + 0.5, j + 0.5, j - 0.5],
                 [i - 0.5, i - 0.5, i + 0.5, i + 0.5],
@@ -168,12 +235,12 @@ def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, ...], file: Pa
             text = f"{counts[i, j]:,}"
             style: dict[str, Any] = {"ha": "center", "color": INK}
             ax.text(j, i - 0.08, text, fontsize=22, va="center", **style)
-            of_row = f"{100 * shares[i, j]:.0f} % of {counts[i].sum():,} {labels[i]}"
+            of_row = f"{100 * shares[i, j]:.0f} % of {counts[i].sum():,} {classes[i]}"
             ax.text(j, i + 0.22, of_row, fontsize=10, va="center", **style)
-    ax.set_xlim(-0.5, 1.5)
-    ax.set_ylim(1.5, -0.5)
-    ax.set_xticks([0, 1], labels)
-    ax.set_yticks([0, 1], labels)
+    ax.set_xlim(-0.5, len(classes) - 0.5)
+    ax.set_ylim(len(classes) - 0.5, -0.5)
+    ax.set_xticks(places, classes)
+    ax.set_yticks(places, classes)
     ax.set_xlabel("what the classifier answered")
     ax.set_ylabel("what the photo is")
     right = int(np.trace(counts))
@@ -185,13 +252,13 @@ def confusion(matrix: Sequence[Sequence[int]], labels: tuple[str, ...], file: Pa
     save(figure, file)
 
 
-def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, ...], file: Path) -> None:
-    """Draw the ROC and the precision-recall curve of the second class.
+def roc_pr(y: ArrayLike, p: ArrayLike, classes: Sequence[str], file: Path) -> None:
+    """Draw the ROC and the precision-recall curve of the second of two classes.
 
     Args:
-        y: the truth, 0 or 1, shape (n,).
+        y: the class of each photo, 0 or 1, shape (n,).
         p: the probability of the second class, shape (n,).
-        labels: the two classes.
+        classes: the names of the two classes.
         file: the PNG to write.
     """
     from sklearn.metrics import (
@@ -214,15 +281,15 @@ def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, ...], file: Path) -> N
     fpr, tpr, _ = roc_curve(truth, p_second)
     roc.plot(fpr, tpr, color=COLOURS[1], linewidth=2, label="this classifier")
     roc.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1.2, label="guessing")
-    roc.set_xlabel(f"share of {labels[0]} photos called {labels[1]}")
-    roc.set_ylabel(f"share of {labels[1]} photos found")
+    roc.set_xlabel(f"share of {classes[0]} photos called {classes[1]}")
+    roc.set_ylabel(f"share of {classes[1]} photos found")
     plain(roc, f"AUC {roc_auc_score(truth, p_second):.3f} (guessing 0.5)")
     precision, recall, _ = precision_recall_curve(truth, p_second)
     share = second / n
     pr.plot(recall, precision, color=COLOURS[1], linewidth=2, drawstyle="steps-post")
     pr.axhline(share, linestyle="--", color=SOFT, linewidth=1.2)
-    pr.set_xlabel(f"recall: share of {labels[1]} photos found")
-    pr.set_ylabel(f"precision: share of “{labels[1]}” answers right")
+    pr.set_xlabel(f"recall: share of {classes[1]} photos found")
+    pr.set_ylabel(f"precision: share of “{classes[1]}” answers right")
     average = average_precision_score(truth, p_second)
     plain(pr, f"average precision {average:.3f} (guessing {share:.2f})")
     for ax in (roc, pr):
@@ -231,7 +298,7 @@ def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, ...], file: Path) -> N
         ax.set_aspect("equal")
     roc.legend(frameon=False, fontsize=10, loc="lower right")
     figure.suptitle(
-        f"n = {n:,} test photos: {n - second:,} {labels[0]}, {second:,} {labels[1]}",
+        f"n = {n:,} test photos: {n - second:,} {classes[0]}, {second:,} {classes[1]}",
         fontsize=11,
         color=SOFT,
     )
@@ -241,22 +308,22 @@ def roc_pr(y: ArrayLike, p: ArrayLike, labels: tuple[str, ...], file: Path) -> N
 def calibration(
     y: ArrayLike,
     p: ArrayLike,
-    labels: tuple[str, ...],
+    classes: Sequence[str],
     file: Path,
     *,
     ece: float,
     before: ArrayLike | None = None,
 ) -> None:
-    """Draw how often photos are of the second class against the probability they were given.
+    """Draw the share of photos of the second class against the probability that they were given.
 
     Ten bins of equal width, each with a 95 % interval (Wilson 1927) and its number of photos.
 
     Args:
-        y: the truth, 0 or 1, shape (n,).
+        y: the class of each photo, 0 or 1, shape (n,).
         p: the probability of the second class, shape (n,).
-        labels: the two classes.
+        classes: the names of the two classes.
         file: the PNG to write.
-        ece: the calibration error, as `metrics.score` gives it.
+        ece: the calibration error of these probabilities.
         before: p without the temperature, shape (n,).
     """
     truth, p_second = np.asarray(y).astype(int), np.asarray(p, dtype=float)
@@ -279,7 +346,7 @@ def calibration(
         capsize=3,
         label="this classifier, 95 % intervals" if before is None else "as shipped, 95 % intervals",
     )
-    top.set_ylabel(f"share of them that are {labels[1]}")
+    top.set_ylabel(f"share of them that are {classes[1]}")
     top.set_xlim(0, 1)
     top.set_ylim(-0.03, 1.03)
     plain(top, f"Off by {100 * ece:.1f} points on average (ECE, n = {len(truth):,} test photos)")
@@ -291,7 +358,7 @@ def calibration(
     for middle, count in zip(middles, counts, strict=True):
         below.text(middle, count, f"{count:,}", ha="center", va="bottom", fontsize=9, color=SOFT)
     below.set_ylim(0, max(1, counts.max()) * 1.25)
-    below.set_xlabel(f"p_{labels[1]}: the probability of {labels[1]} that was given")
+    below.set_xlabel(f"p_{classes[1]}: the probability of {classes[1]} that was given")
     below.set_ylabel("photos")
     plain(below, "")
     save(figure, file)
@@ -302,8 +369,8 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
 
     Args:
         mistakes: the ones to draw, the most confident first; 12 fit well.
-        total: how many mistakes there are.
-        n: how many photos were judged.
+        total: the number of all mistakes.
+        n: the number of photos.
         file: the PNG to write.
     """
     if not mistakes:
@@ -333,7 +400,7 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, sizes in inches, that lays itself out."""
+    """Return an empty figure that lays itself out; width and height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -343,7 +410,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain(ax: Axes, title: str) -> None:
-    """Give axes the look that all figures share, and a title."""
+    """Set the title of axes, and the look that all plots share."""
     ax.set_title(title, fontsize=12, color=INK, loc="left", pad=9)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(_LINE)
@@ -358,8 +425,8 @@ def plain(ax: Axes, title: str) -> None:
 def save(figure: Figure, file: Path) -> None:
     """Write a figure as PNG, without the version and the date that would change its bytes.
 
-    Names of files and folders are shown as they are: no ``$`` starts a formula in them, and a
-    letter that the font lacks is an empty box.
+    Names of files and folders are shown as they are: ``$`` starts no formula in them, and a letter
+    that the font lacks is an empty box.
     """
     from matplotlib.text import Text
 
@@ -398,7 +465,7 @@ def _bin(p: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _reliability(y: NDArray[np.intp], p: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Give mean p, share of the second class and that share's interval, by bin that has photos."""
+    """Return mean p, the share of the second class and its interval, for each bin with photos."""
     from scipy.stats import binomtest
 
     rows = []

@@ -1,4 +1,4 @@
-"""Networks, one architecture a file; `build` gives any of them by name.
+"""Networks, one architecture per file; `build` returns any of them by name.
 
 Every one takes ``image``, uint8 of shape (n, size, size, channels), scales it itself, and ends in
 ``probabilities``, float32 of shape (n, 1): Dense with a sigmoid. Keras is imported when one is
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "TRANSFER", "build"]
 
-#: Models that start from ImageNet: trained frozen first, then fine-tuned.
+#: Models that start from ImageNet: first with a frozen backbone, then fine-tuned.
 TRANSFER = ("vgg16", "resnet50", "mobilenetv3", "efficientnetv2b0")
 
 #: All models that `build` knows.
@@ -34,24 +34,22 @@ def build(
     weights: Path | None = None,
     pretrained: bool = True,
 ) -> keras.Model:
-    """Build a network, with fresh weights; for `TRANSFER` with ImageNet's in its backbone.
+    """Return a network with fresh weights, not compiled.
 
-    ``face`` has the weights of the classifier that ships.
+    The backbone of `TRANSFER` has ImageNet's weights, and ``face`` those of the classifier that
+    ships.
 
     Args:
         name: one of `NAMES`.
         size: the side of the square input in pixels, 32 or more.
         channels: 3 for RGB, 1 for grey.
-        dropout: the share of features dropped before the last layer while training, 0 to below 1.
+        dropout: the share of features dropped before the last layer in training, 0 to below 1.
         weights: for `TRANSFER`, a local file with the backbone's weights (without top); None
             fetches Keras's own.
-        pretrained: False leaves all weights random, where others are loaded afterwards.
-
-    Returns:
-        The network, not compiled.
+        pretrained: False leaves all weights random, for others to be loaded.
 
     Raises:
-        UsageError: an unknown name, or weights that can be had neither way.
+        UsageError: an unknown name, or weights that cannot be loaded.
     """
     if name not in NAMES:
         raise UsageError(f"model must be one of {', '.join(NAMES)}, not {name!r}")

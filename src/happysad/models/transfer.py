@@ -1,4 +1,4 @@
-"""Networks of keras.applications that have seen ImageNet, with a head of one neuron."""
+"""Networks of keras.applications pretrained on ImageNet, with a head of one neuron."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from happysad.model_file import PROBABILITIES
 
 __all__ = ["backbone", "build", "free"]
 
-# The larger MobileNetV3: it is still 20 times cheaper than ResNet50, and better than the small one.
+# docs/decisions.md, "The larger MobileNetV3".
 _BACKBONES = {
     "vgg16": applications.VGG16,
     "resnet50": applications.ResNet50,
@@ -24,7 +24,7 @@ _BACKBONES = {
     "efficientnetv2b0": applications.EfficientNetV2B0,
 }
 
-# These two expect 0 to 255 less ImageNet's mean, in BGR order; the others do all of it inside.
+# These two expect 0 to 255 minus ImageNet's mean, in BGR order; the others preprocess inside.
 _PLAIN = ("vgg16", "resnet50")
 _MEAN_RGB = [123.68, 116.779, 103.939]
 
@@ -38,7 +38,15 @@ def build(
     *,
     pretrained: bool,
 ) -> keras.Model:
-    """Build a backbone with average pooling, dropout and one neuron; the backbone is frozen.
+    """Return a frozen backbone with average pooling, dropout and one neuron, not compiled.
+
+    Args:
+        name: one of `happysad.models.TRANSFER`.
+        size: the side of the input in pixels.
+        channels: 3 for RGB, 1 for grey, which the backbone sees three times.
+        dropout: the share of features dropped before the last layer in training.
+        weights: a local file with the backbone's weights; None lets Keras fetch them.
+        pretrained: False leaves all weights random.
 
     Raises:
         UsageError: the weights cannot be fetched, or the file does not fit.
@@ -56,16 +64,16 @@ def build(
 
 
 def backbone(model: keras.Model) -> keras.Model:
-    """Give the part of a network built here that saw ImageNet."""
+    """Return the part of a network built here that is pretrained on ImageNet."""
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
 def free(model: keras.Model, freed: bool) -> None:
-    """Let training move the backbone, or freeze it; compile afterwards.
+    """Unfreeze the backbone, or freeze it; compile afterwards.
 
     Its batch normalisation stays frozen either way and so keeps ImageNet's statistics, as
     https://keras.io/guides/transfer_learning/ advises. The guide's ``training=False`` in the call
-    is not enough: ``fit`` overrides it.
+    is not enough, since ``fit`` overrides it.
     """
     base = backbone(model)
     base.trainable = freed
@@ -81,8 +89,8 @@ def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -
         )
 
     def in_rgb(base: Any) -> Any:
-        # Turning the first kernel from BGR to RGB is turning the picture, without an operation
-        # that HDF5 files cannot hold.
+        # Reversing the first kernel from BGR to RGB equals reversing the picture, and needs no
+        # operation that HDF5 files cannot hold.
         if name in _PLAIN:
             first = next(layer for layer in base.layers if isinstance(layer, layers.Conv2D))
             kernel, *bias = first.get_weights()
@@ -93,7 +101,7 @@ def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -
         return make(None)
     if weights is None:
         try:
-            # Keras shows its download on standard output, which belongs to results.
+            # Keras shows its download on standard output, which is for results.
             with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
                 warnings.filterwarnings("ignore", message=r"(?s).*for input shape \(224, 224\)")
                 return in_rgb(make("imagenet"))

@@ -1,16 +1,13 @@
-"""What happens around each epoch: the live line, history.csv, TensorBoard, the checkpoint."""
+"""Callbacks of a training: the progress line, history.csv, TensorBoard, the checkpoints."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,37 +15,35 @@ import keras
 
 from happysad import progress
 from happysad.errors import RunError
-from happysad.files import write_text
+from happysad.run import Epoch, Run
 from happysad.training import checkpoints
 from happysad.training.checkpoints import State
-from happysad.training.feeding import Feed
+from happysad.training.feed import Feed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["HISTORY", "Bookkeeper", "Live", "tensorboard", "write_history"]
+__all__ = ["Bookkeeper", "Live", "tensorboard"]
 
-#: The columns of history.csv. `seconds` counts validation too, `images_per_second` training alone.
-HISTORY = (
-    "epoch",
-    "seconds",
-    "images_per_second",
-    "learning_rate",
-    "loss",
-    "accuracy",
-    "val_loss",
-    "val_accuracy",
-)
+_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
-# The live line changes at most so often, in seconds.
+# Minimum number of seconds between two updates of the progress line.
 _REFRESH = 0.1
 
 
 class Bookkeeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Turns the feed to the epoch; afterwards writes history.csv and a checkpoint, and may stop."""
+    """Starts the feed's epochs, writes history.csv and checkpoints, and may stop a training."""
 
-    def __init__(self, run: Path, feed: Feed, state: State, patience: int) -> None:
-        """Keep the books of `run`, from `state` on; `patience` 0 never stops early."""
+    def __init__(self, run: Run, feed: Feed, state: State, patience: int) -> None:
+        """Keep the books of a run.
+
+        Args:
+            run: the run.
+            feed: the photos to learn from.
+            state: where the training stands.
+            patience: the number of epochs without a better val_loss after which training stops; 0
+                never stops early.
+        """
         super().__init__()
         self.run = run
         self.feed = feed
@@ -56,63 +51,54 @@ class Bookkeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.patience = patience
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Turn the feed to this epoch."""
+        """Start the feed's epoch."""
         self.feed.begin(epoch)
         self._began = self._trained = time.perf_counter()
 
     def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Note when training ended and validation began."""
+        """Note the end of training, where validation begins."""
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Write down what came out.
+        """Write the epoch's figures and a checkpoint.
 
         Raises:
-            RunError: the loss is no number any more.
+            RunError: the loss is not finite.
         """
         logs = dict(logs or {})
         if not all(math.isfinite(value) for value in logs.values()):
             raise RunError(
-                f"{self.run}: training diverged in epoch {epoch + 1} (loss {logs['loss']}); "
+                f"{self.run.folder}: training diverged in epoch {epoch + 1} (loss {logs['loss']}); "
                 "start again with a lower --learning-rate"
             )
         state = self.state
-        row = {
-            "epoch": epoch + 1,
-            "seconds": time.perf_counter() - self._began,
-            "images_per_second": len(self.feed.images) / (self._trained - self._began),
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            **{name: logs[name] for name in HISTORY[4:]},
-        }
-        better = row["val_loss"] < state.best_loss
+        row = Epoch(
+            epoch=epoch + 1,
+            seconds=time.perf_counter() - self._began,
+            images_per_second=len(self.feed.images) / (self._trained - self._began),
+            learning_rate=float(self.model.optimizer.learning_rate),
+            **{name: float(logs[name]) for name in _FIGURES},
+        )
+        better = row.val_loss < state.best_loss
         self.state = replace(
             state,
             epoch=epoch + 1,
             waited=0 if better else state.waited + 1,
             best_epoch=epoch + 1 if better else state.best_epoch,
-            best_loss=row["val_loss"] if better else state.best_loss,
+            best_loss=row.val_loss if better else state.best_loss,
             history=(*state.history, row),
         )
-        write_history(self.run, self.state)
-        checkpoints.save(self.run / "checkpoints", self.state, self.model)
-        checkpoints.prune(self.run / "checkpoints", self.state)
+        self.run.write_history(self.state.history)
+        checkpoints.save(self.run.checkpoints, self.state, self.model)
+        checkpoints.prune(self.run.checkpoints, self.state)
         if self.patience and self.state.waited >= self.patience:
             self.model.stop_training = True
 
 
-def write_history(run: Path, state: State) -> None:
-    """Write history.csv anew."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, HISTORY, lineterminator="\n")
-    table.writeheader()
-    table.writerows(state.history)
-    write_text(run / "history.csv", text.getvalue())
-
-
 class Live(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows how training goes on standard error: a bar an epoch on a terminal, else a line.
+    """Shows progress on standard error: one bar per epoch on a terminal, otherwise one line.
 
-    A context manager, so that the terminal is whole again also where training breaks.
+    It is a context manager, so that the terminal is restored also where training breaks.
     """
 
     # Keras may call it from another thread instead of waiting for it.
@@ -143,18 +129,18 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         if self.bar is not None:
             self.bar.stop()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Begin a bar."""
+        """Start a bar."""
         self._epoch = epoch
         if self.bar is not None:
             self.bar.reset(self._task, description=f"epoch {epoch + 1}/{self.epochs}", note="")
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Move the bar on."""
+        """Advance the bar."""
         now = time.perf_counter()
         if self.bar is None or now - self._shown < _REFRESH:
             return
@@ -166,13 +152,13 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
         self.bar.update(self._task, completed=done, note=f"{note}  {left}")
 
     def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Fill the bar; what follows is validation."""
+        """Fill the bar; validation follows."""
         if self.bar is not None:
             self.bar.update(self._task, completed=self.photos)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Leave one line an epoch."""
-        figures = "  ".join(f"{name} {(logs or {})[name]:.3f}" for name in HISTORY[4:])
+        """Print one line for the epoch."""
+        figures = "  ".join(f"{name} {(logs or {})[name]:.3f}" for name in _FIGURES)
         line = f"epoch {epoch + 1}/{self.epochs}  {figures}  {self._left(epoch + 1)}"
         if self.bar is not None:
             self.bar.console.print(line, highlight=False, soft_wrap=True)
@@ -181,16 +167,16 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
             sys.stderr.flush()
 
     def _left(self, done: float) -> str:
-        """Say how long the whole training will still take, by what this process has done of it."""
+        """Return the time left for the whole training, estimated by this process's share of it."""
         elapsed = time.perf_counter() - self._began
         seconds = round(elapsed / (done - self.started_at) * (self.epochs - done))
         return f"end in {seconds // 60}:{seconds % 60:02}"
 
 
-def tensorboard(run: Path) -> list[keras.callbacks.Callback]:
-    """Give the callback that writes train and val figures for TensorBoard.
+def tensorboard(run: Run) -> list[keras.callbacks.Callback]:
+    """Return the callback that writes the figures of training and validation for TensorBoard.
 
-    None where TensorFlow, which writes these files, is not installed: Keras runs on others too.
+    The list is empty where TensorFlow, which writes these files, is not installed.
     """
     if find_spec("tensorflow") is None:
         return []
@@ -200,7 +186,7 @@ def tensorboard(run: Path) -> list[keras.callbacks.Callback]:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             super().on_epoch_end(epoch, logs)
-            for writer in self._writers.values():  # else a kill takes minutes of figures with it
+            for writer in self._writers.values():  # otherwise a kill loses minutes of figures
                 writer.flush()
 
-    return [Scalars(str(run / "tensorboard"), write_graph=False)]
+    return [Scalars(str(run.tensorboard), write_graph=False)]

@@ -1,7 +1,7 @@
-"""One file an epoch: weights, optimizer and where training stands, so that it can go on exactly.
+"""Checkpoints: weights, optimizer and state after each epoch, to go on from exactly.
 
-The learning rate's schedule follows the optimizer's step count and dropout's generators are
-variables of the network, so both are in the file; the feed needs the epoch's number alone.
+The learning rate's schedule follows the optimizer's step count, and dropout's generators are
+variables of the network, so the file holds both; the feed needs only the epoch's number.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from happysad.errors import RunError
 from happysad.files import replacing
+from happysad.run import Epoch
 
 if TYPE_CHECKING:
     import keras
@@ -37,27 +38,26 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Where a training stands between two epochs."""
+    """The state of a training between two epochs."""
 
     epoch: int = 0
-    """How many epochs are done, over all phases."""
+    """The number of epochs done, over all phases."""
     phase: int = 0
     """0, or 1 while a backbone is fine-tuned."""
     phase_start: int = 0
-    """How many epochs were done when this phase began."""
+    """The number of epochs that were done when this phase began."""
     waited: int = 0
     """Epochs of this phase since the best one."""
     best_epoch: int = 0
     """The epoch (from 1) with the lowest val_loss; 0 before the first."""
     best_loss: float = math.inf
-    history: tuple[dict[str, float], ...] = ()
-    """The rows of history.csv."""
+    history: tuple[Epoch, ...] = ()
 
 
 def save(folder: Path, state: State, model: keras.Model) -> None:
-    """Write ``NNN.npz``, NNN being the epochs done: whole or not at all.
+    """Write ``NNN.npz``, where NNN is the number of epochs done: whole or not at all.
 
-    The optimizer's state is in it where `model` is compiled.
+    It holds the optimizer's state where the network is compiled.
     """
     optimizer = getattr(model, "optimizer", None)
     with replacing(_file(folder, state.epoch)) as temporary:
@@ -70,7 +70,7 @@ def save(folder: Path, state: State, model: keras.Model) -> None:
 
 
 def latest(folder: Path) -> Path:
-    """Give the last whole checkpoint.
+    """Return the last whole checkpoint.
 
     Raises:
         RunError: there is none.
@@ -82,12 +82,12 @@ def latest(folder: Path) -> Path:
 
 
 def best(folder: Path, state: State) -> Path:
-    """Give the checkpoint of the epoch with the lowest val_loss."""
+    """Return the checkpoint of the epoch with the lowest val_loss."""
     return _file(folder, state.best_epoch)
 
 
 def prune(folder: Path, state: State) -> None:
-    """Remove all checkpoints but the last two and the best, and what a kill left half written."""
+    """Remove all checkpoints but the last two and the best, and half-written files of a kill."""
     kept = {*_epochs(folder)[-2:], state.best_epoch}
     for epoch in _epochs(folder):
         if epoch not in kept:
@@ -97,14 +97,15 @@ def prune(folder: Path, state: State) -> None:
 
 
 def read_state(file: Path) -> State:
-    """Read where training stood."""
+    """Return the state in a checkpoint."""
     with np.load(file) as stored:
         fields = json.loads(str(stored["state"]))
-    return State(**{**fields, "history": tuple(fields["history"])})
+    history = tuple(Epoch(**row) for row in fields["history"])
+    return State(**{**fields, "history": history})
 
 
 def restore(file: Path, model: keras.Model, *, optimizer: bool) -> None:
-    """Put a checkpoint's weights into `model`, and the optimizer's state where asked.
+    """Put a checkpoint's weights into a network, and the optimizer's state where asked.
 
     Raises:
         RunError: the file belongs to another network or to another Keras.
@@ -116,12 +117,12 @@ def restore(file: Path, model: keras.Model, *, optimizer: bool) -> None:
 
 
 def digest(file: Path) -> str:
-    """Give the SHA-256 of a checkpoint; the same network and state give the same."""
+    """Return the SHA-256 of a checkpoint's file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def weights_hash(model: keras.Model) -> str:
-    """Give the SHA-256 over all weights, in the network's order, to the bit."""
+    """Return the SHA-256 of all weights in the network's order: their types, shapes and bits."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(f"{weight.dtype.str}{weight.shape}".encode())

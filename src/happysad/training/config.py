@@ -1,33 +1,34 @@
-"""Every setting of a training: typed, checked, from a recipe, a TOML file and the command line."""
+"""The settings of a training, typed and checked: from a recipe, a TOML file and the commands."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any
 
-from happysad import __version__
-from happysad.errors import ConfigError, RunError, os_reason
-from happysad.model_file import LooksAt
+from happysad.errors import ConfigError, UsageError, os_reason
 from happysad.models import NAMES, TRANSFER
 from happysad.predictions import Faces
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RECIPES", "TrainConfig", "load", "load_run", "to_toml"]
+    from happysad.model_file import LooksAt
+    from happysad.run import Run
 
-#: The smallest and the largest side of an input in pixels.
+__all__ = ["RECIPES", "TrainConfig", "load", "of_run", "require_two_classes", "to_settings"]
+
+#: The range of an input's side in pixels.
 _SIZES = (32, 512)
-#: compact's size where the photos' median shorter side is at most `_SMALL` pixels, and elsewhere.
-#: So small pictures are also taken for faces that were cut out already.
+#: The input's side of the model compact, where the median of the photos' shorter sides is at most
+#: `_SMALL` pixels, and elsewhere. Pictures that small are also taken for face crops.
 _SMALL, _SMALL_SIZE, _LARGE_SIZE = 64, 48, 96
-#: epochs 0: as many as show the network this many photos, from `_EPOCHS[0]` to `_EPOCHS[1]`.
+#: With epochs 0, the network is shown this many photos in all, in this range of epochs.
 _PHOTOS_SHOWN, _EPOCHS = 375_000, (10, 100)
 
 
@@ -45,31 +46,31 @@ def _setting(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The settings of one training. `load` puts them together: a model's own are in `RECIPES`.
+    """The settings of one training; `load` combines them with the recipe of the model.
 
     Raises:
         ConfigError: a value is of the wrong type or out of range.
     """
 
     model: str = _setting("face", f"The network: {', '.join(NAMES)}.", choices=NAMES)
-    classes: tuple[str, str] | None = _setting(
-        None, "The two class folders, where DIR has more than two."
+    classes: tuple[str, ...] | None = _setting(
+        None, "The two class folders, such as happy,sad, where DIR has more."
     )
     fractions: tuple[float, float, float] = _setting(
         (0.7, 0.2, 0.1), "The shares of train, val and test."
     )
     radius: int = _setting(
         6,
-        "Near-duplicates differ in at most so many of a hash's 64 bits; "
-        "-1: as --groups says alone.",
+        "Maximum number of bits, of 64, in which the hashes of near-duplicates differ; "
+        "-1: no search for near-duplicates, only --groups applies.",
         low=-1,
         high=16,
     )
     size: int = _setting(
-        0, f"The input's side, {_SIZES[0]} to {_SIZES[1]}; 0: by model and photos.", low=0
+        0, f"The input's side in pixels, {_SIZES[0]} to {_SIZES[1]}; 0: by model and photos.", low=0
     )
     channels: int = _setting(
-        0, "1 grey, 3 colour; 0: grey where all photos are.", choices=(0, 1, 3)
+        0, "1: grey; 3: colour; 0: grey where all photos are grey.", choices=(0, 1, 3)
     )
     faces: str = _setting(
         "auto",
@@ -77,9 +78,13 @@ class TrainConfig:
         "auto: by the pictures' size.",
         choices=("auto", *Faces),
     )
-    epochs: int = _setting(0, "Rounds through the photos; 0: by their number.", low=0, high=10_000)
-    batch_size: int = _setting(32, "Photos a step.", low=1, high=4096)
-    learning_rate: float = _setting(2e-3, "The (highest) learning rate.", low=1e-8, high=1.0)
+    epochs: int = _setting(
+        0, "Rounds through the training photos; 0: by their number.", low=0, high=10_000
+    )
+    batch_size: int = _setting(32, "Photos per step.", low=1, high=4096)
+    learning_rate: float = _setting(
+        2e-3, "The learning rate; with a schedule, the highest one.", low=1e-8, high=1.0
+    )
     schedule: str = _setting(
         "cosine",
         "The learning rate: constant, or cosine with a warm-up.",
@@ -90,46 +95,46 @@ class TrainConfig:
         0.02, "AdamW's weight decay; 0 is plain Adam.", low=0.0, high=1.0
     )
     label_smoothing: float = _setting(
-        0.1, "How far labels are moved towards the middle.", low=0.0, high=0.5
+        0.1, "Share by which the targets move towards the middle.", low=0.0, high=0.5
     )
-    dropout: float = _setting(0.3, "The share of features dropped.", low=0.0, high=0.9)
+    dropout: float = _setting(
+        0.3, "Share of the features that are dropped in training.", low=0.0, high=0.9
+    )
     patience: int = _setting(
-        0, "Stop after so many epochs without a better val_loss; 0 never.", low=0, high=10_000
+        0, "Stop after this many epochs without a better val_loss; 0: never.", low=0, high=10_000
     )
-    class_weights: bool = _setting(True, "Let photos of the smaller class count more.")
-    augment: bool = _setting(True, "Show every photo a little changed in each epoch.")
+    class_weights: bool = _setting(True, "Give photos of the smaller class more weight.")
+    augment: bool = _setting(True, "Augmentation: vary every photo in each epoch.")
     flip: bool = _setting(True, "Augmentation: mirror every second photo.")
-    rotation: float = _setting(
-        15.0, "Augmentation: turn by up to so many degrees.", low=0, high=180
-    )
+    rotation: float = _setting(15.0, "Augmentation: maximum rotation in degrees.", low=0, high=180)
     shift: float = _setting(
-        0.08, "Augmentation: move by up to this share of the side.", low=0, high=0.5
+        0.08, "Augmentation: maximum shift, as a share of the side.", low=0, high=0.5
     )
     zoom: float = _setting(
-        0.15, "Augmentation: enlarge or shrink by up to this share.", low=0, high=0.5
+        0.15, "Augmentation: maximum change of scale, as a share.", low=0, high=0.5
     )
     light: float = _setting(
-        0.25, "Augmentation: change contrast and brightness by up to this share.", low=0, high=1
+        0.25, "Augmentation: maximum change of contrast and brightness, as a share.", low=0, high=1
     )
     worsening: float = _setting(
         0.0,
-        "Augmentation: how often a photo is blurred, shrunk, compressed or made noisy.",
+        "Augmentation: share of photos that are blurred, shrunk, compressed or made noisy.",
         low=0,
         high=1,
     )
     erasing: float = _setting(
-        0.3, "Augmentation: how often a rectangle is painted over.", low=0, high=1
+        0.3, "Augmentation: share of photos in which a rectangle is painted over.", low=0, high=1
     )
     fine_tune_epochs: int = _setting(
-        0, "Transfer: further epochs with the whole network free.", low=0, high=10_000
+        0, "Transfer: further epochs in which the backbone learns, too.", low=0, high=10_000
     )
     fine_tune_learning_rate: float = _setting(
         1e-5, "Transfer: the learning rate of these epochs.", low=1e-8, high=1.0
     )
     weights: Path | None = _setting(  # noqa: RUF009 - a dataclass field like the others
-        None, "Transfer: a local file with the backbone's weights, instead of Keras's download."
+        None, "Transfer: a local file with the backbone's weights [default: Keras downloads them]."
     )
-    seed: int = _setting(0, "Decides everything random.", low=0, high=2**32 - 1)
+    seed: int = _setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
 
     def __post_init__(self) -> None:
         types = typing.get_type_hints(type(self))
@@ -143,7 +148,7 @@ class TrainConfig:
             raise ConfigError(
                 f"fractions must be three shares above 0 that add up to 1, not {self.fractions}"
             )
-        if self.classes and self.classes[0] == self.classes[1]:
+        if self.classes is not None and len(set(self.classes)) != 2:
             raise ConfigError(f"classes must be two different folders, not {self.classes}")
         if self.model not in TRANSFER and (self.fine_tune_epochs or self.weights):
             name = "fine_tune_epochs" if self.fine_tune_epochs else "weights"
@@ -158,10 +163,10 @@ class TrainConfig:
                     )
 
     def resolved(self, photos: pd.DataFrame) -> TrainConfig:
-        """Choose what is left to the photos.
+        """Return the settings with the values that depend on the photos.
 
         Args:
-            photos: the manifest's rows that are trained on.
+            photos: the manifest's rows to learn from.
 
         Returns:
             The same settings with `size`, `channels` and `epochs` above 0, and `faces` find or
@@ -183,11 +188,16 @@ class TrainConfig:
         return replace(self, **chosen)
 
     @property
+    def learns_by_steps(self) -> bool:
+        """Whether the network learns by epochs of gradient descent; `faces` must be resolved."""
+        return self.faces != Faces.FIND
+
+    @property
     def looks_at(self) -> LooksAt:
         """The network's input; `faces` must be resolved."""
         if self.model != "face":
             return "photo"
-        return "both" if self.faces == Faces.FIND else "face"
+        return "face" if self.learns_by_steps else "both"
 
 
 _TRANSFER_RECIPE: dict[str, Any] = {
@@ -203,13 +213,13 @@ _TRANSFER_RECIPE: dict[str, Any] = {
     "fine_tune_learning_rate": 1e-5,
 }
 
-#: What each model changes of `TrainConfig`'s defaults.
+#: The settings in which each model differs from the defaults of `TrainConfig`.
 RECIPES: dict[str, dict[str, Any]] = {
-    "face": {  # starts from the classifier that ships, so a little is enough
+    "face": {  # it starts from the classifier that ships
         "size": 48,
         "channels": 1,
         "epochs": 15,
-        "learning_rate": 3e-5,  # as good as 1e-4 on faces as they are, better on harder ones
+        "learning_rate": 3e-5,  # docs/decisions.md, "Learning rate of the model face"
     },
     "classic": {  # the tutorials' training
         "size": 256,
@@ -227,12 +237,16 @@ RECIPES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(TRANSFER, _TRANSFER_RECIPE),
 }
 
-# Stand in a run's config.toml beside the settings.
+# The maximum number of characters of a value that an error quotes.
+_MOST_SHOWN = 80
+# Keys of a run's config.toml beside the settings.
 _NO_SETTINGS = ("data", "happysad")
+# What happysad 0.1.0 called faces given.
+_FORMER_GIVEN = "off"
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Put settings together: the model's recipe, then a TOML file, then `overrides`.
+    """Combine settings: the model's recipe, then a TOML file, then `overrides`.
 
     Args:
         file: TOML with settings at its top level; a run's config.toml will do.
@@ -245,39 +259,48 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     written = {} if file is None else _read(file)
     for name in _NO_SETTINGS:
         written.pop(name, None)
-    if written.get("faces") == "off":  # what happysad 0.1.0 wrote
-        written["faces"] = str(Faces.GIVEN)
-    given = dict(overrides or {})
     _refuse_unknown(written, f"{file}: ")
-    _refuse_unknown(given, "")
-    values = {**written, **given}
+    return _config({**written, **(overrides or {})}, "")
+
+
+def _config(values: Mapping[str, Any], where: str) -> TrainConfig:
+    _refuse_unknown(values, where)
     model = values.get("model", TrainConfig.model)
     recipe = RECIPES.get(model, {}) if isinstance(model, str) else {}
+    if values.get("faces") == _FORMER_GIVEN:
+        values = {**values, "faces": str(Faces.GIVEN)}
     return TrainConfig(**{n: _converted(n, v) for n, v in {**recipe, **values}.items()})
 
 
-def load_run(file: Path) -> tuple[TrainConfig, Path]:
-    """Read a run's config.toml: its settings and its data folder.
+def of_run(run: Run) -> TrainConfig:
+    """Return the settings of a run.
 
     Raises:
-        RunError: there is none, or it is no run's.
+        RunError: it is no run's folder.
+        ConfigError: a setting is unknown, of the wrong type or out of range.
     """
-    if not file.is_file():
-        raise RunError(f"{file.parent}: not a run's folder: no {file.name}")
-    data = _read(file).get("data")
-    if not isinstance(data, str):
-        raise RunError(f"{file}: not a run's: no data")
-    return load(file), Path(data)
+    return _config(run.settings(), f"{run.config}: ")
 
 
-def to_toml(config: TrainConfig, data: Path) -> str:
-    """Write every value that is set, the data folder and happysad's version as TOML."""
-    import tomli_w
+def require_two_classes(classes: Sequence[str], data: Path, command: str) -> None:
+    """Refuse a data folder with more classes than a network with one sigmoid can tell apart.
 
+    Raises:
+        UsageError: there are three classes.
+    """
+    if len(classes) > 2:
+        raise UsageError(
+            f"{data}: {command} needs two classes, not {', '.join(classes)}; choose with "
+            "--classes happy,sad"
+        )
+
+
+def to_settings(config: TrainConfig) -> dict[str, Any]:
+    """Return every value that is set, as TOML knows it."""
     values = {name: value for name, value in asdict(config).items() if value is not None}
     if config.weights:
         values["weights"] = str(config.weights.absolute())
-    return tomli_w.dumps({"happysad": __version__, "data": str(data.absolute()), **values})
+    return values
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -298,7 +321,7 @@ def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
 
 
 def _converted(name: str, value: Any) -> Any:
-    """Bring what TOML can say to the field's type; what does not fit is left for the check."""
+    """Convert what TOML can say to the field's type; what does not fit is left for the check."""
     expected = typing.get_type_hints(TrainConfig)[name]
     if isinstance(value, list):
         return tuple(value)
@@ -312,7 +335,7 @@ def _converted(name: str, value: Any) -> Any:
 def _check_type(name: str, value: Any, expected: Any) -> None:
     if not _is(value, expected):
         words = str(getattr(expected, "__name__", expected)).replace("pathlib.", "")
-        raise ConfigError(f"{name} must be {words}, not {value!r}")
+        raise ConfigError(f"{name} must be {words}, not {repr(value)[:_MOST_SHOWN]}")
 
 
 def _is(value: Any, expected: Any) -> bool:
@@ -320,11 +343,11 @@ def _is(value: Any, expected: Any) -> bool:
     if isinstance(expected, UnionType):
         return any(_is(value, one) for one in arguments)
     if typing.get_origin(expected) is tuple:
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(arguments)
-            and all(_is(*pair) for pair in zip(value, arguments, strict=True))
-        )
+        if not isinstance(value, tuple):
+            return False
+        if arguments[-1] is Ellipsis:
+            return all(_is(one, arguments[0]) for one in value)
+        return len(value) == len(arguments) and all(map(_is, value, arguments))
     if expected is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if expected is int:

@@ -15,16 +15,17 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from happysad.dataset.check import check
 from happysad.dataset.check_result import CheckSettings
+from happysad.dataset.duplicates import near_groups
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.dataset.scan import scan
 from happysad.dataset.split import MORE_GROUPS
 from happysad.errors import DatasetError
-from happysad.evaluation.judge import near_groups
 from happysad.files import write_text
 from happysad.inputs import crops
 from happysad.parallel import ordered_map
@@ -67,7 +68,7 @@ def learn(
     Raises:
         DatasetError: too few faces are found, or all pictures of a class look the same.
     """
-    from happysad.training.fit import train
+    from happysad.training.trainer import train
 
     table = scan(photos, classes, quality=False).table
     table = table[table["reason"] == ""]
@@ -80,7 +81,7 @@ def learn(
     split = _split(data, table, work, notes)
     write_text(work / Run(run).notes.name, json.dumps(notes) + "\n")
     epochs = round(_SHOWN / len(split.manifest.of("train")))
-    given = {
+    given: dict[str, Any] = {
         "classes": classes,
         "faces": "given",
         "radius": split.settings.radius,
@@ -89,10 +90,10 @@ def learn(
     }
     train(
         split.manifest.root,
-        load(None, given),
-        out=run,
-        check_out=split.out,
+        run,
+        check_folder=split.out,
         groups=split.settings.groups,
+        **given,
     )
     write_text(Run(run).notes, json.dumps(notes) + "\n")
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from happysad.errors import RunError
 from happysad.model_file import MODEL_NAME
 from happysad.run import Run
 
@@ -63,11 +64,15 @@ class Runs:
             run = self.run(number)
             if not run.is_finished:
                 continue
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                test = json.loads(run.metrics.read_text(encoding="utf-8"))["test"]
-                accuracy, count, notes = test["balanced_accuracy"], test["n"], read_notes(run.notes)
+            with contextlib.suppress(RunError):
+                summary = run.summary()
                 results.append(
-                    Result(id=number, balanced_accuracy=accuracy, n_test=count, notes=notes)
+                    Result(
+                        id=number,
+                        balanced_accuracy=summary.balanced_accuracy,
+                        n_test=summary.n,
+                        notes=read_notes(run.notes),
+                    )
                 )
         return results
 

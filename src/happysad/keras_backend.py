@@ -1,4 +1,4 @@
-"""Bring up Keras: without its backend's noise, and so that the same seed gives the same weights."""
+"""Keras's backend: silent, and deterministic."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ __all__ = ["deterministic", "quiet", "without_native_stderr"]
 
 
 def quiet() -> None:
-    """Import Keras, and let it and TensorFlow say errors only."""
+    """Import Keras, and let it and TensorFlow log nothing but errors."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "tensorflow", "tf2onnx"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with without_native_stderr():
         keras = importlib.import_module("keras")
-        keras.ops.zeros(1)  # the first operation looks for a GPU, and says so
-        with contextlib.suppress(ModuleNotFoundError):  # Keras takes it for some, on JAX too
+        keras.ops.zeros(1)  # the first operation looks for a GPU, and logs it
+        with contextlib.suppress(ModuleNotFoundError):  # Keras uses parts of it, on JAX too
             importlib.import_module("tensorflow")
 
 
 def deterministic(seed: int) -> None:
-    """Let `seed` decide initial weights and dropout, and let operations keep one order of adding.
+    """Seed initial weights and dropout, and let operations add in one order.
 
-    This sets Python's, NumPy's and the backend's global seeds: Keras has no other way.
+    This sets the global seeds of Python, NumPy and the backend: Keras has no other way.
+
+    Args:
+        seed: 0 to 2**32 - 1.
     """
     import keras
 
@@ -40,13 +43,13 @@ def deterministic(seed: int) -> None:
 
 @contextlib.contextmanager
 def without_native_stderr() -> Iterator[None]:
-    """Turn away what native code writes on standard error, since some of it heeds no log level.
+    """Discard what native code writes to standard error, since some of it ignores log levels.
 
-    Python's errors are raised as ever.
+    Python's exceptions are raised as usual.
     """
     try:
         saved = os.dup(2)
-    except OSError:  # standard error is closed: nothing can be said anyway
+    except OSError:  # standard error is closed
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Let a trained network look twice: at the photo and at its mirror image."""
+"""A trained network that looks twice: at the photo and at its mirror image."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ __all__ = ["mirrored"]
 
 
 def mirrored(model: keras.Model) -> keras.Model:
-    """Give a network whose logit is the mean of `model`'s for a photo and for its mirror image.
+    """Return a network whose logit is the mean of a model's for a photo and its mirror image.
 
-    A face and its mirror image show the same, and the mean of two views errs less often than one
-    (test-time augmentation, Krizhevsky et al. 2012). The mean is taken before the last layer,
-    which is the same since that is linear up to its sigmoid. A prediction takes twice as long.
+    The mean is taken before the last layer, which is equivalent, since that is linear up to its
+    sigmoid. A prediction takes twice as long.
+
+    Source: test-time augmentation, Krizhevsky et al. 2012.
 
     Args:
         model: a network of `happysad.models.build`; its layers are shared, not copied.
@@ -26,8 +27,8 @@ def mirrored(model: keras.Model) -> keras.Model:
     *_, last = model.layers
     features = keras.Model(model.input, last.input, name=f"{model.name}_features")
     image = layers.Input((height, width, channels), dtype="uint8", name="image")
-    # Keras's flip is no layer, and .h5 knows layers only. So the columns become channels, and a
-    # convolution of side 1 puts them in reverse order.
+    # Keras's flip is no layer, and .h5 stores layers only. So the columns become channels, and a
+    # convolution of side 1 reverses them.
     flip = layers.Conv2D(width, 1, use_bias=False, trainable=False, name="mirror")
     mirror_image = _swapped(flip(_swapped(layers.Rescaling(1.0)(image))))
     flip.set_weights([np.eye(width, dtype=np.float32)[None, None, ::-1]])
@@ -36,10 +37,10 @@ def mirrored(model: keras.Model) -> keras.Model:
 
 
 def _swapped(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Let columns and channels change places.
+    """Swap columns and channels.
 
-    Of a grey picture this is another shape for the same numbers. As a transposition tf2onnx would
-    make now one graph of it and now another, after the numbers in its names.
+    For a grey picture this only reshapes. tf2onnx would make different graphs of a transposition,
+    depending on the counters in its names.
     """
     _, rows, columns, channels = x.shape
     if 1 in (columns, channels):

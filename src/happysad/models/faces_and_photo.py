@@ -1,8 +1,8 @@
 """A network that looks at a photo's faces and at the photo itself, in one graph.
 
-The faces go through the network of `happysad.models.face`; what it says of them is summed up in a
-few figures. The photo's own look is measured in a few more: its colours, and where its detail is.
-One neuron weighs all of them.
+The faces go through the network of `happysad.models.face`; its answers are summarised in a few
+figures. The photo's look is measured in some more: its colours, and the places of its detail. One
+neuron weighs all of them.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 
 __all__ = ["FROM_FACES", "FROM_LOOK", "build"]
 
-#: How many figures come from the faces and how many from the photo's look, in this order.
+#: The number of figures that come from the faces and from the photo's look, in this order.
 FROM_FACES, FROM_LOOK = 7, 32
 
-# A face's probability is kept so far from 0 and 1: its log-odds within 9.2, so that no single face
-# decides everything.
+# A face's probability is kept this far from 0 and 1, and so its log-odds within 9.2, so that no
+# single face decides everything.
 _LEAST = 1e-4
-# Detail is averaged over so many times so many parts of the photo.
+# Detail is averaged over this many parts of the photo in each direction.
 _PARTS = 4
 # Keeps fractions and roots away from 0.
 _DARK, _TINY = 0.05, 1e-4
 
 
 def build(face: keras.Model) -> keras.Model:
-    """Put the network together; its last neuron has weights yet to be found.
+    """Return the network, not compiled; the weights of its last neuron are still random.
 
     Args:
         face: a network of `happysad.models.face`.
@@ -54,7 +54,7 @@ def build(face: keras.Model) -> keras.Model:
 
 
 def _of_faces(logits: KerasTensor, weights: KerasTensor) -> KerasTensor:
-    """Sum up the faces: is there one, how many, how large; what they say. 0 where there is none."""
+    """Summarise the faces: their number, the largest one, their answers; 0 without a face."""
     there = ops.cast(weights > 0, "float32")
     some = ops.max(there, axis=1)
     figures = [
@@ -70,10 +70,10 @@ def _of_faces(logits: KerasTensor, weights: KerasTensor) -> KerasTensor:
 
 
 def _of_look(photo: KerasTensor) -> KerasTensor:
-    """Measure colours (mean and deviation of eight channels) and where the detail is (4x4 parts).
+    """Measure colours (mean and deviation of eight channels) and the detail in 4x4 parts.
 
     The channels: lightness; red against green, yellow against blue; the largest of R, G and B,
-    chroma, saturation; hue as a direction, as long as the chroma. Detail: the absolute Laplacian.
+    chroma, saturation; hue as a vector whose length is the chroma. Detail: the absolute Laplacian.
     """
     rgb = layers.Rescaling(1 / 255)(photo)
     red, green, blue = (rgb[..., place] for place in range(3))

@@ -1,12 +1,12 @@
-"""Batches for Keras: photos from the memory map, in a new order and a little changed each epoch.
+"""Batches for Keras: photos from the memory map, shuffled and augmented anew in each epoch.
 
-Nothing here remembers where it stands: the order and every change follow from the seed, the epoch
-and the photo's number alone. So a resumed training sees what an unbroken one would have seen, and
-it does not matter in which thread or how early Keras asks for a batch.
+A feed has no state: the order and every change follow from the seed, the epoch and the photo's
+number alone. So a resumed training sees what an unbroken one would have seen, and it does not
+matter in which thread or how early Keras asks for a batch.
 
-Where several processes train together, each gives its part of every batch. Batches must then divide
-by the devices: in training the few photos left over sit out an epoch, other ones in each; in
-validation no photo may be missing, so padding is added that counts for nothing.
+Where several processes train together, each returns its part of every batch. Batches must then
+divide by the devices: in training the few photos that are left over sit out an epoch, others in
+each epoch; in validation no photo may be missing, so padding with weight 0 is added.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.images import Pixels
-from happysad.training.augment import DRAWS, augment
+from happysad.training.augmentation import DRAWS, augment
 from happysad.training.config import TrainConfig
-from happysad.training.distributed import Share
+from happysad.training.processes import Share
 
 __all__ = ["Accuracy", "Feed"]
 
-#: The label of padding.
+#: The target of padding.
 _PADDING = -1
 
 
 class Accuracy(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
-    """The share of right answers, whatever the photos' weights; padding is passed over."""
+    """The share of right answers, whatever the photos' weights, without padding."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""
@@ -37,15 +37,15 @@ class Accuracy(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
 
 
 class Feed(keras.utils.PyDataset):  # type: ignore[misc]
-    """Gives batches (images, labels): uint8 (b, size, size, channels) and float32 (b, k).
+    """Batches (images, targets): uint8 (b, size, size, channels) and float32 (b, k).
 
-    Validation shared by several processes has float32 weights (b,) too, 0 for padding.
+    Validation shared by several processes also has float32 weights (b,), 0 for padding.
     """
 
     def __init__(
         self,
         images: Pixels,
-        labels: NDArray[np.float32],
+        targets: NDArray[np.float32],
         config: TrainConfig,
         *,
         training: bool,
@@ -54,24 +54,24 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         """Feed photos.
 
         Args:
-            images: uint8, shape (n, size, size, channels); a memory map will do.
-            labels: what is to be learned of each, shape (n, k): for two classes 0 or 1, k = 1.
+            images: uint8, shape (n, size, size, channels); may be a memory map.
+            targets: what is to be learned of each, shape (n, k): for two classes 0 or 1, k = 1.
             config: batch size, seed and augmentation.
-            training: shuffled and augmented; False gives the photos as and where they are.
+            training: True shuffles and augments; False keeps the photos and their order.
             share: this process's part of each batch; None is all of it.
         """
         super().__init__()
         self.images = images
-        self.labels = labels
+        self.targets = targets
         self.config = config
         self.training = training
         self.share = share
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
-        """Turn to an epoch, counted from 0.
+        """Start an epoch, counted from 0.
 
-        A callback must say it before each epoch: Keras calls a PyDataset's own ``on_epoch_end``
+        A callback must call it before each epoch: Keras calls a PyDataset's own ``on_epoch_end``
         once before training starts, and its ``on_epoch_begin`` does not know the number.
         """
         self.epoch = epoch
@@ -90,11 +90,11 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
                 )
 
     def __len__(self) -> int:
-        """Count the batches of an epoch; the last may be smaller."""
+        """Return the number of batches of an epoch; the last may be smaller."""
         return -(-len(self.order) // self.config.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
-        """Give one batch of the current epoch."""
+        """Return one batch of the current epoch."""
         start = index * self.config.batch_size
         chosen = self.order[start : start + self.config.batch_size]
         if self.share is not None:
@@ -103,14 +103,14 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         if self.training and self.config.augment:
             for place, number in enumerate(chosen):
                 batch[place] = augment(batch[place], self.draws[number], self.config)
-        labels = self.labels[chosen]
+        targets = self.targets[chosen]
         if self.share is None or self.training:
-            return batch, labels
+            return batch, targets
         photo = chosen != _PADDING
         # Keras divides by the number of rows, padding too.
         weight = len(self.order) / len(self.images)
         return (
             batch,
-            np.where(photo[:, None], labels, np.float32(_PADDING)),
+            np.where(photo[:, None], targets, np.float32(_PADDING)),
             np.where(photo, np.float32(weight), np.float32(0)),
         )

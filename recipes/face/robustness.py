@@ -1,4 +1,4 @@
-"""How much accuracy is left when crops are blurred, dark, turned, cut badly or half hidden?"""
+"""How much accuracy is left where crops are blurred, dark, rotated, badly cut or half hidden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from happysad.classifier import Classifier
-from happysad.evaluation.metrics import interval, resamples, score
+from happysad.evaluation.metrics import answers_of, interval, resamples, score
 from happysad.images import Pixels
 
 __all__ = ["CHANGES", "Change", "markdown", "measure"]
@@ -26,38 +26,38 @@ class Change:
 
     name: str
     meaning: str
-    """What a strength counts: words in which it stands for {}."""
+    """What a strength counts, in words with {} in place of it."""
     strengths: tuple[float, ...]
     """From mild to severe."""
     apply: Callable[[Pixels, float, np.random.Generator], Pixels]
-    """(crop, strength, generator) to the changed crop: uint8, (height, width, channels) with 1 or
-    3 channels both times. The crop is not changed; the generator alone decides what is random."""
+    """Returns the changed copy of a crop, given its strength and a random generator: uint8, shape
+    (height, width, channels) with 1 or 3 channels."""
 
 
 def measure(
     classifier: Classifier, images: Pixels, y: ArrayLike, groups: Sequence[str], *, seed: int = 0
 ) -> dict[str, Any]:
-    """Judge a classifier's network on crops as they are and under every one of `CHANGES`.
+    """Measure a classifier's network on crops as they are and under each of `CHANGES`.
 
-    Every strength of a change meets the same random numbers: a spot stays where it was and grows.
+    All strengths of a change get the same random numbers: a spot keeps its place and grows.
     Intervals are as in `metrics.score`; that of a difference is paired, over the same resamples.
 
     Args:
-        classifier: one that looks at faces, or at photos.
+        classifier: a classifier of faces or of photos.
         images: uint8, shape (n, size, size, channels), as its network takes them; not changed.
-        y: the truth, 0 for its first label and 1 for its second, shape (n,).
+        y: the class of each crop, 0 or 1, shape (n,).
         groups: the group of each crop, n of them.
         seed: of the changes and of the bootstrap.
 
     Returns:
-        A dict for JSON: n, groups, labels, threshold, seed and rows, the first for the crops as
+        A dict for JSON: n, groups, classes, threshold, seed and rows, the first for the crops as
         they are (change None). A row has: change, strength, meaning, accuracy, balanced_accuracy,
         difference (its balanced accuracy minus the first row's) and intervals (a pair for each of
-        these three). What is undefined, for want of one class, is None; see `metrics.score`.
+        these three). What is undefined, since a class is missing, is None; see `metrics.score`.
 
     Raises:
         DatasetError: there is no crop.
-        ValueError: the lengths differ, or a truth is neither 0 nor 1.
+        ValueError: the lengths differ, or a class is neither 0 nor 1.
     """
     truth = np.asarray(y).astype(np.intp)
     details = classifier.details
@@ -68,29 +68,31 @@ def measure(
         if change is not None and strength is not None:
             rng = np.random.default_rng(seed)
             changed = np.stack([change.apply(image, strength, rng) for image in images])
-        p = _p_sad(classifier, changed)
+        p = _probabilities(classifier, changed)
         scored = score(
-            truth, p, groups, labels=details.classes, threshold=details.threshold, seed=seed
+            truth, p, groups, classes=details.classes, threshold=details.threshold, seed=seed
         )
-        right = (p >= details.threshold) == (truth == 1)
+        right = answers_of(p, details.threshold) == truth
         first = right if first is None else first
         difference, span = _difference(right, first, truth, groups, seed)
-        intervals = {name: scored["intervals"][name] for name in ("accuracy", "balanced_accuracy")}
+        figures = {"accuracy": scored.accuracy, "balanced_accuracy": scored.balanced_accuracy}
         rows.append(
             {
                 "change": change and change.name,
                 "strength": strength,
                 "meaning": change and change.meaning.format(strength),
-                "accuracy": scored["accuracy"],
-                "balanced_accuracy": scored["balanced_accuracy"],
+                **{name: figure.value for name, figure in figures.items()},
                 "difference": difference,
-                "intervals": {**intervals, "difference": span},
+                "intervals": {
+                    **{name: figure.interval for name, figure in figures.items()},
+                    "difference": span,
+                },
             }
         )
     return {
         "n": len(truth),
         "groups": len(set(groups)),
-        "labels": list(details.classes),
+        "classes": list(details.classes),
         "threshold": details.threshold,
         "seed": seed,
         "rows": rows,
@@ -98,7 +100,7 @@ def measure(
 
 
 def markdown(measured: dict[str, Any]) -> str:
-    """Write what `measure` gives as a table for a card; differences are in points (1 of 100)."""
+    """Return the result of `measure` as a table in Markdown; differences are in points of 100."""
     lines = [
         f"| n = {measured['n']:,} in {measured['groups']:,} groups | accuracy (95 %) "
         "| balanced accuracy (95 %) | points lost or won (95 %) |",
@@ -121,12 +123,12 @@ def _cell(row: dict[str, Any], figure: str, form: str, times: float = 1) -> str:
     return text if span is None else f"{text} ({' to '.join(form.format(times * v) for v in span)})"
 
 
-def _p_sad(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
+def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
     # The empty first part lets `score` say that there is nothing to judge.
-    parts = [np.zeros(0)]
+    parts = [np.zeros((0, len(classifier.classes)))]
     for at in range(0, len(images), _BATCH):
         outputs = classifier.run({"image": images[at : at + _BATCH]})
-        parts.append(outputs.probabilities[:, 1])
+        parts.append(outputs.probabilities)
     return np.concatenate(parts)
 
 
@@ -136,8 +138,8 @@ def _difference(
     truth: NDArray[np.intp],
     groups: Sequence[str],
     seed: int,
-) -> tuple[float | None, list[float] | None]:
-    """Give the difference in balanced accuracy, and its interval over groups."""
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Return the difference in balanced accuracy, and its interval over groups."""
     gained = right.astype(np.float64) - first
 
     def of(weights: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -222,7 +224,7 @@ def _like(image: Pixels, changed: Any) -> Pixels:
     return np.asarray(changed, dtype=np.uint8).reshape(image.shape)  # cv2 drops a single channel
 
 
-#: The changes of the table, each at three strengths or two.
+#: The changes of the table, each at two or three strengths.
 CHANGES = (
     Change("blur", "sigma {} % of the side", (2, 4, 6), _blur),
     Change("noise", "sigma {} of 255 levels", (8, 16, 32), _noise),

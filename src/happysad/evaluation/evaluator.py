@@ -1,0 +1,437 @@
+"""How good a classifier is: a run on its own test split, or any classifier on a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from happysad import __version__
+from happysad.classifier import Classifier
+from happysad.dataset.arrays import load
+from happysad.dataset.duplicates import near_groups
+from happysad.dataset.manifest import Manifest, Split
+from happysad.dataset.scan import scan
+from happysad.errors import DatasetError, ImageError, UsageError
+from happysad.evaluation import baselines
+from happysad.evaluation.abstention import Abstention, abstention
+from happysad.evaluation.baselines import Baseline, Baselines
+from happysad.evaluation.metrics import Score, score
+from happysad.images import read_bytes
+from happysad.inputs import Prepared
+from happysad.model_file import SHIPPED, Outputs
+from happysad.parallel import ordered_map
+from happysad.photo import Photo
+from happysad.predictions import Faces
+from happysad.progress import track
+from happysad.run import Fusion, Run
+
+__all__ = ["Answers", "Evaluation", "LeftOut", "RunEvaluation", "evaluate", "evaluate_run"]
+
+# The number of photos that go through the network at once.
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file or folder that is not judged."""
+
+    path: str
+    """Relative to the data folder; a folder ends in /."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How good a classifier is on some photos."""
+
+    model: str
+    """The path of the .onnx or of the run's folder."""
+    classifier: str
+    """The first 12 hex digits of the SHA-256 of the .onnx."""
+    architecture: str
+    trained_on: int
+    """The number of photos that it was trained on."""
+    temperature: float
+    threshold: float
+    data: str
+    """The folder of the photos."""
+    score: Score
+    """Of all photos with an answer, each of which gets one of the classes, never "unsure"."""
+    abstention: Abstention
+    """Of all photos, some of which are "unsure" or have no face."""
+    baselines: Baselines
+    """The scores of the baselines on the photos of `score`."""
+    left_out: tuple[LeftOut, ...] = ()
+    seen_in_training: int | None
+    """The number of photos that the run was trained or validated on, by the SHA-256 of the file or
+    of its pixels; None for an .onnx without its run, which does not know."""
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the evaluation whose `asdict` went through JSON."""
+        return cls(
+            **{
+                **fields,
+                "score": Score.from_json(fields["score"]),
+                "abstention": Abstention.from_json(fields["abstention"]),
+                "baselines": {
+                    name: Baseline.from_json(one) for name, one in fields["baselines"].items()
+                },
+                "left_out": tuple(LeftOut(**one) for one in fields["left_out"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvaluation:
+    """How good a run's classifier is: the content of metrics.json."""
+
+    version: str
+    """The version of happysad that evaluated it."""
+    test: Evaluation
+    """On the test split, which is looked at once."""
+    val: Score
+    """On the validation split, which had a say in what was chosen."""
+    fusion: Fusion | None
+    """What the fusion of faces and photo was fitted on; None for other networks."""
+    schema: int = 2
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the content of a metrics.json.
+
+        Raises:
+            ValueError: it is none, or of another version.
+        """
+        try:
+            fields = json.loads(text)
+            if fields["schema"] != 2:
+                raise ValueError(f"schema must be 2, not {fields['schema']!r}")
+            test, val = Evaluation.from_json(fields["test"]), Score.from_json(fields["val"])
+            fusion = fields["fusion"] and Fusion.from_json(fields["fusion"])
+            return cls(**{**fields, "test": test, "val": val, "fusion": fusion})
+        except (AttributeError, KeyError, TypeError) as error:  # no object, or other keys
+            raise ValueError(f"not the evaluation of a run: {error}") from error
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Photos with their classes and the classifier's answers."""
+
+    rows: pd.DataFrame
+    """Their rows in a manifest's table; index 0, 1, 2, …"""
+    y: NDArray[np.intp]
+    """The class of each, shape (n,): an index into the classifier's classes."""
+    p: NDArray[np.float64]
+    """The probabilities, shape (n, classes); NaN for a photo without a face to tell by."""
+    groups: list[str]
+    small: NDArray[np.uint8]
+    """As `baselines.small` returns them, shape (n, 1024)."""
+
+    @property
+    def no_face(self) -> NDArray[np.bool_]:
+        """Whether there is no answer for want of a face, shape (n,)."""
+        return np.asarray(np.isnan(self.p).any(axis=1))
+
+    def only(self, places: NDArray[np.intp]) -> Answers:
+        """Return some of the photos."""
+        return Answers(
+            self.rows.iloc[places].reset_index(drop=True),
+            self.y[places],
+            self.p[places],
+            [self.groups[place] for place in places],
+            self.small[places],
+        )
+
+
+def evaluate(
+    model: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    faces: Faces | str = Faces.FIND,
+) -> Evaluation:
+    """Evaluate a classifier on a folder of class folders, or a run on its own test split.
+
+    With `data`, every readable photo in the class folders is judged, whatever a check would say of
+    it. Near-duplicates form one group, so that repeated photos do not narrow the intervals.
+
+    Args:
+        model: an .onnx that happysad wrote, or a run's folder; None for the classifier that comes
+            with happysad.
+        data: the folder; None for what the run measured on its own test split when it ended.
+        classes: the names of the class folders, where they differ from the classifier's classes:
+            in the order of these. None for folders named like the classes, in whatever case.
+        faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
+
+    Raises:
+        UsageError: `data` is missing and `model` is no run; a class folder is missing; or `faces`
+            is "given" and the classifier looks at photos.
+        ClassifierError: `model` is no classifier.
+        DatasetError: there is no readable photo, or none with a face.
+
+    Examples:
+        >>> happysad.evaluate("runs/faces-1").score.accuracy  # doctest: +SKIP
+        Figure(value=0.93, interval=(0.9, 0.95))
+        >>> happysad.evaluate(data="photos").abstention.coverage.value  # doctest: +SKIP
+        0.87
+    """
+    model = SHIPPED if model is None else Path(model)
+    classifier = Classifier(model)
+    classifier.input.check(faces)
+    if data is not None:
+        return _evaluate_folder(classifier, model, Path(data), classes, faces)
+    if not model.is_dir():
+        raise UsageError(
+            f"{model}: an .onnx alone has no test split; name a folder of photos, or give the run "
+            "as --model"
+        )
+    try:
+        found = RunEvaluation.from_json(Run(model).metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # stopped before it was written, or by happysad 0.1.0
+        found, _ = evaluate_run(Run(model))
+    return replace(found.test, model=str(model))
+
+
+def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
+    """Evaluate a run's classifier on its validation and test splits.
+
+    The photos are prepared as for every prediction. Networks of face crops learn from pictures
+    that are face crops, so these are judged as such.
+
+    Returns:
+        The evaluation, and the answers on the test split.
+
+    Raises:
+        RunError: it is no run's folder.
+        ClassifierError: it has no classifier yet.
+        DatasetError: a photo has changed since the run began.
+    """
+    seed, data = run.settings()["seed"], run.data()
+    manifest = Manifest.read(run.manifest, data)
+    classifier = Classifier(run.folder)
+    faces = Faces.GIVEN if classifier.input.averages_faces else Faces.FIND
+
+    def answers(split: Split) -> Answers:
+        rows = manifest.of(split)
+        return _answers(classifier, manifest, rows, faces)
+
+    val, test = answers("val"), answers("test")
+    evaluation = RunEvaluation(
+        version=__version__,
+        test=_evaluation(
+            classifier,
+            run.folder,
+            data,
+            test,
+            training=_training_pictures(manifest),
+            seed=seed,
+            seen_in_training=_seen(manifest, manifest.of("test")),
+        ),
+        val=_score(classifier, val, seed),
+        fusion=run.fusion(),
+    )
+    return evaluation, test
+
+
+def _evaluate_folder(
+    classifier: Classifier,
+    model: Path,
+    data: Path,
+    classes: Sequence[str] | None,
+    faces: Faces | str,
+) -> Evaluation:
+    folders = _folders(data, classifier.classes, classes)
+    table = scan(data, folders, quality=False).table
+    readable = table[table["pixels"] != ""].copy()
+    if readable.empty:
+        raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
+    readable["group"] = near_groups(readable)
+    readable["label"] = readable["label"].map(dict(zip(folders, classifier.classes, strict=True)))
+    answers = _answers(classifier, Manifest(data, readable), readable, faces)
+    if answers.no_face.all():
+        raise DatasetError(f"{data}: no face in any of {len(readable):,} photos")
+    own = _own_manifest(model)
+    unreadable = table.loc[table["pixels"] == "", ["path", "reason"]]
+    return _evaluation(
+        classifier,
+        model,
+        data,
+        answers,
+        training=None if own is None else _training_pictures(own),
+        seed=0,
+        seen_in_training=None if own is None else _seen(own, readable),
+        left_out=(
+            *_beside(data, folders),
+            *(LeftOut(path, reason) for path, reason in unreadable.to_numpy()),
+        ),
+    )
+
+
+def _evaluation(
+    classifier: Classifier,
+    model: Path,
+    data: Path,
+    answers: Answers,
+    *,
+    training: tuple[NDArray[np.intp], NDArray[np.uint8]] | None,
+    seed: int,
+    seen_in_training: int | None,
+    left_out: tuple[LeftOut, ...] = (),
+) -> Evaluation:
+    details = classifier.details
+    answered = answers.only(np.flatnonzero(~answers.no_face))
+    return Evaluation(
+        model=str(model),
+        classifier=classifier.id,
+        architecture=details.architecture,
+        trained_on=details.trained_on,
+        temperature=details.temperature,
+        threshold=details.threshold,
+        data=str(data),
+        score=_score(classifier, answered, seed),
+        abstention=_abstention(classifier, answers, seed),
+        baselines=baselines.score_baselines(
+            answered.y,
+            answered.small,
+            answered.groups,
+            classes=classifier.classes,
+            seed=seed,
+            training=training,
+        ),
+        left_out=left_out,
+        seen_in_training=seen_in_training,
+    )
+
+
+def _score(classifier: Classifier, answers: Answers, seed: int) -> Score:
+    return score(
+        answers.y,
+        answers.p,
+        answers.groups,
+        classes=classifier.classes,
+        threshold=classifier.details.threshold,
+        seed=seed,
+    )
+
+
+def _abstention(classifier: Classifier, answers: Answers, seed: int) -> Abstention:
+    labels = [
+        "" if none else classifier.label_of(p)
+        for none, p in zip(answers.no_face, answers.p.tolist(), strict=True)
+    ]
+    truth = [classifier.classes[place] for place in answers.y]
+    right = [label == name for label, name in zip(labels, truth, strict=True)]
+    answered = [label in classifier.classes for label in labels]
+    return abstention(right, answered, answers.no_face, answers.groups, seed)
+
+
+def _answers(
+    classifier: Classifier, manifest: Manifest, rows: pd.DataFrame, faces: Faces | str
+) -> Answers:
+    """Return the classifier's answers for some rows' photos; each is read once, over all cores."""
+
+    def prepare(file: tuple[Path, str]) -> tuple[Prepared, NDArray[np.uint8]]:
+        path, sha256 = file
+        data = read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DatasetError(f"{path}: the file has changed since it was checked")
+        photo = Photo(data, name=str(path))
+        prepared = classifier.input.prepare(photo, faces=faces, threads=1)
+        return prepared, baselines.small(Photo(data, name=str(path)))
+
+    if rows.empty:
+        raise DatasetError(f"{manifest.root}: no photo to judge")
+    photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
+    seen = list(track(ordered_map(prepare, photos), "judging", len(photos)))
+    p = [
+        probabilities
+        for at in range(0, len(seen), _BATCH)
+        for probabilities in _probabilities(classifier, [one for one, _ in seen[at : at + _BATCH]])
+    ]
+    return Answers(
+        rows.reset_index(drop=True),
+        np.array([classifier.classes.index(name) for name in rows["label"]], dtype=np.intp),
+        np.array(p),
+        rows["group"].tolist(),
+        np.stack([small for _, small in seen]),
+    )
+
+
+def _probabilities(classifier: Classifier, batch: Sequence[Prepared]) -> list[NDArray[np.float64]]:
+    """Return the probabilities for each photo, by one run of the network."""
+    starts = np.cumsum([0, *(prepared.rows for prepared in batch)])
+    outputs = Outputs(np.zeros((0, len(classifier.classes))), None)
+    if starts[-1]:
+        names = batch[0].inputs
+        inputs = {name: np.concatenate([one.inputs[name] for one in batch]) for name in names}
+        outputs = classifier.run(inputs)
+    found = []
+    for prepared, start, end in zip(batch, starts[:-1], starts[1:], strict=True):
+        of_faces = None if outputs.of_faces is None else outputs.of_faces[start:end]
+        own = Outputs(outputs.probabilities[start:end], of_faces)
+        p, _ = classifier.input.combine(prepared, own)
+        found.append(np.full(len(classifier.classes), np.nan) if p is None else p)
+    return found
+
+
+def _folders(data: Path, classes: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    """Return the folder of each class, in whatever case it is named."""
+    if given is not None and len(given) != len(classes):
+        raise UsageError(
+            f"classes must name {len(classes)} folders, those of {', '.join(classes)}; "
+            f"not {', '.join(given)[:80]}"
+        )
+    names = given or sorted(entry.name for entry in data.glob("*/"))
+    like = {name.casefold(): name for name in names} | {name: name for name in names}
+    found = [like.get(name, like.get(name.casefold())) for name in classes]
+    return [name for name in found if name] if all(found) else list(given or classes)
+
+
+def _beside(data: Path, folders: Sequence[str]) -> list[LeftOut]:
+    """List what lies beside the class folders."""
+    left_out = []
+    for entry in sorted(data.iterdir()):
+        if entry.name in folders or entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            files = sum(1 for file in entry.rglob("*") if file.is_file())
+            reason = f"no class of the model ({', '.join(folders)}): {files:,} files"
+            left_out.append(LeftOut(f"{entry.name}/", reason))
+        else:
+            left_out.append(LeftOut(entry.name, "lies in no class folder"))
+    return left_out
+
+
+def _own_manifest(model: Path) -> Manifest | None:
+    if not model.is_dir():
+        return None
+    run = Run(model)
+    return Manifest.read(run.manifest, run.data())
+
+
+def _seen(manifest: Manifest, photos: pd.DataFrame) -> int:
+    """Count the photos whose bytes or pixels the manifest has in train or val."""
+    learned = pd.concat([manifest.of("train"), manifest.of("val")])
+    again = photos["sha256"].isin(learned["sha256"]) | photos["pixels"].isin(learned["pixels"])
+    return int(again.sum())
+
+
+def _training_pictures(
+    manifest: Manifest,
+) -> tuple[NDArray[np.intp], NDArray[np.uint8]] | None:
+    """Return classes and `baselines.small` pictures; None where the photos are gone."""
+    try:
+        arrays = load(manifest, manifest.of("train"), baselines.INPUT)
+    except (DatasetError, ImageError):
+        return None
+    return arrays.classes.astype(np.intp), arrays.images.reshape(len(arrays.images), -1)

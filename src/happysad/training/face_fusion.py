@@ -1,0 +1,171 @@
+"""The fusion of faces and photo: learned from whole photos at once, without steps.
+
+The network of `happysad.models.faces_and_photo` measures some figures of each photo: what its faces
+show, and how the photo itself looks. A logistic regression, which has one best solution, weighs
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from happysad.dataset.arrays import Arrays
+from happysad.dataset.split import MORE_GROUPS
+from happysad.errors import DatasetError
+from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
+from happysad.models import faces_and_photo
+from happysad.models.faces_and_photo import FROM_FACES
+from happysad.run import Fusion, Run, Trial
+from happysad.training import checkpoints
+from happysad.training.learner import Floats as Answers
+from happysad.training.learner import Learner
+from happysad.training.processes import Share
+
+__all__ = ["FaceFusion"]
+
+# The inverse strengths of the penalty on squared weights that are tried.
+_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+_FOLDS = 5
+_BATCH = 64
+
+Floats = NDArray[np.float64]
+
+
+class FaceFusion(Learner):
+    """Fits the last neuron of a network of faces and photo."""
+
+    def build(self, *, pretrained: bool = True) -> keras.Model:
+        """Return the network, around the network of faces."""
+        return faces_and_photo.build(super().build(pretrained=pretrained))
+
+    def begin(self, model: keras.Model) -> None:
+        """Do nothing: the checkpoint holds the weights alone."""
+
+    def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
+        """Fit the last neuron, and write what it was fitted on into the run.
+
+        Three neurons are fitted on the training photos: by the faces alone, by the look alone, and
+        by both. The strength of each one's penalty is chosen by cross-validation over groups of
+        training photos; then one of the three is chosen by the log loss of photos that it was not
+        fitted on: the validation photos, and the training photos as the cross-validation saw them,
+        since the validation photos alone are often too few to tell. Only the folds are random.
+
+        Raises:
+            DatasetError: a class has fewer than two groups to learn from.
+        """
+        checkpoints.restore(checkpoints.latest(run.checkpoints), model, optimizer=False)
+        run.write_history([])
+        train, val = self.photos.train, self.photos.val
+        learned, unseen = (_figures(model, part.inputs) for part in (train, val))
+        width = learned.shape[1]
+        sources = {
+            "both": slice(0, width),
+            "faces": slice(0, FROM_FACES),
+            "look": slice(FROM_FACES, width),
+        }
+        fitted: dict[str, list[Floats]] = {}
+        tried: dict[str, Trial] = {}
+        for name, part in sources.items():
+            strength, folded = self._strength(learned[:, part])
+            kernel, bias = self._regression(learned[:, part], train.classes, strength)
+            logits = np.concatenate([folded, unseen[:, part] @ kernel + bias])
+            truth = np.concatenate([train.classes, val.classes])
+            tried[name] = Trial(
+                n=len(truth),
+                accuracy=float(((logits >= 0) == truth).mean()),
+                log_loss=_log_loss(logits, truth),
+                strength=strength,
+            )
+            weights = np.zeros((width, 1))
+            weights[part, 0] = kernel
+            fitted[name] = [weights, np.array([bias])]
+        chosen = min(tried, key=lambda name: tried[name].log_loss)
+        model.get_layer(PROBABILITIES).set_weights(fitted[chosen])
+        splits = {"train": train, "val": val}
+        run.write_fusion(
+            Fusion(
+                photos={name: len(part.classes) for name, part in splits.items()},
+                with_faces={
+                    name: int((part.inputs["weights"] > 0).any(axis=1).sum())
+                    for name, part in splits.items()
+                },
+                tried=tried,
+                chosen=chosen,
+            )
+        )
+
+    def finished(self, model: keras.Model) -> keras.Model:
+        """Return a copy of the network."""
+        copy = keras.Model.from_config(model.get_config())
+        copy.set_weights(model.get_weights())
+        return copy
+
+    def answers(self, model: keras.Model, photos: Arrays) -> Answers:
+        """Return the probability of the second class of each photo, shape (n,)."""
+        return np.asarray(model.predict(photos.inputs, verbose=0)[PROBABILITIES])[:, 0]
+
+    def face_answers(self, model: keras.Model) -> tuple[Answers, Answers]:
+        """Return the answers for all faces in the photos to learn from."""
+        train = self.photos.train
+        there = train.inputs["weights"] > 0
+        p = model.predict(train.inputs, verbose=0)[FACE_PROBABILITIES]
+        return np.asarray(p)[there], np.repeat(train.classes, there.sum(axis=1))
+
+    def _strength(self, figures: Floats) -> tuple[float, Floats]:
+        """Choose a strength by the log loss of cross-validation; return its logits, too."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        classes, groups = self.photos.train.classes, np.array(self.photos.train.groups)
+        fewest = min(len(set(groups[classes == place])) for place in (0, 1))
+        if fewest < 2:
+            raise DatasetError(
+                "the photos to learn from must be of 2 groups or more in each class, not "
+                f"{fewest}; {MORE_GROUPS}"
+            )
+        seed = self.config.seed
+        dealt = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
+        splits = list(dealt.split(figures, classes, groups))
+        unseen = {strength: np.zeros(len(classes)) for strength in _STRENGTHS}
+        for strength, logits in unseen.items():
+            for learned, others in splits:
+                kernel, bias = self._regression(figures[learned], classes[learned], strength)
+                logits[others] = figures[others] @ kernel + bias
+        best = min(unseen, key=lambda strength: _log_loss(unseen[strength], classes))
+        return best, unseen[best]
+
+    def _regression(
+        self, figures: Floats, classes: NDArray[np.float32], strength: float
+    ) -> tuple[Floats, float]:
+        """Return kernel and bias for `figures` as they are, fitted on them standardised."""
+        from sklearn.linear_model import LogisticRegression
+
+        mean, deviation = figures.mean(axis=0), figures.std(axis=0)
+        scale = np.where(deviation > 1e-9, 1 / np.maximum(deviation, 1e-9), 0.0)
+        regression = LogisticRegression(
+            C=strength,
+            class_weight="balanced" if self.config.class_weights else None,
+            solver="newton-cholesky",
+            tol=1e-8,
+        ).fit((figures - mean) * scale, classes)
+        kernel = regression.coef_[0] * scale
+        return kernel, float(regression.intercept_[0] - mean @ kernel)
+
+
+def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:
+    """Return what the last neuron weighs of each photo, with one batch in memory at a time."""
+    measure = keras.Model(model.inputs, model.get_layer("figures").output)
+    count = len(inputs["weights"])
+    parts = [
+        measure([inputs[one.name][at : at + _BATCH] for one in model.inputs], training=False)
+        for at in range(0, count, _BATCH)
+    ]
+    return np.concatenate([np.asarray(part) for part in parts]).astype(np.float64)
+
+
+def _log_loss(logits: Floats, classes: NDArray[np.float32]) -> float:
+    return float(np.logaddexp(0, np.where(classes == 1, -logits, logits)).mean())

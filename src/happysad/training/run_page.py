@@ -1,0 +1,285 @@
+"""The page of a run: what was learned from, how good it is, and what that means, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import pandas as pd
+
+from happysad.dataset.findings import titles
+from happysad.dataset.manifest import SPLITS, Manifest
+from happysad.evaluation.baselines import LARGEST_CLASS, LOGISTIC_REGRESSION, Baseline
+from happysad.evaluation.evaluator import Evaluation, RunEvaluation
+from happysad.evaluation.metrics import Figure, Score
+from happysad.evaluation.plots import Mistake
+from happysad.reports.page import inline_png, thumbnail, write_page
+from happysad.run import Run
+from happysad.training.config import TrainConfig
+
+__all__ = ["in_words", "warnings", "write_run_page"]
+
+#: From these on the page warns: an interval of accuracy this wide, fewer test photos than this, a
+#: class with more than this share of the photos.
+_WIDE, _FEW, _UNEVEN = 0.15, 100, 0.6
+
+# What a classifier that looks at faces and photos may go by.
+_SOURCES = {
+    "faces": "the faces alone",
+    "look": "the photo's own look alone",
+    "both": "both together",
+}
+
+_BASELINES = {
+    LARGEST_CLASS: "always the larger class",
+    LOGISTIC_REGRESSION: "logistic regression on 32x32 grey pixels",
+}
+
+
+def write_run_page(
+    run: Run,
+    evaluation: RunEvaluation,
+    manifest: Manifest,
+    config: TrainConfig,
+    mistakes: Sequence[Mistake],
+) -> None:
+    """Write report.html of a run with two classes, self-contained.
+
+    Args:
+        run: the run, with its plots.
+        evaluation: the run's.
+        manifest: the run's.
+        config: the settings, resolved.
+        mistakes: the most confident ones on the test split, the worst first.
+    """
+    test, used = evaluation.test, manifest.used
+    score = test.score
+    first, second = score.classes
+    write_page(
+        run.report,
+        "run.html",
+        run=str(run.folder),
+        metrics=test,
+        val=evaluation.val,
+        test=score,
+        first=first,
+        second=second,
+        headline=in_words(score),
+        warnings=warnings(test, used["label"].value_counts()),
+        figures=_figures(score),
+        baselines=[_baseline(name, one) for name, one in test.baselines.items()],
+        beaten=[
+            _BASELINES[name]
+            for name, one in test.baselines.items()
+            if _compared(score, one.score) == "better"
+        ],
+        splits=SPLITS,
+        counts=pd.crosstab(used["label"], used["split"]).reindex(columns=SPLITS, fill_value=0),
+        groups=used["group"].nunique(),
+        files=len(manifest.table),
+        left_out=_left_out(manifest.table),
+        plots={
+            name: inline_png(run.plots / f"{name}.png")
+            for name in ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration")
+            if (run.plots / f"{name}.png").is_file()
+        },
+        fused=evaluation.fusion,
+        sources=_SOURCES,
+        mistakes=[(thumbnail(mistake.picture), mistake) for mistake in mistakes],
+        looks_twice=config.augment and config.flip and config.learns_by_steps,
+        wrong=score.wrong,
+        settings=[
+            (one.name, _value(getattr(config, one.name)), one.metadata["help"])
+            for one in fields(config)
+        ],
+    )
+
+
+def in_words(score: Score) -> str:
+    """Return an accuracy and its interval in numbers of photos."""
+    accuracy = score.accuracy
+    about = f"Of 100 new photos like these, about {100 * _known(accuracy):.0f} would be right"
+    if accuracy.interval is None:
+        return f"{about}; one group of photos is too few to say how sure that is."
+    low, high = (round(100 * value) for value in accuracy.interval)
+    if low == high:
+        return f"{about}."
+    return f"{about}; with what {score.n:,} test photos can tell, between {low} and {high}."
+
+
+def warnings(evaluation: Evaluation, photos: pd.Series[int]) -> list[str]:
+    """Return what should keep a reader from trusting the figures too much, in sentences.
+
+    Args:
+        evaluation: of the test split.
+        photos: the number of photos of each class.
+    """
+    test = evaluation.score
+    n, accuracy, span = test.n, _known(test.accuracy), test.accuracy.interval
+    found = []
+    if accuracy in (0.0, 1.0):
+        word = "wrong" if accuracy else "right"
+        found.append(
+            f"None of the {n:,} test photos was {word}, so the bootstrap sees no spread at all. "
+            f"By the rule of three, up to {min(100, 300 / n):.1f} of 100 new photos may still be "
+            f"{word}."
+        )
+    elif span and span[1] - span[0] > _WIDE:
+        found.append(
+            f"The interval is wide, {100 * (span[1] - span[0]):.0f} points: {n:,} test photos "
+            f"({test.groups:,} different ones) cannot say it more exactly. Four times as many "
+            "would halve it."
+        )
+    elif n < _FEW:
+        found.append(f"Only {n:,} photos were tested: small differences mean nothing here.")
+    for name, baseline in evaluation.baselines.items():
+        if _compared(test, baseline.score) != "better":
+            found.append(
+                f"It is not clearly better than “{_BASELINES[name]}”: {_interval_words(test)} "
+                f"against {_interval_words(baseline.score)}."
+            )
+    for name, values in test.per_class.items():
+        if not values.n:
+            found.append(f"The test photos hold no {name} at all: half of the task is not judged.")
+    share = photos.max() / photos.sum()
+    if share > _UNEVEN:
+        found.append(
+            f"The classes are uneven: {100 * share:.0f} % of the photos are {photos.idxmax()}. "
+            "Accuracy flatters a classifier that prefers the larger class; look at balanced "
+            "accuracy and at each class's recall."
+        )
+    if evaluation.seen_in_training:
+        found.append(
+            f"{evaluation.seen_in_training:,} test photos were also trained or validated on: the "
+            "figures are too good."
+        )
+    return found
+
+
+def _figures(score: Score) -> list[dict[str, Any]]:
+    first, second = score.classes
+    of_first, of_second = score.per_class[first], score.per_class[second]
+    assert score.auc is not None
+    rows = [
+        (
+            "accuracy",
+            score.accuracy,
+            score.n,
+            "The share of all photos that were answered rightly.",
+        ),
+        (
+            "balanced accuracy",
+            score.balanced_accuracy,
+            score.n,
+            "The mean of both classes' recall: guessing gives 0.5, however uneven the classes are.",
+        ),
+        (
+            f"recall of {first}",
+            of_first.recall,
+            of_first.n,
+            f"The share of the {first} photos that were recognised.",
+        ),
+        (
+            f"recall of {second}",
+            of_second.recall,
+            of_second.n,
+            f"The share of the {second} photos that were recognised.",
+        ),
+        (
+            f"precision of {second}",
+            of_second.precision,
+            of_second.answered,
+            f"The share of the answers “{second}” that were right.",
+        ),
+        (
+            f"F1 of {second}",
+            of_second.f1,
+            score.n,
+            "Precision and recall in one figure (their harmonic mean).",
+        ),
+        (
+            "AUC",
+            score.auc,
+            score.n,
+            f"How often a {second} photo gets a higher p than a {first} one; guessing gives 0.5.",
+        ),
+        (
+            "calibration error",
+            score.ece,
+            score.n,
+            "How far “80 % sure” is from being right 80 times in 100; 0 is perfect. With few "
+            "photos it comes out too high.",
+        ),
+    ]
+    return [
+        {
+            "name": name,
+            "value": _number(figure),
+            "interval": _span(figure),
+            "n": n,
+            "meaning": meaning,
+        }
+        for name, figure, n, meaning in rows
+    ]
+
+
+def _baseline(name: str, baseline: Baseline) -> dict[str, str]:
+    score = baseline.score
+    assert score.auc is not None
+    figures = {"accuracy": score.accuracy, "balanced_accuracy": score.balanced_accuracy}
+    return {
+        "name": _BASELINES[name],
+        "fitted_on": baseline.fitted_on,
+        "point": _number(score.accuracy),
+        **{
+            key: _number(figure) + _bracketed(figure)
+            for key, figure in {**figures, "auc": score.auc}.items()
+        },
+    }
+
+
+def _compared(mine: Score, its: Score) -> str:
+    """Compare two accuracies by whether their intervals overlap."""
+    a, b = mine.accuracy.interval, its.accuracy.interval
+    if a is None or b is None or (a[0] <= b[1] and b[0] <= a[1]):
+        return "overlaps"
+    return "better" if a[0] > b[1] else "worse"
+
+
+def _interval_words(score: Score) -> str:
+    return f"accuracy {_number(score.accuracy)}{_bracketed(score.accuracy)}"
+
+
+def _left_out(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Return how many photos were left out for which finding, by its title."""
+    return titles(table.loc[table["status"] == "left_out", "code"]).most_common()
+
+
+def _known(figure: Figure) -> float:
+    """Return the value of a figure that is always defined."""
+    assert figure.value is not None
+    return figure.value
+
+
+def _number(figure: Figure) -> str:
+    return "not defined" if figure.value is None else f"{figure.value:.3f}"
+
+
+def _span(figure: Figure) -> str:
+    if figure.interval is None:
+        return ""
+    low, high = figure.interval
+    return f"{low:.3f} to {high:.3f}" if low < high else "no spread seen"
+
+
+def _bracketed(figure: Figure) -> str:
+    return "" if figure.interval is None else f" ({_span(figure)})"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,139 @@
+"""Learning by steps: epochs of gradient descent with a checkpoint after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from happysad.dataset.arrays import Arrays
+from happysad.models import TRANSFER
+from happysad.models.mirror import mirrored
+from happysad.run import Run
+from happysad.training import checkpoints
+from happysad.training.callbacks import Bookkeeper, Live, tensorboard
+from happysad.training.checkpoints import State
+from happysad.training.feed import Accuracy, Feed
+from happysad.training.learner import Floats, Learner
+from happysad.training.processes import Share
+
+__all__ = ["StepLearner"]
+
+
+@dataclass(frozen=True)
+class _Phase:
+    epochs: int
+    frees_backbone: bool = False
+
+
+class StepLearner(Learner):
+    """Teaches a network of one picture; Keras's optimizers take the steps."""
+
+    @property
+    def _phases(self) -> list[_Phase]:
+        phases = [_Phase(self.config.epochs)]
+        if self.config.model in TRANSFER and self.config.fine_tune_epochs:
+            phases.append(_Phase(self.config.fine_tune_epochs, frees_backbone=True))
+        return phases
+
+    def begin(self, model: keras.Model) -> None:
+        """Compile the network, so that the checkpoint holds the optimizer's state."""
+        self._compile(model, State(), share=None)
+
+    def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
+        """Train from the last checkpoint to the end, and keep the best epoch's weights."""
+        state = checkpoints.read_state(checkpoints.latest(run.checkpoints))
+        self._compile(model, state, share)
+        checkpoints.restore(checkpoints.latest(run.checkpoints), model, optimizer=True)
+        run.write_history(state.history)
+        while True:
+            state = self._learn_phase(model, run, state, share)
+            checkpoints.restore(checkpoints.best(run.checkpoints, state), model, optimizer=False)
+            if state.phase + 1 == len(self._phases):
+                return
+            state = replace(state, phase=state.phase + 1, phase_start=state.epoch, waited=0)
+            self._compile(model, state, share)
+
+    def finished(self, model: keras.Model) -> keras.Model:
+        """Return a copy of the network, which looks at the mirror image too if it learned from it.
+
+        The copy has no optimizer, loss or metrics.
+        """
+        copy = keras.Model.from_config(model.get_config())
+        copy.set_weights(model.get_weights())
+        return mirrored(copy) if self.config.augment and self.config.flip else copy
+
+    def answers(self, model: keras.Model, photos: Arrays) -> Floats:
+        """Return the probability of the second class of each photo, shape (n,)."""
+        feed = self._feed(photos, training=False, share=None)
+        return np.asarray(model.predict(feed, verbose=0))[:, 0]
+
+    def face_answers(self, model: keras.Model) -> tuple[Floats, Floats]:
+        """Return the answers for all photos to learn from, which are face crops."""
+        train = self.photos.train
+        return self.answers(model, train), train.classes
+
+    def _compile(self, model: keras.Model, state: State, share: Share | None) -> None:
+        """Set a fresh optimizer, and what it may move in this phase."""
+        config, phase = self.config, self._phases[state.phase]
+        if config.model in TRANSFER:
+            from happysad.models.transfer import free
+
+            free(model, phase.frees_backbone)
+        steps = len(self._feed(self.photos.train, training=True, share=share))
+        rate = config.fine_tune_learning_rate if phase.frees_backbone else config.learning_rate
+        if config.schedule == "cosine":
+            warmup = min(config.warmup, phase.epochs // 2) * steps
+            rate = keras.optimizers.schedules.CosineDecay(
+                0.0 if warmup else rate,
+                phase.epochs * steps - warmup,
+                warmup_target=rate if warmup else None,
+                warmup_steps=warmup,
+            )
+        if config.weight_decay:
+            optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        else:
+            optimizer = keras.optimizers.Adam(rate)
+        optimizer.build(model.trainable_variables)
+        model.compile(
+            optimizer,
+            keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing),
+            metrics=[Accuracy(name="accuracy")],
+        )
+
+    def _learn_phase(
+        self, model: keras.Model, run: Run, state: State, share: Share | None
+    ) -> State:
+        config, phases = self.config, self._phases
+        end = state.phase_start + phases[state.phase].epochs
+        if state.epoch >= end or (config.patience and state.waited >= config.patience):
+            return state  # it was stopped after the last epoch of this phase
+        feed = self._feed(self.photos.train, training=True, share=share)
+        books = Bookkeeper(run, feed, state, config.patience)
+        rest = sum(phase.epochs for phase in phases[state.phase + 1 :])
+        with Live(feed, end + rest, state.epoch) as live:
+            model.fit(
+                feed,
+                validation_data=self._feed(self.photos.val, training=False, share=share),
+                initial_epoch=state.epoch,
+                epochs=end,
+                class_weight=_class_weights(self.photos.train) if config.class_weights else None,
+                callbacks=[*tensorboard(run), books, live],
+                shuffle=False,  # the feed does it; Keras would by Python's global random state
+                verbose=0,
+            )
+        return books.state
+
+    def _feed(self, photos: Arrays, *, training: bool, share: Share | None) -> Feed:
+        targets = photos.classes[:, None]
+        return Feed(photos.images, targets, self.config, training=training, share=share)
+
+
+def _class_weights(photos: Arrays) -> dict[int, float]:
+    """Return the inverse of each class's share, 1 on average ("balanced" in scikit-learn)."""
+    counts: NDArray[Any] = np.bincount(photos.classes.astype(int), minlength=2)
+    return {place: float(counts.sum() / (2 * count)) for place, count in enumerate(counts) if count}

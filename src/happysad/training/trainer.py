@@ -1,0 +1,288 @@
+"""From a folder of photos to a finished run: the one path, readable from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from happysad import __version__
+from happysad.dataset.manifest import Manifest
+from happysad.errors import RunError
+from happysad.files import replacing, write_text
+from happysad.inputs import network_input
+from happysad.keras_backend import deterministic, quiet
+from happysad.model_file import MODEL_NAME, PROBABILITIES, Details
+from happysad.run import Run
+from happysad.training import checkpoints, processes
+from happysad.training.checkpoints import State
+from happysad.training.config import TrainConfig, load, of_run, require_two_classes, to_settings
+from happysad.training.learner import Learner, Photos, learner
+from happysad.training.processes import Process
+
+if TYPE_CHECKING:
+    import keras
+
+    from happysad.classifier import Classifier
+    from happysad.evaluation.evaluator import RunEvaluation
+
+__all__ = ["TrainedRun", "resume", "train", "train_in"]
+
+# The number of real photos that the exported file is compared on.
+_COMPARED = 100
+# The number of photos in the grid of samples.
+_SHOWN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """A finished training."""
+
+    run: Run
+    evaluation: RunEvaluation | None
+    """None in a process that trained for another, which has the run."""
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.run.folder
+
+    def classifier(self, *, threads: int = 0) -> Classifier:
+        """Load the classifier.
+
+        Args:
+            threads: as for `Classifier`.
+        """
+        from happysad.classifier import Classifier
+
+        return Classifier(self.folder, threads=threads)
+
+
+def train(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    config: TrainConfig | str | os.PathLike[str] | None = None,
+    check_folder: str | os.PathLike[str] | None = None,
+    groups: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> TrainedRun:
+    """Check a folder of photos, train a classifier on it, and evaluate it.
+
+    Where several processes train together (`happysad.training.processes`), process 0 alone writes
+    the folders.
+
+    Args:
+        data: a folder with one folder of photos for each class; nothing in it is changed.
+        out: the run's folder, new or empty; by default ./runs/NAME-MODEL-N.
+        config: settings, or a TOML file with settings; a run's config.toml will do.
+        check_folder: the folder for the manifest and the page of the check; by default
+            ./NAME-check.
+        groups: a CSV with the columns path and group: the photos of a group stay in one split.
+        **settings: fields of `TrainConfig`, which win over `config`.
+
+    Raises:
+        ConfigError: a setting is unknown, of the wrong type or out of range.
+        UsageError: `out` is in use, or the weights of a transfer model cannot be loaded.
+        DatasetError: the photos cannot be learned from.
+        RunError: another process was lost, or began with something else.
+
+    Examples:
+        >>> run = happysad.train("photos", epochs=10)  # doctest: +SKIP
+        >>> run.classifier().predict("new.jpg").label  # doctest: +SKIP
+        'happy'
+    """
+    from happysad.dataset.check import default_folder
+
+    folder = Path(data)
+    if isinstance(config, TrainConfig):
+        chosen = load(None, {**asdict(config), **settings})
+    else:
+        chosen = load(None if config is None else Path(config), settings)
+    name = folder.resolve().name
+    run = Run(Path(out)) if out is not None else _next(Path("runs", f"{name}-{chosen.model}"))
+    return train_in(
+        processes.this(),
+        folder,
+        chosen,
+        run,
+        default_folder(folder) if check_folder is None else Path(check_folder),
+        None if groups is None else Path(groups),
+    )
+
+
+def train_in(
+    process: Process,
+    data: Path,
+    config: TrainConfig,
+    run: Run,
+    check_folder: Path,
+    groups: Path | None = None,
+) -> TrainedRun:
+    """Train as one of the processes of a training; see `train`."""
+    from happysad.dataset.check import check
+
+    with process.folders(run, check_folder) as (own, checked):
+        own.refuse_used()
+        manifest = check(
+            data,
+            checked,
+            classes=config.classes,
+            fractions=config.fractions,
+            radius=config.radius,
+            groups=groups,
+        ).manifest
+        require_two_classes(manifest.classes, data, "train")
+        config = config.resolved(manifest.of("train"))
+        with own.create() as draft:
+            photos = _load(manifest, config)
+            process.meet(config, **_facts(config, manifest))
+            quiet()
+            learns = learner(config, photos)
+            deterministic(config.seed)
+            model = learns.build()
+            if config.model == "face":
+                align_output_sign(model, learns, manifest.classes)
+            draft.write_settings(to_settings(config), data)
+            manifest.write(draft.manifest)
+            _draw_samples(photos, manifest, config, draft)
+            learns.begin(model)
+            checkpoints.save(draft.checkpoints, State(), model)
+        return _learn_and_finish(process, learns, model, manifest, own, run)
+
+
+def resume(folder: str | os.PathLike[str]) -> TrainedRun:
+    """Go on with a run that was stopped, at whatever moment; it ends in the same weights.
+
+    Args:
+        folder: the run's folder.
+
+    Raises:
+        RunError: it is no run's folder, it is finished already, or its checkpoints do not fit.
+        DatasetError: the photos have changed since the run began.
+    """
+    run, process = Run(Path(folder)), processes.this()
+    with process.folders(run) as (own, _):
+        config = of_run(own)
+        if own.is_finished:
+            raise RunError(f"{run.folder}: finished already, there is nothing to resume")
+        manifest = Manifest.read(own.manifest, own.data())
+        checkpoints.latest(own.checkpoints)  # refuses a run without
+        photos = _load(manifest, config)
+        process.meet(config, **_facts(config, manifest))
+        quiet()
+        learns = learner(config, photos)
+        deterministic(config.seed)
+        model = learns.build(pretrained=False)
+        return _learn_and_finish(process, learns, model, manifest, own, run)
+
+
+def _load(manifest: Manifest, config: TrainConfig) -> Photos:
+    from happysad.dataset.arrays import load as load_arrays
+
+    seen = network_input(config.looks_at, config.size, config.channels)
+    train, val = (load_arrays(manifest, manifest.of(split), seen) for split in ("train", "val"))
+    return Photos(train, val)
+
+
+def _facts(config: TrainConfig, manifest: Manifest) -> dict[str, str]:
+    """Return what must be the same in all processes of a training."""
+    learned = manifest.used[["path", "pixels", "label", "split"]]
+    return {
+        "settings": json.dumps(to_settings(replace(config, weights=None))),
+        "photos": learned.to_csv(index=False),
+    }
+
+
+def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, ...]) -> None:
+    """Flip the last layer of the network of faces if it ranks the classes in reverse.
+
+    The network that ships tells how sad a face is. For the classes happy and sad that is right as
+    it is; for others, such as angry and smiling, the photos to learn from tell the direction.
+
+    Args:
+        model: the network, with the weights that ship.
+        learns: how it learns.
+        classes: the names of the two classes.
+    """
+    if classes == ("happy", "sad"):
+        return
+    p, truth = learns.face_answers(model)
+    if p.size and ((p - p.mean()) * (truth - 0.5)).sum() < 0:
+        nested = [layer for layer in model.layers if layer.name == "face"]
+        last = (nested[0] if nested else model).get_layer(PROBABILITIES)
+        last.set_weights([-weight for weight in last.get_weights()])
+
+
+def _draw_samples(photos: Photos, manifest: Manifest, config: TrainConfig, run: Run) -> None:
+    from happysad.evaluation.plots import samples
+
+    run.plots.mkdir()
+    everything = np.random.default_rng(config.seed).permutation(len(photos.train.classes))
+    shown = np.sort(everything[:_SHOWN])
+    train = photos.train
+    file = run.plots / "samples.png"
+    samples(train.images[shown], train.classes[shown], manifest.classes, file)
+
+
+def _learn_and_finish(
+    process: Process, learns: Learner, model: keras.Model, manifest: Manifest, own: Run, run: Run
+) -> TrainedRun:
+    process.learn(learns, model, own)
+    if not process.leads:
+        return TrainedRun(run, None)
+    return TrainedRun(run, _finish(learns, model, manifest, run))
+
+
+def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -> RunEvaluation:
+    """Calibrate on validation, write the network and the classifier, evaluate on the test split.
+
+    Every step writes its files anew, so that a kill in between does no harm.
+    """
+    from happysad.evaluation.calibration import fit_temperature, fit_threshold
+    from happysad.evaluation.evaluator import evaluate_run
+    from happysad.evaluation.plots import draw_run, worst_mistakes
+    from happysad.export import to_onnx
+    from happysad.training.run_page import write_run_page
+
+    config, val = learns.config, learns.photos.val
+    shipped = learns.finished(model)
+    temperature = fit_temperature(learns.answers(shipped, val), val.classes)
+    last = shipped.get_layer(PROBABILITIES)
+    last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
+    p = learns.answers(shipped, val)
+    details = Details(
+        classes=manifest.classes,
+        size=config.size,
+        channels=config.channels,
+        architecture=config.model,
+        temperature=float(temperature),
+        threshold=float(fit_threshold(p, val.classes, val.groups, config.seed)),
+        trained_on=len(learns.photos.train.classes),
+        version=__version__,
+        looks_at=config.looks_at,
+    )
+    with replacing(run.network) as temporary:
+        shipped.save(temporary)
+    samples = {name: values[:_COMPARED] for name, values in val.inputs.items()}
+    to_onnx(shipped, run.folder / MODEL_NAME, details, samples)
+
+    evaluation, answers = evaluate_run(run)
+    write_text(run.metrics, json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
+    mistakes = worst_mistakes(evaluation.test, answers, manifest)
+    draw_run(run, evaluation.test, answers, mistakes)
+    write_run_page(run, evaluation, manifest, config, mistakes)
+    run.finish(checkpoints.weights_hash(shipped))
+    return evaluation
+
+
+def _next(folder: Path) -> Run:
+    """Return the first of folder-1, folder-2, … that does not exist yet."""
+    number = 1
+    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return Run(free)
