@@ -28,9 +28,6 @@ HEAVY = (
     "pyarrow",
 )
 
-#: A case of ImportDataError that only the import of Google Drive links tells apart.
-INTERNAL = {"PageError"}
-
 
 def loaded_after(code: str) -> set[str]:
     names = f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"
@@ -80,7 +77,7 @@ def error_classes() -> dict[str, set[str]]:
         errors |= more
     found: dict[str, set[str]] = {}
     for module, name, _ in classes:
-        if name in errors - INTERNAL:
+        if name in errors:
             found.setdefault(module, set()).add(name)
     return found
 

@@ -14,12 +14,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from happysad import __version__
-from happysad.dataset.sources.file_kind import is_html
+from happysad.dataset.sources.file_kind import page_in
 from happysad.errors import ImportDataError, UsageError
 from happysad.files import write_text
 from happysad.progress import track_bytes
 
-__all__ = ["PAUSE", "PageError", "download_file"]
+__all__ = ["PAUSE", "cached", "download_file", "verify"]
 
 #: Seconds before the second attempt; the pause doubles each time.
 PAUSE = 0.5
@@ -30,21 +30,31 @@ _CHUNK = 256 * 1024
 _BUSY = (408, 429, 500, 502, 503, 504)
 
 
-class PageError(ImportDataError):
-    """A server returned a web page instead of a file; `page` is its beginning."""
-
-    def __init__(self, link: str, page: str) -> None:
-        """Name the link."""
-        super().__init__(f"{link}: must be a link that downloads a file; an HTML page came")
-        self.page = page
-
-
 class _DroppedError(Exception):
     """A transfer failed that may be tried again."""
 
 
-def download_file(link: str, *, key: str | None = None, sha256: str | None = None) -> Path:
+def download_file(link: str, *, sha256: str | None = None) -> Path:
     """Download a file, or return it from the cache where it is complete.
+
+    Args:
+        link: http:// or https://.
+        sha256: 64 lower-case hex digits; None where it is unknown.
+
+    Raises:
+        UsageError, ImportDataError, OSError: as `cached`.
+        ImportDataError: a web page came, or the hash differs.
+    """
+    file = cached(link)
+    if page_in(file) is not None:
+        file.unlink()
+        raise ImportDataError(f"{link}: must be a link that downloads a file; an HTML page came")
+    verify(file, link, sha256)
+    return file
+
+
+def cached(link: str, key: str | None = None) -> Path:
+    """Return the file behind a link from the cache, and download it where it is not complete there.
 
     The cache is happysad/downloads in XDG_CACHE_HOME or ~/.cache. An interrupted download continues
     if the server can do that and its file is still the same (Range and If-Range, RFC 9110 sections
@@ -53,12 +63,10 @@ def download_file(link: str, *, key: str | None = None, sha256: str | None = Non
     Args:
         link: http:// or https://.
         key: names the file in the cache; the link where None.
-        sha256: 64 lower-case hex digits; None where it is unknown.
 
     Raises:
         UsageError: `link` is not an http(s) link.
-        PageError: a web page came.
-        ImportDataError: the server refuses, the connection fails, or the hash differs.
+        ImportDataError: the server refuses, or the connection fails.
         OSError: the cache cannot be written.
     """
     url = _checked(link)
@@ -66,19 +74,24 @@ def download_file(link: str, *, key: str | None = None, sha256: str | None = Non
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         _download(url, file)
+    return file
+
+
+def verify(file: Path, link: str, sha256: str | None) -> None:
+    """Delete a download with another SHA-256 than expected.
+
+    Raises:
+        ImportDataError: the hash differs.
+    """
+    if sha256 is None:
+        return
     with file.open("rb") as opened:
-        head = opened.read(256 * 1024)
-        opened.seek(0)
-        hashed = hashlib.file_digest(opened, "sha256").hexdigest() if sha256 else None
-    if is_html(head):
-        file.unlink()
-        raise PageError(link, head.decode("utf-8", "replace"))
+        hashed = hashlib.file_digest(opened, "sha256").hexdigest()
     if hashed != sha256:
         file.unlink()
         raise ImportDataError(
             f"{link}: its sha256 must be {sha256}, not {hashed}; the download is deleted"
         )
-    return file
 
 
 def _checked(link: str) -> str:

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-from happysad.dataset.sources.download import PageError, download_file
+from happysad.dataset.sources.download import cached, verify
+from happysad.dataset.sources.file_kind import page_in
 from happysad.errors import ImportDataError, UsageError
 
 __all__ = ["DOWNLOAD", "download_shared", "is_drive"]
@@ -28,23 +29,25 @@ def download_shared(link: str, *, sha256: str | None = None) -> Path:
 
     Raises:
         UsageError: the link is of a folder, or has no id of a file.
-        ImportDataError: Drive does not return the file; or as `download_file`.
+        ImportDataError: Drive does not return the file, or its hash differs; or as `cached`.
         OSError: the cache cannot be written.
     """
     asked = _asked(link)
     key = f"drive:{asked['id']}"
     url = f"{DOWNLOAD}?{urlencode(asked | {'export': 'download', 'confirm': 't'})}"
-    try:
-        return download_file(url, key=key, sha256=sha256)
-    except PageError as error:
-        form = _Form(error.page)
-    follow = urljoin(url, form.action)
-    if not form.inputs.get("id") or urlsplit(follow).netloc != urlsplit(DOWNLOAD).netloc:
-        raise _no_file(link, form.title)
-    try:
-        return download_file(f"{follow}?{urlencode(form.inputs)}", key=key, sha256=sha256)
-    except PageError as error:
-        raise _no_file(link, _Form(error.page).title) from error
+    file = cached(url, key)
+    if (page := page_in(file)) is not None:
+        file.unlink()
+        form = _Form(page)
+        follow = urljoin(url, form.action)
+        if not form.inputs.get("id") or urlsplit(follow).netloc != urlsplit(DOWNLOAD).netloc:
+            raise _no_file(link, form.title)
+        file = cached(f"{follow}?{urlencode(form.inputs)}", key)
+        if (page := page_in(file)) is not None:
+            file.unlink()
+            raise _no_file(link, _Form(page).title)
+    verify(file, link, sha256)
+    return file
 
 
 def _asked(link: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Literal
 from happysad.dataset.sources import fer2013
 from happysad.images import kind
 
-__all__ = ["describe", "is_html", "kind_of"]
+__all__ = ["describe", "kind_of", "page_in"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _ZIP = (b"PK\3\4", b"PK\5\6")  # with members, without
@@ -30,7 +30,7 @@ def describe(file: Path) -> str:
     head = _head(file)
     if not head:
         return "an empty file"
-    if is_html(head):
+    if _is_html(head):
         return "an HTML page"
     if kind(head):
         return f"one {kind(head)} picture"
@@ -40,15 +40,20 @@ def describe(file: Path) -> str:
     return f"a file that begins with the bytes {head[:8].hex(' ')}"
 
 
-def is_html(head: bytes) -> bool:
-    """Return whether the first bytes of a file are those of a web page."""
+def page_in(file: Path) -> str | None:
+    """Return the first 256 KiB of a web page; None for any other file."""
+    head = _head(file, 256 * 1024)
+    return head.decode("utf-8", "replace") if _is_html(head) else None
+
+
+def _is_html(head: bytes) -> bool:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return text.startswith((b"<!doctype html", b"<html"))
 
 
-def _head(file: Path) -> bytes:
+def _head(file: Path, size: int = 4096) -> bytes:
     with file.open("rb") as opened:
-        return opened.read(4096)
+        return opened.read(size)
 
 
 def _is_tar(head: bytes) -> bool:
