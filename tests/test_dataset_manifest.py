@@ -13,8 +13,9 @@ from happysad.errors import DatasetError
 
 
 def table(*rows: Mapping[str, object]) -> pd.DataFrame:
+    """A manifest's table; what a row leaves out is unknown."""
     empty = {name: 0 if dtype == "int64" else "" for name, dtype in COLUMNS.items()}
-    return pd.DataFrame([{**empty, **row} for row in rows]).astype(COLUMNS)
+    return pd.DataFrame({name: [row.get(name, empty[name]) for row in rows] for name in COLUMNS})
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from happysad.dataset.scan import pixels_hash, scan
 from happysad.errors import UsageError
 from happysad.images import read
 from tests.pictures import encoded, folders, photo, save
+from tests.test_decoding_cost import scans
+from tests.test_images import png_header
 
 
 def rows(root: Path, **options: Any) -> dict[str, Any]:
@@ -43,21 +45,24 @@ def test_a_row_tells_all_of_a_photo(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "reason"),
+    ("name", "data", "code", "reason"),
     [
-        ("text.jpg", b"I am a text", "not an image"),
-        ("empty.jpg", b"", "the file is empty"),
-        ("cut.jpg", encoded(photo(5), "jpeg")[:500], "truncated"),
-        ("small.png", encoded(photo(5, 15, 100)), "too small: 100x15 pixels"),
-        ("huge.png", None, "30000x30000 pixels are too many"),
-        ("bytes.bmp", b"BM" + b"\0" * 200, "damaged"),
+        ("text.jpg", b"I am a text", "not_an_image", "not an image"),
+        ("empty.jpg", b"", "empty", "the file is empty"),
+        ("cut.jpg", encoded(photo(5), "jpeg")[:500], "truncated", "truncated"),
+        ("small.png", encoded(photo(5, 15, 100)), "too_small", "too small: 100x15 pixels"),
+        ("huge.png", png_header(30_000, 30_000), "too_large", "30000x30000 pixels are too many"),
+        ("scans.jpg", scans(101), "too_complex", "more than 100 scans"),
+        ("bytes.bmp", b"BM" + b"\0" * 200, "damaged", "damaged"),
     ],
 )
-def test_bad_files_have_a_reason(root: Path, name: str, data: bytes | None, reason: str) -> None:
-    from tests.test_images import png_header
-
-    (root / "sad" / name).write_bytes(png_header(30_000, 30_000) if data is None else data)
-    assert rows(root)[f"sad/{name}"]["reason"].startswith(reason)
+def test_bad_files_have_a_code_and_a_reason(
+    root: Path, name: str, data: bytes, code: str, reason: str
+) -> None:
+    (root / "sad" / name).write_bytes(data)
+    row = rows(root)[f"sad/{name}"]
+    assert row["code"] == code
+    assert row["reason"].startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +91,12 @@ def test_links_and_things_that_are_no_files(root: Path) -> None:
     (root / "sad" / ".hidden.png").write_bytes(outside.read_bytes())
     (root / "sad" / ".git").mkdir()
     (root / "sad" / ".git" / "a.png").write_bytes(outside.read_bytes())
-    reasons = {path: row["reason"] for path, row in rows(root).items() if "0" not in path}
-    assert reasons == {
-        "sad/broken.png": "a link that leads nowhere",
-        "sad/folder": "a link to a folder is not followed",
-        "sad/link.png": "",
-        "sad/pipe.jpg": "not a regular file",
+    found = {path: row for path, row in rows(root).items() if "0" not in path}
+    assert {path: (row["code"], row["reason"]) for path, row in found.items()} == {
+        "sad/broken.png": ("cannot_open", "a link that leads nowhere"),
+        "sad/folder": ("not_a_file", "a link to a folder is not followed"),
+        "sad/link.png": ("", ""),
+        "sad/pipe.jpg": ("not_a_file", "not a regular file"),
     }
 
 

@@ -1,1 +1,1 @@
-"""From a folder to a manifest, a split and arrays."""
+"""A folder of photos: what is in it, how it is split, and the arrays to learn from."""

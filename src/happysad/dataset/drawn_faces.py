@@ -1,6 +1,6 @@
-"""Draws faces: a set to try everything on, without a photo of anybody.
+"""Drawn faces: a dataset to try everything on, without a photo of anybody.
 
-Nothing learned from drawn faces says anything about real ones.
+What is learned from drawn faces says nothing about real ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from happysad.images import Pixels
 
 __all__ = ["Dirt", "face", "write_set"]
 
-#: Fitzpatrick's skin types I to VI, as RGB.
+# Fitzpatrick's skin types I to VI, in RGB.
 _SKIN = (
     (250, 220, 196),
     (240, 200, 170),
@@ -26,13 +26,13 @@ _SKIN = (
     (86, 56, 42),
 )
 _HAIR = ((30, 24, 22), (74, 46, 28), (140, 92, 44), (214, 176, 104), (160, 62, 34), (172, 172, 172))
-#: Drawn at twice the size and shrunk, which smooths every edge.
-_OVER = 2
+# Faces are drawn at twice the size and then shrunk, which smooths every edge.
+_SCALE = 2
 
 
 @dataclass(frozen=True)
 class Dirt:
-    """What `write_set` put among the good files, as paths from the folder."""
+    """The bad files that `write_set` puts among the good ones, as paths from the folder."""
 
     not_an_image: str
     truncated: str
@@ -44,22 +44,22 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
     """Draw one face.
 
     Args:
-        label: "happy" or "sad": where the corners of the mouth and the inner brows go. How far
-            varies, down to faces that nobody can tell.
+        label: "happy" or "sad": decides whether the corners of the mouth and the inner brows go up
+            or down. How far varies; some faces are ambiguous.
         rng: decides everything else: skin, hair, pose, light, glasses, noise.
-        size: the picture's side in pixels.
+        size: the side of the picture in pixels.
 
     Returns:
         RGB, uint8, shape (size, size, 3).
 
     Raises:
-        UsageError: `label` is neither.
+        UsageError: `label` is something else.
     """
     import cv2
 
     if label not in ("happy", "sad"):
         raise UsageError(f"label must be happy or sad, not {label!r}")
-    side = size * _OVER
+    side = size * _SCALE
     canvas = _background(rng, side)
     sign = 1.0 if label == "happy" else -1.0
     mood = sign * float(np.clip(rng.normal(0.85, 0.4), -0.15, 1.5))
@@ -94,18 +94,18 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
 
 
 def write_set(folder: Path, n: int = 600, seed: int = 0) -> Dirt:
-    """Write `n` drawn faces, half happy, half sad, and some dirt among them.
+    """Write `n` drawn faces, half happy and half sad, and some bad files among them.
 
     Args:
         folder: gets happy/drawn-0000.jpg … and sad/drawn-0001.jpg …; it must be new or empty.
-        n: how many faces; at least 20.
-        seed: the same seed draws the same set.
+        n: the number of faces; at least 20.
+        seed: the same seed draws the same faces.
 
     Returns:
-        What dirt lies where.
+        The bad files.
 
     Raises:
-        UsageError: `n` is too small, or the folder is in use.
+        UsageError: `n` is too small, or the folder is not empty.
     """
     if n < 20:
         raise UsageError(f"n must be at least 20 faces, not {n}")
@@ -139,7 +139,7 @@ def _add_dirt(folder: Path, rng: np.random.Generator) -> Dirt:
 
 
 class _Pen:
-    """Draws in the face's own coordinates: its middle is 0, its chin at y = 1."""
+    """Draws in the coordinates of the face: its middle is the origin, its chin is at y = 1."""
 
     def __init__(self, canvas: Pixels, rng: np.random.Generator, side: int) -> None:
         scale = side * rng.uniform(0.4, 0.46)
@@ -258,7 +258,7 @@ def _background(rng: np.random.Generator, side: int) -> Pixels:
 
 
 def _photographed(picture: Pixels, rng: np.random.Generator) -> Pixels:
-    """Add what a camera adds: light from a side, blur, noise."""
+    """Add what a camera adds: uneven light, blur and noise."""
     import cv2
 
     side = picture.shape[0]

@@ -1,4 +1,4 @@
-"""Self-contained pages: templates/*.html filled in, pictures inlined, nothing from elsewhere."""
+"""Pages for people: filled templates that hold all their pictures and load nothing."""
 
 from __future__ import annotations
 
@@ -18,19 +18,25 @@ __all__ = ["inline_png", "thumbnail", "write_page"]
 
 
 def write_page(file: Path, template: str, **values: Any) -> None:
-    """Fill in a template of templates/ and write it; every value is escaped."""
+    """Fill in a template and write the page.
+
+    Args:
+        file: the page, replaced where it exists.
+        template: the name of a file in templates/.
+        values: the template's variables; HTML in them is escaped.
+    """
     page = _environment().get_template(template).render(version=__version__, **values)
-    # A file name may hold bytes that are no UTF-8: the page shows them as a replacement character.
+    # Bytes in names of files that are no UTF-8 are shown as a replacement character.
     write_text(file, page.encode("utf-8", "replace").decode("utf-8"))
 
 
 def inline_png(file: Path) -> str:
-    """A PNG file as a data: address."""
+    """Return a PNG file as a data: address."""
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")
 
 
 def thumbnail(pixels: Pixels, side: int = 144) -> str:
-    """A picture as a small JPEG's data: address; the longer side is at most `side` pixels."""
+    """Return the data: address of a picture as a JPEG, at most `side` pixels high and wide."""
     import cv2
 
     height, width = pixels.shape[:2]
