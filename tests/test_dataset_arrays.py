@@ -36,8 +36,8 @@ def test_images_are_what_prediction_would_see(
     assert not loaded.images.flags.writeable
     for file, image in zip(manifest.files(rows), loaded.images, strict=True):
         np.testing.assert_array_equal(image, fit(read(file), 24, channels))
-    assert loaded.labels.dtype == np.float32
-    assert loaded.labels.tolist() == [0.0] * 6 + [1.0] * 6
+    assert loaded.classes.dtype == np.float32
+    assert loaded.classes.tolist() == [0.0] * 6 + [1.0] * 6
     assert loaded.groups == rows["group"].tolist()
 
 
@@ -128,7 +128,7 @@ def test_faces_are_what_prediction_would_see_and_found_once(tmp_path: Path) -> N
     for place, file in enumerate(manifest.files(rows)):
         for name, values in seen.prepare(Photo(file)).inputs.items():
             np.testing.assert_array_equal(loaded.inputs[name][place], values[0])
-    assert loaded.labels.tolist() == [0.0] * 3 + [1.0] * 3
+    assert loaded.classes.tolist() == [0.0] * 3 + [1.0] * 3
     np.testing.assert_array_equal(loaded.images, loaded.inputs["photo"])
 
     for file in manifest.files(rows):
