@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from happysad.dataset import duplicates
 from happysad.dataset.duplicates import count_pairs, leave_out_copies, near_pairs

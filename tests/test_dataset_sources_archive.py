@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from happysad.dataset.sources import Imported, archive, import_data, members
 from happysad.errors import HappysadError, ImportDataError

@@ -10,8 +10,7 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.split import assign, refuse_leaks

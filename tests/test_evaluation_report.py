@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from happysad.evaluation.report import in_words, warnings
 
 from happysad.evaluation.metrics import score
-from happysad.evaluation.report import in_words, warnings
 
 LABELS = ("happy", "sad")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from happysad.evaluation.robustness import CHANGES, Change, markdown, measure
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
 from happysad.errors import DatasetError
 from happysad.evaluation.metrics import score
-from happysad.evaluation.robustness import CHANGES, Change, markdown, measure
 from happysad.images import Pixels
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo

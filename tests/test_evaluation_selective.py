@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from happysad.evaluation.selective import fit_unsure, risk_coverage, selective
 
 

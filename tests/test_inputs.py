@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from happysad.evaluation.judge import evaluate
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,7 +17,6 @@ from happysad import Classifier
 from happysad.dataset.arrays import load
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
-from happysad.evaluation.judge import evaluate
 from happysad.images import Pixels, fit, read
 from happysad.inputs import WholePhoto
 from happysad.model_file import LooksAt, ModelFile, Outputs

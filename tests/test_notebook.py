@@ -39,7 +39,7 @@ def test_runs_and_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook = nbformat.read(NOTEBOOK, 4)
-    check = nbformat.v4.new_code_cell("print(scores['n'], scores['accuracy'])")
+    check = nbformat.v4.new_code_cell("print(evaluation.score.n, evaluation.score.accuracy.value)")
     notebook.cells.append(check)
     where = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()

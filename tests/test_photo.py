@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from happysad import Classifier, face_detection
-from happysad import photo as photo_module
+from happysad import Classifier, face_detection, photo as photo_module
 from happysad.errors import ImageError
 from happysad.face_crop import crop, detail
 from happysad.face_detection import Face, find

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from happysad.evaluation.robustness import CHANGES
 from happysad.faces import Face
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.evaluation.robustness import CHANGES
 from happysad.images import Pixels, read
 from happysad.predictions import FacePrediction, Prediction
 from recipes.face import judging, pictures

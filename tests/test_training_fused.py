@@ -21,8 +21,7 @@ from happysad.errors import DatasetError, ExportError
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.keras_backend import quiet
 from happysad.models import build
-from happysad.training import checkpoints, fit
-from happysad.training import fused as learning
+from happysad.training import checkpoints, fit, fused as learning
 from happysad.training.config import TrainConfig, load, load_run
 from tests import standins
 from tests.conftest import Once

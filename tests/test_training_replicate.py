@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from happysad.training.replicate import replicate
 
 from happysad.dataset.arrays import Arrays
 from happysad.errors import DatasetError
 from happysad.training import replicate as module
-from happysad.training.replicate import replicate
 from tests.pictures import folders, photo, save
 
 

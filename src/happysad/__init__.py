@@ -14,75 +14,54 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from happysad.classifier import Classifier as Classifier
+    from happysad.dataset.check import check as check
+    from happysad.dataset.check_result import CheckResult as CheckResult
     from happysad.errors import (
         BusyError as BusyError,
-    )
-    from happysad.errors import (
         ClassifierError as ClassifierError,
-    )
-    from happysad.errors import (
         ConfigError as ConfigError,
-    )
-    from happysad.errors import (
         DatasetError as DatasetError,
-    )
-    from happysad.errors import (
         ErrorCode as ErrorCode,
-    )
-    from happysad.errors import (
         ExportError as ExportError,
-    )
-    from happysad.errors import (
         HappysadError as HappysadError,
-    )
-    from happysad.errors import (
         ImageError as ImageError,
-    )
-    from happysad.errors import (
         ImportDataError as ImportDataError,
-    )
-    from happysad.errors import (
         LeakError as LeakError,
-    )
-    from happysad.errors import (
         LibraryError as LibraryError,
-    )
-    from happysad.errors import (
         MissingExtraError as MissingExtraError,
-    )
-    from happysad.errors import (
         MoveError as MoveError,
-    )
-    from happysad.errors import (
         RunError as RunError,
-    )
-    from happysad.errors import (
         UsageError as UsageError,
-    )
-    from happysad.errors import (
         VideoError as VideoError,
     )
+    from happysad.evaluation.evaluator import Evaluation as Evaluation, evaluate as evaluate
     from happysad.face_detection import Face as Face
     from happysad.model_file import Details as Details
     from happysad.predictions import (
         FacePrediction as FacePrediction,
-    )
-    from happysad.predictions import (
         Failure as Failure,
-    )
-    from happysad.predictions import (
         Prediction as Prediction,
-    )
-    from happysad.predictions import (
         to_pandas as to_pandas,
     )
+    from happysad.training.trainer import TrainedRun as TrainedRun, train as train
 
 __version__ = "0.2.0"
 
 # Every public name with its module, which is imported when the name is first used: importing
 # happysad itself takes no time.
 _HOMES = {
-    **dict.fromkeys(["Classifier"], "happysad.classifier"),
+    "CheckResult": "happysad.dataset.check_result",
+    "Classifier": "happysad.classifier",
+    "Details": "happysad.model_file",
+    "Evaluation": "happysad.evaluation.evaluator",
+    "Face": "happysad.face_detection",
+    "TrainedRun": "happysad.training.trainer",
+    "check": "happysad.dataset.check",
+    "evaluate": "happysad.evaluation.evaluator",
+    "train": "happysad.training.trainer",
+    **dict.fromkeys(
+        ["FacePrediction", "Failure", "Prediction", "to_pandas"], "happysad.predictions"
+    ),
     **dict.fromkeys(
         [
             "BusyError",
@@ -104,14 +83,11 @@ _HOMES = {
         ],
         "happysad.errors",
     ),
-    "Details": "happysad.model_file",
-    "Face": "happysad.face_detection",
-    **dict.fromkeys(
-        ["FacePrediction", "Failure", "Prediction", "to_pandas"], "happysad.predictions"
-    ),
 }
 
 __all__ = ["__version__", *_HOMES]
+
+_TRAINING = ("CheckResult", "Evaluation", "TrainedRun", "check", "evaluate", "train")
 
 
 def __getattr__(name: str) -> Any:
@@ -119,6 +95,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'happysad' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _TRAINING:
+        from happysad.extras import need
+
+        need("train", f"happysad.{name}")
     return getattr(import_module(_HOMES[name]), name)
 
 

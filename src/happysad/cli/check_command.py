@@ -57,8 +57,7 @@ def check(
     """
     need("train", "happysad check")
     from happysad.dataset.check import check as run_check
-    from happysad.dataset.quarantine import quarantine as move_away
-    from happysad.dataset.quarantine import restore as put_back
+    from happysad.dataset.quarantine import quarantine as move_away, restore as put_back
 
     if restore is not None:
         if data is not None or quarantine is not None:
