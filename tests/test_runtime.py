@@ -13,10 +13,10 @@ PREDICT = """
 import os
 import numpy
 from happysad import Classifier
-from happysad.faces import find
+from happysad.face_detection import find
 before = os.environ.get("ORT_DISABLE_TELEMETRY")
 find(numpy.zeros((64, 64, 3), "uint8"))
-Classifier.default().predict(numpy.zeros((48, 48), "uint8"), faces=False)
+Classifier().predict(numpy.zeros((48, 48), "uint8"), faces="given")
 assert os.environ.get("ORT_DISABLE_TELEMETRY") == before
 """
 

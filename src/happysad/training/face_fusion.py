@@ -22,7 +22,7 @@ from happysad.models import faces_and_photo
 from happysad.models.faces_and_photo import FROM_FACES
 from happysad.run import Fusion, Run, Trial
 from happysad.training import checkpoints
-from happysad.training.learner import Floats as Answers, Learner
+from happysad.training.learner_base import Floats as Answers, Learner
 from happysad.training.processes import Share
 
 __all__ = ["FaceFusion"]

@@ -1,100 +1,11 @@
-"""How a network learns: by steps, or by the fusion of faces and photo.
-
-`learner` chooses once; the rest of a training need not know which one it is.
-"""
+"""How a network learns: by steps, or by a regression on its faces and the look of the photo."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
-
-from happysad.dataset.arrays import Arrays
-from happysad.models import build
-from happysad.run import Run
 from happysad.training.config import TrainConfig
+from happysad.training.learner_base import Floats, Learner, Photos
 
-if TYPE_CHECKING:
-    import keras
-
-    from happysad.training.processes import Share
-
-__all__ = ["Learner", "Photos", "learner"]
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Photos:
-    """The photos of a training."""
-
-    train: Arrays
-    """To learn from."""
-    val: Arrays
-    """To choose by."""
-
-
-class Learner(ABC):
-    """Builds a network, and teaches it."""
-
-    def __init__(self, config: TrainConfig, photos: Photos) -> None:
-        """Prepare to learn.
-
-        Args:
-            config: the settings, resolved.
-            photos: the photos to learn from and to choose by.
-        """
-        self.config = config
-        self.photos = photos
-
-    def build(self, *, pretrained: bool = True) -> keras.Model:
-        """Return the network, not compiled.
-
-        Args:
-            pretrained: False leaves all weights random, where a checkpoint follows.
-        """
-        config = self.config
-        return build(
-            config.model,
-            size=config.size,
-            channels=config.channels,
-            dropout=config.dropout,
-            weights=config.weights,
-            pretrained=pretrained,
-        )
-
-    @abstractmethod
-    def begin(self, model: keras.Model) -> None:
-        """Prepare a network for its first checkpoint."""
-
-    @abstractmethod
-    def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
-        """Go on from the last checkpoint to the end, and leave the chosen weights in the network.
-
-        Args:
-            model: as `build` returns it.
-            run: the run, with a checkpoint.
-            share: this process's part of each batch; None is all of it.
-        """
-
-    @abstractmethod
-    def finished(self, model: keras.Model) -> keras.Model:
-        """Return a copy of the network that learned, as it ships."""
-
-    @abstractmethod
-    def answers(self, model: keras.Model, photos: Arrays) -> Floats:
-        """Return the probability of the second class of each photo, shape (n,)."""
-
-    @abstractmethod
-    def face_answers(self, model: keras.Model) -> tuple[Floats, Floats]:
-        """Return the probability of the second class for each face to learn from, and its class.
-
-        Returns:
-            Two arrays of shape (faces,).
-        """
+__all__ = ["Floats", "Learner", "Photos", "learner"]
 
 
 def learner(config: TrainConfig, photos: Photos) -> Learner:

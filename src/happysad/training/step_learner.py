@@ -17,7 +17,7 @@ from happysad.training import checkpoints
 from happysad.training.callbacks import Bookkeeper, Live, tensorboard
 from happysad.training.checkpoints import State
 from happysad.training.feed import Accuracy, Feed
-from happysad.training.learner import Floats, Learner
+from happysad.training.learner_base import Floats, Learner
 from happysad.training.processes import Share
 
 __all__ = ["StepLearner"]
