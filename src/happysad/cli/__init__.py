@@ -27,7 +27,7 @@ COMMANDS = {
     "demo": (
         "training_commands",
         "demo",
-        "Draw 600 faces and do the whole job on them. Needs no data.",
+        "Show every step on 600 drawn faces. Needs no data.",
     ),
     "check": (
         "check_command",
@@ -37,12 +37,12 @@ COMMANDS = {
     "train": (
         "training_commands",
         "train",
-        "Train a classifier on DIR, judge it and save it as a run.",
+        "Train a classifier on DIR, evaluate it and save it as a run.",
     ),
     "evaluate": (
         "evaluation_commands",
         "evaluate",
-        "Say how good a classifier is, with n and intervals.",
+        "Measure how good a classifier is, with n and intervals.",
     ),
     "predict": (
         "predict_command",
@@ -62,7 +62,7 @@ COMMANDS = {
     "video": ("video_commands", "video", "Follow the faces of a film, and tell happy from sad."),
     "webcam": ("video_commands", "webcam", "Watch the webcam, and tell happy from sad."),
     "serve": ("serve_command", "serve", "Serve the page and the REST interface on this machine."),
-    "info": ("evaluation_commands", "info", "Say what a classifier is."),
+    "info": ("evaluation_commands", "info", "Describe a classifier."),
     "replicate": ("training_commands", "replicate", "Show on DIR why tutorials report 1.00."),
     "export": ("training_commands", "export", "Write a run's model as .onnx, .tflite or .h5."),
     "import": (

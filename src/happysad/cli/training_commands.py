@@ -101,6 +101,7 @@ def train(
     """
     need("train", "happysad train")
     from happysad.training import trainer
+    from happysad.training.config import load
 
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
@@ -110,13 +111,13 @@ def train(
     elif data is None:
         raise UsageError("train needs a DIR, or --resume RUN")
     else:
+        chosen = load(config, given)
         trained = trainer.train(
             data_folder(data),
             out,
-            config=config,
+            config=chosen,
             check_folder=check_folder_of(data, check_folder),
             groups=groups,
-            **given,
         )
     if trained.evaluation is None:
         say("this process is done; process 0 has the run")
