@@ -1,12 +1,12 @@
-"""Do Keras, the .onnx and a .tflite agree on real photos, and do all ways in give the same rows?
+"""Check that all model formats and all kinds of input give the same answers for real photos.
 
     python benchmarks/agreement.py DIR RUN --write FILE
 
-Takes photos of DIR, evenly spread over its files. First the same inputs go through the run's
-model.keras, its model.onnx and a .tflite exported from it; the largest difference in p_sad counts.
-Then each photo is predicted by its path, as bytes and as an array in Python, and by path, by a list
-on standard input and as bytes on standard input on the command line; the rows must be identical
-but for the path.
+The script takes photos that are evenly spread over the files of DIR. First it runs the same inputs
+through the run's model.keras, its model.onnx and a .tflite exported from it, and reports the
+largest difference in p_sad. Then it predicts each photo in Python by path, as bytes and as an
+array, and on the command line by path, from a list on standard input and as bytes on standard
+input. The rows must be identical except for the path.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from happysad.files import write_text
 from happysad.images import fit, read
 from happysad.keras_backend import quiet
 
-# Starting a process for each photo takes long, so fewer go in as bytes.
+# Each photo given as bytes needs a process of its own, which is slow: fewer are tested.
 _AS_BYTES = 20
 
 
 def main() -> None:
-    """Compare, print and write a table; exits with 1 where something differs."""
+    """Print and write a table of the comparisons; exit with status 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--photos", type=int, default=100)
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     photos = _photos(chosen.data, chosen.photos)
     formats = _formats(chosen.run, photos)

@@ -1,19 +1,19 @@
-"""Does happysad still answer as recorded? Compares its answers with tests/answers.csv.
+"""Compare happysad's answers with those recorded in tests/answers.csv.
 
     python benchmarks/answers.py --compare [--models FOLDER]
     python benchmarks/answers.py --write [--models FOLDER]
 
-The classifier that ships answers for the first 200 pictures, sorted by their SHA-256, of every
-folder of ../shared/data and for every picture of ../shared/cases. Pictures of faces and portraits
-are answered twice: as photos in which faces are found, and as face crops. The record holds labels
-and probabilities by the hash of the picture, and no picture.
+The shipped classifier predicts the first 200 pictures, sorted by SHA-256, of every folder of
+../shared/data, and every picture of ../shared/cases. It predicts pictures of faces and portraits
+twice: as photos in which it finds faces, and as face crops. The record holds labels and
+probabilities by the hash of the picture, and no picture.
 
-With --models, small runs of all models answer instead. They are trained in FOLDER on drawn faces,
-or read where FOLDER holds them already: a folder of older runs shows whether they are still read.
-The hashes of their weights are in tests/answers.json; they hold for one processor and one version
-of TensorFlow. Null stands for a training that fails.
+With --models, a small run of each model predicts instead. The script trains the runs in FOLDER on
+drawn faces, or reads them if FOLDER has them: a folder of older runs shows whether happysad still
+reads them. tests/answers.json holds the hashes of their weights, which are valid for one processor
+and one version of TensorFlow. Null means that the training fails.
 
-An issue that changes answers on purpose writes the record again and says what changed, in counts.
+A change that alters answers on purpose writes the record again and reports how many changed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from happysad import Classifier
 __all__ = ["CASES", "DATA", "RECORD", "TOLERANCE", "Answer", "Key", "Record"]
 __all__ += ["differences", "read", "shipped", "write"]
 
-# happysad's API as it is used here. The branches of 0.1.0 go when no one compares with it any more.
+# happysad's API as used here. Remove the branches of 0.1.0 once nobody compares with that version.
 _Faces = Literal["find", "given"]
 _happysad: Any = Classifier
 _OLD = hasattr(Classifier, "default")
@@ -68,7 +68,7 @@ def _answer(prediction: Any) -> Answer:
 
 
 def _old_code(prediction: Any) -> str:
-    """Return the code of an error of which 0.1.0 has only the text."""
+    """Return the code of an error; 0.1.0 has only its text."""
     codes = {
         "the file is empty": "empty",
         "not an image": "not_an_image",
@@ -96,19 +96,19 @@ def _predict(classifier: Any, files: Sequence[Path], faces: _Faces) -> list[Answ
 
 ROOT = Path(__file__).parents[1]
 DATA, CASES = (ROOT.parent / "shared" / name for name in ("data", "cases"))
-#: The answers, and the hashes of the models' weights with what these hold for.
+#: The answers; and the hashes of the models' weights with the machine on which they are valid.
 RECORD, WEIGHTS = ROOT / "tests" / "answers.csv", ROOT / "tests" / "answers.json"
-#: The largest difference of two probabilities that count as equal.
+#: The largest difference between two probabilities that count as equal.
 TOLERANCE = 1e-6
 
 _PER_FOLDER = 200
 _SHIPPED = "shipped"
 _COLUMNS = ("classifier", "faces", "sha256", "label", "p_sad", "error")
-# Folders of ../shared/data whose pictures are also answered as face crops.
+# Folders of ../shared/data whose pictures are also predicted as face crops.
 _CROPS = ("faces", "portraits")
-# What ../shared/cases holds beside pictures.
+# Suffixes of the files of ../shared/cases that are not pictures.
 _NOT_PICTURES = {".py", ".c", ".sh", ".txt", ".onnx", ".csv", ".parquet", ".h264", ".webm"}
-# Two small files whose decoding takes up to 40 s.
+# Two small files that take up to 40 s to decode.
 _SLOW = ("ff-run-60k.jpg", "erased-flash-60k.jpg")
 _SHOWN = 10
 
@@ -132,13 +132,13 @@ _BACKBONES = {
     "mobilenetv3": "MobileNetV3Large",
     "efficientnetv2b0": "EfficientNetV2B0",
 }
-# Real pictures that the runs answer for: the first of each of these folders.
+# Folders of real pictures; the runs predict the first pictures of each.
 _REAL = ("scenes/happy", "scenes/sad", "portraits/happy", "colour/generated/sad", "faces/test/sad")
 _REAL_PER_FOLDER = 4
 
 
 class Key(NamedTuple):
-    """What an answer is for."""
+    """The key of an answer: classifier, kind of input and picture."""
 
     classifier: str
     """"shipped", or the name of a model's run."""
@@ -152,11 +152,11 @@ Record: TypeAlias = dict[Key, Answer]
 
 
 def shipped(every: int = 1) -> Record:
-    """Return the answers of the classifier that ships.
+    """Return the answers of the shipped classifier.
 
     Args:
-        every: 1 for all pictures; n for every nth of a folder of ../shared/data, and for all of
-            ../shared/cases but the two slowest.
+        every: 1 for all pictures; n for every nth picture of each folder of ../shared/data and all
+            of ../shared/cases except the two slowest.
     """
     classifier = _load(None)
     record: Record = {}
@@ -189,7 +189,7 @@ def read(file: Path = RECORD) -> Record:
 
 
 def write(record: Mapping[Key, Answer], file: Path = RECORD) -> None:
-    """Write a record as CSV, with probabilities of 7 decimals."""
+    """Write a record as CSV, with probabilities rounded to 7 decimals."""
     with file.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(_COLUMNS)
@@ -225,12 +225,12 @@ def _is_leaf(path: Path) -> bool:
 
 
 def _first(folder: Path, count: int) -> list[Path]:
-    """Return the first pictures of a folder by their hashes, whatever their names are."""
+    """Return the first `count` pictures of a folder in the order of their hashes."""
     return sorted(folder.iterdir(), key=_sha256)[:count]
 
 
 def _cases(*, slow: bool) -> list[Path]:
-    """Return the pictures of ../shared/cases, and the files that lie among photos there."""
+    """Return the files of ../shared/cases that a user could have among photos."""
     return sorted(
         file
         for file in CASES.rglob("*")
@@ -244,7 +244,7 @@ def _cases(*, slow: bool) -> list[Path]:
 def _runs(folder: Path) -> tuple[Record, dict[str, str | None]]:
     """Return the answers of each model's run in `folder` and the hashes of its weights.
 
-    A hash is None, and there are no answers, where training fails.
+    Where training fails, the hash is None and the record has no answers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     photos, crops = folder / "drawn", folder / "drawn-crops"
@@ -281,7 +281,7 @@ def _draw(photos: Path, crops: Path) -> None:
 
 
 def _train(data: Path, run: Path, options: Sequence[str]) -> bool:
-    """Train a run in a process of its own; return whether it has ended well."""
+    """Train a run in a separate process; return whether it succeeded."""
     name = options[1]
     weights = ["--weights", _backbone(name, run.parent)] if name in _BACKBONES else []
     check = run.parent / "check" / run.name
@@ -292,7 +292,7 @@ def _train(data: Path, run: Path, options: Sequence[str]) -> bool:
 
 
 def _backbone(name: str, folder: Path) -> Path:
-    """Write a backbone's weights, random from a fixed seed, since ImageNet's are a download."""
+    """Write random weights from a fixed seed, since ImageNet's would need a download."""
     import keras
 
     file = folder / f"{name}.weights.h5"
@@ -306,7 +306,7 @@ def _backbone(name: str, folder: Path) -> Path:
 
 
 def _machine() -> dict[str, str]:
-    """Return what the weights of a training depend on beside the seed."""
+    """Return what the trained weights depend on besides the seed."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text(encoding="utf-8").splitlines() if cpu.exists() else []
     flags = next((line.partition(": ")[2].split() for line in lines if "flags" in line), [])
@@ -321,7 +321,7 @@ def _machine() -> dict[str, str]:
 
 
 def _compare(answers: Record, record: Record, what: str) -> int:
-    """Print how many answers differ from the record; return the number."""
+    """Print how many answers differ from the record, and return that number."""
     lines = differences(answers, record)
     asked = {key.classifier for key in answers}
     lines += [
@@ -359,12 +359,14 @@ def _compare_runs(answers: Record, weights: Mapping[str, str | None], record: Re
 
 
 def main() -> None:
-    """Write the record, or compare with it; exits with 1 where something differs."""
+    """Write the record or compare with it; exit with status 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--compare", action="store_true", help="compare with the record")
     task.add_argument("--write", action="store_true", help="write the record again")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="the models' runs instead")
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="use runs of all models, kept in FOLDER"
+    )
     chosen = parser.parse_args()
     record = read() if RECORD.exists() else {}
     answers, weights = _runs(chosen.models.resolve()) if chosen.models else (shipped(), {})
@@ -378,7 +380,7 @@ def main() -> None:
     elif weights:
         sys.exit(_compare_runs(answers, weights, record) > 0)
     else:
-        sys.exit(_compare(answers, record, "the classifier that ships") > 0)
+        sys.exit(_compare(answers, record, "the shipped classifier") > 0)
 
 
 if __name__ == "__main__":

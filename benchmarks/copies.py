@@ -1,10 +1,10 @@
-"""How often does the answer change for a rotated, mirrored, resized or recoloured copy of a photo?
+"""Measure how often the answer changes for a rotated, mirrored, resized or recoloured copy.
 
     python benchmarks/copies.py DIR --write FILE
 
-Photos of the class folders in DIR, one of each group of near-duplicates, and their copies go the
-way of every prediction: faces are found anew in each copy. A change is another label than the
-photo's own. Intervals: 95 %, exact (Clopper & Pearson 1934), of photos that are nobody's copy.
+The script predicts one photo of each group of near-duplicates in the class folders of DIR, and
+copies of it. It finds the faces again in each copy. An answer changes if the label differs from the
+photo's own label. Intervals are exact 95 % intervals (Clopper & Pearson 1934) over distinct photos.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ Copy = Callable[[Pixels], Pixels]
 
 
 def main() -> None:
-    """Answer every copy of every photo, print and write a table."""
+    """Predict every copy of every photo; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--model", type=Path, help="another classifier than the one that ships")
-    parser.add_argument("--photos", type=int, help="so many at most; for a quick look")
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument(
+        "--model", type=Path, help="a run or .onnx file (default: the classifier that ships)"
+    )
+    parser.add_argument("--photos", type=int, help="maximum number of photos")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     classifier = Classifier(chosen.model)
     files = _one_a_group(chosen.data)[: chosen.photos]
@@ -63,8 +65,8 @@ def _labels(classifier: Classifier, files: list[Path], name: str, copy: Copy) ->
 def _table(photos: list[str], answers: dict[str, list[str]], classes: Sequence[str]) -> str:
     told = sum(label in classes for label in photos)
     lines = [
-        f"| copy | another answer, of {len(photos)} photos (95 %) "
-        f"| {classes[0]} for {classes[1]} or back, of {told} (95 %) "
+        f"| copy | changed answers, of {len(photos)} photos (95 %) "
+        f"| {classes[0]} and {classes[1]} swapped, of {told} (95 %) "
         "| to or from unsure | face lost or found |",
         "|---|---|---|---|---|",
     ]
@@ -87,7 +89,7 @@ def _share(count: int, n: int) -> str:
 
 
 def _turned(degrees: float) -> Copy:
-    """Turn against the clock on a black ground that holds the whole photo."""
+    """Rotate counter-clockwise on a black canvas that holds the whole photo."""
 
     def copy(photo: Pixels) -> Pixels:
         height, width = photo.shape[:2]
@@ -111,7 +113,7 @@ def _resized(scale: float) -> Copy:
 
 
 def _times(*factors: float) -> Copy:
-    """Multiply red, green and blue."""
+    """Multiply red, green and blue by `factors`."""
     return lambda photo: _pixels(photo * np.array(factors))
 
 
@@ -121,7 +123,7 @@ def _gamma(gamma: float) -> Copy:
 
 
 def _saturated(factor: float) -> Copy:
-    """Move every pixel from its grey (0) over itself (1) beyond."""
+    """Scale the saturation: 0 gives grey, 1 the photo itself."""
 
     def copy(photo: Pixels) -> Pixels:
         grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float64)

@@ -1,11 +1,12 @@
-"""What does `happysad train` make of a hundred photos, and how long does it take?
+"""Measure what `happysad train` learns from a hundred photos, and how long it takes.
 
     python benchmarks/few_photos.py DIR --models classic compact face --write FILE
 
-Groups of near-duplicates are drawn until a hundred photos are together, as many of each class as
-DIR has; they become a folder of their own (of links), on which every model is trained by `happysad
-train` with its defaults, validation and test taken from the hundred. All other photos of DIR are
-judged. So several times, with other photos. Times are of whole commands, from folder to report.
+The script draws whole groups of near-duplicates until it has a hundred photos, with the class
+shares of DIR. It links them into a folder, and trains every model on it by `happysad train` with
+the model's defaults; validation and test come from the hundred. It judges all other photos of DIR.
+Each further draw repeats this with other photos. Times are those of whole commands, from folder to
+report.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from happysad.files import write_text
 
 
 def main() -> None:
-    """Train every model on every draw, and print a table."""
+    """Train every model on every draw; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--models", nargs="+", default=["classic", "compact", "face"])
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
 
     right: dict[str, list[NDArray[np.bool_]]] = {model: [] for model in chosen.models}

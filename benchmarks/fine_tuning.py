@@ -1,12 +1,13 @@
-"""At which learning rate does `happysad train --model face` learn most from a hundred faces?
+"""Measure which learning rate of `happysad train --model face` suits a hundred faces.
 
     PYTHONPATH=. python benchmarks/fine_tuning.py DATA --write FILE
 
-DATA holds FER2013's training folders, as `recipes.face` takes them. A hundred faces of the part
-that the shipped network was not trained on, as many of each class, become a folder; on it `happysad
-train` goes on from the shipped network, at every rate in turn. All other faces of that part are
-judged. So several times, with other faces; and with all faces turned by up to 30 degrees and
-brought to 16 pixels, which the shipped network finds hard. FER2013's test folder is not read.
+DATA holds FER2013's training folders, as `recipes.face` reads them. The script draws a hundred
+faces, half of each class, from the part that the shipped network was not trained on. On these,
+`happysad train` fine-tunes the shipped network at every rate. The script judges all other faces of
+that part, and repeats this with other draws. It does the same with all faces rotated by up to 30
+degrees and reduced to 16 pixels, which are hard for the shipped network. It does not read FER2013's
+test folder.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ _LABELS = ("happy", "sad")
 
 
 def main() -> None:
-    """Train at every rate on every draw, and print a table."""
+    """Train at every rate on every draw; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--rates", nargs="+", default=["1e-5", "3e-5", "1e-4", "3e-4"])
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
 
     manifest = photos.manifest(chosen.data)
@@ -111,7 +112,7 @@ def _table(
             f"{one.mean():.3f} ({one.min():.3f} to {one.max():.3f})" for one in values.transpose()
         ]
         lines.append(f"| {name} | {rate} | {' | '.join(spans)} |")
-    lines.append(f"\n{learned} faces learned from, {draws} draws; {judged:,} answers judged a row.")
+    lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} answers judged per row.")
     return "\n".join(lines) + "\n"
 
 

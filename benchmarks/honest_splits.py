@@ -1,11 +1,12 @@
-"""Which model is best on few photos? Cross-validation by groups, the same splits for each.
+"""Compare the models on few photos by cross-validation over groups, with the same splits for each.
 
     python benchmarks/honest_splits.py DIR --models classic compact face --write FILE
 
-The photos' groups are dealt to as many folds as asked for, stratified. Each fold is the test once;
-half of the next one is validation, the rest is trained on. Every model is trained with its own
-defaults by `happysad train`'s path, and each photo is judged once by each. Intervals: 95 %
-percentile bootstrap over groups, paired for the differences. Finished runs are not repeated.
+The folds are stratified and keep groups whole. Each fold is the test split once; half of the next
+fold is the validation split, and all other photos are the training split. The script trains every
+model with its own defaults, by the same code as `happysad train`, and each model judges each photo
+once. Intervals are 95 % percentile bootstrap intervals over groups, paired for differences. The
+script does not repeat finished runs.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from happysad.training.trainer import resume, train
 
 
 def main() -> None:
-    """Train every model on every split, and print a table."""
+    """Train every model on every split; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--models", nargs="+", default=["classic", "compact"])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/honest-splits"))
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
 
     manifest = check(chosen.data, chosen.out / "check").manifest
@@ -77,7 +78,7 @@ def _train(split: Manifest, model: str, run: Path) -> None:
         resume(run)
         return
     own = run.with_name(f"{run.name}-check")
-    split.write(own / "manifest.csv")  # `check` keeps splits that it finds
+    split.write(own / "manifest.csv")  # `check` keeps the splits of an existing manifest
     train(split.root, run, check_folder=own, model=model)
     trained = Manifest.read(Run(run).manifest, split.root)
     if list(trained.of("test")["path"]) != list(split.of("test")["path"]):

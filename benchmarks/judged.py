@@ -1,10 +1,10 @@
-"""How good is a classifier on photos that it has not seen? The figures of `happysad evaluate`.
+"""Write the figures of `happysad evaluate` as a table.
 
     python benchmarks/judged.py DIR RUN --write FILE
     python benchmarks/judged.py DIR --faces given --write FILE
 
-Without RUN it is the classifier that ships. Each figure with a 95 % interval, bootstrapped over
-groups of near-duplicates.
+Without RUN, the script judges the shipped classifier. Each figure has a 95 % interval, bootstrapped
+over groups of near-duplicates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from happysad.files import write_text
 
 
 def figures(score: Score) -> dict[str, Figure]:
-    """Return the figures of a table: those of all classes, and those of the second."""
+    """Return the figures of a column: those over all classes, and those of the second class."""
     accuracy, balanced_accuracy, *rest = score.figures().items()
     second = score.per_class[score.classes[1]]
     of_second = {"precision": second.precision, "recall": second.recall, "f1": second.f1}
@@ -36,12 +36,12 @@ def _cell(figure: Figure | None) -> str:
 
 
 def main() -> None:
-    """Judge, print and write a table."""
+    """Judge the classifier; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--faces", choices=["find", "given"], default="find")
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     found = evaluate(chosen.run, chosen.data, faces=chosen.faces)
     columns = {"the classifier": figures(found.score)}
@@ -61,7 +61,7 @@ def main() -> None:
         cells = " | ".join(_cell(column.get(name)) for column in columns.values())
         lines.append(f"| {name.replace('_', ' ')} | {cells} |")
     if found.seen_in_training:
-        lines += ["", f"{found.seen_in_training} of them were among the training photos."]
+        lines += ["", f"{found.seen_in_training} of these photos were training photos."]
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if chosen.write:

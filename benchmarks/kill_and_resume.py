@@ -1,9 +1,10 @@
-"""Is a training that was killed and resumed the same, to the bit, as one that never was?
+"""Check that a killed and resumed training gives the same weights, bit by bit, as a whole one.
 
     python benchmarks/kill_and_resume.py --kills 5
 
-Draws photos, trains on them once without a stop and once more from scratch, then trains while
-kill -9 comes at random moments, resuming each time, and compares hashes over the final weights.
+The script draws photos and trains on them twice without interruption. Then it trains a third time,
+kills the training with kill -9 at random moments, and resumes it after each kill. It compares the
+hashes of the final weights.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from happysad.keras_backend import quiet
 from happysad.run import Run
 from happysad.training.checkpoints import weights_hash
 
-# A process of its own, so that it can be killed.
+# Runs in a separate process, which can be killed.
 _CHILD = """
 import sys
 from pathlib import Path
@@ -40,13 +41,15 @@ else:
 
 
 def main() -> None:
-    """Run the comparison and print a table; exits with 1 where a hash differs."""
+    """Print a table of the comparison; exit with status 1 if a hash differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--photos", type=int, default=600)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--model", default="compact")
-    parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="seed of the random times of the kills"
+    )
     chosen = parser.parse_args()
     moments = np.random.default_rng(chosen.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,11 +64,11 @@ def main() -> None:
         with _child("train", place / "again", settings) as process:
             process.wait()
 
-        rows = [("never stopped", _hash(place / "whole")), ("again", _hash(place / "again"))]
+        rows = [("uninterrupted", _hash(place / "whole")), ("again", _hash(place / "again"))]
         killed = place / "killed"
         for kill in range(1, chosen.kills + 1):
             command = "resume" if (killed / "config.toml").exists() else "train"
-            wait = moments.uniform(0, seconds / 2)  # so that most of them hit a training
+            wait = moments.uniform(0, seconds / 2)  # so that most kills hit a training
             with _child(command, killed, settings) as process:
                 try:
                     process.wait(wait)
@@ -73,8 +76,8 @@ def main() -> None:
                     process.kill()
                     process.wait()
             rows.append((f"kill {kill} after {wait:.1f} s of {command}", _where(killed)))
-            if _finished(killed):  # begin anew, so that every kill hits a training
-                rows.append(("  it had ended before that:", _hash(killed)))
+            if _finished(killed):  # start a new run, so that every kill hits a training
+                rows.append(("  ended before the kill", _hash(killed)))
                 killed = place / f"killed{kill}"
         if not _finished(killed):
             command = "resume" if (killed / "config.toml").exists() else "train"

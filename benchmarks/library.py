@@ -1,19 +1,19 @@
-r"""Photo libraries on one machine: happysad predict --out beside decoding alone, a loop, and fer.
+r"""Compare happysad predict --out on one machine with decoding alone, a loop, and fer.
 
     python benchmarks/library.py PHOTOS --fer-python B/bin/python --write FILE
 
-Small portraits (longest side 350 pixels) and large photos (3, 5, 8 and 12 megapixels, enlarged) are
-made of the photos in PHOTOS that show a face, as JPEGs. One run: all sides take turns on the same
-files, on all cores; every other turn goes the other way round, and the first warms up. Ratios are
-of one turn's figures: their median and their range over the turns.
+The script makes JPEGs from the photos in PHOTOS that show a face: small portraits (longest side 350
+pixels) and large photos (enlarged to 3, 5, 8 and 12 megapixels). In one run, all sides take turns
+on the same files, on all cores. Every other turn reverses the order, and the first turn warms up.
+Each ratio is computed within one turn; the table has the median and the range over the turns.
 
-- happysad: batch.library.predict into a new folder: listing, predicting, writing Parquet.
-- decoding alone: cv2.imread in as many threads as there are cores, each with one thread of cv2's.
+- happysad: batch.library.predict into a new folder: lists, predicts and writes Parquet.
+- decoding alone: cv2.imread in one thread per core; cv2 itself uses one thread.
 - a loop: Classifier.predict, one photo after the other.
-- fer: detect_emotions, one photo after the other, in an environment of its own (how to make it
-  stands in versus_fer.py); left out where none is named.
+- fer: detect_emotions, one photo after the other, in a separate environment (versus_fer.py says how
+  to make it); left out without --fer-python.
 
-This script runs where happysad[scale] is.
+The script needs happysad[scale].
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from happysad.errors import ImageError
 from happysad.files import write_text
 from happysad.images import read
 
-# The least times as fast as each that are aimed at, for both kinds of photos or for one.
+# The smallest speedups to reach, by photos and side.
 _GOALS = {
     ("large photos", "decoding alone"): "0.5",
     ("small portraits", "fer"): "10",
@@ -54,17 +54,17 @@ _MEGAPIXELS = (3, 5, 8, 12)
 
 
 def main() -> None:
-    """Measure, print and write the table."""
+    """Measure, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a folder of photos with faces")
-    parser.add_argument("--fer-python")
-    parser.add_argument("--small", type=int, default=400, help="how many portraits")
-    parser.add_argument("--large", type=int, default=60, help="how many large photos")
-    parser.add_argument("--repeats", type=int, default=5, help="turns")
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--fer-python", help="the Python of fer's environment")
+    parser.add_argument("--small", type=int, default=400, help="number of portraits")
+    parser.add_argument("--large", type=int, default=60, help="number of large photos")
+    parser.add_argument("--repeats", type=int, default=5, help="number of turns")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     lines = [
-        "| photos | side | photos/s | happysad's times as fast (range over turns) | goal |",
+        "| photos | side | photos/s | speedup of happysad (range over turns) | goal |",
         "|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _sets(folder: Path, data: Path, small: int, large: int) -> dict[str, list[str]]:
-    """Make the photos of both kinds, by name."""
+    """Make both sets of photos; return their paths by the name of the set."""
     sources = _with_faces(data)
     return {
         "small portraits": _make(folder / "small", sources, small, None),
@@ -89,7 +89,7 @@ def _sets(folder: Path, data: Path, small: int, large: int) -> dict[str, list[st
 
 
 def _with_faces(data: Path) -> list[Path]:
-    """List the photos in which a face is found."""
+    """Return the photos in which the classifier finds a face."""
     files = sorted(str(path) for path in data.rglob("*") if path.is_file())
     found = [Path(p.path) for p in Classifier().stream(files) if p.faces and p.path]
     if not found:
@@ -100,7 +100,7 @@ def _with_faces(data: Path) -> list[Path]:
 def _make(
     folder: Path, sources: list[Path], count: int, megapixels: tuple[int, ...] | None
 ) -> list[str]:
-    """Write JPEGs: of so many megapixels in turn, or portraits where None."""
+    """Write `count` JPEGs: of the sizes in `megapixels` in turn, or portraits if that is None."""
     folder.mkdir()
     files = []
     for number in range(count):
@@ -154,7 +154,7 @@ def _timed(work: Callable[[], object]) -> Callable[[int], dict[str, float]]:
 
 
 def _library(photos: list[str], *, shard: int = SHARD, cluster: str | None = None) -> None:
-    """Predict them all into a new folder; exits where one is missing or unreadable."""
+    """Predict all photos into a new folder; exit if one is missing or unreadable."""
     folder = Path(photos[0]).parent
     with tempfile.TemporaryDirectory(dir=folder.parent) as out:
         summary = predict(

@@ -1,13 +1,14 @@
-r"""Photo libraries on a Dask cluster of 1 and 2 workers, beside threads on the same machine.
+r"""Compare a Dask cluster of 1 and 2 workers with threads on the same machine.
 
     python benchmarks/library_cluster.py PHOTOS --write FILE
 
-The photos are those of library.py: small portraits and large photos, made of the photos in PHOTOS
-that show a face. One run: threads (`happysad predict`), one worker and two workers (`--cluster`, on
-clusters that stand before the clock starts, as `happysad cluster` makes them) take turns on the
-same files; every other turn goes the other way round, and the first warms up. One worker has all
-cores, two have half of them each. A side's time is that of the whole call: listing, connecting,
-predicting, writing Parquet. Ratios are of one turn's figures: their median and their range.
+The photos are those of library.py: small portraits and large photos, made from the photos in PHOTOS
+that show a face. In one run, threads (`happysad predict`), one worker and two workers (`--cluster`)
+take turns on the same files. The clusters are started before the measurement, as `happysad cluster`
+starts them. Every other turn reverses the order, and the first turn warms up. One worker has all
+cores, two workers have half of them each. The time of a side is that of the whole call: listing,
+connecting, predicting and writing Parquet. Each ratio is computed within one turn; the table has
+the median and the range over the turns.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from happysad.files import write_text
 
 
 def main() -> None:
-    """Measure, print and write the table."""
+    """Measure, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a folder of photos with faces")
-    parser.add_argument("--small", type=int, default=2000, help="how many portraits")
-    parser.add_argument("--large", type=int, default=200, help="how many large photos")
-    parser.add_argument("--parts", type=int, default=20, help="how many parts they make")
-    parser.add_argument("--repeats", type=int, default=5, help="turns")
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--small", type=int, default=2000, help="number of portraits")
+    parser.add_argument("--large", type=int, default=200, help="number of large photos")
+    parser.add_argument("--parts", type=int, default=20, help="number of parts per set of photos")
+    parser.add_argument("--repeats", type=int, default=5, help="number of turns")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     lines = [
-        "| photos | side | photos/s | times as fast as threads (range over turns) |",
+        "| photos | side | photos/s | speedup over threads (range over turns) |",
         "|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -58,7 +59,7 @@ def main() -> None:
     lines += [
         "",
         f"{os.cpu_count()} cores; {chosen.repeats} turns; {sizes}; {chosen.parts} parts each. "
-        f"Starting a cluster took {', '.join(starts)}, which is not counted.",
+        f"Time to start a cluster, not counted: {', '.join(starts)}.",
     ]
     text = "\n".join(lines) + "\n"
     print(text, end="")

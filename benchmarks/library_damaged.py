@@ -1,12 +1,13 @@
-"""Does every file get its row where one in twenty is damaged, locked, broken or goes away?
+"""Check that every file gets its row if one in twenty is damaged, locked, broken or deleted.
 
     python benchmarks/library_damaged.py PHOTOS --count 1000 --write FILE
 
-The photos in PHOTOS that can be read are given so many names, one in twenty of them is spoilt in
-some way, and `happysad predict --out` does them all; once its first part is there, the files that
-are to vanish do. Every file must have one row, every spoilt one a reason that begins with its path,
-all others an outcome; the exit status must be 1. Run by root it gives up root's right to read
-everything (setpriv, of util-linux), so that there are unreadable files.
+The script copies the readable photos of PHOTOS into --count files, damages one in twenty in one of
+several ways, and predicts all by `happysad predict --out`. Once the first part exists, the script
+deletes the files that are meant to vanish. Every file must have one row; every damaged file must
+have a reason that starts with its path, every other file an outcome. The exit status must be 1. If
+root runs the script, it drops root's right to read every file (by setpriv of util-linux), so that
+locked files are unreadable.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from happysad.images import read
 
 _SHARD = 100
 _ONE_IN = 20
-_GOES = "vanishes while it runs"
-_ODD = "a name that is not UTF-8, the photo good"
+_GOES = "deleted during the run"
+_ODD = "good photo, name not UTF-8"
 
 
 def main() -> None:
-    """Run it, print and write the table; exits with 1 where a row is missing or wrong."""
+    """Print and write the table; exit with status 1 if a row is missing or wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a folder of photos")
-    parser.add_argument("--count", type=int, default=1000, help="files in all")
-    parser.add_argument("--seed", type=int, default=0, help="of which ones are spoilt")
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--count", type=int, default=1000, help="number of files")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of damaged files")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photos, out = Path(folder, "photos"), Path(folder, "out")
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def _readable(data: Path) -> list[Path]:
-    """List the photos that can be read."""
+    """Return the photos that can be read."""
     good = []
     for path in sorted(path for path in data.rglob("*") if path.is_file()):
         try:
@@ -81,8 +82,8 @@ def _copies(photos: list[Path], folder: Path, count: int) -> list[Path]:
 
 
 def _spoil(names: list[Path], chance: np.random.Generator) -> dict[str, str]:
-    """Spoil one in twenty, each in the next way; gives how, by path."""
-    last = names[-_SHARD:]  # what vanishes must not have had its turn
+    """Damage one file in twenty, in each way in turn; return the way by path."""
+    last = names[-_SHARD:]  # these are deleted before they are predicted
     ways = ["empty", "truncated", "bytes overwritten", "text", "locked", "broken link", _GOES, _ODD]
     spoilt: dict[str, str] = {}
     for number in range(len(names) // _ONE_IN):
@@ -107,14 +108,14 @@ def _spoil(names: list[Path], chance: np.random.Generator) -> dict[str, str]:
         elif how == _ODD:
             odd = Path(os.fsdecode(os.fsencode(path.with_suffix("")) + b"\xff" + b".jpg"))
             path.rename(odd)
-            spoilt[os.fspath(path)] = "renamed"  # is not chosen again
+            spoilt[os.fspath(path)] = "renamed"  # so that it is not chosen again
             path = odd
         spoilt[os.fspath(path)] = how
     return {path: how for path, how in spoilt.items() if how != "renamed"}
 
 
 def _run(photos: Path, out: Path, vanish: list[Path]) -> int:
-    """Predict them; gives the exit status."""
+    """Predict the photos and delete `vanish` meanwhile; return the exit status."""
     command = [sys.executable, "-m", "happysad", "predict", os.fspath(photos)]
     command += ["--out", os.fspath(out), "--shard", str(_SHARD)]
     if os.geteuid() == 0:
@@ -131,7 +132,7 @@ def _run(photos: Path, out: Path, vanish: list[Path]) -> int:
 def _table(
     files: set[str], spoilt: dict[str, str], rows: dict[str, dict[str, object]], n: int, status: int
 ) -> str:
-    lines = ["| files | n | rows | with an outcome | with a reason | such as |"]
+    lines = ["| files | n | rows | with an outcome | with a reason | example |"]
     lines += ["|---|---|---|---|---|---|"]
     right = n == len(rows) == len(files) and rows.keys() == files and status == 1
     for how, count in {"good": len(files) - len(spoilt), **Counter(spoilt.values())}.items():
@@ -146,7 +147,7 @@ def _table(
         row = f"| {how} | {count} | {len(these)} | {len(outcomes)} | {len(reasons)} | {example} |"
         lines.append(row)
     lines += ["", f"{len(files):,} files in, {n:,} rows out; exit status {status}."]
-    lines += ["Every file has one row, and what it should have." if right else "MISSED"]
+    lines += ["Every file has one row with the expected content." if right else "MISSED"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,15 +1,16 @@
-"""Is anything lost or done twice where `happysad predict --out` is killed again and again?
+"""Check that repeated kills of `happysad predict --out` lose nothing and repeat no finished part.
 
     python benchmarks/library_kills.py PHOTOS --kills 20 --write FILE
     python benchmarks/library_kills.py PHOTOS --kills 20 --cluster --write FILE
 
-The photos in PHOTOS are predicted by a process that kill -9 hits at random moments and that is
-begun again by the same command, until it has been killed so often; the moments are spread so that
-all kills fall into one run. Then it may end. Rows out must equal files in, each once, and be those
-of a run that was never stopped; parts that were there after a kill must never be written again.
+The script predicts the photos in PHOTOS, kills the process with kill -9 at a random moment, and
+starts the same command again, until it has killed it --kills times. The moments are spread so that
+all kills come before the end. Then the last process finishes. The results must have one row for
+each file, equal to the rows of an uninterrupted run, and a part that exists after a kill must never
+be rewritten.
 
-With --cluster two workers do it, and kill -9 hits the client and one of them in turn. A part that a
-worker still had in work when its client was killed may be written again, to the same rows.
+With --cluster, two workers predict, and every second kill hits a worker first, then the client. A
+part that a worker had in progress when its client was killed may be rewritten with the same rows.
 """
 
 from __future__ import annotations
@@ -34,42 +35,48 @@ from happysad.files import write_text
 
 
 def main() -> None:
-    """Run it, print and write the table; exits with 1 where anything was lost or done twice."""
+    """Print and write the table; exit with status 1 if anything was lost or repeated."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a folder of photos")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--shard", type=int, default=20, help="photos a part")
-    parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills")
-    parser.add_argument("--cluster", action="store_true", help="on two workers, killed in turn")
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--shard", type=int, default=20, help="photos per part")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="seed of the random times of the kills"
+    )
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="predict on two workers, and kill one in every second turn",
+    )
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     moments = np.random.default_rng(chosen.seed)
     files = {str(path) for path in chosen.data.rglob("*") if path.is_file()}
-    lines = ["| what | seconds | parts done | written again |", "|---|---|---|---|"]
+    lines = ["| process | seconds | parts done | rewritten |", "|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         address = stack.enter_context(local(2, 0)) if chosen.cluster else None
         whole, killed = Path(folder, "whole"), Path(folder, "killed")
         seconds = _run(chosen.data, whole, chosen.shard, address)
-        lines.append(f"| never stopped | {seconds:.1f} | {len(_parts(whole))} | |")
+        lines.append(f"| uninterrupted | {seconds:.1f} | {len(_parts(whole))} | |")
         first = _first_part(chosen.data, Path(folder, "first"), chosen.shard, address)
         again, hits = 0, 0
         before: dict[str, int] = {}
         while hits < chosen.kills:
-            # On average half of what a start takes and half of an equal share of the work.
+            # On average half of the startup time and half of an equal share of the work.
             wait = moments.uniform(0, first + (seconds - first) / chosen.kills)
             worker = address is not None and hits % 2 == 1
             if _run(chosen.data, killed, chosen.shard, address, wait, worker) < wait:
-                raise SystemExit("it ended before it was killed often enough: give more photos")
+                raise SystemExit("the command finished before the last kill: needs more photos")
             hits += 1
             now = _parts(killed)
             rewritten = sum(now.get(name) != at for name, at in before.items())
-            who = " of a worker, then of the client" if worker else ""
+            who = ", of a worker, then of the client" if worker else ""
             lines.append(f"| kill {hits}{who} | {wait:.2f} | {len(now)} | {rewritten} |")
             again, before = again + rewritten, now
         seconds = _run(chosen.data, killed, chosen.shard, address)
         now = _parts(killed)
         again += sum(now.get(name) != at for name, at in before.items())
-        lines.append(f"| may end | {seconds:.1f} | {len(now)} | {again} |")
+        lines.append(f"| last | {seconds:.1f} | {len(now)} | {again} |")
         rows, expected = _rows(killed), _rows(whole)
     paths = [path_of(row) for row in rows]
     good = sorted(paths) == sorted(files) and rows == expected and (chosen.cluster or not again)
@@ -77,7 +84,7 @@ def main() -> None:
         "",
         f"{'equal' if good else 'NOT EQUAL'}: {len(files):,} files, {len(rows):,} rows, "
         f"{len(set(paths)):,} paths; rows {'are' if rows == expected else 'ARE NOT'} those of the "
-        f"run that was never stopped; {chosen.kills} kills.",
+        f"uninterrupted run; {chosen.kills} kills.",
     ]
     text = "\n".join(lines) + "\n"
     print(text, end="")
@@ -94,7 +101,10 @@ def _run(
     wait: float | None = None,
     worker: bool = False,
 ) -> float:
-    """Predict, killed after `wait` seconds, a worker before it; gives the seconds that it took."""
+    """Predict, and kill the process after `wait` seconds; return the seconds that it ran.
+
+    With `worker`, kill a worker halfway before that.
+    """
     began = time.perf_counter()
     with _begin(data, out, shard, address) as process:
         if worker and wait is not None:
@@ -106,12 +116,12 @@ def _run(
             process.kill()
             process.wait()
     if process.returncode not in (0, 1, -9):
-        raise SystemExit(f"it ended with {process.returncode}")
+        raise SystemExit(f"the command ended with {process.returncode}")
     return time.perf_counter() - began
 
 
 def _first_part(data: Path, out: Path, shard: int, address: str | None) -> float:
-    """Give the seconds until a first part is there."""
+    """Return the seconds until the first part exists."""
     began = time.perf_counter()
     with _begin(data, out, shard, address) as process:
         while process.poll() is None and not _parts(out):
@@ -121,7 +131,7 @@ def _first_part(data: Path, out: Path, shard: int, address: str | None) -> float
 
 
 def _worker(address: str | None) -> int:
-    """Give the process of a worker."""
+    """Return the process ID of a worker."""
     from distributed import Client
 
     with Client(address, set_as_default=False) as client:

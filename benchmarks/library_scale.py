@@ -1,14 +1,14 @@
-r"""100 million photos on 100 workers, reckoned: tasks, loads, sizes, what breaks first.
+r"""Estimate tasks, loads, sizes and the first limit for 100 million photos on 100 workers.
 
     python benchmarks/library_scale.py --rate 200 --write FILE
 
-What one machine can measure is measured, small: listing paths, reading the list back, looking
-whether a part is there, the size of a part, and the scheduler: a real one, with 100 real workers in
-this process, whose tasks only wait, each as long as a part of 1,000 photos takes (`cluster.work`'s
-own loop sends them, with paths as long as real ones). What scheduler, client and workers need of
-one core is counted together, which is more than the scheduler alone needs. What it cannot is given
-by options: photos/s of a worker (library_cluster.py measures it), a photo's bytes, and what the
-storage lists and reads. The rest is arithmetic.
+The script measures on a small scale what one machine can measure: sorting paths, reading the list
+back, testing whether a part exists, the size of a part, and the scheduler. The scheduler and its
+100 workers are real and run in this process. Their tasks only wait, each as long as a part of 1,000
+photos takes; the loop of `cluster.work` sends them, with paths of realistic length. The CPU time of
+scheduler, client and workers is counted together, so it is an upper bound for the scheduler.
+Options give what one machine cannot measure: photos/s of a worker (library_cluster.py measures it),
+the bytes of a photo, and how fast the storage lists and reads. The script computes the rest.
 """
 
 from __future__ import annotations
@@ -37,18 +37,24 @@ _BOX = ("x", "y", "width", "height", "score")
 
 
 def main() -> None:
-    """Measure, reckon, print and write the tables."""
+    """Measure and estimate, then print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=float, default=1e8)
     parser.add_argument("--workers", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=200, help="photos/s of a worker")
-    parser.add_argument("--faces", type=float, default=1.5, help="faces a photo")
-    parser.add_argument("--megabytes", type=float, default=3, help="of a photo")
-    parser.add_argument("--keys", type=float, default=5_000, help="paths/s the storage lists")
-    parser.add_argument("--storage", type=float, default=5, help="GB/s the storage gives in all")
-    parser.add_argument("--sample", type=int, default=300_000, help="paths that are listed here")
-    parser.add_argument("--rounds", type=int, default=10, help="tasks for each worker here")
-    parser.add_argument("--write", type=Path, help="also write the tables to this file")
+    parser.add_argument("--rate", type=float, default=200, help="photos/s per worker")
+    parser.add_argument("--faces", type=float, default=1.5, help="faces per photo")
+    parser.add_argument("--megabytes", type=float, default=3, help="megabytes per photo")
+    parser.add_argument("--keys", type=float, default=5_000, help="paths/s that the storage lists")
+    parser.add_argument(
+        "--storage", type=float, default=5, help="GB/s that the storage reads in total"
+    )
+    parser.add_argument(
+        "--sample", type=int, default=300_000, help="number of paths sorted in this measurement"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=10, help="tasks per worker in this measurement"
+    )
+    parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         one = _measured(Path(folder), chosen)
@@ -73,14 +79,14 @@ def _made(shard: int) -> Made:
 
 
 def _measured(folder: Path, chosen: argparse.Namespace) -> dict[str, float]:
-    """Measure what of it one machine can."""
+    """Return what one machine can measure."""
     results = Results.begin(folder / "results", _made(1_000))
     backwards = range(chosen.sample, 0, -1)
     began = time.perf_counter()
     results.add(_PATH.format(number % 7, number) for number in backwards)
     listing = (time.perf_counter() - began) / chosen.sample
     began = time.perf_counter()
-    results.add(_PATH.format(number % 7, number) for number in backwards)  # as on going on
+    results.add(_PATH.format(number % 7, number) for number in backwards)  # as a resumed call does
     again = (time.perf_counter() - began) / chosen.sample
     began = time.perf_counter()
     shards = list(results.shards())
@@ -109,7 +115,7 @@ def _measured(folder: Path, chosen: argparse.Namespace) -> dict[str, float]:
 
 
 def _rows(shard: Shard, faces: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Make rows whose numbers do not compress, as real ones hardly do."""
+    """Return rows with random numbers, which compress as badly as real ones."""
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -142,13 +148,13 @@ def _probabilities(second: float) -> dict[str, float]:
 
 
 def _wait(*given: Any) -> dict[str, int]:
-    """Stand in for a task: wait for as long as its list's number says, in microseconds."""
+    """Replace a task: wait for as many microseconds as the number of its list."""
     time.sleep(given[3] / 1e6)
     return {"happy": 1 + given[5].count(b"\0")}
 
 
 def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
-    """Send tasks that wait; gives how busy the workers are, and the CPU seconds of a task."""
+    """Send tasks that wait; return the busy share of the workers and the CPU seconds per task."""
     import dask
     from distributed import LocalCluster
 
@@ -169,13 +175,13 @@ def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
         counts=lambda shard: None,
     )
     with (
-        # Each worker would sample what all others in this process do.
+        # Each worker would profile all other workers in this process.
         dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=chosen.workers,
             threads_per_worker=1,
             processes=False,
-            memory_limit=None,  # they share one process
+            memory_limit=None,  # the workers share one process
             protocol="tcp://",
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
@@ -195,26 +201,27 @@ def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
 
 def _given(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
     return [
-        "| measured here | |",
+        "| measured on this machine | |",
         "|---|---|",
         f"| sorting {chosen.sample:,} paths into the list | {1 / one['listing']:,.0f} paths/s |",
-        f"| sorting them again beside the list, which each later call does | "
+        f"| sorting them again and comparing with the list, as each resumed call does | "
         f"{1 / one['again']:,.0f} paths/s |",
         f"| reading the list back | {1 / one['reading']:,.0f} paths/s |",
-        f"| the list, packed | {one['list']:.1f} bytes a path of {one['path']:.0f} |",
-        f"| looking whether a part is there | {1e3 * one['looking']:.2f} ms |",
-        f"| a part, photos and faces | {one['photos']:.0f} and {one['faces']:.0f} bytes a photo |",
-        f"| a task of 1,000 paths: scheduler, client and worker | "
+        f"| size of the compressed list, for paths of {one['path']:.0f} bytes | "
+        f"{one['list']:.1f} bytes/path |",
+        f"| testing whether a part exists | {1e3 * one['looking']:.2f} ms |",
+        f"| size of a part: photos, faces | {one['photos']:.0f}, {one['faces']:.0f} bytes/photo |",
+        f"| CPU time of a task of 1,000 paths: scheduler, client and worker | "
         f"{1e3 / one['tasks']:.1f} ms of one core |",
-        f"| {chosen.workers} workers, {chosen.rounds} tasks of {1_000 / chosen.rate:.1f} s each: "
-        f"busy | {one['busy']:.0%} of the time |",
-        f"| memory of scheduler, client and all those workers in one process | "
+        f"| busy time of {chosen.workers} workers with {chosen.rounds} tasks of "
+        f"{1_000 / chosen.rate:.1f} s each | {one['busy']:.0%} |",
+        f"| memory of scheduler, client and all workers, in one process | "
         f"{one['memory']:,.0f} MB |",
     ]
 
 
 def _table(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
-    """Reckon for each size of parts."""
+    """Return the estimates for each part size."""
     rate = chosen.rate * chosen.workers
     lines = [
         f"{chosen.photos:,.0f} photos, {chosen.workers} workers of {chosen.rate:,.0f} photos/s: "
@@ -232,37 +239,37 @@ def _table(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
         *(f"{math.ceil(chosen.photos / shard):,}" for shard in _SHARDS),
     )
     row(
-        "seconds a task, which is what a killed worker costs",
+        "seconds per task, which a killed worker loses",
         *(f"{shard / chosen.rate:,.1f}" for shard in _SHARDS),
     )
     row("tasks/s", *(f"{rate / shard:,.1f}" for shard in _SHARDS))
     row(
-        "of a core: scheduler, client, workers' talk",
+        "load of scheduler, client and messages, of one core",
         *(f"{_load(rate, shard, one):.0%}" for shard in _SHARDS),
     )
     row("paths through the scheduler, MB/s", *(f"{rate * one['path'] / 1e6:,.1f}",) * len(_SHARDS))
     flight = cluster._EACH * chosen.workers
-    row("in the scheduler at a time, tasks", *(f"{flight:,}",) * len(_SHARDS))
+    row("tasks in the scheduler at a time", *(f"{flight:,}",) * len(_SHARDS))
     row(
-        "in the scheduler at a time, MB of paths",
+        "MB of paths in the scheduler at a time",
         *(f"{flight * shard * one['path'] / 1e6:,.1f}" for shard in _SHARDS),
     )
     row(
-        "a part of photos, of faces, KB",
+        "size of a part: photos, faces, KB",
         *(
             f"{shard * one['photos'] / 1e3:,.0f}, {shard * one['faces'] / 1e3:,.0f}"
             for shard in _SHARDS
         ),
     )
     row(
-        "going on when all is done but one part, after listing and sorting, minutes",
+        "minutes to resume with one part left, after listing and sorting",
         *(f"{_resuming(chosen.photos, shard, one) / 60:,.1f}" for shard in _SHARDS),
     )
     return lines
 
 
 def _load(rate: float, shard: int, one: dict[str, float]) -> float:
-    """Give the share of one core; a task's cost grows with its paths beyond 1,000."""
+    """Return the load in cores; beyond 1,000 paths a task's cost grows with its paths."""
     return rate / shard / one["tasks"] * max(1.0, shard / 1_000)
 
 
@@ -271,7 +278,7 @@ def _resuming(photos: float, shard: int, one: dict[str, float]) -> float:
 
 
 def _first(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
-    """Say what breaks first: at how many workers each is used up."""
+    """Return the limits in the order in which a growing number of workers reaches them."""
     bound = {
         f"the storage, at {chosen.storage:g} GB/s and {chosen.megabytes:g} MB a photo": (
             1e3 * chosen.storage / chosen.megabytes / chosen.rate
@@ -279,21 +286,21 @@ def _first(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
         "the scheduler, --shard 100": one["tasks"] * 100 / chosen.rate,
         "the scheduler, --shard 1,000": one["tasks"] * 1_000 / chosen.rate,
     }
-    lines = ["| what is used up first | at so many workers |", "|---|---|"]
+    lines = ["| limit | number of workers that reaches it |", "|---|---|"]
     lines += [f"| {what} | {n:,.0f} |" for what, n in sorted(bound.items(), key=lambda it: it[1])]
-    # Sorting costs n log n; what was measured is n of the sample.
+    # Sorting costs n log n; `sample` paths were measured.
     more = math.log(chosen.photos) / math.log(chosen.sample)
     sorting, again = (chosen.photos * one[what] * more / 60 for what in ("listing", "again"))
     return [
         *lines,
         "",
-        f"Before the first task of each call, on the client alone: listing at the storage's "
-        f"{chosen.keys:,.0f} paths/s {chosen.photos / chosen.keys / 3600:.1f} hours; sorting "
-        f"{sorting:,.0f} minutes, {again:,.0f} where the call goes on, "
-        f"{chosen.photos * (one['path'] + 12) / 1e9:,.0f} GB or more on the temporary disk; "
-        f"the list, {chosen.photos * one['list'] / 1e9:.1f} GB. Results: "
-        f"{chosen.photos * one['photos'] / 1e9:.1f} GB of photos, "
-        f"{chosen.photos * one['faces'] / 1e9:.1f} GB of faces.",
+        f"Before the first task of each call, the client alone lists the paths, at "
+        f"{chosen.keys:,.0f} paths/s in {chosen.photos / chosen.keys / 3600:.1f} hours, and sorts "
+        f"them in {sorting:,.0f} minutes ({again:,.0f} in a resumed call), with at least "
+        f"{chosen.photos * (one['path'] + 12) / 1e9:,.0f} GB on the temporary disk. "
+        f"The list takes {chosen.photos * one['list'] / 1e9:.1f} GB, the results "
+        f"{chosen.photos * one['photos'] / 1e9:.1f} GB for photos and "
+        f"{chosen.photos * one['faces'] / 1e9:.1f} GB for faces.",
     ]
 
 

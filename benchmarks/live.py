@@ -1,11 +1,12 @@
-"""How many frames a second does the page's Live view answer, and how late?
+"""Measure the frame rate and the latency of the page's Live view.
 
     python benchmarks/live.py --write benchmarks/results/live.md
 
-A real `happysad serve` and Debian's Chromium, whose camera shows a drawn face that sways, 640x480,
-30 frames/s. A frame goes to the server when the one before it was answered. Its latency is the
-time from being taken from the camera's video to its answer, as on the page; the server's own time
-is what its answers say. Browser, camera and server share this machine's cores.
+The script runs a real `happysad serve` and Debian's Chromium. The camera of Chromium shows a drawn
+face that moves from side to side, 640x480, 30 frames/s. The page sends a frame once it has the
+answer to the previous one. The latency of a frame is the time from its capture to its answer, as on
+the page; the server time is the time that the answer reports. Browser, camera and server share the
+cores of this machine.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from happysad.dataset import drawn_faces
 from happysad.files import write_text
 
 _SIZE = (640, 480)
-# Notes each answer: when a frame was drawn from the video, and when its answer came.
+# Records when each frame was captured from the video and when its answer arrived.
 _LISTEN = """
   window.measured = [];
   let taken = 0;
@@ -61,11 +62,11 @@ _LISTEN = """
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, then print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="of a turn")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds per turn")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, server(folder) as address:
         turns = _measure(address, Path(folder), chosen.turns, chosen.seconds)
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 def _film(file: Path) -> Path:
-    """Write two seconds of a face that sways, as Motion JPEG without a container."""
+    """Write two seconds of a moving face as Motion JPEG without a container."""
     face = drawn_faces.face("happy", np.random.default_rng(9), 320)
     with file.open("wb") as frames:
         for number in range(60):
@@ -88,10 +89,10 @@ def _film(file: Path) -> Path:
 
 
 def _measure(address: str, folder: Path, turns: int, seconds: float) -> list[list[dict[str, Any]]]:
-    """Give each turn's answers."""
+    """Return the answers of each turn."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        raise SystemExit("there is no chromium (Debian: apt-get install chromium)")
+        raise SystemExit("needs Chromium; found none (Debian: apt-get install chromium)")
     arguments = [
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
@@ -108,7 +109,7 @@ def _measure(address: str, folder: Path, turns: int, seconds: float) -> list[lis
         page.add_init_script(_LISTEN)
         page.goto(address + "#live")
         page.get_by_role("button", name="Start the camera").click()
-        page.wait_for_function("() => measured.length >= 60", timeout=120_000)  # warm by then
+        page.wait_for_function("() => measured.length >= 60", timeout=120_000)  # warm-up
         return [_turn(page, seconds) for _ in range(turns)]
 
 
@@ -134,7 +135,7 @@ def _table(turns: list[list[dict[str, Any]]], seconds: float) -> str:
     ]
     for name, words, goal in (
         ("whole", "latency, ms", "under 80"),
-        ("server", "of it the server, ms", ""),
+        ("server", "server time, ms", ""),
     ):
         p50, p95 = np.percentile([answer[name] for answer in answers], [50, 95])
         lines.append(f"| {words} | {p50:.0f} | {p95:.0f} | {goal} |")
@@ -144,7 +145,7 @@ def _table(turns: list[list[dict[str, Any]]], seconds: float) -> str:
             *lines,
             "",
             f"n = {len(answers):,} frames of {_SIZE[0]}x{_SIZE[1]} in {len(turns)} turns of "
-            f"{seconds:g} s; the one face was found in {seen:,}. The camera gives 30 a second. "
+            f"{seconds:g} s; exactly one face found in {seen:,}. The camera sends 30 frames/s. "
             f"{os.cpu_count()} cores, shared by server and browser.",
             "",
         ]

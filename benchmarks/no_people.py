@@ -1,13 +1,13 @@
-"""How many pictures without people get an emotion? None should.
+"""Count the pictures without people that get an emotion; the goal is none.
 
     python benchmarks/no_people.py --write FILE
 
-The pictures are drawn here from a seed, or carried by installed packages: scikit-learn, PyWavelets
-and matplotlib, which happysad[train] brings, and scikit-image where it is installed. Windows of
-the carried photos, in the small sizes of people's own crops, are looked at too. Left out are
-carried pictures that show a person, a head or a portrait; but a portrait that matplotlib carries
-must have a face found in it first, so that finding none can mean something. An emotion is any
-answer but "no_face" and "unsure". Interval: 95 %, exact (Clopper & Pearson 1934).
+The script draws pictures from a seed, and takes pictures that installed packages contain:
+scikit-learn, PyWavelets and matplotlib, which happysad[train] installs, and scikit-image if it is
+installed. It also takes small windows of these packaged photos. It leaves out packaged pictures
+that show a person, a head or a portrait. As a control, the classifier must first find a face in
+a portrait from matplotlib. An emotion is any answer other than "no_face" and "unsure". The interval
+is the exact 95 % interval (Clopper & Pearson 1934).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from happysad.progress import track
 
 Draw = Callable[[np.random.Generator, int, int], Pixels]
 
-# How many pictures of each drawn kind, and windows of each carried photo.
+# The number of pictures of each drawn kind, and of windows of each packaged photo.
 _DRAWN = 50
 _WINDOWS = 40
 
-# Of each package, by its folder, what shows nobody.
+# The pictures of each package that show nobody, by package.
 _CARRIED = {
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": (
@@ -76,17 +76,19 @@ _CARRIED = {
 
 
 def main() -> None:
-    """Answer every picture, print and write a table and the names of those that failed."""
+    """Predict every picture; print and write a table and the pictures with a face."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, help="another classifier than the one that ships")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument(
+        "--model", type=Path, help="a run or .onnx file (default: the classifier that ships)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the drawn pictures")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     classifier = Classifier(chosen.model)
     _check_that_it_sees(classifier)
     carried = dict(_carried())
     rest = [
-        *(("carried", name, picture) for name, picture in carried.items()),
+        *(("packaged", name, picture) for name, picture in carried.items()),
         *_windows(carried, chosen.seed),
     ]
     names: list[tuple[str, str]] = []
@@ -110,7 +112,9 @@ def _check_that_it_sees(classifier: Classifier) -> None:
 
     file = Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
     if classifier.predict(file).label == NO_FACE:
-        raise SystemExit("no face is found in a portrait: nothing can be told by this classifier")
+        raise SystemExit(
+            "the classifier finds no face in a portrait: its other answers mean nothing"
+        )
 
 
 def _table(names: list[tuple[str, str]], labels: list[str]) -> str:
@@ -130,7 +134,7 @@ def _table(names: list[tuple[str, str]], labels: list[str]) -> str:
         if label != NO_FACE
     ]
     if found:
-        lines += ["", "In these a face was found:", "", *found]
+        lines += ["", "A face was found in:", "", *found]
     return "\n".join(lines) + "\n"
 
 
@@ -166,7 +170,7 @@ def _carried() -> Iterator[tuple[str, Pixels]]:
 
 
 def _windows(carried: dict[str, Pixels], seed: int) -> Iterator[tuple[str, str, Pixels]]:
-    """Cut squares from the photos among the carried pictures; every fourth is brought to 48."""
+    """Yield squares cut from the packaged photos; every fourth is resized to 48x48."""
     photos = {name: p for name, p in carried.items() if min(p.shape[:2]) >= 200}
     for name, photo in photos.items():
         rng = np.random.default_rng([seed, crc32(name.encode())])
@@ -190,7 +194,7 @@ def _blobs(rng: np.random.Generator, height: int, width: int) -> Pixels:
 
 
 def _clouds(rng: np.random.Generator, height: int, width: int) -> Pixels:
-    """Noise of many sizes, the larger the stronger."""
+    """Return noise of many scales; larger scales are stronger."""
     together = np.zeros((height, width, 3))
     for octave in range(1, 8):
         coarse = rng.normal(0, 0.5**octave, (2**octave, 2**octave, 3))
@@ -232,7 +236,7 @@ def _polygons(rng: np.random.Generator, height: int, width: int) -> Pixels:
 
 
 def _ellipses(rng: np.random.Generator, height: int, width: int) -> Pixels:
-    """Arcs and ovals, filled and not: what a face's parts would be drawn with, at random."""
+    """Return random arcs and ovals, filled or not, like the parts of a drawn face."""
     picture = _plain(rng, height, width)
     for _ in range(rng.integers(1, 40)):
         axes = [int(axis) for axis in rng.integers(1, max(3, min(height, width) // 3), 2)]
@@ -267,7 +271,7 @@ def _bricks(rng: np.random.Generator, height: int, width: int) -> Pixels:
 
 
 def _waves(rng: np.random.Generator, height: int, width: int) -> Pixels:
-    """Stripes, rings and their moire."""
+    """Return stripes, rings and their moiré patterns."""
     y, x = np.mgrid[:height, :width].astype(float)
     values = np.zeros((height, width, 3))
     for channel in range(3):
@@ -286,7 +290,7 @@ def _checkers(rng: np.random.Generator, height: int, width: int) -> Pixels:
 
 
 def _julia(rng: np.random.Generator, height: int, width: int) -> Pixels:
-    """A Julia set, coloured by how fast each point escapes."""
+    """Return a Julia set, coloured by how fast each point escapes."""
     y, x = np.mgrid[-1.2 : 1.2 : height * 1j, -1.6 : 1.6 : width * 1j]
     z = x + 1j * y
     angle = rng.uniform(0, 2 * np.pi)

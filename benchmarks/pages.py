@@ -1,8 +1,8 @@
-"""Bring what the benchmarks measured into the pages; nobody types a figure there.
+"""Copy the results of the benchmarks into the pages.
 
     python benchmarks/pages.py
 
-Between ``<!-- results/NAME.md -->`` and ``<!-- end -->`` stands what is in that file.
+The text between ``<!-- results/NAME.md -->`` and ``<!-- end -->`` is the content of that file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PLACE = re.compile(r"(<!-- (results/\w+\.md) -->\n).*?(<!-- end -->)", re.DOTAL
 
 
 def with_results(text: str) -> str:
-    """Give a page's text with the results of today in it."""
+    """Return a page's text with the current results in it."""
     folder = Path(__file__).parent
 
     def filled(place: re.Match[str]) -> str:

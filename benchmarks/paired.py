@@ -1,4 +1,4 @@
-"""Compare models that judged the same photos: accuracy, and the difference in points."""
+"""Compare the accuracy of models that judged the same photos."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ _RESAMPLES = 2000
 
 
 def table(right: Mapping[str, NDArray[np.bool_]], groups: pd.Series[str]) -> str:
-    """Write a Markdown table of the models, the first of which the others are compared with.
+    """Return a Markdown table that compares each model with the first one.
+
+    The intervals are 95 % percentile bootstrap intervals. The bootstrap draws whole groups, the
+    same for all models.
 
     Args:
-        right: for each model whether its answers were right, n of them; a photo that was judged
-            several times counts each time.
-        groups: the group of each photo, n of them: the bootstrap draws whole groups, the same for
-            all models (percentiles, 95 %).
+        right: whether each answer was right, by model, shape (n,); a photo judged several times
+            counts each time.
+        groups: the group of each photo, shape (n,).
     """
     places, names = pd.factorize(groups)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Pictures that benchmarks make for themselves, told apart by perceptual hash."""
+"""Drawn pictures for the benchmarks, with different perceptual hashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["write_folders"]
 
 
 def write_folders(root: Path, count: int, side: int = 48) -> None:
-    """Write `count` grey JPEGs of smooth blobs into happy/ and sad/; sad ones are darker below."""
+    """Write `count` grey JPEGs of smooth blobs to happy/ and sad/; sad ones have a darker half."""
     for number in range(count):
         label = ("happy", "sad")[number % 2]
         coarse = np.random.default_rng(number).integers(0, 256, (8, 8)).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Why do tutorials report 1.00? `happysad replicate` as a table.
+"""Write the result of `happysad replicate` as a table: why tutorials report 1.00.
 
     python benchmarks/replicated.py DIR --out FOLDER --write FILE
 
-In FOLDER every finished training is kept, so that it is not repeated.
+FOLDER keeps every finished training, so that the script does not repeat it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from happysad.training.replication import replicate
 
 
 def main() -> None:
-    """Train by both protocols, and print and write a table."""
+    """Train by both protocols; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/replicated"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--write", type=Path, help="also write the table to this file")
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     result = replicate(
         chosen.data, out=chosen.out, check_out=chosen.out / "check", seeds=chosen.seeds
     )
     lines = [
-        f"| protocol, {result.seeds} seeds | accuracy (95 %) | n a seed | of them trained on |",
+        f"| protocol, {result.seeds} seeds | accuracy (95 %) | n per seed | also trained on |",
         "|---|---|---|---|",
     ]
     for name, protocol in result.protocols.items():

@@ -1,13 +1,13 @@
-"""What does a server cost over calling Python, and does its memory stay what it is?
+"""Compare the speed of the server with calls in Python, and measure whether its memory grows.
 
     python benchmarks/serve.py --write benchmarks/results/serve.md
 
-A face photo of about 18 KB goes to POST /v1/predict of a real `happysad serve`, over as many
-connections as the table says, each sending the next when it has its answer. The load comes from a
-process of its own (plain sockets). Beside it, in turns, the same bytes go to Classifier.predict in
-a Python process, from as many threads. Before, both are warmed up.
+A separate process sends a face photo of about 18 KB to POST /v1/predict of a real `happysad serve`,
+over plain sockets. Each of the connections sends the next request once it has its answer. In
+alternate turns, a Python process calls Classifier.predict with the same bytes from the same number
+of threads. The first turn of each side warms up.
 
-Memory is what the system counts as resident for the server's process.
+Memory is the resident set size of the server process.
 """
 
 from __future__ import annotations
@@ -37,16 +37,22 @@ _BYTES = 18_000
 
 
 def main() -> None:
-    """Measure both and print a table."""
+    """Measure both sides, then print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photo", type=Path, help="instead of the portrait that matplotlib brings")
+    parser.add_argument(
+        "--photo", type=Path, help="a photo (default: the portrait that matplotlib contains)"
+    )
     parser.add_argument("--concurrency", type=int, nargs="+", default=list(_CONCURRENCY))
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a turn")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds per turn")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument(
-        "--memory", type=int, nargs=2, default=[1000, 10_000], help="0 0: leave out"
+        "--memory",
+        type=int,
+        nargs=2,
+        default=[1000, 10_000],
+        help="numbers of requests after which to measure memory (0 0: do not)",
     )
-    parser.add_argument("--write", type=Path, help="also write the tables to this file")
+    parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     parser.add_argument("--side", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.side:
@@ -83,7 +89,7 @@ def _portrait() -> bytes:
 
 @contextlib.contextmanager
 def server(folder: str) -> Iterator[str]:
-    """A server in a process of its own; gives its address."""
+    """Start a server in a separate process, and yield its address."""
     command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -102,10 +108,10 @@ def _compare(address: str, file: Path, chosen: argparse.Namespace) -> list[str]:
     sides = {"server": _Side(address, file), "python": _Side("python", file)}
     lines = [
         f"A photo of {file.stat().st_size:,} bytes, {chosen.turns} turns of "
-        f"{chosen.seconds:g} s a side.",
+        f"{chosen.seconds:g} s per side.",
         "",
-        "| at once | server, requests/s | p50, ms | p99, ms | Python, calls/s | p50, ms | p99, ms "
-        "| ratio (95 %) |",
+        "| concurrency | server, requests/s | p50, ms | p99, ms "
+        "| Python, calls/s | p50, ms | p99, ms | ratio (95 %) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for concurrency in chosen.concurrency:
@@ -113,7 +119,7 @@ def _compare(address: str, file: Path, chosen: argparse.Namespace) -> list[str]:
         for turn in range(chosen.turns + 1):
             for name in list(sides) if turn % 2 else list(sides)[::-1]:
                 answer = sides[name].turn(concurrency, chosen.seconds if turn else 1.0)
-                if turn:  # the first warms up
+                if turn:  # the first turn warms up
                     got[name].append(answer)
         ours, python = (
             np.array([[one["rate"], one["p50"], one["p99"]] for one in got[name]]) for name in sides
@@ -154,13 +160,13 @@ def _memory(address: str, file: Path, few: int, many: int) -> str:
         sizes.append(float(found[1]) / 1e6)
     side.end()
     return (
-        f"Memory of the server, 8 at once: {sizes[0]:,.0f} MB after {few:,} requests, "
+        f"Memory of the server, concurrency 8: {sizes[0]:,.0f} MB after {few:,} requests, "
         f"{sizes[1]:,.0f} MB after {many:,} ({sizes[1] / sizes[0] - 1:+.1%})."
     )
 
 
 class _Side:
-    """A process that asks a server, or calls Python, a turn at a time."""
+    """A process that sends requests to a server, or calls Python, one turn at a time."""
 
     def __init__(self, what: str, file: Path) -> None:
         self.process = subprocess.Popen(
@@ -171,19 +177,19 @@ class _Side:
         )
 
     def turn(self, concurrency: int, seconds: float, number: int = 0) -> dict[str, float]:
-        """Work for so long, or on so many photos; gives the rate and the latencies."""
+        """Work for `seconds`, or on `number` photos; return the rate and the latencies."""
         assert self.process.stdin and self.process.stdout
         print(concurrency, seconds, number, file=self.process.stdin, flush=True)
         answer: dict[str, float] = json.loads(self.process.stdout.readline())
         return answer
 
     def end(self) -> None:
-        """Let the process end."""
+        """Close the input, and wait until the process ends."""
         self.process.communicate()
 
 
 class _Work:
-    """What all connections or threads of a turn share: when it ends, and how long each took."""
+    """The state that all connections or threads of a turn share: its end and the latencies."""
 
     def __init__(self, seconds: float, number: int) -> None:
         self.began = time.perf_counter()
@@ -193,19 +199,19 @@ class _Work:
         self.latencies: list[float] = []
 
     def goes_on(self) -> bool:
-        """Whether there is one more to do."""
+        """Return whether another request is due."""
         self._left -= 1
         return self._left >= 0 if self._counted else time.perf_counter() < self._until
 
     def result(self) -> str:
-        """Say how it went, as JSON."""
+        """Return the rate and the latencies as JSON."""
         seconds = time.perf_counter() - self.began
         p50, p99 = np.percentile(self.latencies, [50, 99]) * 1000
         return json.dumps({"rate": len(self.latencies) / seconds, "p50": p50, "p99": p99})
 
 
 def _be(what: str, photo: str) -> None:
-    """Be one side: work whenever a line comes in, and answer with what came of it."""
+    """Run one side: for each line of input, work for a turn and print its result."""
     data = Path(photo).read_bytes()
     turn = _calls(data) if what == "python" else _requests(what, data)
     for line in sys.stdin:

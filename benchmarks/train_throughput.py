@@ -1,14 +1,15 @@
-"""How much of Keras's own speed does a training keep, and how long until its first batch?
+"""Compare the speed of a training with bare Keras, and measure the time to its first batch.
 
     python benchmarks/train_throughput.py --write benchmarks/results/train_throughput.md
 
-Ratio: happysad's training (feed, augmentation, live line, history, TensorBoard, checkpoints,
-deterministic operations) against a bare Keras fit of the same model, optimizer, batch size and
-validation on uint8 arrays in memory. Each side has a process of its own; they take turns.
+The ratio compares happysad's training (feed, augmentation, progress, history, TensorBoard,
+checkpoints, deterministic operations) with a bare Keras fit of the same model, optimizer, batch
+size and validation on uint8 arrays in memory. Each side runs in a separate process; the sides take
+turns.
 
-First batch: from starting Python to the first training step on 48x48 JPEGs, once with nothing
-known (every file is read, hashed and decoded) and once with the check's manifest and the arrays'
-cache there. The files lie in the system's file cache both times, since they were just written.
+The time to the first batch runs from the start of Python to the first training step on 48x48 JPEGs:
+once cold (every file is read, hashed and decoded), and once with the check's manifest and the cache
+of arrays. Both times the files are in the system's file cache, because they were just written.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from happysad.run import Run
 if TYPE_CHECKING:
     from happysad.training.learner import Learner
 
-# Of each turn's epochs the first is left out, since it builds the graph.
+# The first epoch of each turn is left out, because it builds the graph.
 _EPOCHS = 4
-#: By model: side, channels, training photos.
+#: Side in pixels, channels and number of training photos, by model.
 _MODELS = {"classic": (256, 3, 320), "compact": (48, 1, 1600)}
 
 _FIRST_BATCH = """
@@ -50,13 +51,20 @@ train(data, run, check_folder=data.with_name("check"), model="compact")
 
 
 def main() -> None:
-    """Measure both and print a table."""
+    """Measure both sides, then print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=_MODELS, default=list(_MODELS))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--share", type=float, default=1.0, help="of the photos; for a quick look")
-    parser.add_argument("--files", type=int, default=12_000, help="0 leaves the first batch out")
-    parser.add_argument("--write", type=Path, help="also write the tables to this file")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="share of the photos to use, 0 to 1"
+    )
+    parser.add_argument(
+        "--files",
+        type=int,
+        default=12_000,
+        help="number of files for the first batch (0: do not measure)",
+    )
+    parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.side:
@@ -88,7 +96,7 @@ def _compare(model: str, repeats: int, share: float) -> str:
         order = list(sides) if turn % 2 else list(sides)[::-1]
         for name in order:
             answer = sides[name].turn()
-            if turn:  # the first warms up
+            if turn:  # the first turn warms up
                 seconds[name].append(answer)
     for side in sides.values():
         side.end()
@@ -104,7 +112,7 @@ def _compare(model: str, repeats: int, share: float) -> str:
 
 
 class _Side:
-    """A process that trains one side, a turn at a time."""
+    """A process that trains one side, one turn at a time."""
 
     def __init__(self, name: str, model: str, photos: int) -> None:
         self.process = subprocess.Popen(
@@ -116,12 +124,12 @@ class _Side:
         )
 
     def turn(self) -> float:
-        """Train for some epochs; gives the median seconds of one, validation and all."""
+        """Train for some epochs; return the median seconds per epoch, including validation."""
         print("go", file=_open(self.process.stdin), flush=True)
         return float(_open(self.process.stdout).readline())
 
     def end(self) -> None:
-        """Let the process end."""
+        """Close the input, and wait until the process ends."""
         self.process.communicate()
 
 
@@ -131,7 +139,7 @@ def _open(stream: Any) -> TextIO:
 
 
 def _work(name: str, model: str, photos: str) -> None:
-    """Be one side: train whenever a line comes in, and answer with the seconds."""
+    """Run one side: for each line of input, train and print the seconds per epoch."""
     from happysad.keras_backend import deterministic, quiet
     from happysad.training.config import load
     from happysad.training.learner import Photos, learner

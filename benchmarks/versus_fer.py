@@ -1,23 +1,24 @@
-r"""happysad beside the package fer 25.10, and its network beside two others: speed, memory, size.
+r"""Compare happysad with the package fer 25.10, and its network with two others.
 
     python benchmarks/versus_fer.py PHOTOS --happysad-python A/bin/python \
         --fer-python B/bin/python --write FILE
 
-Each side has an environment of its own (Linux). What they hold, and how to make them:
+Each side needs its own environment (Linux). Make them with:
 
     python -m venv A; A/bin/pip install .
     python -m venv B; B/bin/pip install --no-deps fer==25.10
     B/bin/pip install tensorflow "opencv-python-headless<5" requests pillow "setuptools<81"
 
-The second is all that fer needs to answer for a picture; its own requirements would bring PyTorch
-too. This script itself runs where happysad[train] is.
+B has only what fer needs to predict a photo; its declared requirements would also install PyTorch.
+The script itself needs happysad[train].
 
-One run: the sides take turns on the same pictures, so that drifting load cancels; every other turn
-goes the other way round, and the first warms up. Ratios are of one turn's figures: their median and
-their range over the turns. A network alone runs on one core with one thread. "As fer calls it" and
-Keras's rows are what the packages themselves do; "compiled" is the best that Keras offers (a
-tf.function). DeepFace's emotion network (its layers) and EfficientNet-B0 at 224 px (HSEmotion's
-backbone) have random weights: they are there for speed alone.
+In one run, the sides take turns on the same photos, so that slow changes of the load cancel out.
+Every other turn reverses the order, and the first turn warms up. Each ratio is computed within one
+turn; the tables have the median and the range over the turns. A network alone runs on one core with
+one thread. The row "as fer calls it" and the rows of Keras run the networks as the packages do;
+"compiled" uses a tf.function, the fastest way that Keras has. DeepFace's emotion network (its
+layers) and EfficientNet-B0 at 224 pixels (the backbone of HSEmotion) have random weights, because
+only their speed is measured.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-# A side waits for questions; what it is asked and what it answers goes as JSON.
+# Maps a question to its answer; a side reads questions and writes answers as JSON.
 Answer = Callable[[dict[str, Any]], Any]
 
 _BATCHES = (1, 64)
@@ -54,19 +55,25 @@ print(FER().detect_emotions(cv2.imread(sys.argv[1])))
 
 
 def main() -> None:
-    """Measure everything, print and write the tables."""
+    """Measure everything, then print and write the tables."""
     if sys.argv[1:2] == ["--side"]:
         _work(sys.argv[2], json.loads(sys.argv[3]))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a folder of photos")
-    parser.add_argument("--happysad-python", required=True)
-    parser.add_argument("--fer-python", required=True)
-    parser.add_argument("--model", type=Path, help="another classifier than the one that ships")
-    parser.add_argument("--photos", type=int, default=60, help="evenly spread over the folder's")
-    parser.add_argument("--repeats", type=int, default=10, help="turns")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of a network's turn, at least")
-    parser.add_argument("--write", type=Path, help="also write the tables to this file")
+    parser.add_argument("--happysad-python", required=True, help="the Python of environment A")
+    parser.add_argument("--fer-python", required=True, help="the Python of environment B")
+    parser.add_argument(
+        "--model", type=Path, help="a run or .onnx file (default: the classifier that ships)"
+    )
+    parser.add_argument(
+        "--photos", type=int, default=60, help="number of photos, evenly spread over the folder"
+    )
+    parser.add_argument("--repeats", type=int, default=10, help="number of turns")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="minimum seconds per turn of a network"
+    )
+    parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     chosen = parser.parse_args()
     pythons = {"happysad": chosen.happysad_python, "fer": chosen.fer_python}
     model = chosen.model and str(chosen.model.resolve())
@@ -86,7 +93,7 @@ def main() -> None:
 def _packages(
     pythons: dict[str, str], model: str | None, photos: list[str], repeats: int
 ) -> list[str]:
-    """Compare the two packages as a user meets them."""
+    """Compare the two packages as users call them."""
     predict = [pythons["happysad"], "-m", "happysad", "predict"]
     commands = {
         "happysad": [*predict, *(["--model", model] if model else [])],
@@ -97,14 +104,12 @@ def _packages(
         return lambda turn: _fresh([*commands[name], photos[turn % len(photos)]])
 
     lines = [
-        "| | happysad | fer | times better (range over turns) | goal |",
+        "| | happysad | fer | fer / happysad (range over turns) | goal |",
         "|---|---|---|---|---|",
     ]
     taken = _turns({name: cold(name) for name in pythons}, repeats)
-    lines.append(
-        _row("a fresh process answers for one photo, s", taken, "seconds", 2, "10; under 0.6 s")
-    )
-    lines.append(_row("its peak memory, MB", taken, "megabytes", 0, "5"))
+    lines.append(_row("new process predicts one photo, s", taken, "seconds", 2, "10; under 0.6 s"))
+    lines.append(_row("peak memory of this process, MB", taken, "megabytes", 0, "5"))
     count = len(photos)
     for cores, core in (("all cores", None), ("one core", _core())):
         with ExitStack() as stack:
@@ -113,13 +118,13 @@ def _packages(
                 side = _Side(python, f"{name} photos", core, model=model, photos=photos)
                 sides[name] = stack.enter_context(side).ask
             taken = _turns(sides, repeats)
-        what = f"{count} photos from file to answer, s, {cores}"
+        what = f"{count} photos from file to answer, {cores}, s"
         lines.append(_row(what, taken, "seconds", 2, "8"))
-        lines.append(_row("its peak memory, MB", taken, "megabytes", 0, ""))
+        lines.append(_row("peak memory of this process, MB", taken, "megabytes", 0, ""))
     sizes = {name: [_once(python, "size")] for name, python in pythons.items()}
     lines.append(_row("installed size, MB", sizes, "megabytes", 0, ""))
-    faces = [f"{name} in {answers[-1]['faces']}" for name, answers in taken.items()]
-    return [*lines, "", f"Of the {count} photos a face was found by {' and by '.join(faces)}."]
+    faces = [f"{name} {answers[-1]['faces']}" for name, answers in taken.items()]
+    return [*lines, "", f"Photos in which a face was found, of {count}: {', '.join(faces)}."]
 
 
 def _networks(
@@ -153,7 +158,7 @@ def _networks(
         }
     lines = [
         "| network alone, one core | "
-        + " | ".join(f"faces/s, {batch} at once | happysad's times as fast" for batch in _BATCHES)
+        + " | ".join(f"faces/s, batch of {batch} | speedup of happysad" for batch in _BATCHES)
         + " |",
         "|---" * (1 + 2 * len(_BATCHES)) + "|",
     ]
@@ -165,7 +170,7 @@ def _networks(
             cells.append("" if name == "happysad" else _ratio(by_side, name, "seconds"))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     own = median(answer["seconds"] for answer in taken[1]["happysad"])
-    return [*lines, "", f"One face takes happysad's network {1000 * own:.2f} ms (goal: under 1.5)."]
+    return [*lines, "", f"happysad's network takes {1000 * own:.2f} ms per face (goal: under 1.5)."]
 
 
 def _row(
@@ -177,7 +182,7 @@ def _row(
 
 
 def _ratio(taken: dict[str, list[dict[str, float]]], name: str, figure: str) -> str:
-    """Give how many times more `name` takes than happysad, turn by turn."""
+    """Return the ratio of `name` to happysad in each turn: median and range."""
     pairs = zip(taken[name], taken["happysad"], strict=True)
     ratios = [theirs[figure] / ours[figure] for theirs, ours in pairs]
     if len(ratios) == 1:
@@ -186,7 +191,7 @@ def _ratio(taken: dict[str, list[dict[str, float]]], name: str, figure: str) -> 
 
 
 def _turns(sides: dict[str, Callable[..., Any]], repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Let every side answer in every turn; the first is left out."""
+    """Ask every side in every turn; return their answers without the first turn."""
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for turn in range(repeats + 1):
         for name in list(sides)[:: 1 if turn % 2 else -1]:
@@ -197,7 +202,7 @@ def _turns(sides: dict[str, Callable[..., Any]], repeats: int) -> dict[str, list
 
 
 def _fresh(command: list[str]) -> dict[str, float]:
-    """Run a command; this process itself is small, and so adds nothing to the peak memory."""
+    """Run a command; return its seconds and its peak memory in MiB."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -209,7 +214,7 @@ def _fresh(command: list[str]) -> dict[str, float]:
 
 
 class _Side:
-    """A process that answers questions, so that what it needs is loaded once."""
+    """A process that loads what it needs once, then answers questions."""
 
     def __init__(self, python: str, role: str, core: int | None = None, **settings: Any) -> None:
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
@@ -234,7 +239,7 @@ class _Side:
         self.chatter.close()
 
     def ask(self, _: int = 0, **question: Any) -> Any:
-        """Put a question and wait for the answer."""
+        """Send a question and return the answer."""
         assert self.process.stdin
         assert self.process.stdout
         with suppress(BrokenPipeError):
@@ -257,7 +262,7 @@ def _core() -> int:
 
 
 def _work(role: str, settings: dict[str, Any]) -> None:
-    """Be a side; nothing but answers may reach standard output."""
+    """Run one side; write only answers to standard output."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     if settings["core"] is not None:
@@ -268,7 +273,7 @@ def _work(role: str, settings: dict[str, Any]) -> None:
 
 
 def _readable(settings: dict[str, Any]) -> Answer:
-    """List photos that both sides can read: fer reads with cv2."""
+    """Return an answer that lists photos that both sides can read; fer reads with cv2."""
     import cv2
 
     from happysad.errors import ImageError
@@ -302,7 +307,7 @@ def _versions(_: dict[str, Any]) -> Answer:
 
 
 def _size(_: dict[str, Any]) -> Answer:
-    """Add up what is installed, pip itself left out."""
+    """Return an answer with the installed size, without pip."""
 
     def answer(_: dict[str, Any]) -> dict[str, float]:
         folders = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
@@ -350,7 +355,11 @@ def _fer_photos(settings: dict[str, Any]) -> Answer:
 
 
 def _rate(call_for: Callable[[int], Callable[[], object]]) -> Answer:
-    """Time a network; `call_for` makes what runs it once on so many faces."""
+    """Return an answer that times a network.
+
+    Args:
+        call_for: takes a batch size, and returns a call that runs the network once on such a batch.
+    """
     calls: dict[int, Callable[[], object]] = {}
 
     def answer(question: dict[str, Any]) -> dict[str, float]:
@@ -438,12 +447,12 @@ def _export(settings: dict[str, Any]) -> Answer:
         for name in _OTHERS:
             file = Path(settings["folder"]) / f"{name}.onnx"
             model = _other(name)
-            model(_random(1, *_OTHERS[name]))  # Keras exports only what has been called
+            model(_random(1, *_OTHERS[name]))  # Keras exports only a model that was called
             model.export(file, format="onnx", verbose=False)
             whole = onnx.load(file)
             used = {name for node in whole.graph.node for name in node.input}
             kept = [value for value in whole.graph.input if value.name in used]
-            del whole.graph.input[:]  # tf2onnx leaves constants that it has folded
+            del whole.graph.input[:]  # tf2onnx keeps folded constants as inputs
             whole.graph.input.extend(kept)
             onnx.save(whole, file)
 
@@ -451,7 +460,7 @@ def _export(settings: dict[str, Any]) -> Answer:
 
 
 def _other(name: str) -> Any:
-    """Build a network with random weights, float32 (n, side, side, channels) in."""
+    """Return a network with random weights; input: float32, shape (n, side, side, channels)."""
     import keras
     from keras import layers
 
