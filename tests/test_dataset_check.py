@@ -324,6 +324,8 @@ def test_nothing_is_written_in_the_data_folder(tmp_path: Path, out: str) -> None
         ({"radius": -2}, "radius must be from 0 to 16"),
         ({"radius": 64}, "radius must be from 0 to 16"),
         ({"radius": -1}, "radius -1 needs groups"),
+        ({"classes": ("sad", "sad")}, "two or three different folders, not sad, sad"),
+        ({"classes": tuple("abcd")}, "two or three different folders, not a, b, c, d"),
     ],
 )
 def test_settings_check_themselves(options: dict[str, object], words: str) -> None:

@@ -130,7 +130,7 @@ def test_grey_is_told_from_colour(root: Path) -> None:
         (["happy"], None, r"needs two or three class folders .*; found happy$"),
         (["a", "b", "c", "d"], None, "found a, b, c, d; choose two or three with classes"),
         (["happy", "sad"], ("happy", "sda"), "no class folder sda; found happy, sad"),
-        (["happy", "sad"], ("sad", "sad"), "two or three different folders"),
+        (["happy", "sad"], ("sad", "sad"), "two or more different folders"),
         (["happy", "sad"], ("happy", ".."), r"no class folder \.\."),
     ],
 )

@@ -34,6 +34,11 @@ class CheckSettings:
     """Whether to look for blurry, dark and otherwise odd photos."""
 
     def __post_init__(self) -> None:
+        if self.classes is not None and not 2 <= len(set(self.classes)) == len(self.classes) <= 3:
+            raise UsageError(
+                "classes must be the names of two or three different folders, not "
+                f"{', '.join(self.classes)}"
+            )
         positive = len(self.fractions) == len(SPLITS) and all(0 < f < 1 for f in self.fractions)
         if not positive or abs(sum(self.fractions) - 1) > 1e-6:
             raise UsageError(

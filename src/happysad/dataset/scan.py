@@ -110,9 +110,9 @@ def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]
                 f"found {named}{hint}"
             )
         classes = found
-    if not 2 <= len(set(classes)) == len(classes) <= 3:
+    if not 2 <= len(set(classes)) == len(classes):
         raise UsageError(
-            f"classes must be the names of two or three different folders, not {', '.join(classes)}"
+            f"classes must be the names of two or more different folders, not {', '.join(classes)}"
         )
     missing = [name for name in classes if name not in found]
     if missing:
