@@ -33,13 +33,13 @@ class Answer:
     ranges: bool = True
     """Whether it heeds Range and If-Range."""
     cut: int | None = None
-    """Close the connection after so many bytes of what is sent."""
+    """Close the connection after this many bytes of the body."""
     length: int | None = None
     """A Content-Length that is not the truth; -1 for none."""
 
 
 class Server:
-    """Gives the answers of a list, the last one again and again, and keeps what was asked."""
+    """Send the answers of a list, then repeat the last one; record the requests."""
 
     def __init__(self) -> None:
         self.answers = [Answer()]

@@ -24,7 +24,7 @@ Tag = tuple[int, int, int, int]
 
 
 def scans(times: int) -> bytes:
-    """A JPEG whose last scan stands there so often."""
+    """Return a JPEG whose last scan is repeated `times` times."""
     start = PROGRESSIVE.rindex(b"\xff\xda")
     return PROGRESSIVE[:start] + PROGRESSIVE[start:-2] * times + PROGRESSIVE[-2:]
 

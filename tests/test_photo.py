@@ -68,7 +68,7 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         (1200, 2000, None, 1),  # not asked for
         (1200, 2000, 2001, 1),  # more than there is
         (1200, 2000, 1001, 1),
-        (1200, 2000, 1000, 2),  # the longer side keeps just so many
+        (1200, 2000, 1000, 2),  # the longer side keeps exactly 1000
         (2000, 1200, 500, 4),
         (1200, 2000, 1, 8),  # libjpeg goes no further
         (5, 2000, 1, 4),  # something is left of the shorter side

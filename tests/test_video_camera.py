@@ -39,7 +39,7 @@ class Source:
         return numbered(next(self.numbers))
 
     def give(self, count: int) -> None:
-        """Let so many frames pass, and wait until the last has arrived."""
+        """Let `count` frames pass, and wait until the last one has arrived."""
         for _ in range(count):
             self.asked.acquire()
             self.allowed.release()

@@ -36,7 +36,7 @@ Does = Callable[[str], None]
 
 @pytest.fixture
 def does(monkeypatch: pytest.MonkeyPatch) -> Does:
-    """Says what the next process does."""
+    """Return a function that sets what the next process does."""
     return lambda what: monkeypatch.setenv("HAPPYSAD_STUB", what)
 
 

@@ -1,1 +1,1 @@
-"""The recipe of the classifier that ships: from FER2013's folders to one .onnx and its card."""
+"""The recipe of the shipped classifier: from FER2013's folders to one .onnx file and its card."""

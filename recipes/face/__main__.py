@@ -1,15 +1,17 @@
-"""Train the classifier that ships, judge it and write its card.
+"""Train and judge the shipped classifier, and write its card.
 
     python -m recipes.face DATA --work FOLDER
 
 DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear, happy, neutral,
-sad and surprise. Three networks learn the seven classes, one after the other: the first from the
-labels, each later one from the labels and from what those before it answer on average, since labels
-err (born-again networks, Furlanello et al. 2018, arXiv:1805.04770). The second is larger; the third
-goes on from the first one's weights. It ships after it has gone on with happy and sad faces, by
-label and teachers again, and with a fifth of the neutral ones as neither. Everything is kept in
-FOLDER, so that a stopped command goes on where it was. At the end it writes face.onnx, face.json,
-MODEL_CARD.md and its two pictures into src/happysad/assets.
+sad and surprise. The recipe trains three networks on the seven classes, one after the other. The
+first learns from the labels. Because some labels are wrong, each later network learns from the mean
+of the labels and of the average probabilities of the networks before it (born-again networks,
+Furlanello et al. 2018, arXiv:1805.04770). The second network is larger; the third starts from the
+weights of the first. The third is then fine-tuned on happy and sad faces, again from labels and
+teachers, and on a fifth of the neutral faces as neither. This is the network that ships.
+
+FOLDER keeps all results, so that the same command continues an interrupted recipe. At the end the
+recipe writes face.onnx, face.json, MODEL_CARD.md and its two pictures to src/happysad/assets.
 """
 
 from __future__ import annotations
@@ -27,16 +29,16 @@ from happysad.files import write_text
 from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import SHIPPED
 
-#: Widths of the networks' stages, whose first convolution has stride 2: the one that ships, and a
-#: larger one that teaches it.
+#: Widths of the stages of the shipped network and of its larger teacher. The first convolution has
+#: stride 2.
 SMALL, LARGE = (32, 64, 128, 192), (48, 96, 144, 192)
-#: What is trained in turn: name, widths, epochs, highest learning rate.
+#: The networks in the order of training: name, widths, epochs, peak learning rate.
 NETWORKS = (
     ("teacher-0", SMALL, 60, 2e-3),
     ("teacher-1", LARGE, 36, 2e-3),
     ("student", SMALL, 24, 1e-3),
 )
-#: The same of the student's own end: happy, sad, and some neutral faces that are half of each.
+#: The same for the fine-tuning of the student on happy, sad and some neutral faces.
 END = ("happy-or-sad", SMALL, 10, 1e-3)
 
 
@@ -47,8 +49,12 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "data", type=Path, metavar="DATA", help="folder with FER2013's train/ and test/"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, metavar="FOLDER", help="folder of all results"
+    )
     chosen = parser.parse_args()
 
     quiet()

@@ -1,4 +1,4 @@
-"""The card of the classifier that ships: every figure in it comes from the recipe."""
+"""The card of the shipped classifier; the recipe measures every figure in it."""
 
 from __future__ import annotations
 
@@ -92,19 +92,19 @@ Of the changes above these cost most, in points of balanced accuracy: {costliest
 {drawn}
 """
 
-#: The places of the curve that the table gives, in hundredths of the faces.
+#: The points of the risk-coverage curve in the table, in percent of the faces.
 _PLACES = (50, 60, 70, 80, 85, 90, 95, 100)
-#: How many of the costliest changes are named.
+#: The number of costliest changes that the card names.
 _NAMED = 4
 
 
 def write(file: Path, figures: dict[str, Any], drawn: dict[str, Any]) -> str:
-    """Write the card of `file` as Markdown.
+    """Return the card of `file` as Markdown.
 
     Args:
-        file: the .onnx.
-        figures: as `judging.judge` gives them.
-        drawn: what the picture of failures shows, as `pictures.write` says.
+        file: the .onnx file.
+        figures: the result of `judging.judge`.
+        drawn: the content of the picture of failures, as `pictures.write` returns it.
     """
     details = ModelFile.read(file).details
     assert details.unsure is not None
@@ -148,7 +148,7 @@ def _curve(curve: dict[str, Any]) -> str:
 
 
 def _drawn(drawn: dict[str, Any], labels: Sequence[str]) -> str:
-    """Say in words what the picture of failures shows."""
+    """Return a description of the picture of failures."""
     right = sum(drawn["as_drawn"][label]["outcomes"][label] for label in labels)
     lines = [
         "The picture shows drawn faces, since no photo may be shown here; nothing was learned from",

@@ -1,4 +1,4 @@
-"""Judge the classifier that ships on the test folder, at the end."""
+"""Judge the shipped classifier on the test folder at the end of the recipe."""
 
 from __future__ import annotations
 
@@ -29,24 +29,29 @@ _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
 
 _BATCH = 64
-#: Where the risk-coverage curve is written down: the surest hundredth, the two surest, and so on.
+#: The coverages at which the risk-coverage curve is recorded: 0.01 to 1, the surest faces first.
 _SHARES = np.arange(1, 101) / 100
 
 
 def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[str, Any]:
-    """Give every figure of the card, by the crops as they are.
+    """Return every figure of the card, measured on unchanged crops.
 
     Args:
-        classifier: as it ships.
-        folder: with FER2013's seven folders.
-        learned: what was learned from, rows of a manifest.
+        classifier: the shipped classifier.
+        folder: the folder of FER2013's seven test folders.
+        learned: the training photos, as rows of a manifest.
 
     Returns:
-        A dict for JSON: test (score, as `metrics.score`, and abstention, as `abstention`),
-        risk_coverage (lists of 100: coverage, risk, and low and high, its 95 % interval over
-        groups), others (what the other five classes' faces are called, with n) and robustness (as
-        `robustness.measure`); seen_in_training: how many of the test's happy and sad faces are
-        near-duplicates of one learned from; unseen: as test, of the others alone.
+        A dict for JSON:
+
+        - test: the result of `metrics.score` as score, and that of `abstention` as abstention.
+        - seen_in_training: the number of happy and sad test faces that are near-duplicates of a
+          training photo.
+        - unseen: the same figures as test, without these faces.
+        - risk_coverage: coverage, risk, and low and high, the 95 % interval of the risk over
+          groups; lists of 100.
+        - others: for each of the other five classes n and the shares called happy and sad.
+        - robustness: the result of `robustness.measure`.
     """
     test = _everything(folder)
     photos = load(test, "test")
@@ -71,14 +76,16 @@ def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[s
 
 
 def costliest(measured: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Give the changes that cost most, each at the strength that does.
+    """Return the changes with the largest loss, each at its costliest strength.
+
+    A change counts only if the whole interval of its difference lies below 0.
 
     Args:
-        measured: as `robustness.measure` gives it.
-        count: how many at most; a change that costs nothing for sure, by its interval, is none.
+        measured: the result of `robustness.measure`.
+        count: the maximum number of changes.
 
     Returns:
-        Their rows, the costliest first.
+        The rows of these changes, the costliest first.
     """
     worst: dict[str, dict[str, Any]] = {}
     for row in measured["rows"]:
@@ -102,13 +109,13 @@ def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> di
 
 
 def _seen(test: pd.DataFrame, learned: pd.DataFrame) -> NDArray[np.bool_]:
-    """Say which photos are near-duplicates of one that was learned from, or copies."""
+    """Return for each test photo whether it is a near-duplicate or a copy of a training photo."""
     known = np.unique(hashes(learned))
     return np.array([np.bitwise_count(known ^ one).min() <= RADIUS for one in hashes(test)])
 
 
 def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:
-    """Give the risk-coverage curve at every hundredth, with its band."""
+    """Return the risk-coverage curve at every percent of coverage, with its 95 % band."""
     coverage, risk = risk_coverage(y, p, threshold)
     at = np.searchsorted(coverage, _SHARES)
     order = np.argsort(-np.abs(p - threshold), kind="stable")
@@ -130,9 +137,9 @@ def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dic
 
 
 def _everything(folder: Path) -> Manifest:
-    """Give every readable photo of the folder as its test split, in groups of near-duplicates.
+    """Return every readable photo of the folder as the test split, grouped by near-duplicates.
 
-    Happy and sad faces are grouped by themselves, as `happysad evaluate` does.
+    Happy and sad faces are grouped separately from the others, as in `happysad evaluate`.
     """
     table = scan(folder, CLASSES, quality=False).table
     readable = table[table["pixels"] != ""]
@@ -143,7 +150,7 @@ def _everything(folder: Path) -> Manifest:
 
 
 def _called(classifier: Classifier, photos: Photos) -> dict[str, Any]:
-    """Say how often faces of another class get each outcome."""
+    """Return the shares of the faces of another class that are called happy and sad."""
     details = classifier.details
     assert details.unsure is not None
     p = _p_sad(classifier, photos)

@@ -1,4 +1,4 @@
-"""FER2013's seven folders as arrays: checked, without repeats, split by group."""
+"""FER2013's seven folders as arrays: checked, without copies, split by group."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ class Photos:
     classes: NDArray[np.intp]
     """Indices into `CLASSES`, shape (n,)."""
     groups: list[str]
-    """Of near-duplicates, n of them."""
+    """The group of near-duplicates of each photo, n of them."""
 
     def only(self, *classes: int) -> Photos:
-        """Give the photos of some classes."""
+        """Return the photos of these classes."""
         return self.rows(np.flatnonzero(np.isin(self.classes, classes)))
 
     def rows(self, rows: NDArray[np.intp]) -> Photos:
-        """Give the photos with these numbers."""
+        """Return the photos at these indices."""
         return Photos(self.images[rows], self.classes[rows], [self.groups[row] for row in rows])
 
 
 def manifest(folder: Path) -> Manifest:
-    """Read every file under `folder`, leave out repeats and split by group, as a check does.
+    """Read every file under `folder`, leave out copies and split by group, as a check does.
 
     Raises:
         DatasetError: one of the seven folders is missing.
@@ -62,7 +62,7 @@ def manifest(folder: Path) -> Manifest:
 
 
 def load(photos: Manifest, *splits: Split) -> Photos:
-    """Give the photos of some splits, in the manifest's order."""
+    """Return the photos of these splits, in the manifest's order."""
     rows = pd.concat([photos.of(one) for one in splits]).sort_index()
     loaded = arrays.load(photos, rows, network_input("face", SIZE, 1))
     return Photos(loaded.images, loaded.classes.astype(np.intp), loaded.groups)

@@ -1,6 +1,6 @@
-"""The card's pictures: the risk-coverage curve, and drawn faces that the classifier fails on.
+"""The card's pictures: the risk-coverage curve, and drawn faces on which the classifier fails.
 
-None of them is made from a photo.
+No picture contains a photo.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["FAILURES", "RISK_COVERAGE", "said", "write"]
 
 RISK_COVERAGE, FAILURES = "risk_coverage.png", "failures.png"
 
-#: So many faces are drawn: the first of those of `happysad demo`, under the same names.
+#: The number of drawn faces and their seed; they equal the first faces of `happysad demo`.
 _FACES, _SEED = 200, 0
-#: So many changes are shown, those that cost most on the test faces.
+#: The number of changes in the picture: those with the largest loss on the test faces.
 _CHANGES = 4
-# The pictures stay small: so many colours, so many pixels for the side of a drawn face.
+# The number of colours and the side of a drawn face in pixels; both keep the files small.
 _COLOURS, _SIDE = 40, 64
 #: The size of the text in failures.png.
 _TEXT = 6.5
@@ -43,7 +43,7 @@ _TEXT = 6.5
 
 @dataclass(frozen=True)
 class _Example:
-    """A drawn face, and what the classifier says of it."""
+    """A drawn face and its prediction."""
 
     path: str
     label: str
@@ -52,26 +52,29 @@ class _Example:
 
 
 def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Draw both pictures.
+    """Write both pictures.
 
-    failures.png shows faces that `happysad.dataset.drawn_faces` draws, each read as a user's photo
-    is. By rule, the first ones drawn:
+    failures.png shows faces from `happysad.dataset.drawn_faces`, which are read like a user's
+    photos. A fixed rule chooses them, in the order of drawing:
 
-    - as drawn, of each class: the first that is called the other class, the first in which no face
-      is found, the first that is unsure; the first two of these that there are;
-    - for each of the changes that cost most on the test faces, of each class: the first that is
-      answered rightly as drawn and called the other class when its crop is changed so, or else the
-      first that is then unsure.
+    - Unchanged faces, for each class: the first that is called the other class, the first without a
+      found face, and the first that is unsure; at most two of these.
+    - For each of the costliest changes and each class: the first face that is right when unchanged
+      and called the other class once its crop is changed. If there is none, the first that is
+      unsure once changed.
 
     Args:
-        classifier: as it ships.
-        figures: as `judging.judge` gives them.
-        folder: where the two files go.
+        classifier: the shipped classifier.
+        figures: the result of `judging.judge`.
+        folder: the folder of the two files.
 
     Returns:
-        What failures.png shows, as a dict for JSON: n, as_drawn (for each class its outcomes,
-        counted, and shown) and changed (for each change, besides its row of the robustness table,
-        the same of the faces that are right as drawn).
+        The content of failures.png, as a dict for JSON:
+
+        - n: the number of drawn faces.
+        - as_drawn: for each class the counted outcomes, and the shown faces.
+        - changed: for each change its row of the robustness table, and the same outcomes and faces
+          among those that are right when unchanged.
     """
     _risk_coverage(figures, folder / RISK_COVERAGE)
     examples = _draw(classifier)
@@ -91,27 +94,27 @@ def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict
 
 
 def said(label: str, p_sad: float | None, labels: Sequence[str]) -> str:
-    """Say in words what a classifier answered, such as "happy, 98.1 %"."""
+    """Return an answer in words, such as "happy, 98.1 %"."""
     if p_sad is None:
         return "no face found"
     likelier = labels[p_sad >= 0.5]
-    percent = f"{100 * min(max(p_sad, 1 - p_sad), 0.999):.1f} %"  # none is certain
+    percent = f"{100 * min(max(p_sad, 1 - p_sad), 0.999):.1f} %"  # no answer is certain
     return f"{label}, {percent}" if label == likelier else f"{label}, {likelier} {percent}"
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One class's half of a row: what is counted, and what is shown."""
+    """The half of a row for one class: the counted outcomes and the shown faces."""
 
     outcomes: dict[str, int]
     shown: list[dict[str, Any]]
-    """For JSON: path and answers, (label, p_sad) each."""
+    """The path and the answers, each (label, p_sad), for JSON."""
     pictures: list[tuple[Pixels, str, float | None]]
-    """The same for the eye: what was looked at, and the answer."""
+    """The pixels, the label and p_sad of each shown picture."""
 
 
 def _draw(classifier: Classifier) -> list[_Example]:
-    """Draw the faces into files, and read them as a user's photos."""
+    """Write the drawn faces to files, and read and predict them like a user's photos."""
     labels = classifier.classes
     names = [
         (labels[number % 2], f"{labels[number % 2]}/drawn-{number:04d}.jpg")
@@ -150,7 +153,7 @@ def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str,
 def _changed(
     classifier: Classifier, examples: Sequence[_Example], row: dict[str, Any]
 ) -> dict[str, _Part]:
-    """Change the crops of the faces that are answered rightly, and ask again."""
+    """Change the crops of the faces that are right when unchanged, and predict them again."""
     details = classifier.details
     change = next(change for change in CHANGES if change.name == row["change"])
     parts = {}
@@ -190,19 +193,19 @@ def _p_sad(prediction: Prediction) -> float | None:
 
 
 def _kinds(other: str) -> tuple[str, ...]:
-    """Give the outcomes that are failures, the worst first."""
+    """Return the outcomes that are failures, the worst first."""
     return other, NO_FACE, UNSURE
 
 
 def _crop(classifier: Classifier, example: _Example) -> Pixels:
-    """Give the one face of an example as the network takes it."""
+    """Return the only face of an example as the network's input."""
     details = classifier.details
     face = example.prediction.faces[0].face
     return np.asarray(crops(example.pixels, [face], details.size, details.channels)[0])
 
 
 def _small(pixels: Pixels) -> Pixels:
-    """Give a drawn face as it is shown: grey, since few colours would show it falsely."""
+    """Return a drawn face for display: small, and grey, since few colours would distort it."""
     import cv2
 
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
@@ -260,7 +263,7 @@ def _failures(
     labels: Sequence[str],
     file: Path,
 ) -> None:
-    """Draw a row of four pictures each; two of either class."""
+    """Draw one row per panel, with up to two pictures of each class."""
     names = ["as drawn"]
     names += [f"{row['change']}\n{row['meaning'].replace(', ', f',{chr(10)}')}" for row in rows]
     figure = plots.new_figure(5.4, 1.12 * len(panels) + 0.4)
@@ -291,7 +294,7 @@ def _failures(
 
 
 def _tally(panel: dict[str, _Part], labels: Sequence[str]) -> str:
-    """Count a row's outcomes, of both classes together."""
+    """Return the counted outcomes of a row, over both classes."""
     counts: Counter[str] = Counter()
     for label, part in panel.items():
         for outcome, count in part.outcomes.items():
@@ -302,7 +305,7 @@ def _tally(panel: dict[str, _Part], labels: Sequence[str]) -> str:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    """Write a figure as PNG with fewer colours: a third of the bytes."""
+    """Write a figure as PNG with fewer colours, which takes a third of the bytes."""
     from PIL import Image
 
     with replacing(file) as temporary:

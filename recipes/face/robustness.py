@@ -1,4 +1,4 @@
-"""How much accuracy is left where crops are blurred, dark, rotated, badly cut or half hidden."""
+"""Measure the accuracy on crops that are blurred, dark, rotated, badly framed or occluded."""
 
 from __future__ import annotations
 
@@ -26,34 +26,36 @@ class Change:
 
     name: str
     meaning: str
-    """What a strength counts, in words with {} in place of it."""
+    """The meaning of a strength, in words; {} stands for the strength."""
     strengths: tuple[float, ...]
-    """From mild to severe."""
+    """The strengths, from mild to severe."""
     apply: Callable[[Pixels, float, np.random.Generator], Pixels]
-    """Returns the changed copy of a crop, given its strength and a random generator: uint8, shape
+    """Takes a crop, a strength and a random generator, and returns a changed copy: uint8, shape
     (height, width, channels) with 1 or 3 channels."""
 
 
 def measure(
     classifier: Classifier, images: Pixels, y: ArrayLike, groups: Sequence[str], *, seed: int = 0
 ) -> dict[str, Any]:
-    """Measure a classifier's network on crops as they are and under each of `CHANGES`.
+    """Return the accuracy of a classifier's network on unchanged crops and under each change.
 
-    All strengths of a change get the same random numbers: a spot keeps its place and grows.
-    Intervals are as in `metrics.score`; that of a difference is paired, over the same resamples.
+    All strengths of a change use the same random numbers: a spot keeps its place and grows. The
+    intervals are those of `metrics.score`; the interval of a difference is paired over the same
+    resamples.
 
     Args:
         classifier: a classifier of faces or of photos.
-        images: uint8, shape (n, size, size, channels), as its network takes them; not changed.
+        images: the network's input, uint8, shape (n, size, size, channels); not changed.
         y: the class of each crop, 0 or 1, shape (n,).
         groups: the group of each crop, n of them.
-        seed: of the changes and of the bootstrap.
+        seed: the seed of the changes and of the bootstrap.
 
     Returns:
-        A dict for JSON: n, groups, classes, threshold, seed and rows, the first for the crops as
-        they are (change None). A row has: change, strength, meaning, accuracy, balanced_accuracy,
-        difference (its balanced accuracy minus the first row's) and intervals (a pair for each of
-        these three). What is undefined, since a class is missing, is None; see `metrics.score`.
+        A dict for JSON with n, groups, classes, threshold, seed and rows. The first row is for the
+        unchanged crops (change None). Each row has change, strength, meaning, accuracy,
+        balanced_accuracy, difference (its balanced accuracy minus that of the first row) and
+        intervals (a pair for each of these three). A figure that is undefined, because a class is
+        missing, is None; see `metrics.score`.
 
     Raises:
         DatasetError: there is no crop.
@@ -100,7 +102,7 @@ def measure(
 
 
 def markdown(measured: dict[str, Any]) -> str:
-    """Return the result of `measure` as a table in Markdown; differences are in points of 100."""
+    """Return the result of `measure` as a Markdown table; differences are in percentage points."""
     lines = [
         f"| n = {measured['n']:,} in {measured['groups']:,} groups | accuracy (95 %) "
         "| balanced accuracy (95 %) | points lost or won (95 %) |",
@@ -124,7 +126,7 @@ def _cell(row: dict[str, Any], figure: str, form: str, times: float = 1) -> str:
 
 
 def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
-    # The empty first part lets `score` say that there is nothing to judge.
+    # Without images the empty first part remains, and `score` raises its own error.
     parts = [np.zeros((0, len(classifier.classes)))]
     for at in range(0, len(images), _BATCH):
         outputs = classifier.run({"image": images[at : at + _BATCH]})
@@ -199,7 +201,7 @@ def _occlusion(image: Pixels, strength: float, rng: np.random.Generator) -> Pixe
     height, width = image.shape[:2]
     down, right, shade = rng.random(3)
     tall, wide = round(strength * height), round(strength * width)
-    # A spot's middle stays where it is while the spot grows, as far as the crop allows.
+    # The centre of a spot keeps its place at every strength, as far as the crop allows.
     top = min(max(round(down * height - tall / 2), 0), height - tall)
     left = min(max(round(right * width - wide / 2), 0), width - wide)
     changed = image.copy()
@@ -224,7 +226,7 @@ def _like(image: Pixels, changed: Any) -> Pixels:
     return np.asarray(changed, dtype=np.uint8).reshape(image.shape)  # cv2 drops a single channel
 
 
-#: The changes of the table, each at two or three strengths.
+#: The changes in the table, each at two or three strengths.
 CHANGES = (
     Change("blur", "sigma {} % of the side", (2, 4, 6), _blur),
     Change("noise", "sigma {} of 255 levels", (8, 16, 32), _noise),

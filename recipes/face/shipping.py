@@ -1,4 +1,4 @@
-"""From a network of seven classes to the one that ships: happy or sad, small, calibrated."""
+"""Turn a network of seven classes into the shipped one: happy or sad, small, calibrated."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from recipes.face.unsure import fit_unsure
 
 __all__ = ["RISK", "happy_or_sad", "ship"]
 
-#: The share of the answers that may be wrong.
+#: The maximum share of wrong answers.
 RISK = 0.02
 
 
 def happy_or_sad(network: keras.Model) -> keras.Model:
-    """Give the network that answers the probability of sad alone.
+    """Return a network that outputs only the probability of sad.
 
-    Batch normalisations are folded into the convolutions before them; of the last layer the
-    difference of sad and happy is left, which is what a softmax of these two would see.
+    Batch normalisations are folded into the convolutions before them. The last layer becomes the
+    difference of the layers of sad and happy: its sigmoid equals the softmax over these two.
 
     Args:
-        network: as `training.network` builds it, of the shape that ships.
+        network: a network of `training.network` with the widths of the shipped one.
 
     Returns:
-        As `happysad.models.face.build` builds it.
+        A network of `happysad.models.face.build`.
     """
     shipped = face.build(SIZE, 1, 0.0, pretrained=False)
     trained = [layer for layer in network.layers if layer.weights]
@@ -56,16 +56,19 @@ def happy_or_sad(network: keras.Model) -> keras.Model:
 
 
 def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) -> Details:
-    """Calibrate on validation, and write the .onnx with its weights in 16 bits.
+    """Calibrate the network on validation photos, and write the .onnx file with 16-bit weights.
 
     Args:
-        model: as `happy_or_sad` gives it; its last layer is changed.
-        validation: of all seven classes; none of them was trained on.
-        trained_on: how many photos were.
-        file: where to.
+        model: the result of `happy_or_sad`; its weights are changed.
+        validation: photos of all seven classes that are not training photos.
+        trained_on: the number of training photos.
+        file: the file to write.
 
     Returns:
-        What the file says of itself.
+        The details in the file.
+
+    Raises:
+        SystemExit: 16-bit weights change an answer.
     """
     both = validation.only(HAPPY, SAD)
     y = (both.classes == SAD).astype(np.intp)
@@ -99,9 +102,10 @@ def ship(model: keras.Model, validation: Photos, trained_on: int, file: Path) ->
 
 
 def _platt(p: NDArray[np.float32], y: NDArray[np.intp]) -> tuple[float, float]:
-    """Calibrate log-odds by slope and shift (Platt 1999).
+    """Return the slope and the shift that calibrate the log-odds (Platt 1999).
 
-    A temperature alone would keep the border where seven classes put it, which were of other sizes.
+    A temperature alone could not move the threshold, which depends on the sizes of the seven
+    classes in training.
     """
     fitted = LogisticRegression(C=np.inf).fit(log_odds(p, epsilon=EPSILON)[:, None], y)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
@@ -113,7 +117,7 @@ def _p_sad(model: keras.Model, photos: Photos) -> NDArray[np.float32]:
 
 
 def _store_in_16_bits(file: Path) -> None:
-    """Halve the file: weights that 16 bits hold exactly are stored so, and cast when loaded."""
+    """Halve the file: store weights that fit 16 bits exactly as such, and cast them on loading."""
     model = onnx.load(file)
     casts = []
     for weight in model.graph.initializer:

@@ -1,4 +1,4 @@
-"""Train one network on targets of seven classes, hard or soft; goes on where it was stopped."""
+"""Train one network on hard or soft targets of seven classes, and resume if interrupted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recipes.face.photos import CLASSES, HAPPY, SAD, SIZE, Photos
 
 __all__ = ["CONFIG", "answers", "happy_or_sad", "network", "smoothed", "train"]
 
-#: How every network of the recipe is trained; epochs and seed are each one's own.
+#: The settings of every training; each network has its own epochs, seed and learning rate.
 CONFIG = TrainConfig(
     size=SIZE,
     channels=1,
@@ -36,12 +36,12 @@ CONFIG = TrainConfig(
 )
 
 _NEUTRAL = CLASSES.index("neutral")
-# How many of the neutral faces are learned from where two classes are told apart: as neither.
+# The share of the neutral faces that the fine-tuning on happy and sad uses, as neither.
 _NEUTRAL_SHARE = 0.2
 
 
 def network(widths: tuple[int, ...]) -> keras.Model:
-    """Build a network of seven classes."""
+    """Return a new network of seven classes, whose stages have these widths."""
     image = layers.Input((SIZE, SIZE, 1), dtype="uint8", name="image")
     x = layers.Dropout(CONFIG.dropout)(features(image, widths, stride=2))
     p = layers.Dense(len(CLASSES), activation="softmax", dtype="float32", name="p")(x)
@@ -49,7 +49,7 @@ def network(widths: tuple[int, ...]) -> keras.Model:
 
 
 def smoothed(classes: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Give the hard targets, a tenth of each spread over all classes; shape (n, 7)."""
+    """Return the targets of labels with label smoothing, shape (n, 7)."""
     smoothing = CONFIG.label_smoothing
     hard = np.eye(len(CLASSES), dtype=np.float32)[classes]
     return (1 - smoothing) * hard + np.float32(smoothing / len(CLASSES))
@@ -58,17 +58,18 @@ def smoothed(classes: NDArray[np.intp]) -> NDArray[np.float32]:
 def happy_or_sad(
     photos: Photos, taught: NDArray[np.float32], seed: int
 ) -> tuple[Photos, NDArray[np.float32]]:
-    """Give what the network that ships learns at the end: happy from sad, and what is neither.
+    """Return the photos and targets of the fine-tuning: happy, sad, and some neutral faces.
+
+    The targets of happy and sad are the means of the label and the teachers; the label of a neutral
+    face is half happy, half sad. The targets of the other classes are 0.
 
     Args:
-        photos: n of them, of seven classes.
-        taught: what its teachers answer, shape (n, 7).
-        seed: of the neutral faces, a fifth of all, which are half of each; so that some faces are
-            learned to be neither.
+        photos: n photos of all seven classes.
+        taught: the teachers' probabilities, shape (n, 7).
+        seed: the seed that chooses a fifth of the neutral faces.
 
     Returns:
-        Those photos, m of them, and their targets, shape (m, 7), 0 but for happy and sad: the mean
-        of label and teachers.
+        The m chosen photos, and their targets, shape (m, 7).
     """
     both = np.isin(photos.classes, (HAPPY, SAD))
     some = np.random.default_rng(seed).random(len(both)) < _NEUTRAL_SHARE
@@ -92,15 +93,15 @@ def train(
     config: TrainConfig,
     run: Path,
 ) -> None:
-    """Train `model` for `config.epochs`, with a checkpoint an epoch in `run`.
+    """Train `model` for `config.epochs`, and write a checkpoint to `run` after each epoch.
 
     Args:
-        model: as `network` builds it; holds the last epoch's weights afterwards.
-        photos: n of them.
-        targets: probabilities of the classes, float32, shape (n, 7).
-        validation: looked at after each epoch; decides nothing.
-        config: see `CONFIG`.
-        run: a folder; made where it is missing.
+        model: a network of `network`; it ends with the weights of the last epoch.
+        photos: n training photos.
+        targets: the target probabilities of the classes, float32, shape (n, 7).
+        validation: photos that are judged after each epoch; they decide nothing.
+        config: the settings, based on `CONFIG`.
+        run: the folder of the run; created if it is missing.
     """
     _compile(model, config, len(targets))
     kept = Run(run)
@@ -127,7 +128,11 @@ def train(
 
 
 def answers(model: keras.Model, images: Pixels) -> NDArray[np.float32]:
-    """Give the geometric mean of the answers for each photo and its mirror image, shape (n, 7)."""
+    """Return the geometric mean of the probabilities of each photo and its mirror image.
+
+    Returns:
+        The normalised probabilities, float32, shape (n, 7).
+    """
     both = [
         np.log(model.predict(look, batch_size=256, verbose=0) + 1e-9)
         for look in (images, images[:, :, ::-1])

@@ -1,4 +1,4 @@
-"""When not to answer: two thresholds chosen for a risk, and what they cost."""
+"""Choose two thresholds for a risk, between which the classifier is unsure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["fit_unsure", "risk_coverage"]
 
-#: The probability with which the risk is kept, given the photos that the thresholds are chosen on.
+#: The confidence of the bound on the risk.
 _SURE = 0.9
 
 Floats = NDArray[np.float64]
@@ -16,22 +16,22 @@ Floats = NDArray[np.float64]
 def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tuple[float, float]:
     """Return the two thresholds between which a classifier answers "unsure".
 
-    It answers as many photos as it can while at most `risk` of its answers are wrong, by the upper
-    90 % bound of Clopper & Pearson (1934) on the given photos. Both thresholds are equally far from
-    `threshold`.
+    The classifier answers as many photos as possible while at most `risk` of its answers are wrong,
+    by the upper 90 % bound of Clopper & Pearson (1934) on the given photos. Both thresholds have
+    the same distance from `threshold`.
 
     Source: Geifman & El-Yaniv 2017 (arXiv:1705.08500).
 
     Args:
         p: calibrated probabilities of the second class on validation photos, shape (n,).
-        y: the class of these photos, shape (n,): 0 or 1, or anything else for a photo of neither
+        y: the class of these photos, shape (n,): 0 or 1, or another value for a photo of neither
             class, for which every answer is wrong.
-        risk: the share of wrong answers that is allowed, above 0 and below 1.
-        threshold: where the two meet if nothing is unsure.
+        risk: the allowed share of wrong answers, above 0 and below 1.
+        threshold: the value of both thresholds if no photo is unsure.
 
     Returns:
-        (low, high), low <= threshold <= high: below low the first class, from high on the second;
-        (0, 1) where the risk cannot be kept.
+        (low, high) with low <= threshold <= high. A probability below low means the first class,
+        one of at least high the second. (0, 1) if no thresholds keep the risk.
     """
     from scipy.stats import beta
 
@@ -42,7 +42,7 @@ def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tup
     n = np.arange(1, len(sure) + 1)
     errors = np.cumsum(wrong[order])
     bound = beta.ppf(_SURE, errors + 1, np.maximum(n - errors, 1e-9))
-    parted = np.append(np.diff(sure[order]) < 0, True)  # equally sure ones are answered together
+    parted = np.append(np.diff(sure[order]) < 0, True)  # equally sure photos stay together
     kept = np.flatnonzero((bound <= risk) & (errors < n) & parted)
     if not len(kept):
         return 0.0, 1.0
@@ -54,17 +54,17 @@ def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tup
 
 
 def risk_coverage(y: ArrayLike, p: ArrayLike, threshold: float) -> tuple[Floats, Floats]:
-    """Return the share of wrong answers where only the surest photos are answered.
+    """Return the share of wrong answers when only the surest photos are answered.
 
     Source: El-Yaniv & Wiener 2010, "On the Foundations of Noise-free Selective Classification".
 
     Args:
         y: the class of each photo, 0 or 1, shape (n,).
         p: calibrated probabilities of the second class, shape (n,).
-        threshold: the second class is the answer from this p on; p far from it is sure.
+        threshold: the smallest p that means the second class; a larger distance is surer.
 
     Returns:
-        coverage, 1 / n to 1, and the risk at each, both of shape (n,).
+        The coverages from 1 / n to 1, and the risk at each, both of shape (n,).
     """
     truth, p_second = np.asarray(y), np.asarray(p, dtype=np.float64)
     order = np.argsort(-np.abs(p_second - threshold), kind="stable")
