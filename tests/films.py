@@ -16,7 +16,7 @@ __all__ = ["film", "party"]
 
 
 def film(file: Path, frames: Iterable[Pixels], rate: float = 25.0) -> Path:
-    """Write RGB frames of one size as .avi or .mp4; gives `file`."""
+    """Write RGB frames of one size as .avi or .mp4; return `file`."""
     pictures = list(frames)
     tag = {".avi": "MJPG", ".mp4": "mp4v"}[file.suffix]
     size = pictures[0].shape[1::-1] if pictures else (64, 48)

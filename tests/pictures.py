@@ -44,7 +44,7 @@ def save(file: Path, pixels: Pixels, format: str | None = None, **options: Any) 
 def folders(
     root: Path, each: int = 12, labels: tuple[str, ...] = ("happy", "sad"), seed: int = 0
 ) -> Path:
-    """A data folder with `each` distinct PNG photos a class; gives `root`."""
+    """Write `each` distinct PNG photos per class to a data folder; return `root`."""
     for place, label in enumerate(labels):
         for number in range(each):
             pixels = photo(seed + 1000 * place + number)

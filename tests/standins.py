@@ -62,7 +62,7 @@ def manifest(root: Path, side: int = 40, channels: int = 1) -> Manifest:
 
 
 def face_asset(file: Path) -> Path:
-    """Write a classifier in place of the one that ships, with random weights; gives `file`.
+    """Write a classifier with random weights to replace the shipped one; return `file`.
 
     Its answers are spread over 0 to 1.
     """

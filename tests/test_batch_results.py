@@ -1,4 +1,4 @@
-"""Results that a disk's fault or a kill of another program has damaged are told in one line."""
+"""Results damaged by the disk or by a killed program raise an error of one line."""
 
 from __future__ import annotations
 

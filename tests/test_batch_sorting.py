@@ -45,7 +45,7 @@ def results(photos: Path, tmp_path: Path) -> Results:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file with its content; links are told by where they lead."""
+    """Return every file with its content, and every link with its target."""
     return {
         str(file.relative_to(folder)): os.fsencode(file.readlink())
         if file.is_symlink()

@@ -87,7 +87,7 @@ def ended(one: TestClient) -> dict[str, Any]:
 
 
 def train(one: TestClient) -> int:
-    """Train to the end; gives the run."""
+    """Train to the end; return the run."""
     assert one.post("/v1/teach/train").status_code == 202
     job = ended(one)
     assert job["state"] == "done", job
