@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.cli.evaluation_commands import print_scores
+from happysad.cli.evaluation_commands import print_evaluation
+from happysad.evaluation.abstention import Abstention
+from happysad.evaluation.evaluator import Evaluation
+from happysad.evaluation.metrics import Figure, score
 from tests.classifiers import brightness_classifier
 from tests.command_line import run_command
 from tests.pictures import photo, save
@@ -33,6 +36,7 @@ def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
     rows = {line[:20].strip(): line[20:].split() for line in done.lines}
     assert rows["n = 8"][:2] == ["the", "model"]
     assert rows["accuracy"][0] == "1.000"
+    assert rows["precision of happy"][0] == "1.000"
     assert rows["recall of sad"] == ["1.000", "no", "spread", "seen", "(n", "=", "4)"]
     assert rows["answered"][0] == "0.750"
     low, high = map(float, rows["answered"][1].split("-"))
@@ -42,12 +46,26 @@ def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
     assert " ".join(rows["no face found"]) == "0.000 no spread seen (n = 8)"
 
 
-def test_photos_without_a_face_are_said_to_be_not_answered(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    score = {"n": 10, "photos": 13, "per_class": {}, "coverage": 8 / 13, "no_face": 3 / 13}
-    intervals = {"coverage": [0.4, 0.8], "no_face": [0.1, 0.4], "selective_accuracy": None}
-    print_scores({**score, "selective_accuracy": 1.0, "intervals": intervals}, {})
+def test_photos_without_a_face_are_not_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = Evaluation(
+        model="face.onnx",
+        classifier="0123456789ab",
+        architecture="face",
+        trained_on=10,
+        temperature=1.0,
+        threshold=0.5,
+        data="data",
+        score=score([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["a", "b"], classes=("happy", "sad")),
+        abstention=Abstention(
+            n=13,
+            coverage=Figure(8 / 13, (0.4, 0.8)),
+            selective_accuracy=Figure(1.0, None),
+            no_face=Figure(3 / 13, (0.1, 0.4)),
+        ),
+        baselines={},
+        seen_in_training=None,
+    )
+    print_evaluation(evaluation)
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[-3:]]
     assert rows == [
         "answered 0.615 0.400-0.800 (n = 13, neither unsure nor without a face)",
@@ -65,5 +83,7 @@ def test_as_many_folders_as_classes_are_chosen(command: list[str]) -> None:
 def test_as_json_it_is_one_object(command: list[str]) -> None:
     done = run_command(*command, "--faces", "given", "--json")
     found = json.loads(done.stdout)
-    assert (found["n"], found["photos"], found["coverage"]) == (8, 8, 0.75)
-    assert found["intervals"]["selective_accuracy"] == [1.0, 1.0]
+    assert Evaluation.from_json(found).score.n == 8
+    assert (found["score"]["n"], found["abstention"]["n"]) == (8, 8)
+    assert found["abstention"]["coverage"]["value"] == 0.75
+    assert found["abstention"]["selective_accuracy"] == {"value": 1.0, "interval": [1.0, 1.0]}

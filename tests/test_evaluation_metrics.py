@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,15 @@ from scipy.stats import binom
 from sklearn import metrics as sk
 
 from happysad.errors import DatasetError
-from happysad.evaluation.metrics import confidence_bins, interval, resamples, score
+from happysad.evaluation.metrics import (
+    Figure,
+    Score,
+    confidence_bins,
+    interval,
+    resamples,
+)
+from happysad.evaluation.metrics import score as score_of
+from happysad.probability import of_second
 
 LABELS = ("happy", "sad")
 
@@ -22,6 +32,18 @@ def drawn(n: int, seed: int = 0, ties: bool = False) -> tuple[NDArray[Any], NDAr
     y = rng.integers(0, 2, n)
     p = np.clip(0.5 + 0.25 * (2 * y - 1) + rng.normal(0, 0.3, n), 0, 1)
     return y, np.round(p, 1) if ties else p
+
+
+def score(y: Any, p: Any, groups: Sequence[str], **settings: Any) -> Score:
+    """Of two classes, by the probability of the second."""
+    second = np.asarray(p, dtype=float)
+    return score_of(y, of_second(second), groups, classes=LABELS, **settings)
+
+
+def span(figure: Figure | None) -> tuple[float, float]:
+    assert figure is not None
+    assert figure.interval is not None
+    return figure.interval
 
 
 def alone(n: int) -> list[str]:
@@ -40,22 +62,22 @@ def alone(n: int) -> list[str]:
 def test_the_figures_are_those_of_scikit_learn(n: int, ties: bool, threshold: float) -> None:
     y, p = drawn(n, ties=ties)
     answer = (p >= threshold).astype(int)
-    got = score(y, p, alone(n), labels=LABELS, threshold=threshold)
-    assert got["n"] == got["groups"] == n
-    assert got["accuracy"] == pytest.approx(sk.accuracy_score(y, answer))
-    assert got["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, answer))
-    assert got["precision"] == pytest.approx(sk.precision_score(y, answer))
-    assert got["recall"] == pytest.approx(sk.recall_score(y, answer))
-    assert got["f1"] == pytest.approx(sk.f1_score(y, answer))
-    assert got["auc"] == pytest.approx(sk.roc_auc_score(y, p))
-    assert got["confusion"] == sk.confusion_matrix(y, answer).tolist()
+    got = score(y, p, alone(n), threshold=threshold)
+    assert got.n == got.groups == n
+    assert got.accuracy.value == pytest.approx(sk.accuracy_score(y, answer))
+    assert got.balanced_accuracy.value == pytest.approx(sk.balanced_accuracy_score(y, answer))
+    assert got.auc is not None
+    assert got.auc.value == pytest.approx(sk.roc_auc_score(y, p))
+    assert [list(row) for row in got.confusion] == sk.confusion_matrix(y, answer).tolist()
+    assert got.wrong == (answer != y).sum()
     report = sk.classification_report(y, answer, target_names=LABELS, output_dict=True)
     for label in LABELS:
-        row = got["per_class"][label]
-        assert row["n"] == report[label]["support"]
-        assert row["precision"] == pytest.approx(report[label]["precision"])
-        assert row["recall"] == pytest.approx(report[label]["recall"])
-        assert row["f1"] == pytest.approx(report[label]["f1-score"])
+        row = got.per_class[label]
+        assert row.n == report[label]["support"]
+        assert row.answered == (answer == LABELS.index(label)).sum()
+        assert row.precision.value == pytest.approx(report[label]["precision"])
+        assert row.recall.value == pytest.approx(report[label]["recall"])
+        assert row.f1.value == pytest.approx(report[label]["f1-score"])
 
 
 def test_a_resample_gives_what_scikit_learn_gives_with_those_weights() -> None:
@@ -78,7 +100,12 @@ def test_a_resample_gives_what_scikit_learn_gives_with_those_weights() -> None:
             "auc": sk.roc_auc_score(y, p, sample_weight=row),
         }
         assert {name: values[place] for name, values in wanted.items()} == pytest.approx(theirs)
-    got = score(y, p, groups, labels=LABELS, seed=3)["intervals"]
+    found = score(y, p, groups, seed=3)
+    got = {
+        "accuracy": span(found.accuracy),
+        "recall_happy": span(found.per_class["happy"].recall),
+        "auc": span(found.auc),
+    }
     for name, values in wanted.items():
         assert got[name] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=1e-6)
 
@@ -97,7 +124,7 @@ def test_calibration_error_by_hand() -> None:
     # Confidence 0.9 with 8 of 10 right, 0.6 with all of 5 right: (10 * 0.1 + 5 * 0.4) / 15.
     p = [0.9] * 10 + [0.4] * 5
     y = [1] * 8 + [0] * 2 + [0] * 5
-    assert score(y, p, alone(15), labels=LABELS)["ece"] == pytest.approx((1 + 2) / 15)
+    assert score(y, p, alone(15)).ece.value == pytest.approx((1 + 2) / 15)
 
 
 @pytest.mark.parametrize(
@@ -111,38 +138,38 @@ def test_bins_are_open_below_and_closed_above(confidence: float, place: int) -> 
 def test_the_interval_of_accuracy_is_the_binomial_one() -> None:
     y, p = np.ones(400, int), np.full(400, 0.9)
     p[:100] = 0.1  # 300 of 400 right, each photo alone
-    low, high = score(y, p, alone(400), labels=LABELS)["intervals"]["accuracy"]
+    low, high = span(score(y, p, alone(400)).accuracy)
     assert low == pytest.approx(binom.ppf(0.025, 400, 0.75) / 400, abs=0.006)
     assert high == pytest.approx(binom.ppf(0.975, 400, 0.75) / 400, abs=0.006)
 
 
 def test_repeated_photos_do_not_narrow_the_interval() -> None:
     y, p = drawn(60)
-    once = score(y, p, alone(60), labels=LABELS)["intervals"]["accuracy"]
-    five = score(np.repeat(y, 5), np.repeat(p, 5), sorted(alone(60) * 5), labels=LABELS)
-    assert five["n"] == 300
-    assert five["groups"] == 60
-    assert five["intervals"]["accuracy"] == pytest.approx(once)
+    once = span(score(y, p, alone(60)).accuracy)
+    five = score(np.repeat(y, 5), np.repeat(p, 5), sorted(alone(60) * 5))
+    assert five.n == 300
+    assert five.groups == 60
+    assert span(five.accuracy) == pytest.approx(once)
 
 
 def test_the_seed_decides_and_the_order_of_groups_does_not() -> None:
     y, p = drawn(50)
-    first = score(y, p, alone(50), labels=LABELS, seed=1)
-    assert score(y, p, alone(50), labels=LABELS, seed=1) == first
-    assert score(y, p, alone(50), labels=LABELS, seed=2) != first
+    first = score(y, p, alone(50), seed=1)
+    assert score(y, p, alone(50), seed=1) == first
+    assert score(y, p, alone(50), seed=2) != first
     turned = np.arange(50)[::-1]
-    again = score(y[turned], p[turned], alone(50)[::-1], labels=LABELS, seed=1)
-    assert again["intervals"]["auc"] == pytest.approx(first["intervals"]["auc"])
+    again = score(y[turned], p[turned], alone(50)[::-1], seed=1)
+    assert span(again.auc) == pytest.approx(span(first.auc))
 
 
 @pytest.mark.parametrize(
     ("y", "p", "undefined"),
     [
         # One class missing: nothing that compares the two is defined.
-        ([0, 0, 0], [0.1, 0.2, 0.7], {"balanced_accuracy", "recall", "auc"}),
+        ([0, 0, 0], [0.1, 0.2, 0.7], {"balanced_accuracy", "recall of sad", "auc"}),
         ([1, 1, 1], [0.1, 0.2, 0.7], {"balanced_accuracy", "auc"}),
         # Never answers sad: no precision; F1 is 0, not undefined, since sad photos were there.
-        ([0, 1, 1], [0.1, 0.2, 0.3], {"precision"}),
+        ([0, 1, 1], [0.1, 0.2, 0.3], {"precision of sad"}),
         # One photo: a figure, but no interval.
         ([1], [0.8], {"balanced_accuracy", "auc"}),
         # All p equal: AUC is one half.
@@ -152,22 +179,25 @@ def test_the_seed_decides_and_the_order_of_groups_does_not() -> None:
     ],
 )
 def test_edges_give_null_and_strict_json(y: list[int], p: list[float], undefined: set[str]) -> None:
-    got = score(y, p, alone(len(y)), labels=LABELS)
-    json.dumps(got, allow_nan=False)
-    headlines = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "ece")
-    assert {name for name in headlines if got[name] is None} == undefined
-    for name in headlines:
-        missing = got[name] is None or len(y) == 1
-        assert (got["intervals"][name] is None) == missing
+    got = score(y, p, alone(len(y)))
+    as_json = json.dumps(asdict(got), allow_nan=False)
+    assert Score.from_json(json.loads(as_json)) == got
+    sad = got.per_class["sad"]
+    of_sad = {"precision of sad": sad.precision, "recall of sad": sad.recall, "f1 of sad": sad.f1}
+    figures = {**got.figures(), **of_sad}
+    assert {name for name, figure in figures.items() if figure.value is None} == undefined
+    for figure in figures.values():
+        missing = figure.value is None or len(y) == 1
+        assert (figure.interval is None) == missing
     if p == [0.5] * 4:
-        assert got["auc"] == 0.5
-        assert got["confusion"] == [[0, 2], [0, 2]]  # 0.5 is sad already
+        assert got.auc == Figure(0.5, (0.5, 0.5))
+        assert got.confusion == ((0, 2), (0, 2))  # 0.5 is sad already
 
 
 def test_one_group_alone_has_no_interval() -> None:
-    got = score([0, 1], [0.2, 0.7], ["same", "same"], labels=LABELS)
-    assert got["accuracy"] == 1.0
-    assert set(got["intervals"].values()) == {None}
+    got = score([0, 1], [0.2, 0.7], ["same", "same"])
+    assert got.figures()["accuracy"] == Figure(1.0, None)
+    assert {figure.interval for figure in got.figures().values()} == {None}
     assert interval(np.array([np.nan, np.nan])) is None
 
 
@@ -176,7 +206,7 @@ def test_one_group_alone_has_no_interval() -> None:
     [
         ([], [], [], DatasetError, "no photo to judge"),
         ([0, 1], [0.5], ["a", "b"], ValueError, "equally long"),
-        ([0, 2], [0.5, 0.5], ["a", "b"], ValueError, "0 and 1"),
+        ([0, 2], [0.5, 0.5], ["a", "b"], ValueError, "from 0 to 1"),
         ([0, 1], [0.5, 1.5], ["a", "b"], ValueError, "from 0 to 1"),
         ([0, 1], [0.5, float("nan")], ["a", "b"], ValueError, "from 0 to 1"),
     ],
@@ -185,4 +215,25 @@ def test_wrong_input_is_refused(
     y: list[int], p: list[float], groups: list[str], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        score(y, p, groups, labels=LABELS)
+        score(y, p, groups)
+
+
+def test_three_classes_are_those_of_scikit_learn() -> None:
+    classes = ("happy", "neither", "sad")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 90)
+    p = rng.dirichlet((1, 1, 1), 90) + np.eye(3)[y] * 0.5
+    p /= p.sum(axis=1, keepdims=True)
+    answer = p.argmax(axis=1)
+    got = score_of(y, p, alone(90), classes=classes)
+    assert got.accuracy.value == pytest.approx(sk.accuracy_score(y, answer))
+    assert got.balanced_accuracy.value == pytest.approx(sk.balanced_accuracy_score(y, answer))
+    assert got.auc is None
+    assert list(got.figures()) == ["accuracy", "balanced_accuracy", "ece"]
+    assert [list(row) for row in got.confusion] == sk.confusion_matrix(y, answer).tolist()
+    report = sk.classification_report(y, answer, target_names=classes, output_dict=True)
+    for name in classes:
+        assert got.per_class[name].recall.value == pytest.approx(report[name]["recall"])
+        assert got.per_class[name].f1.value == pytest.approx(report[name]["f1-score"])
+    low, high = span(got.balanced_accuracy)
+    assert low < sk.balanced_accuracy_score(y, answer) < high

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from happysad.evaluation import plots
 from happysad.images import Pixels, read
+from happysad.run import Epoch
 from tests.pictures import photo
 
 LABELS = ("happy", "sad")
@@ -18,18 +18,20 @@ Y = np.array([0, 1, 1, 0, 1, 0, 1, 1])
 P = np.array([0.0, 0.9, 1.0, 0.4, 0.3, 0.6, 0.5, 0.97])
 
 
-def history(epochs: int) -> pd.DataFrame:
-    epoch = np.arange(1, epochs + 1)
-    loss = 0.7 / epoch
-    return pd.DataFrame(
-        {
-            "epoch": epoch,
-            "loss": loss,
-            "accuracy": 1 - loss / 2,
-            "val_loss": 0.5 + 0.1 * np.abs(epoch - 2),
-            "val_accuracy": 0.8,
-        }
-    )
+def history(epochs: int) -> list[Epoch]:
+    return [
+        Epoch(
+            epoch=epoch,
+            seconds=1.0,
+            images_per_second=10.0,
+            learning_rate=0.001,
+            loss=0.7 / epoch,
+            accuracy=1 - 0.35 / epoch,
+            val_loss=0.5 + 0.1 * abs(epoch - 2),
+            val_accuracy=0.8,
+        )
+        for epoch in range(1, epochs + 1)
+    ]
 
 
 def mistake(pixels: Pixels, path: str = "happy/one.jpg") -> plots.Mistake:
@@ -54,6 +56,9 @@ CASES: dict[str, Callable[[Path], None]] = {
     "no mistakes": lambda f: plots.worst([], 0, 99, f),
     # No formula begins at a $, and a letter that the font lacks ends nothing.
     "odd names": lambda f: plots.worst([mistake(photo(0), "$\\frac{/開心.jpg$")], 1, 9, f),
+    "confusion of three": lambda f: plots.confusion(
+        [[7, 2, 0], [1, 9, 3], [0, 0, 4]], ("happy", "neither", "sad"), f
+    ),
     "odd labels": lambda f: plots.confusion([[1, 2], [3, 4]], ("$\\sum{$", "開心"), f),
 }
 

@@ -18,8 +18,8 @@ from happysad.models import NAMES, TRANSFER, build
 quiet()
 
 import keras  # noqa: E402
-from happysad.models.mirrored import mirrored  # noqa: E402
 
+from happysad.models.mirror import mirrored  # noqa: E402
 from happysad.models.transfer import backbone, free  # noqa: E402
 
 

@@ -20,9 +20,9 @@ from tests.standins import FACE_DETAILS
 quiet()
 
 import keras  # noqa: E402
-from happysad.models.mirrored import mirrored  # noqa: E402
 
 from happysad.models import face  # noqa: E402
+from happysad.models.mirror import mirrored  # noqa: E402
 from happysad.models.residual import features  # noqa: E402
 
 FACES = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)

@@ -16,6 +16,7 @@ from happysad.classifier import Classifier
 from happysad.images import Pixels, read
 from happysad.predictions import FacePrediction, Prediction
 from recipes.face import judging, pictures
+from recipes.face.robustness import CHANGES
 from tests.standins import FACE_DETAILS
 
 LABELS = ("happy", "sad")

@@ -10,12 +10,24 @@ import pytest
 
 from happysad.errors import RunError
 from happysad.keras_backend import quiet
+from happysad.run import Epoch
 from happysad.training import checkpoints
 from happysad.training.checkpoints import State
 
 quiet()
 
 import keras  # noqa: E402
+
+EPOCH = Epoch(
+    epoch=1,
+    seconds=2.0,
+    images_per_second=3.0,
+    learning_rate=0.5,
+    loss=0.1,
+    accuracy=0.2,
+    val_loss=0.3,
+    val_accuracy=0.4,
+)
 
 
 def network(width: int = 3) -> Any:
@@ -48,7 +60,7 @@ def values(model: Any) -> list[Any]:
 
 def test_everything_that_training_moves_comes_back(tmp_path: Path) -> None:
     model, again = trained(3), network()
-    state = State(epoch=3, best_epoch=2, best_loss=0.25, history=({"epoch": 1, "loss": 0.1},))
+    state = State(epoch=3, best_epoch=2, best_loss=0.25, history=(EPOCH,))
     checkpoints.save(tmp_path, state, model)
     file = checkpoints.latest(tmp_path)
     assert file.name == "003.npz"

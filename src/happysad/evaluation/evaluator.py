@@ -388,8 +388,7 @@ def _folders(data: Path, classes: Sequence[str], given: Sequence[str] | None) ->
     """Return the folder of each class, in whatever case it is named."""
     if given is not None and len(given) != len(classes):
         raise UsageError(
-            f"classes must name {len(classes)} folders, those of {', '.join(classes)}; "
-            f"not {', '.join(given)[:80]}"
+            f"classes must be {len(classes)} folders, for {', '.join(classes)}, not {len(given)}"
         )
     names = given or sorted(entry.name for entry in data.glob("*/"))
     like = {name.casefold(): name for name in names} | {name: name for name in names}

@@ -14,10 +14,11 @@ from keras import applications, layers
 from happysad.errors import UsageError
 from happysad.model_file import PROBABILITIES
 
-__all__ = ["backbone", "build", "free"]
+__all__ = ["BACKBONES", "backbone", "build", "free"]
 
 # docs/decisions.md, "The larger MobileNetV3".
-_BACKBONES = {
+#: By name.
+BACKBONES = {
     "vgg16": applications.VGG16,
     "resnet50": applications.ResNet50,
     "mobilenetv3": applications.MobileNetV3Large,
@@ -84,7 +85,7 @@ def free(model: keras.Model, freed: bool) -> None:
 
 def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -> keras.Model:
     def make(source: str | None) -> Any:
-        return _BACKBONES[name](
+        return BACKBONES[name](
             include_top=False, weights=source, input_shape=(size, size, 3), pooling="avg"
         )
 

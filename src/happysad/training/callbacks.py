@@ -104,13 +104,14 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
     # Keras may call it from another thread instead of waiting for it.
     async_safe = True
 
-    def __init__(self, feed: Feed, epochs: int, done: int) -> None:
-        """Show epochs `done` + 1 to `epochs`."""
+    def __init__(self, feed: Feed, epochs: int, done: int, *, refresh: float = _REFRESH) -> None:
+        """Show epochs `done` + 1 to `epochs`, and update the bar every `refresh` seconds."""
         super().__init__()
         self.photos = len(feed.images)
         self.batch_size = feed.config.batch_size
         self.epochs = epochs
         self.started_at = done
+        self.refresh = refresh
         self.bar: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -142,7 +143,7 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Advance the bar."""
         now = time.perf_counter()
-        if self.bar is None or now - self._shown < _REFRESH:
+        if self.bar is None or now - self._shown < self.refresh:
             return
         self._shown = now
         logs = logs or {}

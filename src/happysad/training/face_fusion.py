@@ -25,7 +25,7 @@ from happysad.training import checkpoints
 from happysad.training.learner_base import Floats as Answers, Learner
 from happysad.training.processes import Share
 
-__all__ = ["FaceFusion"]
+__all__ = ["FaceFusion", "regression"]
 
 # The inverse strengths of the penalty on squared weights that are tried.
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -71,7 +71,9 @@ class FaceFusion(Learner):
         tried: dict[str, Trial] = {}
         for name, part in sources.items():
             strength, folded = self._strength(learned[:, part])
-            kernel, bias = self._regression(learned[:, part], train.classes, strength)
+            kernel, bias = regression(
+                learned[:, part], train.classes, strength, balanced=self.config.class_weights
+            )
             logits = np.concatenate([folded, unseen[:, part] @ kernel + bias])
             truth = np.concatenate([train.classes, val.classes])
             tried[name] = Trial(
@@ -132,27 +134,43 @@ class FaceFusion(Learner):
         unseen = {strength: np.zeros(len(classes)) for strength in _STRENGTHS}
         for strength, logits in unseen.items():
             for learned, others in splits:
-                kernel, bias = self._regression(figures[learned], classes[learned], strength)
+                kernel, bias = regression(
+                    figures[learned],
+                    classes[learned],
+                    strength,
+                    balanced=self.config.class_weights,
+                )
                 logits[others] = figures[others] @ kernel + bias
         best = min(unseen, key=lambda strength: _log_loss(unseen[strength], classes))
         return best, unseen[best]
 
-    def _regression(
-        self, figures: Floats, classes: NDArray[np.float32], strength: float
-    ) -> tuple[Floats, float]:
-        """Return kernel and bias for `figures` as they are, fitted on them standardised."""
-        from sklearn.linear_model import LogisticRegression
 
-        mean, deviation = figures.mean(axis=0), figures.std(axis=0)
-        scale = np.where(deviation > 1e-9, 1 / np.maximum(deviation, 1e-9), 0.0)
-        regression = LogisticRegression(
-            C=strength,
-            class_weight="balanced" if self.config.class_weights else None,
-            solver="newton-cholesky",
-            tol=1e-8,
-        ).fit((figures - mean) * scale, classes)
-        kernel = regression.coef_[0] * scale
-        return kernel, float(regression.intercept_[0] - mean @ kernel)
+def regression(
+    figures: Floats, classes: NDArray[np.float32], strength: float, *, balanced: bool
+) -> tuple[Floats, float]:
+    """Fit a logistic regression to figures that are brought to mean 0 and deviation 1.
+
+    Args:
+        figures: shape (n, width).
+        classes: 0 or 1, shape (n,).
+        strength: the inverse strength of the penalty on squared weights.
+        balanced: whether photos of the smaller class get more weight.
+
+    Returns:
+        Kernel, shape (width,), and bias, for the figures as they are.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    mean, deviation = figures.mean(axis=0), figures.std(axis=0)
+    scale = np.where(deviation > 1e-9, 1 / np.maximum(deviation, 1e-9), 0.0)
+    fitted = LogisticRegression(
+        C=strength,
+        class_weight="balanced" if balanced else None,
+        solver="newton-cholesky",
+        tol=1e-8,
+    ).fit((figures - mean) * scale, classes)
+    kernel = fitted.coef_[0] * scale
+    return kernel, float(fitted.intercept_[0] - mean @ kernel)
 
 
 def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:

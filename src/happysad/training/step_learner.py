@@ -20,7 +20,7 @@ from happysad.training.feed import Accuracy, Feed
 from happysad.training.learner_base import Floats, Learner
 from happysad.training.processes import Share
 
-__all__ = ["StepLearner"]
+__all__ = ["StepLearner", "class_weights_of"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class StepLearner(Learner):
                 validation_data=self._feed(self.photos.val, training=False, share=share),
                 initial_epoch=state.epoch,
                 epochs=end,
-                class_weight=_class_weights(self.photos.train) if config.class_weights else None,
+                class_weight=class_weights_of(self.photos.train) if config.class_weights else None,
                 callbacks=[*tensorboard(run), books, live],
                 shuffle=False,  # the feed does it; Keras would by Python's global random state
                 verbose=0,
@@ -133,7 +133,7 @@ class StepLearner(Learner):
         return Feed(photos.images, targets, self.config, training=training, share=share)
 
 
-def _class_weights(photos: Arrays) -> dict[int, float]:
+def class_weights_of(photos: Arrays) -> dict[int, float]:
     """Return the inverse of each class's share, 1 on average ("balanced" in scikit-learn)."""
     counts: NDArray[Any] = np.bincount(photos.classes.astype(int), minlength=2)
     return {place: float(counts.sum() / (2 * count)) for place, count in enumerate(counts) if count}

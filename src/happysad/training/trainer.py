@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from happysad.classifier import Classifier
     from happysad.evaluation.evaluator import RunEvaluation
 
-__all__ = ["TrainedRun", "resume", "train", "train_in"]
+__all__ = ["TrainedRun", "resume", "train", "train_in", "write_evaluation"]
 
 # The number of real photos that the exported file is compared on.
 _COMPARED = 100
@@ -244,10 +244,7 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
     Every step writes its files anew, so that a kill in between does no harm.
     """
     from happysad.evaluation.calibration import fit_temperature, fit_threshold
-    from happysad.evaluation.evaluator import evaluate_run
-    from happysad.evaluation.plots import draw_run, worst_mistakes
     from happysad.export import to_onnx
-    from happysad.training.run_page import write_run_page
 
     config, val = learns.config, learns.photos.val
     shipped = learns.finished(model)
@@ -271,12 +268,31 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
     samples = {name: values[:_COMPARED] for name, values in val.inputs.items()}
     to_onnx(shipped, run.folder / MODEL_NAME, details, samples)
 
+    evaluation = write_evaluation(run, manifest, config)
+    run.finish(checkpoints.weights_hash(shipped))
+    return evaluation
+
+
+def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEvaluation:
+    """Evaluate a run's classifier, and write metrics.json, the plots and the page.
+
+    Args:
+        run: the run, with its classifier.
+        manifest: the run's.
+        config: the run's settings.
+
+    Raises:
+        DatasetError: a photo has changed since the run began.
+    """
+    from happysad.evaluation.evaluator import evaluate_run
+    from happysad.evaluation.plots import draw_run, worst_mistakes
+    from happysad.training.run_page import write_run_page
+
     evaluation, answers = evaluate_run(run)
     write_text(run.metrics, json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
     mistakes = worst_mistakes(evaluation.test, answers, manifest)
     draw_run(run, evaluation.test, answers, mistakes)
     write_run_page(run, evaluation, manifest, config, mistakes)
-    run.finish(checkpoints.weights_hash(shipped))
     return evaluation
 
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
-from happysad.evaluation.report import in_words, warnings
 
-from happysad.evaluation.metrics import score
+from happysad.evaluation.abstention import abstention
+from happysad.evaluation.baselines import Baseline
+from happysad.evaluation.evaluator import Evaluation
+from happysad.evaluation.metrics import Score, score
+from happysad.probability import of_second
+from happysad.training.run_page import in_words, warnings
 
 LABELS = ("happy", "sad")
 
 
-def scored(right: int, n: int, groups: int | None = None) -> dict[str, Any]:
+def scored(right: int, n: int, groups: int | None = None) -> Score:
     """The score of `right` right answers in `n`; half of the photos are sad."""
     y = np.arange(n) % 2
     answer = np.where(np.arange(n) < right, y, 1 - y)
     names = [str(number % (groups or n)) for number in range(n)]
-    return score(y, 0.1 + 0.8 * answer, names, labels=LABELS)
+    return score(y, of_second(0.1 + 0.8 * answer), names, classes=LABELS)
 
 
-def metrics(test: dict[str, Any], baseline: dict[str, Any], seen: int = 0) -> dict[str, Any]:
-    baselines = {"logistic_regression": baseline}
-    return {"test": test, "baselines": baselines, "labels": list(LABELS), "seen_in_training": seen}
+def evaluation(test: Score, baseline: Score, seen: int = 0) -> Evaluation:
+    every = [True, True]
+    return Evaluation(
+        model="run",
+        classifier="0123456789ab",
+        architecture="classic",
+        trained_on=700,
+        temperature=1.0,
+        threshold=0.5,
+        data="data",
+        score=test,
+        abstention=abstention(every, every, [False, False], ["a", "b"]),
+        baselines={"logistic_regression": Baseline(baseline, "the training photos")},
+        seen_in_training=seen,
+    )
 
 
 EVEN = pd.Series({"happy": 500, "sad": 500})
@@ -43,7 +57,7 @@ CHANCE = scored(500, 1000)
         (scored(3, 4, groups=1), "one group of photos is too few"),
     ],
 )
-def test_an_accuracy_in_words(test: dict[str, Any], says: str) -> None:
+def test_an_accuracy_in_words(test: Score, says: str) -> None:
     assert says in in_words(test)
 
 
@@ -62,13 +76,13 @@ def test_an_accuracy_in_words(test: dict[str, Any], says: str) -> None:
     ],
 )
 def test_warnings(
-    test: dict[str, Any],
-    baseline: dict[str, Any],
+    test: Score,
+    baseline: Score,
     photos: pd.Series[int],
     seen: int,
     says: str | None,
 ) -> None:
-    found = warnings(metrics(test, baseline, seen), photos)
+    found = warnings(evaluation(test, baseline, seen), photos)
     if says is None:
         assert found == []
     else:
@@ -76,5 +90,7 @@ def test_warnings(
 
 
 def test_a_class_that_was_not_tested_is_told() -> None:
-    test = score([0] * 200, np.full(200, 0.2), [str(n) for n in range(200)], labels=LABELS)
-    assert any("hold no sad at all" in words for words in warnings(metrics(test, CHANCE), EVEN))
+    test = score(
+        [0] * 200, of_second(np.full(200, 0.2)), [str(n) for n in range(200)], classes=LABELS
+    )
+    assert any("hold no sad at all" in words for words in warnings(evaluation(test, CHANCE), EVEN))

@@ -16,6 +16,7 @@ from happysad.classifier import Classifier
 from happysad.errors import DatasetError
 from happysad.evaluation.metrics import score
 from happysad.images import Pixels
+from recipes.face.robustness import CHANGES, Change, markdown, measure
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo
 

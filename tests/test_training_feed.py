@@ -11,9 +11,9 @@ from happysad.keras_backend import quiet
 quiet()
 
 import keras  # noqa: E402
-from happysad.training.feeding import Feed  # noqa: E402
 
 from happysad.training.config import TrainConfig  # noqa: E402
+from happysad.training.feed import Feed  # noqa: E402
 
 N = 37
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 3), dtype=np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import socket
 import subprocess
@@ -13,31 +12,35 @@ from typing import Any
 
 import numpy as np
 import pytest
-from happysad.training.distributed import VARIABLES, Process, Share
 
 from happysad.errors import UsageError
 from happysad.keras_backend import quiet
-from happysad.training import distributed
+from happysad.run import Run
+from happysad.training import processes
 from happysad.training.config import TrainConfig
+from happysad.training.processes import VARIABLES, Alone, Member, Share
 
 quiet()
 
 import keras  # noqa: E402
-from happysad.training.feeding import Accuracy, Feed  # noqa: E402
+
+from happysad.training.feed import Accuracy, Feed  # noqa: E402
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 
-SETTINGS = ("model=classic", "size=32", "channels=1", "epochs=2", "batch_size=10")
+SETTINGS = 'model = "classic"\nsize = 32\nchannels = 1\nepochs = 2\nbatch_size = 10\n'
 #: Compiles twice as fast what runs for a few steps only.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
 def start(run: Path, port: int = 0, index: int | None = None) -> subprocess.Popen[str]:
+    settings = run.with_name("settings.toml")
+    settings.write_text(SETTINGS)
     others = {}
     if index is not None:
         others = dict(zip(VARIABLES, (f"127.0.0.1:{port}", "2", str(index)), strict=True))
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.together", str(run), *SETTINGS],
+        [sys.executable, "-m", "tests.trainings", "member", str(run), str(settings)],
         env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": QUICK, **others},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -47,8 +50,7 @@ def start(run: Path, port: int = 0, index: int | None = None) -> subprocess.Pope
 
 
 def losses(run: Path) -> list[list[float]]:
-    rows = csv.DictReader((run / "history.csv").read_text().splitlines())
-    return [[float(row["loss"]), float(row["val_loss"])] for row in rows]
+    return [[row.loss, row.val_loss] for row in Run(run).epochs_done()]
 
 
 @pytest.mark.slow
@@ -141,14 +143,23 @@ def test_a_wrong_environment_is_refused(
     for name, value in zip(VARIABLES, values, strict=True):
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=message):
-        distributed.this()
+        processes.this()
 
 
-def test_alone_where_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alone_without_these_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert distributed.this() is None
-    assert distributed.share() is None
+    alone = processes.this()
+    assert isinstance(alone, Alone)
+    assert alone.leads
+    with alone.folders(Run(tmp_path / "run"), tmp_path / "check") as given:
+        assert given == (Run(tmp_path / "run"), tmp_path / "check")
+
+
+def test_whole_photos_with_faces_are_not_shared() -> None:
+    config = TrainConfig(model="face", faces="find")
+    with pytest.raises(UsageError, match="whole photos with faces are learned at once"):
+        Member("127.0.0.1:1", 2, 0).meet(config)
 
 
 def test_the_others_go_on_from_copies(tmp_path: Path) -> None:
@@ -158,17 +169,19 @@ def test_the_others_go_on_from_copies(tmp_path: Path) -> None:
         (tmp_path / file).write_text(file)
     check.mkdir()
     (check / "manifest.csv").write_text("splits")
-    other = Process("127.0.0.1:1", 2, 1)
+    leader, other = (Member("127.0.0.1:1", 2, index) for index in (0, 1))
 
     def files(folder: Path) -> dict[str, Any]:
         found = (file for file in folder.rglob("*") if file.is_file())
         return {file.relative_to(folder).as_posix(): file.read_text() for file in found}
 
-    with other.aside(run) as (own, _):
-        assert files(own) == files(run)
-        (own / "config.toml").write_text("changed")
-    with other.aside(run, check) as (own, checked):
-        assert not own.exists()
+    with leader.folders(Run(run), check) as given:
+        assert given == (Run(run), check)
+    with other.folders(Run(run)) as (own, _):
+        assert files(own.folder) == files(run)
+        own.config.write_text("changed")
+    with other.folders(Run(run), check) as (own, checked):
+        assert not own.folder.exists()
         assert files(checked) == files(check)
-    assert not own.parent.exists()
+    assert not own.folder.parent.exists()
     assert (run / "config.toml").read_text() == "run/config.toml"

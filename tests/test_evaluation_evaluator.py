@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-import pandas as pd
 import pytest
-from happysad.evaluation.judge import evaluate, judge_run
-from happysad.faces import Face
+from PIL import Image
 
 from happysad import Classifier
 from happysad.dataset.check import check
-from happysad.dataset.manifest import Manifest
+from happysad.dataset.manifest import Manifest, Split
 from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
+from happysad.evaluation.evaluator import Evaluation, RunEvaluation, evaluate, evaluate_run
 from happysad.images import Pixels, read
-from happysad.training.config import TrainConfig, to_toml
-from tests.classifiers import brightness_classifier
-from tests.pictures import photo, save
+from happysad.run import Epoch, Run
+from happysad.training.config import TrainConfig, of_run, to_settings
+from happysad.training.trainer import write_evaluation
+from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.pictures import photo, portrait, save
 
 PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "worst")
 
@@ -42,24 +45,34 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(40):
             save(data / label / f"{number:02}.png", lit(1000 * place + number, label))
     (data / "sad" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
-    run = root / "run"
+    run = Run(root / "run")
     manifest = check(data, root / "check", quality=False).manifest
-    run.mkdir()
-    manifest.write(run / "manifest.csv")
-    (run / "config.toml").write_text(
-        to_toml(TrainConfig(model="compact", size=32, channels=3, epochs=3), data)
-    )
-    epoch = np.arange(1, 4)
-    columns = dict.fromkeys(("loss", "val_loss", "accuracy", "val_accuracy"), 1.0 / epoch)
-    pd.DataFrame({"epoch": epoch, **columns}).to_csv(run / "history.csv", index=False)
-    save(run / "plots" / "samples.png", photo(0))
+    run.folder.mkdir()
+    manifest.write(run.manifest)
+    config = TrainConfig(model="compact", size=32, channels=3, epochs=3)
+    run.write_settings(to_settings(config), data)
+    run.write_history([epoch(number) for number in (1, 2, 3)])
+    save(run.plots / "samples.png", photo(0))
     brightness_classifier(
-        run / "model.onnx", size=32, slope=0.05, middle=128, temperature=2.0, trained_on=56
+        run.folder / "model.onnx", size=32, slope=0.05, middle=128, temperature=2.0, trained_on=56
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-        judge_run(run)
+        write_evaluation(run, manifest, config)
     return root
+
+
+def epoch(number: int) -> Epoch:
+    return Epoch(
+        epoch=number,
+        seconds=1.0,
+        images_per_second=1.0,
+        learning_rate=1.0,
+        loss=1 / number,
+        accuracy=1 / number,
+        val_loss=1 / number,
+        val_accuracy=1 / number,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -73,29 +86,31 @@ def copy(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
-def written(run: Path) -> dict[str, Any]:
-    text = (run / "metrics.json").read_text(encoding="utf-8")
+def written(run: Path) -> RunEvaluation:
+    text = Run(run).metrics.read_text(encoding="utf-8")
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no JSON")
 
-    return dict(json.loads(text, parse_constant=refuse))
+    json.loads(text, parse_constant=refuse)
+    return RunEvaluation.from_json(text)
 
 
 def test_the_figures_are_those_of_predict_on_the_test_split(made: Path) -> None:
     metrics = written(made / "run")
     manifest = Manifest.read(made / "run" / "manifest.csv", made / "data")
-    for split in ("val", "test"):
-        rows = manifest.of(split)
-        answers = Classifier.load(made / "run").predict(manifest.files(rows))
+    for split, score in {"val": metrics.val, "test": metrics.test.score}.items():
+        rows = manifest.of(cast(Split, split))
+        answers = Classifier(made / "run").predict(manifest.files(rows))
         right = [
             answer.label == label for answer, label in zip(answers, rows["label"], strict=True)
         ]
-        assert metrics[split]["n"] == len(rows) > 0
-        assert metrics[split]["accuracy"] == pytest.approx(np.mean(right))
-    assert metrics["seen_in_training"] == 0
-    assert metrics["temperature"] == 2.0
-    assert set(metrics["baselines"]) == {"largest_class", "logistic_regression"}
+        assert score.n == len(rows) > 0
+        assert score.accuracy.value == pytest.approx(np.mean(right))
+    assert metrics.test.seen_in_training == 0
+    assert metrics.test.temperature == 2.0
+    assert metrics.test.classifier == Classifier(made / "run").id
+    assert set(metrics.test.baselines) == {"largest_class", "logistic_regression"}
 
 
 def test_a_run_gets_its_plots_and_a_page_that_needs_nothing_else(made: Path) -> None:
@@ -104,17 +119,18 @@ def test_a_run_gets_its_plots_and_a_page_that_needs_nothing_else(made: Path) -> 
     page = (run / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == len(PLOTS) - 1  # the worst are shown one by one
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
-    test = written(run)["test"]
-    wrong = test["confusion"][0][1] + test["confusion"][1][0]
-    assert f"about {100 * test['accuracy']:.0f} would be right" in page
-    assert page.count("data:image/jpeg;base64,") == wrong
+    score = written(run).test.score
+    assert score.accuracy.value is not None
+    assert f"about {100 * score.accuracy.value:.0f} would be right" in page
+    assert page.count("data:image/jpeg;base64,") == score.wrong
     assert "81 files lay in the class folders; 80 photos were used" in page
     for words in ("Read this", "learning_rate", "divided by the temperature 2.00"):
         assert words in page
 
 
 def test_judging_again_gives_the_same_bytes(made: Path, copy: Path) -> None:
-    judge_run(copy)
+    run = Run(copy)
+    write_evaluation(run, Manifest.read(run.manifest, made / "data"), of_run(run))
     for name in ("metrics.json", *(f"plots/{plot}.png" for plot in PLOTS)):
         old, new = ((run / name).read_bytes() for run in (made / "run", copy))
         assert old == new.replace(str(copy).encode(), str(made / "run").encode()), name
@@ -122,12 +138,12 @@ def test_judging_again_gives_the_same_bytes(made: Path, copy: Path) -> None:
 
 def test_without_a_folder_evaluate_gives_what_the_run_measured(made: Path, copy: Path) -> None:
     found = evaluate(made / "run")
-    assert found["accuracy"] == written(made / "run")["test"]["accuracy"]
-    assert found["baselines"] == written(made / "run")["baselines"]
+    assert found == written(made / "run").test
     (copy / "metrics.json").unlink()  # stopped just before it was written
-    assert evaluate(copy)["accuracy"] == found["accuracy"]
-    (copy / "metrics.json").write_text("{}")
-    assert evaluate(copy)["accuracy"] == found["accuracy"]
+    assert evaluate(copy).score == found.score
+    (copy / "metrics.json").write_text('{"test": {"n": 8}}')  # by happysad 0.1.0
+    assert evaluate(copy).score == found.score
+    assert evaluate(copy).model == str(copy)
 
 
 def new_folder(root: Path) -> Path:
@@ -146,55 +162,69 @@ def test_a_folder_is_judged_whole(tmp_path: Path) -> None:
     file = brightness_classifier(tmp_path / "model.onnx", threshold=0.6)
     data = new_folder(tmp_path)
     found = evaluate(file, data)
-    json.dumps(found, allow_nan=False)
-    assert (found["n"], found["groups"], found["accuracy"]) == (6, 6, 1.0)
-    assert found["per_class"]["sad"]["recall"] == 1.0
-    assert found["threshold"] == 0.6
-    assert found["labels"] == ["happy", "sad"]
-    assert found["seen_in_training"] is None
-    assert {left["path"]: left["reason"].split(":")[0] for left in found["left_out"]} == {
+    as_json = json.dumps(asdict(found), allow_nan=False)
+    assert Evaluation.from_json(json.loads(as_json)) == found
+    score = found.score
+    assert (score.n, score.groups, score.accuracy.value) == (6, 6, 1.0)
+    assert score.per_class["sad"].recall.value == 1.0
+    assert score.classes == ("happy", "sad")
+    assert found.threshold == 0.6
+    assert found.seen_in_training is None
+    assert {left.path: left.reason.split(":")[0] for left in found.left_out} == {
         "list.csv": "lies in no class folder",
         "neutral/": "no class of the model (happy, sad)",
         "sad/notes.txt": "not an image (allowed by content",
     }
-    assert "cross-validation" in found["baselines"]["logistic_regression"]["fitted_on"]
+    assert "cross-validation" in found.baselines["logistic_regression"].fitted_on
 
 
-def test_faces_are_found_first_and_what_has_none_is_no_guess(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def find(image: Pixels, reduced: int, threads: int) -> list[Face]:
-        """Every photo but the darkest has a face, over all of it."""
-        side = float(image.shape[0])
-        points = [(0.35, 0.4), (0.65, 0.4), (0.5, 0.55), (0.38, 0.72), (0.62, 0.72)]
-        landmarks = tuple((a * side, b * side) for a, b in points)
-        face = Face(x=0, y=0, width=side, height=side, landmarks=landmarks, score=0.9)
-        return [face] if image.mean() > 15 else []
+def with_face(seed: int, light: float) -> Pixels:
+    """A photo with one real face that is lit so; about 117 levels for light 1."""
+    face = Image.open(io.BytesIO(portrait())).convert("RGB").resize((256, 300))
+    pixels = photo(seed, 500, 600).copy()
+    pixels[100:400, 150:406] = np.clip(np.asarray(face) * light, 0, 255).astype(np.uint8)
+    return pixels
 
-    monkeypatch.setattr("happysad.photos.find", find)
+
+def test_faces_are_found_first_and_what_has_none_is_no_guess(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    levels = {"happy": (5, 40, 60, 126), "sad": (200, 220, 130, 240)}
-    for label, several in levels.items():
-        for level in several:
-            pixels = np.clip(photo(level, 40, 40) * 0.02 + level, 0, 255).astype(np.uint8)
-            save(data / label / f"{level}.png", pixels)
+    lights = {"happy": (0.3, 0.5, 0.93), "sad": (1.0, 1.5, 1.8, 2.2)}  # 0.93 and 1.0 are unsure
+    for place, (label, several) in enumerate(lights.items()):
+        for number, light in enumerate(several):
+            save(data / label / f"{number}.png", with_face(100 * place + number, light))
+    save(data / "happy" / "nobody.png", photo(61, 500, 600))
+    file = brightness_classifier(
+        tmp_path / "face.onnx", slope=0.05, middle=110, looks_at="face", unsure=(0.3, 0.7)
+    )
+    found = evaluate(file, data)
+    assert (found.score.n, found.score.accuracy.value) == (7, 1.0)
+    abstention = found.abstention
+    assert (abstention.n, abstention.no_face.value) == (8, 1 / 8)
+    # one has no face, and one of each class is too near the middle
+    assert abstention.coverage.value == 5 / 8
+    assert abstention.selective_accuracy.value == 1.0
+    for figure in (abstention.coverage, abstention.no_face):
+        assert figure.value is not None
+        assert figure.interval is not None
+        assert figure.interval[0] < figure.value < figure.interval[1]
+    with pytest.raises(UsageError, match="looks at whole photos"):
+        evaluate(brightness_classifier(tmp_path / "photo.onnx"), data, faces="given")
+
+
+def test_face_crops_are_judged_as_they_are(tmp_path: Path) -> None:
     file = brightness_classifier(
         tmp_path / "face.onnx", slope=0.05, middle=130, looks_at="face", unsure=(0.3, 0.7)
     )
-    found = evaluate(file, data)
-    assert (found["n"], found["accuracy"]) == (7, 1.0)
-    assert (found["photos"], found["no_face"]) == (8, 1 / 8)
-    # one has no face, and one of each class is too near the middle
-    assert found["coverage"] == 5 / 8
-    assert found["selective_accuracy"] == 1.0
-    assert found["intervals"]["coverage"][0] < 5 / 8 < found["intervals"]["coverage"][1]
-    assert found["intervals"]["no_face"][0] < 1 / 8 < found["intervals"]["no_face"][1]
-    crops = evaluate(file, data, faces=False)
-    assert (crops["n"], crops["no_face"], crops["coverage"]) == (8, 0.0, 6 / 8)
+    levels = {"happy": (5, 40, 60, 126), "sad": (200, 220, 134, 240)}
+    for label, several in levels.items():
+        for level in several:
+            pixels = np.clip(photo(level, 40, 40) * 0.02 + level, 0, 255).astype(np.uint8)
+            save(tmp_path / "data" / label / f"{level}.png", pixels)
+    crops = evaluate(file, tmp_path / "data", faces="given")
+    assert crops.score.n == 8
+    assert (crops.abstention.no_face.value, crops.abstention.coverage.value) == (0.0, 6 / 8)
     with pytest.raises(DatasetError, match="no face in any of 2 photos"):
         evaluate(file, new_dark_folder(tmp_path))
-    with pytest.raises(UsageError, match="looks at whole photos"):
-        evaluate(brightness_classifier(tmp_path / "photo.onnx"), data, faces=False)
 
 
 def new_dark_folder(root: Path) -> Path:
@@ -208,7 +238,7 @@ def test_the_threshold_decides(tmp_path: Path) -> None:
     save(data / "sad" / "grey.png", np.full((40, 40, 3), 130, np.uint8))  # p_sad 0.55
     for threshold, right in ((0.5, 7), (0.6, 6)):
         file = brightness_classifier(tmp_path / "model.onnx", threshold=threshold)
-        assert evaluate(file, data)["accuracy"] == pytest.approx(right / 7)
+        assert evaluate(file, data).score.accuracy.value == pytest.approx(right / 7)
 
 
 @pytest.mark.parametrize(
@@ -234,30 +264,30 @@ def test_folders_may_have_other_names(
         (data / "happy").rename(data / ("left" if named else "Happy"))
         (data / "sad").rename(data / ("right" if named else "SAD"))
     file = brightness_classifier(tmp_path / "model.onnx")
-    found = evaluate(file, data, classes)
-    assert found["accuracy"] == accuracy
-    assert set(found["per_class"]) == {"happy", "sad"}
+    score = evaluate(file, data, classes=classes).score
+    assert score.accuracy.value == accuracy
+    assert set(score.per_class) == {"happy", "sad"}
 
 
 def test_copies_count_as_one_group(tmp_path: Path) -> None:
     data = new_folder(tmp_path)
     for size in range(5):
         save(data / "happy" / f"copy{size}.png", photo(50, 60 + size, 80) // 4)
-    found = evaluate(brightness_classifier(tmp_path / "model.onnx"), data)
-    assert (found["n"], found["groups"]) == (11, 6)
+    score = evaluate(brightness_classifier(tmp_path / "model.onnx"), data).score
+    assert (score.n, score.groups) == (11, 6)
 
 
 def test_photos_seen_in_training_are_counted(made: Path, tmp_path: Path) -> None:
     whole = evaluate(made / "run", made / "data")
     manifest = Manifest.read(made / "run" / "manifest.csv", made / "data")
-    assert whole["n"] == 80
-    assert whole["seen_in_training"] == 80 - len(manifest.of("test"))
-    assert whole["baselines"]["logistic_regression"]["fitted_on"] == "the training photos"
+    assert whole.score.n == 80
+    assert whole.seen_in_training == 80 - len(manifest.of("test"))
+    assert whole.baselines["logistic_regression"].fitted_on == "the training photos"
 
     data = new_folder(tmp_path)
     known = made / "data" / manifest.of("train")["path"].iloc[0]
     save(data / "happy" / "again.bmp", read(known))  # another file, the same pixels
-    assert evaluate(made / "run", data)["seen_in_training"] == 1
+    assert evaluate(made / "run", data).seen_in_training == 1
 
 
 def test_baselines_do_without_training_photos_that_are_gone(copy: Path, tmp_path: Path) -> None:
@@ -267,7 +297,7 @@ def test_baselines_do_without_training_photos_that_are_gone(copy: Path, tmp_path
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
         found = evaluate(copy, new_folder(tmp_path))
-    assert "cross-validation" in found["baselines"]["logistic_regression"]["fitted_on"]
+    assert "cross-validation" in found.baselines["logistic_regression"].fitted_on
 
 
 def _nothing(root: Path) -> tuple[Path, Path | None]:
@@ -322,4 +352,21 @@ def test_a_changed_photo_is_refused(made: Path, copy: Path, tmp_path: Path) -> N
     path = Manifest.read(copy / "manifest.csv", data).of("test")["path"].iloc[0]
     save(data / path, photo(999))
     with pytest.raises(DatasetError, match=f"{path}: the file has changed"):
-        judge_run(copy)
+        evaluate_run(Run(copy))
+
+
+def test_three_classes_are_evaluated(tmp_path: Path) -> None:
+    classes = ("happy", "neither", "sad")
+    file = three_class_classifier(tmp_path / "model.onnx")
+    levels = {"happy": (20, 40, 60), "neither": (100, 120, 140), "sad": (200, 220, 240)}
+    for label, several in levels.items():
+        for level in several:
+            pixels = np.clip(photo(level, 40, 40) * 0.02 + level, 0, 255).astype(np.uint8)
+            save(tmp_path / "data" / label / f"{level}.png", pixels)
+    found = evaluate(file, tmp_path / "data")
+    answers = Classifier(file).predict(sorted((tmp_path / "data").glob("*/*.png")))
+    right = [answer.label == Path(str(answer.path)).parent.name for answer in answers]
+    assert found.score.classes == classes
+    assert found.score.accuracy.value == pytest.approx(np.mean(right))
+    assert found.score.auc is None
+    assert sum(map(sum, found.score.confusion)) == 9

@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from happysad.training.augment import DRAWS, augment
 
 from happysad.images import Pixels
+from happysad.training.augmentation import DRAWS, augment
 from happysad.training.config import TrainConfig
 
 NOTHING = TrainConfig(flip=False, rotation=0, shift=0, zoom=0, light=0, erasing=0, worsening=0)

@@ -1,10 +1,11 @@
-"""Thresholds keep their risk, and not answering is counted for what it is."""
+"""Thresholds keep their risk."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from happysad.evaluation.selective import fit_unsure, risk_coverage, selective
+
+from recipes.face.unsure import fit_unsure, risk_coverage
 
 
 def calibrated(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,21 +65,6 @@ def test_photos_of_neither_class_make_it_careful() -> None:
     careful = fit_unsure(np.r_[p, neither], np.r_[y, np.full(2_000, 2)], 0.02, 0.5)
     assert careful[0] < low
     assert careful[1] > high
-
-
-def test_unanswered_photos_count_for_coverage_alone() -> None:
-    y = np.array([0, 0, 1, 1, 1, 0])
-    p = np.array([0.1, 0.4, 0.9, 0.2, 0.6, np.nan])
-    got = selective(y, p, list("abcdef"), (0.3, 0.7))
-    assert got["coverage"] == 0.5
-    assert got["selective_accuracy"] == pytest.approx(2 / 3)
-    low, high = got["intervals"]["coverage"]
-    assert low < 0.5 < high
-    assert got["no_face"] == pytest.approx(1 / 6)
-    low, high = got["intervals"]["no_face"]
-    assert low < 1 / 6 < high
-    nothing = selective(y, p, list("abcdef"), (0.0, 1.0))
-    assert (nothing["coverage"], nothing["selective_accuracy"]) == (0, None)
 
 
 def test_risk_rises_with_coverage() -> None:

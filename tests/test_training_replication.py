@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from happysad.training.replicate import replicate
 
 from happysad.dataset.arrays import Arrays
 from happysad.errors import DatasetError
-from happysad.training import replicate as module
+from happysad.training.replication import deal, replicate, tutorials_batches
 from tests.pictures import folders, photo, save
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """80 photos, one of them in both classes; a network of 32x32 pixels."""
-    monkeypatch.setattr(module, "SIZE", 32)
+    """80 photos, one of them in both classes."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = folders(tmp_path / "data", each=39)
     for label in ("happy", "sad"):
@@ -37,51 +37,53 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ],
 )
 def test_the_tutorials_count_batches(photos: int, train: int, test: int) -> None:
-    assert module._tutorials_batches(photos) == (train, test)
+    assert tutorials_batches(photos) == (train, test)
 
 
 def test_dealing_keeps_groups_together_and_classes_even() -> None:
     groups = [f"g{number // 3}" for number in range(300)]
-    labels = np.repeat([0.0, 1.0], 150).astype(np.float32)
-    photos = Arrays(np.zeros((300, 1, 1, 1), np.uint8), labels, groups)
-    sides = [module._deal(photos, seed) for seed in range(4)]
+    classes = np.repeat([0.0, 1.0], 150).astype(np.float32)
+    photos = Arrays({"image": np.zeros((300, 1, 1, 1), np.uint8)}, classes, groups)
+    sides = [deal(photos, seed) for seed in range(4)]
     for train, unseen in sides:
         assert sorted([*train, *unseen]) == list(range(300))
         assert not {groups[i] for i in train} & {groups[i] for i in unseen}
         assert 0.27 <= len(unseen) / 300 <= 0.33
-        assert 0.4 <= labels[unseen].mean() <= 0.6
+        assert 0.4 <= classes[unseen].mean() <= 0.6
     assert len({tuple(unseen) for _, unseen in sides}) == 4  # each seed deals anew
-    assert (module._deal(photos, 2)[1] == sides[2][1]).all()
+    assert (deal(photos, 2)[1] == sides[2][1]).all()
 
 
-def test_it_measures_writes_and_does_nothing_twice(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_measures_writes_and_does_nothing_twice(tiny: Path, tmp_path: Path) -> None:
     out, check_out = tmp_path / "out", tmp_path / "check"
-    result = replicate(tiny, out=out, check_out=check_out, seeds=2, epochs=2)
-    assert json.loads((out / "replicate.json").read_text()) == result
-    for run in result["protocols"]["tutorials"]["runs"]:
-        assert run["n"] == 80 - 64  # three batches: the last one is the test
-        assert run["trained_on"] > 64  # two of three batches a pass, others in each
-        assert 0 < run["seen_in_training"] <= 16
-    for run in result["protocols"]["honest"]["runs"]:
-        assert run["trained_on"] + run["n"] == 78  # without the one in both classes
-        assert run["seen_in_training"] == 0
-    for summary in result["protocols"].values():
-        low, high = summary["interval"]
-        assert low <= summary["accuracy"] <= high
-        assert np.mean([run["accuracy"] for run in summary["runs"]]) == summary["accuracy"]
-    assert len(result["table"]) == 3
+    folders_and_size: dict[str, Any] = {"out": out, "check_out": check_out, "size": 32}
+    result = replicate(tiny, **folders_and_size, seeds=2, epochs=2)
+    written = json.loads((out / "replicate.json").read_text())
+    assert written == json.loads(json.dumps(asdict(result)))
+    for run in result.protocols["tutorials"].runs:
+        assert run.n == 80 - 64  # three batches: the last one is the test
+        assert run.trained_on > 64  # two of three batches a pass, others in each
+        assert 0 < run.seen_in_training <= 16
+    for run in result.protocols["honest"].runs:
+        assert run.trained_on + run.n == 78  # without the one in both classes
+        assert run.seen_in_training == 0
+    for protocol in result.protocols.values():
+        assert protocol.interval is not None
+        assert protocol.interval[0] <= protocol.accuracy <= protocol.interval[1]
+        assert np.mean([run.accuracy for run in protocol.runs]) == protocol.accuracy
+    assert len(result.table) == 3
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "data:image/png;base64," in page
     assert "2 files that stand in both classes" in page
 
     picture = (out / "replicate.png").read_bytes()
-    monkeypatch.setattr(module, "_Trainer", None)  # to train again would fail
-    assert replicate(tiny, out=out, check_out=check_out, seeds=2, epochs=2) == result
+    kept = {file: file.stat().st_mtime_ns for file in (out / "seeds").iterdir()}
+    assert len(kept) == 4
+    assert replicate(tiny, **folders_and_size, seeds=2, epochs=2) == result
     assert (out / "replicate.png").read_bytes() == picture
-    with pytest.raises(TypeError):
-        replicate(tiny, out=out, check_out=check_out, seeds=2, epochs=4)  # other settings
+    assert {file: file.stat().st_mtime_ns for file in (out / "seeds").iterdir()} == kept
+    replicate(tiny, **folders_and_size, seeds=2, epochs=1)  # other settings: trained anew
+    assert not set(kept.values()) & {file.stat().st_mtime_ns for file in kept}
 
 
 @pytest.mark.parametrize(("each", "says"), [(8, "more than one batch of 32"), (17, "found 9")])

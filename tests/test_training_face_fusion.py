@@ -1,0 +1,259 @@
+"""Learning from whole photos: faces and look, weighed; and from face crops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from happysad import export
+from happysad.classifier import Classifier
+from happysad.dataset import drawn_faces
+from happysad.dataset.arrays import Arrays
+from happysad.dataset.manifest import Manifest
+from happysad.errors import DatasetError, ExportError
+from happysad.evaluation.evaluator import RunEvaluation, evaluate
+from happysad.inputs import FACES, PHOTO_SIZE
+from happysad.keras_backend import quiet
+from happysad.model_file import PROBABILITIES
+from happysad.models import build
+from happysad.run import Fusion, Run
+from happysad.training import checkpoints
+from happysad.training.checkpoints import State
+from happysad.training.config import load, of_run
+from happysad.training.learner import Photos, learner
+from happysad.training.trainer import align_output_sign, resume, train
+from tests.conftest import Once
+from tests.pictures import save
+
+quiet()
+
+from happysad.models import faces_and_photo  # noqa: E402
+from happysad.training.face_fusion import regression  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+CONFIG = load(None, {"model": "face", "faces": "find", "epochs": 2, "batch_size": 8, "size": 48})
+CONFIG = replace(CONFIG, channels=1)
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    """Of faces: the one that ships."""
+    return build("face", size=48, channels=1)
+
+
+def photos(network: Any, n: int, seed: int, *, look: float, faces: float) -> Arrays:
+    """Photos of noise; every third has no face. The class decides how light they are (`look`), and
+    which of many faces, by the network's answers, they show (`faces`)."""
+    rng = np.random.default_rng(seed)
+    classes = (np.arange(n) % 2).astype(np.float32)
+    noise = rng.integers(0, 256, (n, 8, 48, 48, 1), dtype=np.uint8)
+    p = network.predict(noise.reshape(-1, 48, 48, 1), verbose=0).reshape(n, 8)
+    cut = np.zeros((n, FACES, 48, 48, 1), np.uint8)
+    weights = np.zeros((n, FACES), np.float32)
+    for row in range(n):
+        if row % 3:
+            order = np.argsort(p[row])
+            told = order[-1] if classes[row] else order[0]
+            cut[row, 0] = noise[row, told if rng.random() < faces else 0]
+            weights[row, 0] = 0.5
+    photo = rng.integers(50, 150, (n, PHOTO_SIZE, PHOTO_SIZE, 3))
+    light = rng.normal(0, 8, n) + look * 40 * classes
+    photo = (photo + light[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    inputs = {"faces": cut, "weights": weights, "photo": photo}
+    return Arrays(inputs, classes, [f"{seed}-{row}" for row in range(n)])
+
+
+def begun(train: Arrays, val: Arrays, folder: Path) -> tuple[Any, Any, Run]:
+    learns, run = learner(CONFIG, Photos(train, val)), Run(folder)
+    model = learns.build()
+    checkpoints.save(run.checkpoints, State(), model)
+    return learns, model, run
+
+
+@pytest.mark.parametrize(
+    ("look", "faces", "chosen", "accuracy"),
+    [(1.0, 0.0, ("look", "both"), 0.9), (0.0, 1.0, ("faces",), 0.75), (0.4, 0.9, ("both",), 0.85)],
+)
+def test_it_goes_by_what_tells_the_classes_apart(
+    network: Any,
+    tmp_path: Path,
+    look: float,
+    faces: float,
+    chosen: tuple[str, ...],
+    accuracy: float,
+) -> None:
+    parts = (
+        photos(network, n, seed, look=look, faces=faces) for seed, n in enumerate((80, 24, 60))
+    )
+    train_part, val, test = parts
+    learns, model, run = begun(train_part, val, tmp_path)
+    learns.learn(model, run, None)
+    fusion = run.fusion()
+    assert isinstance(fusion, Fusion)
+    assert fusion.chosen in chosen
+    assert fusion.photos == {"train": 80, "val": 24}
+    assert fusion.with_faces == {"train": 53, "val": 16}
+    losses = {name: trial.log_loss for name, trial in fusion.tried.items()}
+    assert losses[fusion.chosen] == min(losses.values())
+    p = learns.answers(model, test)
+    assert ((p >= 0.5) == test.classes).mean() >= accuracy
+    # What it does not go by does not move it.
+    kernel, _ = model.get_layer(PROBABILITIES).get_weights()
+    from_faces = faces_and_photo.FROM_FACES
+    unused = {"faces": slice(from_faces, None), "look": slice(0, from_faces)}
+    for name, part in unused.items():
+        assert (kernel[part] == 0).all() == (fusion.chosen == name)
+    # The same photos give the same weights, and what was fitted is what the file says.
+    learns.learn(model, run, None)
+    np.testing.assert_array_equal(model.get_layer(PROBABILITIES).get_weights()[0], kernel)
+    assert run.fusion() == fusion
+
+
+def test_the_regression_is_scikit_learns() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(0)
+    figures = rng.normal(5, 3, (50, 4)) * [1, 10, 0.1, 0]  # the last is the same for all
+    classes = (figures[:, 0] + rng.normal(0, 2, 50) > 7).astype(np.float32)
+    kernel, bias = regression(figures, classes, 0.3, balanced=True)
+    scaler = StandardScaler().fit(figures)
+    theirs = LogisticRegression(C=0.3, class_weight="balanced", tol=1e-8, max_iter=1000)
+    theirs.fit(scaler.transform(figures), classes)
+    logits = theirs.decision_function(scaler.transform(figures))
+    np.testing.assert_allclose(figures @ kernel + bias, logits, atol=1e-4)
+    assert regression(figures, classes, 0.3, balanced=False)[1] != pytest.approx(bias)
+
+
+def test_one_group_a_class_is_too_few(network: Any, tmp_path: Path) -> None:
+    few = photos(network, 6, 0, look=1, faces=1)
+    groups = ["a" if one else str(number) for number, one in enumerate(few.classes)]
+    learns, model, run = begun(replace(few, groups=groups), few, tmp_path)
+    with pytest.raises(DatasetError, match=r"2 groups or more in each class, not 1; .*other light"):
+        learns.learn(model, run, None)
+
+
+def test_face_crops_fine_tune_the_network_of_faces(network: Any, tmp_path: Path) -> None:
+    config = replace(CONFIG, faces="given")
+    rng = np.random.default_rng(0)
+    crops = {"image": rng.integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)}
+    part = Arrays(crops, (np.arange(20) % 2).astype(np.float32), [str(n) for n in range(20)])
+    learns = learner(config, Photos(part, part))
+    ended, run = learns.build(), Run(tmp_path)
+    learns.begin(ended)
+    checkpoints.save(run.checkpoints, State(), ended)
+    learns.learn(ended, run, None)
+    shipped = network.trainable_variables
+    for weight, before in zip(ended.trainable_variables, shipped, strict=True):
+        moved = np.abs(weight.numpy() - before.numpy()).max()
+        assert 0 < moved < 0.2 * np.abs(before.numpy()).max()  # a little, from where it stood
+
+
+@pytest.mark.parametrize("faces", ["find", "given"])
+@pytest.mark.parametrize("classes", [("happy", "sad"), ("angry", "smiling")])
+@pytest.mark.parametrize("seen", ["as the classes", "reversed"])
+def test_other_classes_tell_themselves_which_is_the_sad_one(
+    faces: str, classes: tuple[str, str], seen: str
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
+    before = build("face", size=48, channels=1).predict(noise, verbose=0)[:, 0]
+    sad = (before > np.median(before)).astype(np.float32)
+    wrong_way = seen == "reversed"
+    inputs: dict[str, Any] = {"image": noise}
+    if faces == "find":
+        cut = np.zeros((20, FACES, 48, 48, 1), np.uint8)
+        cut[:, 0] = noise
+        weights = np.zeros((20, FACES), np.float32)
+        weights[:, 0] = 0.5
+        photo = np.zeros((20, PHOTO_SIZE, PHOTO_SIZE, 3), np.uint8)
+        inputs = {"faces": cut, "weights": weights, "photo": photo}
+    part = Arrays(inputs, 1 - sad if wrong_way else sad, ["a"] * 20)
+    learns = learner(replace(CONFIG, faces=faces), Photos(part, part))
+    model = learns.build()
+    align_output_sign(model, learns, classes)
+    turned = wrong_way and classes != ("happy", "sad")
+    p, _ = learns.face_answers(model)
+    np.testing.assert_allclose(p, 1 - before if turned else before, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def run(once: Once) -> Iterator[Run]:
+    """A whole run on drawn faces: happy ones on warm walls, and some walls without anybody."""
+    root = once("run-of-photos", _train_on_photos)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        yield Run(root / "run")
+
+
+def _train_on_photos(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        label = ("happy", "sad")[number % 2]
+        tint = np.array([30, 10, -30]) * (1 if label == "happy" else -1) * rng.uniform(-0.2, 1)
+        if number % 5:
+            picture = drawn_faces.face(label, rng, 128).astype(float)
+        else:
+            picture = np.kron(rng.uniform(60, 190, (4, 4, 1)), np.ones((32, 32, 3)))
+        picture = np.clip(picture + tint, 0, 255).astype(np.uint8)
+        save(root / "data" / label / f"{number:02}.png", picture)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        train(root / "data", root / "run", check_folder=root / "check", model="face")
+
+
+def test_a_whole_run(run: Run) -> None:
+    assert of_run(run).faces == "find"
+    assert (run.epochs, run.epochs_done()) == (0, ())
+    evaluation = RunEvaluation.from_json(run.metrics.read_text())
+    fusion = run.fusion()
+    assert fusion is not None
+    assert evaluation.fusion == fusion
+    assert 0 < fusion.with_faces["train"] < fusion.photos["train"]
+    page = run.report.read_text(encoding="utf-8")
+    assert (
+        f"In {fusion.with_faces['train']} of {fusion.photos['train']} training photos and in "
+        f"{fusion.with_faces['val']} of {fusion.photos['val']} validation photos a face was found"
+    ) in page
+    words = {"faces": "the faces alone", "look": "the photo's own look alone"}
+    assert words.get(fusion.chosen, "both together").replace("'", "&#39;") in page
+    assert "so there are no epochs and no curves" in page
+    assert "Loss by epoch" not in page
+    assert "looks at every photo twice" not in page
+    # What was evaluated is what anybody gets who asks the classifier.
+    manifest = Manifest.read(run.manifest, run.data())
+    rows = manifest.of("test")
+    classifier = Classifier(run.folder)
+    answers = classifier.predict(manifest.files(rows))
+    right = np.mean([a.label == b for a, b in zip(answers, rows["label"], strict=True)])
+    assert evaluation.test.score.accuracy.value == pytest.approx(right)
+    everything = classifier.predict(manifest.files(manifest.used))
+    assert {len(answer.faces) > 0 for answer in everything} == {True, False}
+    assert evaluate(run.folder).score == evaluation.test.score
+
+
+def test_a_run_stopped_before_it_learned_resumes_to_the_same_weights(
+    run: Run, tmp_path: Path
+) -> None:
+    stopped = Run(tmp_path / "run")
+    samples = run.plots / "samples.png"
+    for file in (run.config, run.manifest, samples, run.checkpoints / "000.npz"):
+        copied = stopped.folder / file.relative_to(run.folder)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(file.read_bytes())
+    resume(stopped.folder)
+    for name in ("model.onnx", "checkpoints/finished.json"):
+        assert (stopped.folder / name).read_bytes() == (run.folder / name).read_bytes()
+
+
+def test_the_run_can_be_exported(run: Run, tmp_path: Path) -> None:
+    assert export.export(run.folder, tmp_path / "a.onnx") <= 1e-4
+    assert (tmp_path / "a.onnx").read_bytes() == (run.folder / "model.onnx").read_bytes()
+    assert export.export(run.folder, tmp_path / "a.tflite") <= 1e-4
+    with pytest.raises(ExportError, match=r"a\.h5: .*write \.onnx or \.tflite"):
+        export.export(run.folder, tmp_path / "a.h5")

@@ -1,0 +1,331 @@
+"""The whole path of a training on small photos: begin, stop, resume, end."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from happysad.classifier import Classifier
+from happysad.errors import ConfigError, DatasetError, RunError, UsageError
+from happysad.evaluation.evaluator import evaluate
+from happysad.keras_backend import quiet
+from happysad.probability import from_log_odds, log_odds
+from happysad.run import Epoch, Run, Stage
+from happysad.training import checkpoints
+from happysad.training.checkpoints import State
+from happysad.training.config import TrainConfig, load, of_run
+from happysad.training.learner import learner
+from happysad.training.trainer import resume, train
+from tests.conftest import Once
+from tests.pictures import folders
+from tests.trainings import arrays, begun, small_data
+
+quiet()
+
+import keras  # noqa: E402
+
+from happysad.models import transfer  # noqa: E402
+from happysad.training.callbacks import Bookkeeper  # noqa: E402
+from happysad.training.feed import Feed  # noqa: E402
+from happysad.training.step_learner import class_weights_of  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+#: As much as can move: augmentation, dropout, schedule, weight decay, class weights.
+SETTINGS: dict[str, Any] = {
+    "model": "classic",
+    "size": 32,
+    "channels": 1,
+    "batch_size": 8,
+    "epochs": 4,
+    "augment": True,
+    "dropout": 0.3,
+    "schedule": "cosine",
+    "weight_decay": 0.02,
+    "class_weights": True,
+}
+
+
+@pytest.fixture(scope="session")
+def trained(once: Once) -> Path:
+    """A folder with data/, check/ and run/, which was never stopped, and what it printed."""
+
+    def make(folder: Path) -> None:
+        found = train(small_data(folder), folder / "run", check_folder=folder / "check", **SETTINGS)
+        assert found.evaluation is not None
+        (folder / "evaluation.json").write_text(json.dumps(asdict(found.evaluation.test)))
+
+    return once("small-training", make)
+
+
+@pytest.fixture
+def copy(trained: Path, tmp_path: Path) -> Run:
+    """The run, to be changed."""
+    return Run(Path(shutil.copytree(trained / "run", tmp_path / "run")))
+
+
+def timeless(run: Run) -> list[dict[str, float]]:
+    """The history without what differs from one time to the next."""
+    rows = [asdict(row) for row in run.epochs_done()]
+    return [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows
+    ]
+
+
+def test_a_finished_run(trained: Path) -> None:
+    run = Run(trained / "run")
+    assert run.stage is Stage.FINISHED
+    for file in (run.config, run.manifest, run.history, run.network, run.metrics, run.report):
+        assert file.is_file()
+    assert any(run.tensorboard.glob("train/*"))
+    assert any(run.tensorboard.glob("validation/*"))
+    assert not any(path.name.startswith(".") for path in trained.rglob("*"))
+
+    history = run.epochs_done()
+    assert [row.epoch for row in history] == [1, 2, 3, 4]
+    assert history[1].learning_rate == pytest.approx(1e-3)  # two epochs of warm-up
+    assert history[3].learning_rate == pytest.approx(0, abs=1e-9)  # the cosine ends at 0
+    assert all(row.images_per_second > 0 for row in history)
+
+    # What ships is calibrated, the best epoch's, uint8 in, and the same in both files.
+    classifier = Classifier(run.folder)
+    details = classifier.details
+    assert (details.size, details.channels, details.architecture) == (32, 1, "classic")
+    assert details.trained_on == len(happysad_manifest(run).of("train"))
+    model = keras.saving.load_model(run.network)
+    assert not model.compiled
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1), dtype=np.uint8)
+    config = of_run(run)
+    raw = learner(config, arrays(config)).build()
+    state = checkpoints.read_state(checkpoints.latest(run.checkpoints))
+    assert state.best_epoch == min(history, key=lambda row: row.val_loss).epoch
+    checkpoints.restore(checkpoints.best(run.checkpoints, state), raw, optimizer=False)
+    looks = [raw.predict(look, verbose=0)[:, 0] for look in (images, images[:, :, ::-1])]
+    mean = np.mean([log_odds(p) for p in looks], axis=0)
+    calibrated = from_log_odds(mean / details.temperature)
+    assert details.temperature != 1
+    np.testing.assert_allclose(model.predict(images, verbose=0)[:, 0], calibrated, atol=1e-4)
+    answered = classifier.run({"image": images}).probabilities[:, 1]
+    np.testing.assert_allclose(answered, calibrated, atol=1e-4)
+
+
+def happysad_manifest(run: Run) -> Any:
+    from happysad.dataset.manifest import Manifest
+
+    return Manifest.read(run.manifest, run.data())
+
+
+def test_it_prints_one_line_for_each_epoch(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = load(None, SETTINGS)
+    model, run = begun(learner(config, arrays(config)), tmp_path)
+    capfd.readouterr()
+    learner(config, arrays(config)).learn(model, run, None)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert [line.split("  ")[0] for line in err.splitlines()] == [
+        f"epoch {n}/4" for n in (1, 2, 3, 4)
+    ]
+    assert all("end in" in line and "val_accuracy" in line for line in err.splitlines())
+
+
+def test_evaluate_returns_what_the_training_found(trained: Path) -> None:
+    found = evaluate(trained / "run")
+    assert json.loads((trained / "evaluation.json").read_text()) == json.loads(
+        json.dumps(asdict(found))
+    )
+    rows = happysad_manifest(Run(trained / "run")).of("test")
+    files = [trained / "data" / path for path in rows["path"]]
+    answers = Classifier(trained / "run").predict(files)
+    right = [answer.label == label for answer, label in zip(answers, rows["label"], strict=True)]
+    assert found.score.accuracy.value == pytest.approx(np.mean(right))
+
+
+def test_a_killed_training_resumes_to_the_same_weights(trained: Path, tmp_path: Path) -> None:
+    """A real kill -9 of a real process, at a batch that differs from run to run."""
+    run, settings = Run(tmp_path / "run"), tmp_path / "settings.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in SETTINGS.items()]
+    settings.write_text("\n".join(lines) + "\n")
+    batch = random.randint(2, 16)
+    command = ["killed", str(run.folder), str(trained / "data"), str(batch), str(settings)]
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.trainings", *command],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert run.stage is Stage.LEARNING
+    resumed = resume(run.folder)
+    assert resumed.folder == run.folder
+    whole = Run(trained / "run")
+    assert timeless(run) == timeless(whole), f"killed at batch {batch}"
+    for name in ("model.onnx", "checkpoints/finished.json"):
+        assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    with pytest.raises(RunError, match="finished already"):
+        resume(run.folder)
+
+
+def test_a_training_killed_in_its_last_steps_ends_in_the_same_files(
+    trained: Path, copy: Run
+) -> None:
+    (copy.checkpoints / "finished.json").unlink()
+    copy.metrics.unlink()
+    copy.report.unlink()
+    (copy.folder / "model.onnx").write_text("half")
+    resume(copy.folder)
+    whole = Run(trained / "run")
+    for name in ("model.onnx", "checkpoints/finished.json"):
+        assert (copy.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    old, new = (json.loads(run.metrics.read_text()) for run in (whole, copy))
+    assert new["test"].pop("model") == str(copy.folder)
+    assert old["test"].pop("model") == str(whole.folder)
+    assert old == new
+
+
+def test_early_stopping_keeps_the_best_epoch_and_resumes(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "epochs": 12, "patience": 1, "learning_rate": 0.05}
+    config = load(None, {**settings, "schedule": "constant"})
+    learns = learner(config, arrays(config))
+    model, run = begun(learns, tmp_path)
+    learns.learn(model, run, None)
+    losses = [row.val_loss for row in run.epochs_done()]
+    assert len(losses) < 12
+    assert losses[-1] > min(losses)
+    ended = checkpoints.weights_hash(model)
+    again = learns.build()
+    learns.learn(again, run, None)  # it had learned, but was stopped before it shipped
+    assert [row.val_loss for row in run.epochs_done()] == losses
+    assert checkpoints.weights_hash(again) == ended
+
+
+def tiny_backbone(include_top: bool, weights: str | None, input_shape: Any, pooling: str) -> Any:
+    """In place of a network of keras.applications: small, but with the same parts."""
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 3)(image)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Dropout(0.2)(x)
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+
+
+def test_fine_tuning_moves_the_backbone_also_where_it_begins_after_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(transfer.BACKBONES, "mobilenetv3", tiny_backbone)
+    given = {"model": "mobilenetv3", "size": 32, "batch_size": 8, "epochs": 2}
+    frozen = load(None, {**given, "fine_tune_epochs": 0})
+    whole = load(None, {**given, "fine_tune_epochs": 2, "fine_tune_learning_rate": 1e-2})
+    hashes, backbones = [], []
+    for name, configs in {"whole": [whole], "stopped": [frozen, whole]}.items():
+        for config in configs:
+            learns = learner(config, arrays(config))
+            model, run = (
+                begun(learns, tmp_path / name)
+                if config is configs[0]
+                else (
+                    learns.build(pretrained=False),
+                    Run(tmp_path / name),
+                )
+            )
+            learns.learn(model, run, None)
+            backbones.append(transfer.backbone(model).get_weights()[0])
+        hashes.append(checkpoints.weights_hash(model))
+        assert [row.epoch for row in run.epochs_done()] == [1, 2, 3, 4]
+        assert run.epochs_done()[-1].learning_rate == pytest.approx(1e-2)
+        assert checkpoints.read_state(checkpoints.latest(run.checkpoints)).phase == 1
+    assert hashes[0] == hashes[1]
+    assert (backbones[1] != backbones[2]).any()  # the frozen one, and the one that moved
+
+
+def test_a_used_folder_is_refused(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(UsageError, match="must be new or empty"):
+        train(trained / "data", tmp_path, check_folder=trained / "check", **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_an_early_failure_leaves_nothing(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(UsageError, match="no such file"):
+        train(
+            trained / "data",
+            run,
+            check_folder=trained / "check",
+            model="vgg16",
+            size=32,
+            weights=Path("missing.weights.h5"),
+        )
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RunError, match="not a run's folder"):
+        resume(run)
+
+
+def test_three_classes_are_refused(tmp_path: Path) -> None:
+    data = folders(tmp_path / "data", each=12, labels=("happy", "neither", "sad"))
+    with pytest.raises(UsageError, match="train needs two classes, not happy, neither, sad"):
+        train(data, tmp_path / "run", check_folder=tmp_path / "check")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"epoch": 3}, "unknown setting 'epoch'; the nearest is 'epochs'"),
+        ({"model": "classic", "size": 31}, "size must be 0 or from 32"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_read(
+    tmp_path: Path, settings: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        train(tmp_path / "nowhere", tmp_path / "run", **settings)
+    with pytest.raises(ConfigError, match=says):
+        train(tmp_path / "nowhere", tmp_path / "run", config=TrainConfig(), **settings)
+
+
+def test_a_changed_photo_is_refused_when_a_run_is_resumed(
+    trained: Path, copy: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(trained / "data", tmp_path / "data"))
+    settings = copy.settings()
+    copy.write_settings(settings, data)
+    (copy.checkpoints / "finished.json").unlink()
+    path = happysad_manifest(copy).of("train")["path"].iloc[0]
+    (data / path).write_bytes((data / path).read_bytes() + b"more")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(DatasetError, match="the file has changed since it was checked"):
+        resume(copy.folder)
+
+
+def test_a_loss_that_is_not_finite_says_what_to_do(tmp_path: Path) -> None:
+    images = np.zeros((2, 32, 32, 1), np.uint8)
+    feed = Feed(images, np.zeros((2, 1), np.float32), TrainConfig(), training=True)
+    books = Bookkeeper(Run(tmp_path), feed, State(), patience=0)
+    books.on_epoch_begin(0)
+    with pytest.raises(RunError, match=r"diverged in epoch 1 .*--learning-rate"):
+        books.on_epoch_end(0, {"loss": float("nan"), "val_loss": 0.5})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_class_weights_balance() -> None:
+    photos = arrays(load(None, SETTINGS)).train
+    few = type(photos)(photos.inputs, np.array([0, 0, 0, 1], np.float32), [])
+    assert class_weights_of(few) == {0: pytest.approx(4 / 6), 1: 2.0}
+
+
+def test_an_epoch_is_a_row_of_the_history(trained: Path) -> None:
+    header = (trained / "run" / "history.csv").read_text().splitlines()[0]
+    assert header.split(",") == list(Epoch.__dataclass_fields__)

@@ -1,0 +1,141 @@
+"""Small real trainings: photos of noise, a run of them, and processes that train on them.
+
+``python -m tests.trainings killed RUN DATA BATCH SETTINGS`` kills itself at a batch of a training.
+``python -m tests.trainings member RUN SETTINGS`` trains on made arrays, alone or as one of several
+processes, as its environment says: into RUN/as-they-are, and where there are others once more,
+into RUN/flipped, with the classes of process 1 exchanged. It prints the hash of the weights each
+time. The settings are a TOML file.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from happysad.dataset.arrays import Arrays
+from happysad.run import Run
+from happysad.training import checkpoints, processes, trainer
+from happysad.training.checkpoints import State
+from happysad.training.config import TrainConfig, load
+from happysad.training.learner import Learner, Photos, learner
+from happysad.training.processes import Alone, Member
+from tests.pictures import folders
+
+__all__ = ["COUNTS", "Stopping", "arrays", "begun", "small_data"]
+
+#: The number of photos in each split of `arrays`.
+COUNTS = {"train": 20, "val": 8}
+
+
+def small_data(root: Path) -> Path:
+    """Write 40 photos of noise into DATA/happy and DATA/sad; return the folder."""
+    return folders(root / "data", each=20)
+
+
+def arrays(config: TrainConfig) -> Photos:
+    """Return photos of noise, every second one brighter and of the second class."""
+    parts = []
+    for count in COUNTS.values():
+        classes = (np.arange(count) % 2).astype(np.float32)
+        shape = (count, config.size, config.size, config.channels)
+        noise = np.random.default_rng(count).integers(0, 200, shape, dtype=np.uint8)
+        images = noise + (classes * 55).astype(np.uint8)[:, None, None, None]
+        groups = [f"{count}-{number}" for number in range(count)]
+        parts.append(Arrays({"image": images}, classes, groups))
+    return Photos(*parts)
+
+
+def begun(learns: Learner, folder: Path) -> tuple[Any, Run]:
+    """Return a network and a run with its first checkpoint."""
+    from happysad.keras_backend import deterministic
+
+    run = Run(folder)
+    deterministic(learns.config.seed)
+    model = learns.build()
+    learns.begin(model)
+    checkpoints.save(run.checkpoints, State(), model)
+    return model, run
+
+
+class Stopping:
+    """Pictures that kill the process when a batch of them is read for the `batch`-th time."""
+
+    def __init__(self, images: NDArray[np.uint8], batch: int) -> None:
+        self._images = images
+        self._left = batch
+        self.shape = images.shape
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, chosen: Any) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._images[chosen]
+
+
+class _Killed(Alone):
+    """A process that is killed while it learns."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+
+    def learn(self, learner: Learner, model: Any, run: Run) -> None:
+        images: Any = Stopping(learner.photos.train.images, self.batch)
+        learner.photos.train.inputs["image"] = images
+        super().learn(learner, model, run)
+
+
+class _Staying(Member):
+    """A process that stays with the others, for another training."""
+
+    def part(self) -> None:
+        """Do not part."""
+
+
+def _train_together(folder: Path, config: TrainConfig) -> None:
+    process = processes.this()
+    name = "as-they-are"
+    if isinstance(process, Member):
+        first = _Staying(process.address, process.count, process.index)
+        first.meet(config, settings=repr(config))
+        _learn(first, config, arrays(config), folder / name)
+        name = "flipped"
+    photos = arrays(config)
+    if process.index == 1:
+        flipped = Arrays(photos.train.inputs, 1 - photos.train.classes, photos.train.groups)
+        photos = Photos(flipped, photos.val)
+    _learn(process, config, photos, folder / name)
+    if isinstance(process, Member) and process.leads:
+        sys.stdin.read()  # the others are in touch through process 0
+
+
+def _learn(process: processes.Process, config: TrainConfig, photos: Photos, folder: Path) -> None:
+    learns = learner(config, photos)
+    with process.folders(Run(folder), folder.with_name("check")) as (own, _):
+        model, run = begun(learns, own.folder)
+        process.learn(learns, model, run)
+    sys.stdout.write(checkpoints.weights_hash(model) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    task, target, *others, settings = sys.argv[1:]
+    if task == "member":
+        _train_together(Path(target), load(Path(settings)))
+    else:
+        data, batch = others
+        trainer.train_in(
+            _Killed(int(batch)),
+            Path(data),
+            load(Path(settings)),
+            Run(Path(target)),
+            Path(target).with_name("check"),
+        )
