@@ -72,8 +72,8 @@ def face_asset(once: Once) -> Path:
     """The file of a classifier of faces with random weights, like the one that ships."""
 
     def make(folder: Path) -> None:
-        from tests import standins
+        from tests import classifiers
 
-        standins.face_asset(folder / "face.onnx")
+        classifiers.face_asset(folder / "face.onnx")
 
     return once("face-asset", make) / "face.onnx"

@@ -1,4 +1,4 @@
-"""Exports agree with Keras, say what they are, and do not stay where they differ."""
+"""Exports agree with Keras, hold their details, and are not kept where they differ."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from happysad.classifier import Classifier, Details
+from happysad.classifier import Classifier
+from happysad.dataset.check import check
 from happysad.errors import ExportError, RunError, UsageError
 from happysad.keras_backend import quiet
+from happysad.model_file import Details
 
 quiet()
 
 import keras  # noqa: E402
 
 from happysad import export  # noqa: E402
-from happysad.files import write_text  # noqa: E402
 from happysad.models import build  # noqa: E402
-from happysad.training.config import TrainConfig, to_toml  # noqa: E402
-from tests import pictures, standins  # noqa: E402
+from happysad.run import Run  # noqa: E402
+from happysad.training.config import TrainConfig, to_settings  # noqa: E402
+from tests import pictures  # noqa: E402
 
 DETAILS = Details(
-    labels=("happy", "sad"),
+    classes=("happy", "sad"),
     size=32,
     channels=3,
     architecture="compact",
@@ -32,7 +34,8 @@ DETAILS = Details(
     trained_on=20,
     version="0",
 )
-SAMPLES = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+SAMPLES = {"image": IMAGES}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def model() -> Any:
 
 
 def answers(model: Any) -> Any:
-    return model.predict(SAMPLES, verbose=0)[:, 0]
+    return model.predict(IMAGES, verbose=0)[:, 0]
 
 
 def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
@@ -57,14 +60,16 @@ def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     difference = export.to_onnx(model, file, DETAILS, SAMPLES)
     assert 0 <= difference <= 1e-5
-    classifier = Classifier.load(file)
+    classifier = Classifier(file)
     assert classifier.details == DETAILS
     for n in (1, 5):  # any batch
-        np.testing.assert_allclose(classifier.p_sad(SAMPLES[:n]), answers(model)[:n], atol=1e-5)
+        came = classifier.run({"image": IMAGES[:n]}).probabilities
+        np.testing.assert_allclose(came[:, 1], answers(model)[:n], atol=1e-5)
+        np.testing.assert_allclose(came.sum(axis=1), 1)
     assert answers(model).std() > 0.1
     graph = onnx.load(file).graph
     assert [value.name for value in graph.input] == ["image"]
-    assert [value.name for value in graph.output] == ["p_sad"]
+    assert [value.name for value in graph.output] == ["probabilities"]
     assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
 
 
@@ -91,11 +96,13 @@ def test_a_file_that_differs_does_not_stay(
 ) -> None:
     file = tmp_path / f"model{suffix}"
     file.write_text("older")
-    shifted = {"p_sad": answers(model) + 2e-4}
-    monkeypatch.setattr(export, "_answers", lambda *_: shifted)
-    if suffix == ".h5":  # it asks Keras twice
-        asked = iter([shifted, {"p_sad": answers(model)}])
-        monkeypatch.setattr(export, "_answers", lambda *_: next(asked))
+    first = iter([2e-4])  # what is written is compared with the first answers
+    predict = keras.Model.predict
+
+    def shifted(self: Any, *arguments: Any, **options: Any) -> Any:
+        return predict(self, *arguments, **options) + next(first, 0.0)
+
+    monkeypatch.setattr(keras.Model, "predict", shifted)
     writers = {
         ".onnx": lambda: export.to_onnx(model, file, DETAILS, SAMPLES),
         ".h5": lambda: export.to_h5(model, file, SAMPLES),
@@ -111,11 +118,9 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     run, data = tmp_path / "run", tmp_path / "data"
     with pytest.raises(RunError, match=r"no model\.keras"):
         export.export(run, tmp_path / "out.h5")
-    write_text(run / "config.toml", to_toml(TrainConfig(model="compact"), data))
-    manifest = standins.manifest(data)
-    manifest.write(run / "manifest.csv")
-    for number, file in enumerate(manifest.files(manifest.of("val"))):
-        pictures.save(file, pictures.photo(number))
+    pictures.folders(data)
+    Run(run).write_settings(to_settings(TrainConfig(model="compact")), data)
+    check(data, tmp_path / "check").manifest.write(Run(run).manifest)
     model.save(run / "model.keras")
     export.to_onnx(model, run / "model.onnx", DETAILS, SAMPLES)
     assert export.export(run, tmp_path / "out.h5") <= 1e-4
