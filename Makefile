@@ -8,8 +8,10 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
 
+# The browser's tests run by themselves: beside others they would measure a starved Live.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
