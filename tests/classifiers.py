@@ -6,27 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.model_file import FACE_PROBABILITIES, METADATA_KEY, PROBABILITIES, Details, LooksAt
 
-__all__ = ["FACE_DETAILS", "brightness_classifier", "face_asset", "three_class_classifier"]
-
-#: What a classifier of faces says of itself.
-FACE_DETAILS = Details(
-    classes=("happy", "sad"),
-    size=48,
-    channels=1,
-    architecture="face",
-    temperature=1.0,
-    threshold=0.5,
-    trained_on=20,
-    version="0",
-    looks_at="face",
-)
+__all__ = ["brightness_classifier", "three_class_classifier"]
 
 
 def brightness_classifier(
@@ -157,31 +143,4 @@ def _write(
     helper.set_model_props(model, {METADATA_KEY: details.to_json()})
     file.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, file)
-    return file
-
-
-def face_asset(file: Path) -> Path:
-    """Write a classifier in place of the one that ships, with random weights; return `file`.
-
-    Its answers are spread over 0 to 1.
-    """
-    import keras
-
-    from happysad.export import to_onnx
-    from happysad.models import build
-
-    keras.utils.set_random_seed(0)
-    model = build("face", size=48, channels=1, pretrained=False)
-    rng = np.random.default_rng(0)  # no two biases are equal: the exporter would store one for both
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel, rng.normal(0, 0.1, bias.shape)])
-    images = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
-    p = model.predict(images, verbose=0).astype(np.float64)
-    logits = np.log(p / (1 - p))
-    last = model.get_layer(PROBABILITIES)
-    kernel, bias = last.get_weights()
-    last.set_weights([kernel / logits.std(), (bias - logits.mean()) / logits.std()])
-    to_onnx(model, file, FACE_DETAILS, {"image": images})
     return file

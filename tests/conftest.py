@@ -65,15 +65,3 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-@pytest.fixture(scope="session")
-def face_asset(once: Once) -> Path:
-    """The file of a classifier of faces with random weights, like the one that ships."""
-
-    def make(folder: Path) -> None:
-        from tests import classifiers
-
-        classifiers.face_asset(folder / "face.onnx")
-
-    return once("face-asset", make) / "face.onnx"

@@ -20,8 +20,8 @@ from happysad.evaluation.metrics import (
     confidence_bins,
     interval,
     resamples,
+    score as score_of,
 )
-from happysad.evaluation.metrics import score as score_of
 from happysad.probability import of_second
 
 LABELS = ("happy", "sad")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from happysad.evaluation.judge import evaluate
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,6 +16,7 @@ from happysad import Classifier
 from happysad.dataset.arrays import load
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
+from happysad.evaluation.evaluator import evaluate
 from happysad.images import Pixels, fit, read
 from happysad.inputs import WholePhoto
 from happysad.model_file import LooksAt, ModelFile, Outputs

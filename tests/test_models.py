@@ -13,6 +13,7 @@ import pytest
 
 from happysad.errors import UsageError
 from happysad.keras_backend import quiet
+from happysad.model_file import PROBABILITIES
 from happysad.models import NAMES, TRANSFER, build
 
 quiet()
@@ -56,10 +57,10 @@ def test_takes_uint8_and_gives_a_probability(name: str, size: int, channels: int
         "uint8",
         (None, size, size, channels),
     )
-    p_sad = model(noise(size, channels), training=False)
-    assert p_sad.shape == (3, 1)
-    assert keras.backend.standardize_dtype(p_sad.dtype) == "float32"
-    assert model.layers[-1].name == "p_sad"
+    p = model(noise(size, channels), training=False)
+    assert p.shape == (3, 1)
+    assert keras.backend.standardize_dtype(p.dtype) == "float32"
+    assert model.layers[-1].name == PROBABILITIES
 
 
 def test_dropout_works_only_while_training() -> None:
@@ -99,7 +100,10 @@ def test_transfer_freezes_its_backbone(vgg16: tuple[Any, Path]) -> None:
     free(model, True)
     assert len(model.trainable_weights) == 28
     free(model, False)
-    assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["p_sad", "p_sad"]
+    assert [weight.path.split("/")[0] for weight in model.trainable_weights] == [
+        PROBABILITIES,
+        PROBABILITIES,
+    ]
 
 
 def test_batch_normalisation_of_a_backbone_stays_as_it_is() -> None:
@@ -151,7 +155,7 @@ def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path
     assert np.abs(here - there).max() > 1e-5  # the two looks differ
     np.testing.assert_allclose(came, 1 / (1 + np.exp(-mean_logit)), atol=1e-5)
     np.testing.assert_allclose(twice.predict(images[:, :, ::-1], verbose=0), came, atol=1e-6)
-    assert twice.layers[-1].name == "p_sad"
+    assert twice.layers[-1].name == PROBABILITIES
     assert [v.dtype for v in twice.inputs] == ["uint8"]
     twice.save(tmp_path / "twice.keras")  # and it opens in Keras alone
     again = keras.saving.load_model(tmp_path / "twice.keras", compile=False)
@@ -172,7 +176,7 @@ def test_unknown_names_are_refused() -> None:
 
 def test_keras_waits_until_something_is_built() -> None:
     code = (
-        "import sys, happysad.models, happysad.training.config, happysad.training.fit;"
+        "import sys, happysad.models, happysad.training.config, happysad.training.trainer;"
         "sys.exit('keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,12 +10,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from happysad.classifier import Classifier
 from happysad.errors import UsageError
 from happysad.export import to_onnx
 from happysad.keras_backend import quiet
+from happysad.model_file import PROBABILITIES, SHIPPED, ModelFile
 from happysad.models import build
-from tests.standins import FACE_DETAILS
+from happysad.training.checkpoints import weights_hash
 
 quiet()
 
@@ -26,15 +26,6 @@ from happysad.models.mirror import mirrored  # noqa: E402
 from happysad.models.residual import features  # noqa: E402
 
 FACES = np.random.default_rng(1).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def from_file(file: Path) -> Any:
-        monkeypatch.setattr(face, "SHIPPED", file)
-        return build("face", size=48, channels=1, dropout=0.3)
-
-    return from_file
 
 
 def halved(file: Path, to: Path) -> Path:
@@ -57,49 +48,77 @@ def halved(file: Path, to: Path) -> Path:
     return to
 
 
-def test_it_answers_as_the_classifier_that_ships(
-    face_asset: Path, load: Any, tmp_path: Path
-) -> None:
-    shipped = Classifier.load(face_asset).p_sad(FACES)
+def written(model: Any, file: Path) -> Path:
+    """Write a network of faces as an .onnx."""
+    to_onnx(model, file, ModelFile.read(SHIPPED).details, {"image": FACES})
+    return file
+
+
+def answers(model: Any) -> Any:
+    return model.predict(FACES, verbose=0)[:, 0]
+
+
+def test_it_answers_as_the_classifier_that_ships() -> None:
+    shipped = ModelFile.read(SHIPPED).run({"image": FACES}).probabilities[:, 1]
     assert shipped.std() > 0.05
-    model = load(face_asset)
-    np.testing.assert_allclose(model.predict(FACES, verbose=0)[:, 0], shipped, atol=1e-5)
-    assert model.layers[-1].name == "p_sad"
-    model = load(halved(face_asset, tmp_path / "half.onnx"))
-    np.testing.assert_allclose(model.predict(FACES, verbose=0)[:, 0], shipped, atol=1e-2)
+    model = build("face", size=48, channels=1, dropout=0.3)
+    np.testing.assert_allclose(answers(model), shipped, atol=1e-5)
+    assert model.layers[-1].name == PROBABILITIES
 
 
-def test_an_asset_may_look_at_the_mirror_image_too(
-    face_asset: Path, load: Any, tmp_path: Path
-) -> None:
-    one = load(face_asset)
-    to_onnx(mirrored(one), tmp_path / "two.onnx", FACE_DETAILS, FACES)
-    np.testing.assert_array_equal(
-        load(tmp_path / "two.onnx").predict(FACES, verbose=0), one.predict(FACES, verbose=0)
-    )
+def test_its_export_keeps_the_names_of_its_layers(tmp_path: Path) -> None:
+    model = build("face", size=48, channels=1)
+    file = written(model, tmp_path / "face.onnx")
+    names = {weight.name for weight in onnx.load(file).graph.initializer}
+    for layer in model.layers:
+        if layer.weights:
+            assert {f"{layer.name}/kernel", f"{layer.name}/bias"} <= names
+    again = build("face", size=48, channels=1, pretrained=False)
+    face.load_weights(again, file)
+    assert weights_hash(again) == weights_hash(model)
+    in_16_bits = build("face", size=48, channels=1, pretrained=False)
+    face.load_weights(in_16_bits, halved(file, tmp_path / "half.onnx"))
+    np.testing.assert_allclose(answers(in_16_bits), answers(model), atol=1e-2)
 
 
-def test_what_does_not_fit_is_refused(face_asset: Path, load: Any, tmp_path: Path) -> None:
+def test_a_bias_of_zeros_that_the_exporter_leaves_out_is_zeros(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    fresh = build("face", size=48, channels=1, pretrained=False)
+    file = written(fresh, tmp_path / "fresh.onnx")
+    assert not any("bias" in weight.name for weight in onnx.load(file).graph.initializer)
+    again = build("face", size=48, channels=1, pretrained=False)
+    face.load_weights(again, file)
+    assert weights_hash(again) == weights_hash(fresh)
+
+
+def test_the_file_may_look_at_the_mirror_image_too(tmp_path: Path) -> None:
+    one = build("face", size=48, channels=1)
+    two = written(mirrored(one), tmp_path / "two.onnx")
+    again = build("face", size=48, channels=1, pretrained=False)
+    face.load_weights(again, two)
+    np.testing.assert_array_equal(answers(again), answers(one))
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    model = build("face", size=48, channels=1, pretrained=False)
     with pytest.raises(UsageError, match=r"none\.onnx: the classifier that ships .* is missing"):
-        load(tmp_path / "none.onnx")
-    other = tmp_path / "other.onnx"
-    narrow = build("classic", size=48, channels=1)
-    to_onnx(narrow, other, FACE_DETAILS, FACES)
-    with pytest.raises(UsageError, match="holds another network: no weights for a layer of"):
-        load(other)
-    # Of the same shapes, but put together otherwise: its first convolution does not halve.
+        face.load_weights(model, tmp_path / "none.onnx")
+    other = written(build("classic", size=48, channels=1), tmp_path / "other.onnx")
+    with pytest.raises(UsageError, match="holds another network: no weights for stem"):
+        face.load_weights(model, other)
+    # Of the same names and shapes, but its first convolution does not halve the side.
     keras.utils.set_random_seed(0)
     image = keras.Input((48, 48, 1), dtype="uint8", name="image")
-    x = features(image, face._WIDTHS, stride=1, normalised=False)
-    wide = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
-    to_onnx(wide, other, FACE_DETAILS, FACES)
+    x = features(image, face.WIDTHS, stride=1, normalised=False)
+    last = keras.layers.Dense(1, activation="sigmoid", name=PROBABILITIES)
+    wide = keras.Model(image, last(x))
+    last.set_weights([weight * 20 for weight in last.get_weights()])
     with pytest.raises(UsageError, match="its answers differ"):
-        load(other)
+        face.load_weights(model, written(wide, other))
     with pytest.raises(UsageError, match="face takes 48x48 pixels in 1 channel, not 64x64 in 3"):
         build("face", size=64, channels=3)
 
 
-def test_without_weights_no_asset_is_needed(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(face, "SHIPPED", Path("none.onnx"))
+def test_it_has_no_normalisations() -> None:
     model = build("face", size=48, channels=1, pretrained=False)
     assert not any(isinstance(one, keras.layers.BatchNormalization) for one in model.layers)

@@ -93,10 +93,10 @@ def test_what_ships_is_small_and_says_what_it_is(
     model = happy_or_sad(network)
     details = ship(model, unseen, 1000, tmp_path / "face.onnx")
     assert (tmp_path / "face.onnx").stat().st_size < 2_000_000
-    classifier = Classifier.load(tmp_path / "face.onnx")
+    classifier = Classifier(tmp_path / "face.onnx")
     assert classifier.details == details
     assert details.looks_at == "face"
-    p = classifier.p_sad(unseen.images)
+    p = classifier.run({"image": unseen.images}).probabilities[:, 1]
     assert np.abs(p - model.predict(unseen.images, verbose=0)[:, 0]).max() < TOLERANCE
     weights = onnx.load(tmp_path / "face.onnx").graph.initializer
     halves = [onnx.numpy_helper.to_array(w) for w in weights if w.name.endswith("_16")]
@@ -121,23 +121,23 @@ def test_the_card_says_what_was_measured(
     (tmp_path / "train" / "sad" / "lighter.png").write_bytes(encoded(lighter, "png"))
     (tmp_path / "train" / "happy").mkdir()
     learned = scan(tmp_path / "train", ("happy", "sad"), quality=False).table
-    classifier = Classifier.load(file)
+    classifier = Classifier(file)
     figures = judge(classifier, tmp_path / "test", learned)
-    assert figures["test"]["n"] == 24
+    assert figures["test"]["score"]["n"] == 24
     assert figures["others"]["neutral"]["n"] == 12
     curve = figures["risk_coverage"]
     assert curve["coverage"][-1] == 1
-    assert curve["risk"][-1] == pytest.approx(1 - figures["test"]["accuracy"])
+    assert curve["risk"][-1] == pytest.approx(1 - figures["test"]["score"]["accuracy"]["value"])
     assert curve["low"][-1] < curve["risk"][-1] < curve["high"][-1]
     assert 1 <= figures["seen_in_training"] < 24
-    assert figures["unseen"]["n"] == figures["test"]["n"] - figures["seen_in_training"]
+    assert figures["unseen"]["score"]["n"] == 24 - figures["seen_in_training"]
     drawn = pictures.write(classifier, figures, tmp_path)
     assert drawn["n"] == sum(sum(h["outcomes"].values()) for h in drawn["as_drawn"].values())
     text = card.write(file, figures, drawn)
     for name in re.findall(r"\]\((.*?)\)", text):
         assert 1_000 < (tmp_path / name).stat().st_size < 100_000
     assert f"{file.stat().st_size:,} bytes" in text
-    assert f"| accuracy | {figures['test']['accuracy']:.3f}" in text
+    assert f"| accuracy | {figures['test']['score']['accuracy']['value']:.3f}" in text
     assert "1,000 of them" in text
 
 

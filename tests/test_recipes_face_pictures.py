@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from happysad.evaluation.robustness import CHANGES
-from happysad.faces import Face
-from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.images import Pixels, read
+from happysad.face_detection import Face
+from happysad.images import read
 from happysad.predictions import FacePrediction, Prediction
 from recipes.face import judging, pictures
 from recipes.face.robustness import CHANGES
-from tests.standins import FACE_DETAILS
+from tests.classifiers import brightness_classifier
+from tests.conftest import Once
 
 LABELS = ("happy", "sad")
-DETAILS = replace(FACE_DETAILS, unsure=(0.3, 0.7))
 #: All of a picture of 160 pixels but its border.
 FACE = Face(
     x=20, y=20, width=120, height=120, score=0.9,
     landmarks=((55, 62), (105, 62), (80, 85), (60, 110), (100, 110)),
 )  # fmt: skip
+SLOPE, MIDDLE = 0.03, 127.5
 
 
-class Brightness(Classifier):
-    """Stands in for a classifier: the brighter a face, the sadder."""
+@pytest.fixture(scope="session")
+def bright(once: Once) -> Classifier:
+    """The brighter a face, the sadder."""
 
-    def __init__(self) -> None:
-        self.details = DETAILS
+    def make(folder: Path) -> None:
+        brightness_classifier(
+            folder / "face.onnx",
+            size=48,
+            channels=1,
+            slope=SLOPE,
+            middle=MIDDLE,
+            looks_at="face",
+            unsure=(0.3, 0.7),
+        )
 
-    def p_sad(self, inputs: Pixels) -> NDArray[np.float32]:
-        return np.asarray(inputs.mean(axis=(1, 2, 3)) / 255, dtype=np.float32)
+    return Classifier(once("bright-faces", make) / "face.onnx")
 
 
-def example(name: str, drawn: str, p_sad: float | None, faces: int = 1) -> pictures._Example:
+def example(
+    classifier: Classifier, name: str, drawn: str, p_sad: float | None, faces: int = 1
+) -> pictures.Example:
     """An even picture, as bright as it is sad."""
-    pixels = np.full((160, 160, 3), round(255 * (p_sad or 0)), np.uint8)
     if p_sad is None:
-        return pictures._Example(name, drawn, pixels, Prediction(label="no_face"))
-    label = Brightness().label_of(p_sad)
-    answer = FacePrediction(label=label, p_sad=p_sad, face=FACE)
-    found = (answer,) * faces
-    return pictures._Example(name, drawn, pixels, Prediction(label=label, p_sad=p_sad, faces=found))
+        black = np.zeros((160, 160, 3), np.uint8)
+        return pictures.Example(name, drawn, black, Prediction(label="no_face"))
+    level = MIDDLE + math.log(p_sad / (1 - p_sad)) / SLOPE
+    pixels = np.full((160, 160, 3), round(level), np.uint8)
+    probabilities = classifier.named([1 - p_sad, p_sad])
+    label = classifier.label_of([1 - p_sad, p_sad])
+    found = (FacePrediction(label=label, probabilities=probabilities, face=FACE),) * faces
+    whole = Prediction(label=label, probabilities=probabilities, faces=found)
+    return pictures.Example(name, drawn, pixels, whole)
 
 
 def row(change: str | None, difference: float | None, high: float = -0.01) -> dict[str, Any]:
@@ -63,10 +75,11 @@ def row(change: str | None, difference: float | None, high: float = -0.01) -> di
 
 FIGURES: dict[str, Any] = {
     "test": {
-        "n": 100,
-        "coverage": 0.8,
-        "selective_accuracy": 0.9,
-        "intervals": {"coverage": [0.7, 0.85], "selective_accuracy": [0.85, 0.97]},
+        "abstention": {
+            "n": 100,
+            "coverage": {"value": 0.8, "interval": [0.7, 0.85]},
+            "selective_accuracy": {"value": 0.9, "interval": [0.85, 0.97]},
+        }
     },
     "risk_coverage": {
         "coverage": [0.5, 1.0],
@@ -109,16 +122,18 @@ def test_the_costliest_changes_come_once_each_at_their_worst() -> None:
     assert [r["change"] for r in judging.costliest({"rows": rows}, 1)] == ["noise"]
 
 
-def test_of_the_faces_as_drawn_the_first_of_the_two_worst_kinds_are_shown() -> None:
+def test_of_the_faces_as_drawn_the_first_of_the_two_worst_kinds_are_shown(
+    bright: Classifier,
+) -> None:
     examples = [
-        example("right", "happy", 0.1),
-        example("unsure", "happy", 0.5),
-        example("none", "happy", None),
-        example("none again", "happy", None),
-        example("wrong", "happy", 0.9),
-        example("sad, unsure", "sad", 0.6),
+        example(bright, "right", "happy", 0.1),
+        example(bright, "unsure", "happy", 0.5),
+        example(bright, "none", "happy", None),
+        example(bright, "none again", "happy", None),
+        example(bright, "wrong", "happy", 0.9),
+        example(bright, "sad, unsure", "sad", 0.6),
     ]
-    parts = pictures._as_drawn(Brightness(), examples)
+    parts = pictures.as_drawn(bright, examples)
     assert [e["path"] for e in parts["happy"].shown] == ["wrong", "none"]
     assert [e["path"] for e in parts["sad"].shown] == ["sad, unsure"]
     assert parts["happy"].outcomes == {"happy": 1, "sad": 1, "no_face": 2, "unsure": 1}
@@ -126,36 +141,37 @@ def test_of_the_faces_as_drawn_the_first_of_the_two_worst_kinds_are_shown() -> N
     assert len(parts["happy"].pictures) == 2
 
 
-def test_of_the_changed_faces_the_first_that_turns_wrong_is_shown_or_else_unsure() -> None:
+def test_of_the_changed_faces_the_first_that_turns_wrong_is_shown_or_else_unsure(
+    bright: Classifier,
+) -> None:
     examples = [
-        example("happy already", "happy", 0.1),
-        example("two faces", "sad", 0.75, faces=2),
-        example("not right as drawn", "sad", 0.5),
-        example("turns unsure", "sad", 0.95),
-        example("turns wrong", "sad", 0.75),
+        example(bright, "happy already", "happy", 0.1),
+        example(bright, "two faces", "sad", 0.75, faces=2),
+        example(bright, "not right as drawn", "sad", 0.5),
+        example(bright, "turns unsure", "sad", 0.95),
+        example(bright, "turns wrong", "sad", 0.75),
     ]
-    worse = {**row("darkness", -0.2), "strength": 0.36}
-    parts = pictures._changed(Brightness(), examples, worse)
-    assert parts["happy"] == pictures._Part({"happy": 1, "sad": 0, "unsure": 0}, [], [])
+    worse = {**row("darkness", -0.2), "strength": 0.5}
+    parts = pictures.changed(bright, examples, worse)
+    assert parts["happy"] == pictures.Part({"happy": 1, "sad": 0, "unsure": 0}, [], [])
     assert parts["sad"].outcomes == {"sad": 0, "happy": 1, "unsure": 1}
     (shown,) = parts["sad"].shown
     assert shown["path"] == "turns wrong"
     assert shown["as_drawn"] == ["sad", 0.75]
-    assert shown["changed"] == ["happy", pytest.approx(0.75 * 0.36, abs=0.01)]
+    level = MIDDLE + math.log(3) / SLOPE
+    dark = 1 / (1 + math.exp(-SLOPE * (0.5 * level - MIDDLE)))
+    assert shown["changed"] == ["happy", pytest.approx(dark, abs=0.01)]
     before, after = (pixels for pixels, *_ in parts["sad"].pictures)
     assert before.shape == after.shape == (48, 48, 1)
-    assert after.mean() == pytest.approx(0.36 * before.mean(), abs=1)
-    unsure = pictures._changed(Brightness(), examples[:4], worse)["sad"].shown
+    assert after.mean() == pytest.approx(0.5 * before.mean(), abs=1)
+    unsure = pictures.changed(bright, examples[:4], worse)["sad"].shown
     assert [(e["path"], e["changed"][0]) for e in unsure] == [("turns unsure", "unsure")]
 
 
-def test_both_pictures_come_the_same_each_time(
-    face_asset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures, "_FACES", 24)
-    classifier = Classifier.load(face_asset, threads=1)
-    drawn = pictures.write(classifier, FIGURES, tmp_path / "one")
-    assert pictures.write(classifier, FIGURES, tmp_path / "two") == drawn
+def test_both_pictures_come_the_same_each_time(tmp_path: Path) -> None:
+    classifier = Classifier(threads=1)
+    drawn = pictures.write(classifier, FIGURES, tmp_path / "one", faces=24)
+    assert pictures.write(classifier, FIGURES, tmp_path / "two", faces=24) == drawn
     for name in (pictures.RISK_COVERAGE, pictures.FAILURES):
         data = (tmp_path / "one" / name).read_bytes()
         assert data == (tmp_path / "two" / name).read_bytes()
@@ -171,20 +187,22 @@ def test_both_pictures_come_the_same_each_time(
 
 
 def test_the_curve_is_drawn_where_nothing_is_answered(tmp_path: Path) -> None:
-    test = {**FIGURES["test"], "coverage": 0.0, "selective_accuracy": None}
-    pictures._risk_coverage({**FIGURES, "test": test}, tmp_path / "none.png")
-    pictures._risk_coverage(FIGURES, tmp_path / "some.png")
+    nothing = {"value": 0.0, "interval": [0.0, 0.0]}
+    undefined = {"value": None, "interval": None}
+    test = {"abstention": {"n": 100, "coverage": nothing, "selective_accuracy": undefined}}
+    pictures.draw_risk_coverage({**FIGURES, "test": test}, tmp_path / "none.png")
+    pictures.draw_risk_coverage(FIGURES, tmp_path / "some.png")
     assert (read(tmp_path / "none.png") != read(tmp_path / "some.png")).any()
 
 
 def test_the_curve_by_hand() -> None:
     # Sureness: the first, the second, the fourth (wrong), the third.
     y, p = np.array([0, 1, 1, 0]), np.array([0.01, 0.95, 0.55, 0.8])
-    curve = judging._curve(y, p, ["a", "b", "c", "d"], 0.5)
+    curve = judging.curve(y, p, ["a", "b", "c", "d"], 0.5)
     assert len(curve["coverage"]) == 100
     assert [curve["coverage"][k - 1] for k in (1, 25, 26, 75, 100)] == [0.25, 0.25, 0.5, 0.75, 1]
     assert [curve["risk"][k - 1] for k in (50, 75, 100)] == [0, pytest.approx(1 / 3), 0.25]
     # At full coverage it is how often one face in four is drawn: 0 to 3 of 4 in the middle 95 %.
     assert (curve["low"][99], curve["high"][99]) == (0, pytest.approx(0.75))
-    alone = judging._curve(y, p, ["a"] * 4, 0.5)
+    alone = judging.curve(y, p, ["a"] * 4, 0.5)
     assert alone["low"] == alone["high"] == pytest.approx(alone["risk"])

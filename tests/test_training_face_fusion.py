@@ -65,7 +65,7 @@ def photos(network: Any, n: int, seed: int, *, look: float, faces: float) -> Arr
     photo = rng.integers(50, 150, (n, PHOTO_SIZE, PHOTO_SIZE, 3))
     light = rng.normal(0, 8, n) + look * 40 * classes
     photo = (photo + light[:, None, None, None]).clip(0, 255).astype(np.uint8)
-    inputs = {"faces": cut, "weights": weights, "photo": photo}
+    inputs: dict[str, Any] = {"faces": cut, "weights": weights, "photo": photo}
     return Arrays(inputs, classes, [f"{seed}-{row}" for row in range(n)])
 
 

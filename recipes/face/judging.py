@@ -23,7 +23,7 @@ from recipes.face import robustness
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos, load
 from recipes.face.unsure import risk_coverage
 
-__all__ = ["costliest", "judge"]
+__all__ = ["costliest", "curve", "judge"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
@@ -65,7 +65,7 @@ def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[s
         "test": _scored(details, y, p, both.groups),
         "seen_in_training": int(seen.sum()),
         "unseen": _scored(details, y[new], p[new], [both.groups[row] for row in new]),
-        "risk_coverage": _curve(y, p, both.groups, details.threshold),
+        "risk_coverage": curve(y, p, both.groups, details.threshold),
         "others": {
             name: _called(classifier, photos.only(number))
             for number, name in enumerate(CLASSES)
@@ -114,7 +114,7 @@ def _seen(test: pd.DataFrame, learned: pd.DataFrame) -> NDArray[np.bool_]:
     return np.array([np.bitwise_count(known ^ one).min() <= RADIUS for one in hashes(test)])
 
 
-def _curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:
+def curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:
     """Return the risk-coverage curve at every percent of coverage, with its 95 % band."""
     coverage, risk = risk_coverage(y, p, threshold)
     at = np.searchsorted(coverage, _SHARES)

@@ -27,7 +27,17 @@ from recipes.face.robustness import CHANGES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FAILURES", "RISK_COVERAGE", "said", "write"]
+__all__ = [
+    "FAILURES",
+    "RISK_COVERAGE",
+    "Example",
+    "Part",
+    "as_drawn",
+    "changed",
+    "draw_risk_coverage",
+    "said",
+    "write",
+]
 
 RISK_COVERAGE, FAILURES = "risk_coverage.png", "failures.png"
 
@@ -42,7 +52,7 @@ _TEXT = 6.5
 
 
 @dataclass(frozen=True)
-class _Example:
+class Example:
     """A drawn face and its prediction."""
 
     path: str
@@ -51,7 +61,9 @@ class _Example:
     prediction: Prediction
 
 
-def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict[str, Any]:
+def write(
+    classifier: Classifier, figures: dict[str, Any], folder: Path, *, faces: int = _FACES
+) -> dict[str, Any]:
     """Write both pictures.
 
     failures.png shows faces from `happysad.dataset.drawn_faces`, which are read like a user's
@@ -67,6 +79,7 @@ def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict
         classifier: the shipped classifier.
         figures: the result of `judging.judge`.
         folder: the folder of the two files.
+        faces: the number of drawn faces.
 
     Returns:
         The content of failures.png, as a dict for JSON:
@@ -76,20 +89,20 @@ def write(classifier: Classifier, figures: dict[str, Any], folder: Path) -> dict
         - changed: for each change its row of the robustness table, and the same outcomes and faces
           among those that are right when unchanged.
     """
-    _risk_coverage(figures, folder / RISK_COVERAGE)
-    examples = _draw(classifier)
+    draw_risk_coverage(figures, folder / RISK_COVERAGE)
+    examples = _draw(classifier, faces)
     rows = costliest(figures["robustness"], _CHANGES)
-    panels = [_as_drawn(classifier, examples)]
-    panels += [_changed(classifier, examples, row) for row in rows]
+    panels = [as_drawn(classifier, examples)]
+    panels += [changed(classifier, examples, row) for row in rows]
     _failures(panels, rows, classifier.classes, folder / FAILURES)
-    as_drawn, *changed = [
+    first, *others = [
         {label: {"outcomes": part.outcomes, "shown": part.shown} for label, part in panel.items()}
         for panel in panels
     ]
     return {
-        "n": _FACES,
-        "as_drawn": as_drawn,
-        "changed": [{**row, **parts} for row, parts in zip(rows, changed, strict=True)],
+        "n": faces,
+        "as_drawn": first,
+        "changed": [{**row, **parts} for row, parts in zip(rows, others, strict=True)],
     }
 
 
@@ -103,7 +116,7 @@ def said(label: str, p_sad: float | None, labels: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """The half of a row for one class: the counted outcomes and the shown faces."""
 
     outcomes: dict[str, int]
@@ -113,25 +126,26 @@ class _Part:
     """The pixels, the label and p_sad of each shown picture."""
 
 
-def _draw(classifier: Classifier) -> list[_Example]:
+def _draw(classifier: Classifier, count: int) -> list[Example]:
     """Write the drawn faces to files, and read and predict them like a user's photos."""
     labels = classifier.classes
     names = [
         (labels[number % 2], f"{labels[number % 2]}/drawn-{number:04d}.jpg")
-        for number in range(_FACES)
+        for number in range(count)
     ]
     with TemporaryDirectory() as folder:
-        write_set(Path(folder), _FACES, _SEED)
+        write_set(Path(folder), count, _SEED)
         files = [Path(folder, name) for _, name in names]
         return [
-            _Example(name, label, read(file), prediction)
+            Example(name, label, read(file), prediction)
             for (label, name), file, prediction in zip(
                 names, files, classifier.predict(files), strict=True
             )
         ]
 
 
-def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str, _Part]:
+def as_drawn(classifier: Classifier, examples: Sequence[Example]) -> dict[str, Part]:
+    """Count the labels of the unchanged faces, and choose those that are shown."""
     labels = classifier.classes
     parts = {}
     for label, other in (labels, labels[::-1]):
@@ -139,7 +153,7 @@ def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str,
         counted = Counter(example.prediction.label for example in own)
         kinds = [next((e for e in own if e.prediction.label == k), None) for k in _kinds(other)]
         shown = [example for example in kinds if example is not None][:2]
-        parts[label] = _Part(
+        parts[label] = Part(
             {outcome: counted[outcome] for outcome in (label, *_kinds(other))},
             [
                 {"path": e.path, "as_drawn": [e.prediction.label, _p_sad(e.prediction)]}
@@ -150,9 +164,9 @@ def _as_drawn(classifier: Classifier, examples: Sequence[_Example]) -> dict[str,
     return parts
 
 
-def _changed(
-    classifier: Classifier, examples: Sequence[_Example], row: dict[str, Any]
-) -> dict[str, _Part]:
+def changed(
+    classifier: Classifier, examples: Sequence[Example], row: dict[str, Any]
+) -> dict[str, Part]:
     """Change the crops of the faces that are right when unchanged, and predict them again."""
     details = classifier.details
     change = next(change for change in CHANGES if change.name == row["change"])
@@ -176,11 +190,11 @@ def _changed(
         outcomes = {outcome: counted[outcome] for outcome in (label, other, UNSURE)}
         place = next((answers.index(kind) for kind in (other, UNSURE) if kind in answers), None)
         if place is None:
-            parts[label] = _Part(outcomes, [], [])
+            parts[label] = Part(outcomes, [], [])
             continue
         example, now = own[place][1], (answers[place], p[place])
         then = (label, _p_sad(example.prediction))
-        parts[label] = _Part(
+        parts[label] = Part(
             outcomes,
             [{"path": example.path, "as_drawn": list(then), "changed": list(now)}],
             [(before[place], *then), (after[place], *now)],
@@ -197,7 +211,7 @@ def _kinds(other: str) -> tuple[str, ...]:
     return other, NO_FACE, UNSURE
 
 
-def _crop(classifier: Classifier, example: _Example) -> Pixels:
+def _crop(classifier: Classifier, example: Example) -> Pixels:
     """Return the only face of an example as the network's input."""
     details = classifier.details
     face = example.prediction.faces[0].face
@@ -213,7 +227,8 @@ def _small(pixels: Pixels) -> Pixels:
     return np.asarray(small, dtype=np.uint8)[..., None]
 
 
-def _risk_coverage(figures: dict[str, Any], file: Path) -> None:
+def draw_risk_coverage(figures: dict[str, Any], file: Path) -> None:
+    """Draw the risk-coverage curve as a PNG."""
     from matplotlib.ticker import PercentFormatter
 
     curve, test = figures["risk_coverage"], figures["test"]["abstention"]
@@ -258,7 +273,7 @@ def _risk_coverage(figures: dict[str, Any], file: Path) -> None:
 
 
 def _failures(
-    panels: Sequence[dict[str, _Part]],
+    panels: Sequence[dict[str, Part]],
     rows: Sequence[dict[str, Any]],
     labels: Sequence[str],
     file: Path,
@@ -285,15 +300,16 @@ def _failures(
                 words = f"{head}:\n{said(answer, p_sad, labels)}"
                 ax.set_title(words, fontsize=_TEXT, color=colour, pad=2)
     right = sum(panels[0][label].outcomes[label] for label in labels)
+    count = sum(sum(panels[0][label].outcomes.values()) for label in labels)
     figure.suptitle(
-        f"Drawn faces: {right} of {_FACES} are answered rightly; examples of how others fail",
+        f"Drawn faces: {right} of {count} are answered rightly; examples of how others fail",
         fontsize=8.5,
         color=plots.INK,
     )
     _save(figure, file)
 
 
-def _tally(panel: dict[str, _Part], labels: Sequence[str]) -> str:
+def _tally(panel: dict[str, Part], labels: Sequence[str]) -> str:
     """Return the counted outcomes of a row, over both classes."""
     counts: Counter[str] = Counter()
     for label, part in panel.items():

@@ -19,12 +19,13 @@ from happysad.models.residual import features
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["CHANNELS", "SIZE", "build", "load_weights"]
+__all__ = ["CHANNELS", "SIZE", "WIDTHS", "build", "load_weights"]
 
 #: The side of the input in pixels, and its channels: grey.
 SIZE, CHANNELS = 48, 1
 
-_WIDTHS = (32, 64, 128, 192)
+#: The number of features of each stage.
+WIDTHS = (32, 64, 128, 192)
 _STRIDE = 2
 # Weights may be stored in 16 bits; the answers may differ by this much from those of the .onnx.
 _TOLERANCE = 1e-2
@@ -51,7 +52,7 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
             f"not {size}x{size} in {channels}"
         )
     image = layers.Input((size, size, channels), dtype="uint8", name="image")
-    x = features(image, _WIDTHS, stride=_STRIDE, normalised=False)
+    x = features(image, WIDTHS, stride=_STRIDE, normalised=False)
     x = layers.Dropout(dropout)(x)
     p = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(x)
     model = keras.Model(image, p, name="face")
