@@ -23,7 +23,8 @@ from happysad.errors import DatasetError
 from happysad.face_detection import Face
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
-from happysad.training import fit as training
+from happysad.training import trainer
+from happysad.training.config import load
 from happysad.training.lesson import learn
 from tests.classifiers import brightness_classifier
 from tests.test_inputs import Asked
@@ -55,19 +56,18 @@ class Lesson:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.photos, self.work, self.run = folder / "photos", folder / "work", folder / "run"
         self.work.mkdir()
-        monkeypatch.setattr(training, "train", self._train)
+        monkeypatch.setattr(trainer, "train", self._train)
         monkeypatch.setattr("happysad.photo.find", found)
 
     def _train(
-        self, data: Path, config: Any, *, out: Path, check_out: Path, groups: Path | None
+        self, data: Path, run: Path, *, check_folder: Path, groups: Path | None, **settings: Any
     ) -> None:
-        self.data, self.config = data, config
-        self.manifest = Manifest.read(check_out / "manifest.csv", data)
-        settings = training_check(config, groups)
-        again = settings(data, check_out)
+        self.data, self.config = data, load(None, settings)
+        self.manifest = Manifest.read(check_folder / "manifest.csv", data)
+        again = training_check(self.config, groups)(data, check_folder)
         assert again.table[["path", "split"]].equals(self.manifest.table[["path", "split"]])
         self.notes = json.loads((self.work / "notes.json").read_text(encoding="utf-8"))
-        out.mkdir()
+        run.mkdir()
 
     def give(self, label: str, *pictures: Pixels) -> list[Path]:
         """Add photos of a class, in this order."""
@@ -98,7 +98,7 @@ class Lesson:
 
 
 def training_check(config: Any, groups: Path | None) -> Any:
-    """What `fit.train` does first."""
+    """Return what `trainer.train` does first."""
     from happysad.dataset.check import check
     from happysad.dataset.split import refuse_leaks
 
