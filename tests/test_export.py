@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from happysad.classifier import Classifier
 from happysad.dataset.check import check
 from happysad.errors import ExportError, RunError, UsageError
 from happysad.keras_backend import quiet
-from happysad.model_file import MODEL_NAME, PROBABILITIES, Details
+from happysad.model_file import FACE_PROBABILITIES, MODEL_NAME, PROBABILITIES, Details
 from happysad.run import Run
 
 quiet()
@@ -55,8 +56,6 @@ def answers(model: Any) -> Any:
 
 
 def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
-    import onnx
-
     file = tmp_path / "model.onnx"
     difference = export.to_onnx(model, file, DETAILS, SAMPLES)
     assert 0 <= difference <= 1e-5
@@ -134,3 +133,19 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     assert (tmp_path / "out.onnx").read_bytes() == (run.folder / MODEL_NAME).read_bytes()
     with pytest.raises(UsageError, match=r"out\.pb: the suffix must be one of \.onnx, \.h5, "):
         export.export(run.folder, tmp_path / "out.pb")
+
+
+def test_a_network_of_0_1_0_is_exported_with_today_s_names(tmp_path: Path) -> None:
+    image = keras.Input((32, 32, 3), dtype="uint8", name="image")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    last = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="p_sad")
+    whole = last(x)
+    single = keras.Model(image, whole)
+    both = keras.Model(image, {"p_sad": whole, "face_p_sad": keras.layers.Flatten()(whole)})
+    for old, outputs in (
+        (single, [PROBABILITIES]),
+        (both, [FACE_PROBABILITIES, PROBABILITIES]),
+    ):
+        file = tmp_path / "old.onnx"
+        assert export.to_onnx(old, file, DETAILS, SAMPLES) <= 1e-5
+        assert [value.name for value in onnx.load(file).graph.output] == outputs

@@ -49,7 +49,7 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
     truth = np.asarray(y).astype(bool).reshape(-1)
     if truth.all() or not truth.any():
         return 1.0
-    # SciPy's logit, to the bit: the search below ends where its rounding leads.
+    # docs/decisions.md, "How the temperature is searched".
     clipped = np.clip(np.asarray(p, dtype=np.float64).reshape(-1), EPSILON, 1 - EPSILON)
     right_way = np.where(truth, 1.0, -1.0) * logit(clipped)
     if (right_way > 0).all():
