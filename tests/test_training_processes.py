@@ -154,6 +154,8 @@ def test_alone_without_these_variables(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert alone.leads
     with alone.folders(Run(tmp_path / "run"), tmp_path / "check") as given:
         assert given == (Run(tmp_path / "run"), tmp_path / "check")
+    with alone.resumed(Run(tmp_path / "run")) as same:
+        assert same == Run(tmp_path / "run")
 
 
 def test_whole_photos_with_faces_are_not_shared() -> None:
@@ -177,7 +179,9 @@ def test_the_others_go_on_from_copies(tmp_path: Path) -> None:
 
     with leader.folders(Run(run), check) as given:
         assert given == (Run(run), check)
-    with other.folders(Run(run)) as (own, _):
+    with leader.resumed(Run(run)) as own:
+        assert own == Run(run)
+    with other.resumed(Run(run)) as own:
         assert files(own.folder) == files(run)
         own.config.write_text("changed")
     with other.folders(Run(run), check) as (own, checked):

@@ -76,13 +76,21 @@ class Process(ABC):
 
     @abstractmethod
     @contextmanager
-    def folders(self, run: Run, check_folder: Path | None = None) -> Iterator[tuple[Run, Path]]:
-        """Yield the run and the check's folder in which this process writes.
+    def folders(self, run: Run, check_folder: Path) -> Iterator[tuple[Run, Path]]:
+        """Yield the new run and the check's folder in which this process writes.
 
         Args:
             run: the run of all processes.
-            check_folder: the check's folder of all processes; None where a run is resumed, which
-                needs none.
+            check_folder: the check's folder of all processes.
+        """
+
+    @abstractmethod
+    @contextmanager
+    def resumed(self, run: Run) -> Iterator[Run]:
+        """Yield the run in which this process goes on.
+
+        Args:
+            run: the run of all processes.
         """
 
     @abstractmethod
@@ -119,9 +127,14 @@ class Alone(Process):
     index = 0
 
     @contextmanager
-    def folders(self, run: Run, check_folder: Path | None = None) -> Iterator[tuple[Run, Path]]:
+    def folders(self, run: Run, check_folder: Path) -> Iterator[tuple[Run, Path]]:
         """Yield the given folders."""
-        yield run, check_folder or run.folder
+        yield run, check_folder
+
+    @contextmanager
+    def resumed(self, run: Run) -> Iterator[Run]:
+        """Yield the given run."""
+        yield run
 
     def meet(self, config: TrainConfig, **facts: str) -> None:
         """Do nothing."""
@@ -147,26 +160,35 @@ class Member(Process):
         self.index = index
 
     @contextmanager
-    def folders(self, run: Run, check_folder: Path | None = None) -> Iterator[tuple[Run, Path]]:
+    def folders(self, run: Run, check_folder: Path) -> Iterator[tuple[Run, Path]]:
         """Yield the given folders to the leading process, and temporary ones to the others.
 
-        What a resumed training or another check starts from is copied into the temporary folders.
+        The manifest of an earlier check is copied into the temporary folder.
         """
         if self.leads:
-            yield run, check_folder or run.folder
+            yield run, check_folder
             return
         with TemporaryDirectory(prefix="happysad-") as folder:
             own, checked = Run(Path(folder, "run")), Path(folder, "check")
-            if check_folder is None:
-                own.folder.mkdir()
-                for file in (run.config, run.manifest):
-                    if file.is_file():
-                        shutil.copy(file, own.folder)
-                shutil.copytree(run.checkpoints, own.checkpoints)
-            elif (check_folder / "manifest.csv").is_file():
+            if (check_folder / "manifest.csv").is_file():
                 checked.mkdir()
                 shutil.copy(check_folder / "manifest.csv", checked)
             yield own, checked
+
+    @contextmanager
+    def resumed(self, run: Run) -> Iterator[Run]:
+        """Yield the given run to the leading process, and temporary copies to the others."""
+        if self.leads:
+            yield run
+            return
+        with TemporaryDirectory(prefix="happysad-") as folder:
+            own = Run(Path(folder, "run"))
+            own.folder.mkdir()
+            for file in (run.config, run.manifest):
+                if file.is_file():
+                    shutil.copy(file, own.folder)
+            shutil.copytree(run.checkpoints, own.checkpoints)
+            yield own
 
     def meet(self, config: TrainConfig, **facts: str) -> None:
         """Join the others; nothing of JAX may have been used before."""

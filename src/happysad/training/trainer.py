@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from happysad import __version__
+from happysad.classifier import Classifier
+from happysad.dataset import arrays
+from happysad.dataset.check import check, default_folder
 from happysad.dataset.manifest import Manifest
 from happysad.errors import RunError
+from happysad.evaluation.calibration import fit_temperature, fit_threshold
+from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
+from happysad.evaluation.plots import draw_run, samples, worst_mistakes
+from happysad.export import to_onnx
 from happysad.files import replacing, write_text
 from happysad.inputs import network_input
 from happysad.keras_backend import deterministic, quiet
@@ -23,12 +30,10 @@ from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load, of_run, require_two_classes, to_settings
 from happysad.training.learner import Learner, Photos, learner
 from happysad.training.processes import Process
+from happysad.training.run_page import write_run_page
 
 if TYPE_CHECKING:
     import keras
-
-    from happysad.classifier import Classifier
-    from happysad.evaluation.evaluator import RunEvaluation
 
 __all__ = ["TrainedRun", "resume", "train", "train_in", "write_evaluation"]
 
@@ -57,8 +62,6 @@ class TrainedRun:
         Args:
             threads: as for `Classifier`.
         """
-        from happysad.classifier import Classifier
-
         return Classifier(self.folder, threads=threads)
 
 
@@ -96,8 +99,6 @@ def train(
         >>> run.classifier().predict("new.jpg").label  # doctest: +SKIP
         'happy'
     """
-    from happysad.dataset.check import default_folder
-
     folder = Path(data)
     if isinstance(config, TrainConfig):
         chosen = load(None, {**asdict(config), **settings})
@@ -124,8 +125,6 @@ def train_in(
     groups: Path | None = None,
 ) -> TrainedRun:
     """Train as one of the processes of a training; see `train`."""
-    from happysad.dataset.check import check
-
     with process.folders(run, check_folder) as (own, checked):
         own.refuse_used()
         manifest = check(
@@ -166,7 +165,7 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         DatasetError: the photos have changed since the run began.
     """
     run, process = Run(Path(folder)), processes.this()
-    with process.folders(run) as (own, _):
+    with process.resumed(run) as own:
         config = of_run(own)
         if own.is_finished:
             raise RunError(f"{run.folder}: finished already, there is nothing to resume")
@@ -182,10 +181,8 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
 
 
 def _load(manifest: Manifest, config: TrainConfig) -> Photos:
-    from happysad.dataset.arrays import load as load_arrays
-
     seen = network_input(config.looks_at, config.size, config.channels)
-    train, val = (load_arrays(manifest, manifest.of(split), seen) for split in ("train", "val"))
+    train, val = (arrays.load(manifest, manifest.of(split), seen) for split in ("train", "val"))
     return Photos(train, val)
 
 
@@ -219,8 +216,6 @@ def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, .
 
 
 def _draw_samples(photos: Photos, manifest: Manifest, config: TrainConfig, run: Run) -> None:
-    from happysad.evaluation.plots import samples
-
     run.plots.mkdir()
     everything = np.random.default_rng(config.seed).permutation(len(photos.train.classes))
     shown = np.sort(everything[:_SHOWN])
@@ -243,9 +238,6 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
 
     Every step writes its files anew, so that a kill in between does no harm.
     """
-    from happysad.evaluation.calibration import fit_temperature, fit_threshold
-    from happysad.export import to_onnx
-
     config, val = learns.config, learns.photos.val
     shipped = learns.finished(model)
     temperature = fit_temperature(learns.answers(shipped, val), val.classes)
@@ -265,8 +257,8 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
     )
     with replacing(run.network) as temporary:
         shipped.save(temporary)
-    samples = {name: values[:_COMPARED] for name, values in val.inputs.items()}
-    to_onnx(shipped, run.folder / MODEL_NAME, details, samples)
+    real = {name: values[:_COMPARED] for name, values in val.inputs.items()}
+    to_onnx(shipped, run.folder / MODEL_NAME, details, real)
 
     evaluation = write_evaluation(run, manifest, config)
     run.finish(checkpoints.weights_hash(shipped))
@@ -284,10 +276,6 @@ def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEv
     Raises:
         DatasetError: a photo has changed since the run began.
     """
-    from happysad.evaluation.evaluator import evaluate_run
-    from happysad.evaluation.plots import draw_run, worst_mistakes
-    from happysad.training.run_page import write_run_page
-
     evaluation, answers = evaluate_run(run)
     write_text(run.metrics, json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
     mistakes = worst_mistakes(evaluation.test, answers, manifest)
