@@ -149,3 +149,14 @@ def test_a_network_of_0_1_0_is_exported_with_today_s_names(tmp_path: Path) -> No
         file = tmp_path / "old.onnx"
         assert export.to_onnx(old, file, DETAILS, SAMPLES) <= 1e-5
         assert [value.name for value in onnx.load(file).graph.output] == outputs
+
+
+def test_a_network_that_cannot_be_exported_ends_as_one_line(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3), dtype="uint8", name="picture")  # the wrong name
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    other = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
+    with pytest.raises(ExportError, match=r"other\.onnx: cannot be written: .*picture") as caught:
+        export.to_onnx(other, tmp_path / "other.onnx", DETAILS, SAMPLES)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

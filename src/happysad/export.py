@@ -114,10 +114,11 @@ def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) 
         graph = onnx.load(temporary)
         _tidy(graph, sorted(expected), _named_weights(model))
         onnx.helper.set_model_props(graph, {METADATA_KEY: details.to_json()})
-        onnx.checker.check_model(graph)
-        onnx.save(graph, temporary)
-        content = ModelFile.read(temporary).content  # refuses what no classifier could load
-        return _compare(file, expected, _onnx_answers(content, samples))
+        with _quietly(file):
+            onnx.checker.check_model(graph)
+            onnx.save(graph, temporary)
+            content = ModelFile.read(temporary).content  # refuses what no classifier could load
+            return _compare(file, expected, _onnx_answers(content, samples))
 
 
 def _write_onnx(model: keras.Model, file: Path) -> None:
