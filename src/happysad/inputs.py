@@ -98,9 +98,12 @@ class NetworkInput(ABC):
         self.channels = channels
 
     @property
-    @abstractmethod
     def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
-        """The shape and type of one row of each input, by name."""
+        """The shape and type of one row of each input, by name.
+
+        Networks of one picture take ``image``: uint8, shape (size, size, channels).
+        """
+        return {"image": ((self.size, self.size, self.channels), np.uint8)}
 
     def check(self, faces: Faces | str) -> None:
         """Refuse face crops where the network looks at photos.
@@ -112,7 +115,6 @@ class NetworkInput(ABC):
             what = "photos and their faces" if self.finds_faces else "whole photos"
             raise UsageError(f"faces given is for a classifier of faces; this one looks at {what}")
 
-    @abstractmethod
     def prepare(
         self,
         photo: Photo,
@@ -133,6 +135,20 @@ class NetworkInput(ABC):
         Raises:
             ImageError: the photo cannot be decoded.
         """
+        if faces == Faces.GIVEN or not self.finds_faces:
+            return Prepared({"image": fit(photo.whole(self.size), self.size, self.channels)[None]})
+        found = photo.faces(threads=threads) if found is None else found
+        return self._of_faces(found, *photo.close(found, self.size))
+
+    def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
+        """Prepare a photo by its faces, where the network finds them.
+
+        Args:
+            found: the faces, the largest first.
+            pixels: a view of the photo that shows them closely enough.
+            there: the faces in pixels of the view.
+        """
+        raise NotImplementedError
 
     def row(self, photo: Photo) -> Arrays:
         """Return the photo's row to learn from: one row of each input, without the row axis.
@@ -179,22 +195,6 @@ class WholePhoto(NetworkInput):
     looks_at = "photo"
     finds_faces = False
 
-    @property
-    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
-        """Return ``image``: uint8, shape (size, size, channels)."""
-        return {"image": ((self.size, self.size, self.channels), np.uint8)}
-
-    def prepare(
-        self,
-        photo: Photo,
-        *,
-        faces: Faces | str = Faces.FIND,
-        found: Sequence[Face] | None = None,
-        threads: int = 0,
-    ) -> Prepared:
-        """Prepare the photo itself; its faces do not count."""
-        return Prepared({"image": fit(photo.whole(self.size), self.size, self.channels)[None]})
-
     def combine(
         self, prepared: Prepared, outputs: Outputs
     ) -> tuple[Distribution | None, list[Distribution]]:
@@ -215,24 +215,8 @@ class FaceCrops(NetworkInput):
     looks_at = "face"
     averages_faces = True
 
-    @property
-    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
-        """Return ``image``: uint8, shape (size, size, channels)."""
-        return {"image": ((self.size, self.size, self.channels), np.uint8)}
-
-    def prepare(
-        self,
-        photo: Photo,
-        *,
-        faces: Faces | str = Faces.FIND,
-        found: Sequence[Face] | None = None,
-        threads: int = 0,
-    ) -> Prepared:
+    def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
         """Prepare one row for each face."""
-        if faces == Faces.GIVEN:
-            return Prepared({"image": fit(photo.whole(self.size), self.size, self.channels)[None]})
-        found = photo.faces(threads=threads) if found is None else found
-        pixels, there = photo.close(found, self.size)
         cut = crops(pixels, there, self.size, self.channels)
         return Prepared({"image": cut}, found, face_weights(pixels, there))
 
@@ -272,17 +256,8 @@ class FacesAndPhoto(NetworkInput):
             "photo": ((PHOTO_SIZE, PHOTO_SIZE, 3), np.uint8),
         }
 
-    def prepare(
-        self,
-        photo: Photo,
-        *,
-        faces: Faces | str = Faces.FIND,
-        found: Sequence[Face] | None = None,
-        threads: int = 0,
-    ) -> Prepared:
+    def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
         """Prepare one row for every `FACES` faces; the first row decides the photo's answer."""
-        found = photo.faces(threads=threads) if found is None else found
-        pixels, there = photo.close(found, self.size)
         starts = range(0, max(1, len(found)), FACES)
         rows = [self._row(pixels, there[start : start + FACES]) for start in starts]
         return Prepared({name: np.stack([row[name] for row in rows]) for name in rows[0]}, found)
