@@ -26,13 +26,13 @@ from happysad.predictions import NO_FACE, FacePrediction, Faces, Failure, Predic
 if TYPE_CHECKING:
     from happysad.face_detection import Face
 
-__all__ = ["Classifier"]
+__all__ = ["BATCH", "Classifier"]
 
 #: What a list may hold.
 Sources: TypeAlias = Sequence[Source] | Sequence[str] | Sequence[bytes] | Sequence[Pixels]
 
-# The number of photos that go through the network at once.
-_BATCH = 32
+#: The number of photos that go through the network at once.
+BATCH = 32
 _ID_LENGTH = 12
 
 
@@ -227,9 +227,9 @@ class Classifier:
             except ImageError as error:
                 return Prediction(source=source, error=Failure.of(error), classifier=self.id)
 
-        ready = ordered_map(prepare, sources, threads=self._threads, ahead=2 * _BATCH)
+        ready = ordered_map(prepare, sources, threads=self._threads, ahead=2 * BATCH)
         try:
-            while batch := list(islice(ready, _BATCH)):
+            while batch := list(islice(ready, BATCH)):
                 good = [one for one in batch if isinstance(one, _Ready)]
                 answers = iter(self._answer(good, unsure))
                 for one in batch:
@@ -271,22 +271,38 @@ class Classifier:
                 raise UsageError(f"{name} must be True or False, not {reprlib.repr(flag)}")
         self._input.check(faces)
 
-    def _answer(self, ready: Sequence[_Ready], unsure: bool) -> list[Prediction]:
-        """Run the network once for all photos."""
-        counts = [one.prepared.rows for one in ready]
-        if sum(counts):
-            names = ready[0].prepared.inputs
-            inputs = {n: np.concatenate([one.prepared.inputs[n] for one in ready]) for n in names}
-            outputs = self._file.run(inputs)
-        else:
-            outputs = Outputs(np.zeros((0, len(self.classes))), None)
-        starts = np.cumsum([0, *counts])
-        answers = []
-        for one, start, end in zip(ready, starts[:-1], starts[1:], strict=True):
+    def combined(
+        self, prepared: Sequence[Prepared]
+    ) -> list[tuple[NDArray[np.float64] | None, list[NDArray[np.float64]]]]:
+        """Run the network once for several photos.
+
+        Args:
+            prepared: photos as `NetworkInput.prepare` returns them.
+
+        Returns:
+            For each photo what `NetworkInput.combine` returns: its probabilities, None without a
+            face to tell by, and those of its faces.
+        """
+        starts = np.cumsum([0, *(one.rows for one in prepared)])
+        outputs = Outputs(np.zeros((0, len(self.classes))), None)
+        if starts[-1]:
+            names = prepared[0].inputs
+            outputs = self.run(
+                {n: np.concatenate([one.inputs[n] for one in prepared]) for n in names}
+            )
+        found = []
+        for one, start, end in zip(prepared, starts[:-1], starts[1:], strict=True):
             of_faces = None if outputs.of_faces is None else outputs.of_faces[start:end]
             own = Outputs(outputs.probabilities[start:end], of_faces)
-            answers.append(self._prediction(one, *self._input.combine(one.prepared, own), unsure))
-        return answers
+            found.append(self._input.combine(one, own))
+        return found
+
+    def _answer(self, ready: Sequence[_Ready], unsure: bool) -> list[Prediction]:
+        combined = self.combined([one.prepared for one in ready])
+        return [
+            self._prediction(one, *answers, unsure)
+            for one, answers in zip(ready, combined, strict=True)
+        ]
 
     def _prediction(
         self,

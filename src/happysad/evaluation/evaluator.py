@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from happysad import __version__
-from happysad.classifier import Classifier
+from happysad.classifier import BATCH, Classifier
 from happysad.dataset.arrays import load
 from happysad.dataset.duplicates import near_groups
 from happysad.dataset.manifest import Manifest, Split
@@ -27,7 +27,7 @@ from happysad.evaluation.baselines import Baseline, Baselines
 from happysad.evaluation.metrics import Score, score
 from happysad.images import read_bytes
 from happysad.inputs import Prepared
-from happysad.model_file import SHIPPED, Outputs
+from happysad.model_file import SHIPPED
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
 from happysad.predictions import Faces
@@ -35,9 +35,6 @@ from happysad.progress import track
 from happysad.run import Fusion, Run
 
 __all__ = ["Answers", "Evaluation", "LeftOut", "RunEvaluation", "evaluate", "evaluate_run"]
-
-# The number of photos that go through the network at once.
-_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,10 +350,11 @@ def _answers(
         raise DatasetError(f"{manifest.root}: no photo to judge")
     photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
     seen = list(track(ordered_map(prepare, photos), "judging", len(photos)))
+    unknown = np.full(len(classifier.classes), np.nan)
     p = [
-        probabilities
-        for at in range(0, len(seen), _BATCH)
-        for probabilities in _probabilities(classifier, [one for one, _ in seen[at : at + _BATCH]])
+        unknown if probabilities is None else probabilities
+        for at in range(0, len(seen), BATCH)
+        for probabilities, _ in classifier.combined([one for one, _ in seen[at : at + BATCH]])
     ]
     return Answers(
         rows.reset_index(drop=True),
@@ -365,23 +363,6 @@ def _answers(
         rows["group"].tolist(),
         np.stack([small for _, small in seen]),
     )
-
-
-def _probabilities(classifier: Classifier, batch: Sequence[Prepared]) -> list[NDArray[np.float64]]:
-    """Return the probabilities for each photo, by one run of the network."""
-    starts = np.cumsum([0, *(prepared.rows for prepared in batch)])
-    outputs = Outputs(np.zeros((0, len(classifier.classes))), None)
-    if starts[-1]:
-        names = batch[0].inputs
-        inputs = {name: np.concatenate([one.inputs[name] for one in batch]) for name in names}
-        outputs = classifier.run(inputs)
-    found = []
-    for prepared, start, end in zip(batch, starts[:-1], starts[1:], strict=True):
-        of_faces = None if outputs.of_faces is None else outputs.of_faces[start:end]
-        own = Outputs(outputs.probabilities[start:end], of_faces)
-        p, _ = classifier.input.combine(prepared, own)
-        found.append(np.full(len(classifier.classes), np.nan) if p is None else p)
-    return found
 
 
 def _folders(data: Path, classes: Sequence[str], given: Sequence[str] | None) -> list[str]:
