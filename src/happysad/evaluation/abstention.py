@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from happysad.evaluation.metrics import Figure, figure_of, resamples
+from happysad.evaluation.metrics import Figure, bootstrap
 
 __all__ = ["Abstention", "abstention"]
 
@@ -61,10 +61,4 @@ def abstention(
                 "no_face": np.asarray((weights @ none) / total),
             }
 
-    point = figures(np.ones((1, len(hit))))
-    parts = [figures(weights) for weights in resamples(groups, seed)]
-    found = {
-        name: figure_of(values[0], np.concatenate([part[name] for part in parts]), groups)
-        for name, values in point.items()
-    }
-    return Abstention(n=len(hit), **found)
+    return Abstention(n=len(hit), **bootstrap(figures, groups, seed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,8 +18,8 @@ __all__ = [
     "Figure",
     "Score",
     "answers_of",
+    "bootstrap",
     "confidence_bins",
-    "figure_of",
     "interval",
     "resamples",
     "score",
@@ -156,14 +156,8 @@ def score(
     """
     truth, probabilities = _checked(y, p, groups, len(classes))
     judged = _Judged(truth, probabilities, threshold)
-    once = np.ones((1, len(truth)))
-    point = judged.figures(once)
-    parts = [judged.figures(weights) for weights in resamples(groups, seed)]
-    figures = {
-        name: figure_of(values[0], np.concatenate([part[name] for part in parts]), groups)
-        for name, values in point.items()
-    }
-    confusion = judged.confusion(once)[0].astype(int)
+    figures = bootstrap(judged.figures, groups, seed)
+    confusion = judged.confusion(np.ones((1, len(truth))))[0].astype(int)
     return Score(
         classes=tuple(classes),
         n=len(truth),
@@ -184,17 +178,26 @@ def score(
     )
 
 
-def figure_of(value: float, resampled: Floats, groups: Sequence[str]) -> Figure:
-    """Return a figure with the interval of its resampled values.
+def bootstrap(
+    figures: Callable[[NDArray[Any]], Mapping[str, Floats]], groups: Sequence[str], seed: int
+) -> dict[str, Figure]:
+    """Return figures with the intervals of their resampled values; see `score`.
 
     Args:
-        value: the figure; NaN where it is undefined.
-        resampled: its value in each resample.
-        groups: the group of each photo.
+        figures: takes weights of the photos, shape (rows, n), and returns each figure by name,
+            shape (rows,), NaN where it is undefined.
+        groups: the group of each photo, n of them.
+        seed: the seed of the bootstrap.
     """
-    if not np.isfinite(value):
-        return Figure(None, None)
-    return Figure(float(value), interval(resampled) if len(set(groups)) > 1 else None)
+    parts = [figures(weights) for weights in resamples(groups, seed)]
+    several = len(set(groups)) > 1
+    found = {}
+    for name, (value,) in figures(np.ones((1, len(groups)))).items():
+        found[name] = Figure(None, None)
+        if np.isfinite(value):
+            resampled = np.concatenate([part[name] for part in parts])
+            found[name] = Figure(float(value), interval(resampled) if several else None)
+    return found
 
 
 def answers_of(p: Floats, threshold: float) -> NDArray[np.intp]:
