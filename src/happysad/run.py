@@ -19,10 +19,18 @@ from happysad import __version__
 from happysad.errors import RunError, UsageError, os_reason
 from happysad.files import write_text
 
-__all__ = ["Epoch", "Fusion", "Run", "Stage", "Summary", "Trial"]
+__all__ = ["Epoch", "Fusion", "Run", "Stage", "Summary", "Trial", "free_folder"]
 
 # Keys of config.toml beside the settings.
 _VERSION, _DATA = "happysad", "data"
+
+
+def free_folder(folder: Path) -> Path:
+    """Return the first of FOLDER-1, FOLDER-2, … that does not exist yet."""
+    number = 1
+    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return free
 
 
 class Stage(StrEnum):

@@ -42,8 +42,9 @@ def demo(
     """
     need("train", "happysad demo")
     from happysad.demo import demo as run_demo
+    from happysad.run import free_folder
 
-    run_demo(folder or _next(Path("happysad-demo")), say=say)
+    run_demo(folder or free_folder(Path("happysad-demo")), say=say)
 
 
 def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -126,14 +127,6 @@ def train(
     print_evaluation(trained.evaluation.test)
     say(f"run:    {trained.folder}")
     say(f"report: {trained.run.report}")
-
-
-def _next(folder: Path) -> Path:
-    """Return the first of folder-1, folder-2, … that does not exist yet."""
-    number = 1
-    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
-        number += 1
-    return free
 
 
 def replicate(

@@ -24,7 +24,7 @@ from happysad.files import replacing, write_text
 from happysad.inputs import network_input
 from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, Details
-from happysad.run import Run
+from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load, of_run, require_two_classes, to_settings
@@ -104,13 +104,13 @@ def train(
         chosen = load(None, {**asdict(config), **settings})
     else:
         chosen = load(None if config is None else Path(config), settings)
-    name = folder.resolve().name
-    run = Run(Path(out)) if out is not None else _next(Path("runs", f"{name}-{chosen.model}"))
+    if out is None:
+        out = free_folder(Path("runs", f"{folder.resolve().name}-{chosen.model}"))
     return train_in(
         processes.this(),
         folder,
         chosen,
-        run,
+        Run(Path(out)),
         default_folder(folder) if check_folder is None else Path(check_folder),
         None if groups is None else Path(groups),
     )
@@ -282,11 +282,3 @@ def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEv
     draw_run(run, evaluation.test, answers, mistakes)
     write_run_page(run, evaluation, manifest, config, mistakes)
     return evaluation
-
-
-def _next(folder: Path) -> Run:
-    """Return the first of folder-1, folder-2, … that does not exist yet."""
-    number = 1
-    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
-        number += 1
-    return Run(free)
