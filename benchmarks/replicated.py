@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     result = replicate(
-        chosen.data, out=chosen.out, check_out=chosen.out / "check", seeds=chosen.seeds
+        chosen.data, out=chosen.out, check_folder=chosen.out / "check", seeds=chosen.seeds
     )
     lines = [
         f"| protocol, {result.seeds} seeds | accuracy (95 %) | n per seed | also trained on |",

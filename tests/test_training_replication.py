@@ -55,8 +55,12 @@ def test_dealing_keeps_groups_together_and_classes_even() -> None:
 
 
 def test_it_measures_writes_and_does_nothing_twice(tiny: Path, tmp_path: Path) -> None:
-    out, check_out = tmp_path / "out", tmp_path / "check"
-    folders_and_size: dict[str, Any] = {"out": out, "check_out": check_out, "size": 32}
+    out = tmp_path / "out"
+    folders_and_size: dict[str, Any] = {
+        "out": out,
+        "check_folder": tmp_path / "check",
+        "size": 32,
+    }
     result = replicate(tiny, **folders_and_size, seeds=2, epochs=2)
     written = json.loads((out / "replicate.json").read_text())
     assert written == json.loads(json.dumps(asdict(result)))
@@ -93,5 +97,5 @@ def test_too_few_photos_are_refused(tmp_path: Path, each: int, says: str) -> Non
         for number in range(9, each):
             save(data / "sad" / f"{number:03}.png", photo(1008, 50 + number, 64))
     with pytest.raises(DatasetError, match=says):
-        replicate(data, out=tmp_path / "out", check_out=tmp_path / "check")
+        replicate(data, out=tmp_path / "out", check_folder=tmp_path / "check")
     assert not (tmp_path / "out").exists()

@@ -20,7 +20,6 @@ __all__ = [
     "Groups",
     "Model",
     "Unsure",
-    "check_folder_of",
     "class_names",
     "data_folder",
     "local_folder",
@@ -112,10 +111,3 @@ def data_folder(data: Path) -> Path:
             f"DIR must be a folder with one folder of photos for each class: {data}: {came}"
         )
     return data
-
-
-def check_folder_of(data: Path, chosen: Path | None) -> Path:
-    """Return the folder of a check: the one of --check-folder, or the default."""
-    from happysad.dataset.check import default_folder
-
-    return chosen or default_folder(data)

@@ -18,7 +18,6 @@ from happysad.cli.options import (
     Classes,
     DataFolder,
     Groups,
-    check_folder_of,
     data_folder,
     need,
 )
@@ -117,7 +116,7 @@ def train(
             data_folder(data),
             out,
             config=chosen,
-            check_folder=check_folder_of(data, check_folder),
+            check_folder=check_folder,
             groups=groups,
         )
     if trained.evaluation is None:
@@ -153,7 +152,7 @@ def replicate(
     result = run_replicate(
         data_folder(data),
         out=out,
-        check_out=check_folder_of(data, check_folder),
+        check_folder=check_folder,
         classes=classes,
         seeds=seeds,
         epochs=epochs,

@@ -128,7 +128,7 @@ def replicate(
     data: Path,
     *,
     out: Path,
-    check_out: Path,
+    check_folder: Path | None = None,
     classes: tuple[str, ...] | None = None,
     seeds: int = 3,
     epochs: int = 20,
@@ -150,7 +150,7 @@ def replicate(
     Args:
         data: a folder with one folder of photos for each class.
         out: gets replicate.json, replicate.png and report.html.
-        check_out: gets the check's manifest and page.
+        check_folder: gets the check's manifest and page; by default ./NAME-check.
         classes: the two class folders, where `data` has more.
         seeds: the number of repetitions of each protocol, 2 or more for an interval.
         epochs: the number of passes through the training photos.
@@ -159,7 +159,7 @@ def replicate(
     Raises:
         DatasetError: there are too few photos.
     """
-    checked = check(data, check_out, classes=classes)
+    checked = check(data, check_folder, classes=classes)
     require_two_classes(checked.manifest.classes, data, "replicate")
     splits = (_tutorials(checked.manifest, size), _honest(checked.manifest, size))
     quiet()
