@@ -4,10 +4,8 @@ import copy
 import io
 import multiprocessing
 import pickle
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +18,8 @@ from happysad.errors import ClassifierError, ImageError, UsageError
 from happysad.face_detection import Face
 from happysad.images import Pixels, Source
 from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.pictures import save
+from tests.static_server import served
 
 BRIGHT = np.full((20, 30, 3), 250, np.uint8)
 DARK = np.full((20, 30, 3), 5, np.uint8)
@@ -315,29 +315,11 @@ def test_three_classes(tmp_path: Path, level: int, label: str) -> None:
     assert list(answer.probabilities.values()) == pytest.approx(odds / odds.sum(), abs=1e-5)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if self.path == "/photo.png":
-            file = io.BytesIO()
-            Image.fromarray(BRIGHT).save(file, "png")
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(file.getvalue())
-        else:
-            self.send_error(404)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def web() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def web(tmp_path: Path) -> Iterator[str]:
+    save(tmp_path / "web" / "photo.png", BRIGHT)
+    with served(tmp_path / "web") as address:
+        yield address
 
 
 def test_an_address_is_fetched_and_named_as_it_was_given(classifier: Classifier, web: str) -> None:

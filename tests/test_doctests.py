@@ -5,10 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ import pytest
 from tests.classifiers import brightness_classifier
 from tests.imports import SOURCE
 from tests.pictures import portrait
+from tests.static_server import served
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
@@ -29,13 +27,6 @@ MODULES = [
 ]
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder, and logs nothing."""
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server of the folder that the page describes, which is the current one."""
@@ -45,13 +36,8 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "photos" / "good.jpg").write_bytes(portrait())
     (tmp_path / "photos" / "bad.jpg").write_text("no picture")
     brightness_classifier(tmp_path / "model.onnx")
-    handler = partial(Quiet, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with served(tmp_path) as address:
+        yield address
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="an sdist holds no docs")
