@@ -120,7 +120,7 @@ FINDINGS = (
     _left_out(
         "too_small",
         "Too small",
-        "A face cannot be recognised in so few pixels.",
+        "The picture has too few pixels to recognise a face.",
         Code.TOO_SMALL,
     ),
     _left_out(
