@@ -4,6 +4,7 @@ import copy
 import io
 import multiprocessing
 import pickle
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from happysad import Classifier, FacePrediction, Prediction
-from happysad.errors import ClassifierError, ImageError, UsageError
+from happysad.errors import ClassifierError, ErrorCode, ImageError, UsageError
 from happysad.face_detection import Face
 from happysad.images import Pixels, Source
 from tests.classifiers import brightness_classifier, three_class_classifier
@@ -345,3 +346,67 @@ def test_notes_tell_what_reading_involved(
     answer = classifier.predict(path) if files == "one" else classifier.predict([path])[0]
     assert answer.notes == ("turned upright by its EXIF orientation",)
     assert answer.row()["notes"] == ["turned upright by its EXIF orientation"]
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "a\nb.jpg", "http://127.0.0.1:1/" + "y" * 3000])
+def test_a_message_is_one_line_that_quotes_80_characters(
+    classifier: Classifier, source: str
+) -> None:
+    with pytest.raises(ImageError) as raised:
+        classifier.predict(source)
+    assert len(str(raised.value)) < 120
+    assert "\n" not in str(raised.value)
+
+
+def test_an_empty_path_is_not_the_folder_of_the_process(classifier: Classifier) -> None:
+    with pytest.raises(ImageError, match=r"^the path is empty$"):
+        classifier.predict("")
+
+
+class _Spelled:
+    def __fspath__(self) -> bytes:
+        return b"no.jpg"
+
+
+def test_a_path_may_have_bytes_as_its_name(classifier: Classifier) -> None:
+    assert classifier.predict([cast("Any", _Spelled())])[0].path == "no.jpg"
+
+
+class _Broken(io.BytesIO):
+    def read(self, *_: object) -> bytes:
+        raise zipfile.BadZipFile("x" * 200)
+
+
+def test_a_file_object_that_fails_in_any_way_has_an_error(classifier: Classifier) -> None:
+    good, bad = classifier.predict([BRIGHT, _Broken()])
+    assert good.label == "sad"
+    assert bad.error is not None
+    assert bad.error.code == "cannot_open"
+    assert len(bad.error.text) < 120
+
+
+class _Refused(io.BytesIO):
+    def read(self, *_: object) -> bytes:
+        raise ImageError("far: gone", ErrorCode.CANNOT_FETCH)
+
+
+def test_a_file_object_may_have_an_error_of_its_own(classifier: Classifier) -> None:
+    with pytest.raises(ImageError, match=r"^far: gone$") as raised:
+        classifier.predict(_Refused())
+    assert raised.value.code == "cannot_fetch"
+
+
+def test_a_pil_image_without_pixels_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(ImageError, match="has no pixels"):
+        classifier.predict(Image.new("RGB", (0, 0)))
+
+
+def test_bgr_is_of_arrays_alone(classifier: Classifier, tmp_path: Path) -> None:
+    red = np.zeros((500, 600, 3), np.uint8)
+    red[..., 0] = 255
+    image = Image.fromarray(red)
+    image.save(tmp_path / "red.png")
+    for source in (tmp_path / "red.png", image, red[..., ::-1]):
+        answer = classifier.predict(source, bgr=True)
+        assert answer.probabilities == classifier.predict(red).probabilities
+        assert answer.draw()[400, 300].tolist() == [255, 0, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from happysad import Classifier, Details
-from happysad.errors import ClassifierError
+from happysad.errors import ClassifierError, UsageError
 from happysad.model_file import ModelFile, resolve
 from tests.classifiers import brightness_classifier, three_class_classifier
 
@@ -135,3 +135,18 @@ def test_a_run_folder_stands_for_its_classifier(tmp_path: Path) -> None:
     assert resolve(tmp_path) == resolve(file) == file
     with pytest.raises(ClassifierError, match=r"more: no such file; a classifier is"):
         resolve(tmp_path / "more")
+
+
+@pytest.mark.parametrize("name", ["https://example.org/model.onnx", "x" * 5000, "", "a\nb"])
+def test_a_file_that_is_not_there_is_named_as_it_was_given(name: str) -> None:
+    with pytest.raises(ClassifierError, match="no such file") as raised:
+        Classifier(name)
+    text = str(raised.value)
+    assert "https:/e" not in text
+    assert len(text) < 160
+    assert "\n" not in text
+
+
+def test_what_is_no_path_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^a classifier is an \.onnx .*, not 7$"):
+        Classifier(cast("Any", 7))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import subprocess
 import sys
@@ -130,3 +131,13 @@ def test_the_version_stands_in_one_piece() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["version"] == happysad.__version__
     assert f"## {happysad.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_errors_pass_between_processes() -> None:
+    for error in (
+        happysad.MissingExtraError("this", "train"),
+        happysad.ImageError("bad", happysad.ErrorCode.EMPTY),
+        happysad.UsageError("wrong"),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again)) == (type(error), str(error))

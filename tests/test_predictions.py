@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from happysad import ErrorCode, Face, FacePrediction, Failure, ImageError, Prediction, to_pandas
+from happysad import (
+    ErrorCode,
+    Face,
+    FacePrediction,
+    Failure,
+    ImageError,
+    Prediction,
+    UsageError,
+    to_pandas,
+)
 from happysad.predictions import describe, flat, flat_columns
 
 HAPPY = {"happy": 0.75, "sad": 0.25}
@@ -173,3 +182,21 @@ def test_a_failure_of_an_exception() -> None:
     assert Failure.of(ImageError("a: b", ErrorCode.DAMAGED)) == Failure(ErrorCode.DAMAGED, "a: b")
     assert Failure.of(ValueError("odd")) == Failure(ErrorCode.INTERNAL, "odd")
     assert Failure.of(ValueError()) == Failure(ErrorCode.INTERNAL, "ValueError")
+
+
+@pytest.mark.parametrize("each", ["faces", "photos", ""])
+def test_other_rows_are_refused(each: str) -> None:
+    with pytest.raises(UsageError, match=r'^rows must be "photo" or "face", not '):
+        to_pandas([], each)
+
+
+def test_half_of_a_surrogate_pair_in_a_path_has_a_row() -> None:
+    row = Prediction(source="\ud800.jpg", error=Failure(ErrorCode.EMPTY, "\ud800")).row()
+    assert json.loads(json.dumps(row))["path"] == "\\xed\\xa0\\x80.jpg"
+
+
+def test_a_source_that_is_no_photo_is_not_drawn() -> None:
+    answer = Prediction(source=7, label="no_face")
+    assert answer._repr_png_() is None
+    with pytest.raises(UsageError, match="no photo"):
+        answer.draw()

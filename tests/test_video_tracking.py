@@ -238,3 +238,9 @@ def test_three_classes_are_smoothed_too(tmp_path: Path) -> None:
     # The mean of log probabilities, normalised, is the softmax of the mean logits.
     assert came == pytest.approx(expected / expected.sum(), abs=1e-4)
     assert follower.prediction.label == "neither"
+
+
+def test_no_pixels_of_a_frame_are_kept(classifier: Classifier) -> None:
+    follower = Follower(classifier)
+    follower.step(np.zeros((40, 60, 3), np.uint8), 0.0)
+    assert follower.prediction.source is follower.unsmoothed.source is None

@@ -57,7 +57,7 @@ class Classifier:
 
         Raises:
             ClassifierError: there is no such file, or happysad did not write it.
-            UsageError: `threads` is not 0 or a positive whole number.
+            UsageError: `model` is no path, or `threads` is not 0 or a positive whole number.
         """
         thread_count(threads)
         self._use(ModelFile.read(SHIPPED if model is None else model, threads=threads), threads)
@@ -186,7 +186,7 @@ class Classifier:
         if isinstance(source, Iterator) and not hasattr(source, "read"):
             return self.stream(source, faces=faces, unsure=unsure, bgr=bgr)
         if isinstance(source, str | os.PathLike) and os.path.isdir(source):  # noqa: PTH112
-            return self.stream(walk(os.fspath(source)), faces=faces, unsure=unsure, bgr=bgr)
+            return self.stream(walk(os.fsdecode(source)), faces=faces, unsure=unsure, bgr=bgr)
         self._check(faces, unsure=unsure, bgr=bgr)
         photo = source if isinstance(source, Photo) else _opened(_checked(source), bgr)
         prepared = self._input.prepare(photo, faces=faces, threads=self._threads)

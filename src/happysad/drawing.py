@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from happysad.errors import UsageError
 from happysad.fetch import fetch, is_web_address
 from happysad.files import replacing
-from happysad.images import Pixels, read
+from happysad.images import Pixels, is_source, read
 
 if TYPE_CHECKING:
     from happysad.predictions import Prediction
@@ -115,6 +115,8 @@ def draw_source(prediction: Prediction) -> Pixels:
     if prediction.error is not None or source is None:
         why = "it has no photo" if source is None else prediction.error and prediction.error.text
         raise UsageError(f"the prediction cannot be drawn: {why}")
+    if not is_source(source):
+        raise UsageError("the prediction cannot be drawn: its source is no photo")
     if is_web_address(source):
         source = fetch(str(source))
     elif hasattr(source, "read"):

@@ -22,6 +22,7 @@ Every message is one line that names the file or the argument, what is allowed a
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import ClassVar
 
@@ -43,12 +44,33 @@ __all__ = [
     "UsageError",
     "VideoError",
     "os_reason",
+    "shown",
 ]
+
+# The maximum number of characters that a message quotes of an input.
+_MOST_SHOWN = 80
 
 
 def os_reason(error: Exception) -> str:
     """Return why a system call failed, in lower case, without Python's number and path."""
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def shown(text: str) -> str:
+    r"""Return an input as messages quote it: one line of at most 80 characters.
+
+    Control characters are escaped; a longer text loses its middle, so that a path keeps its name.
+
+    >>> shown("a\nb.jpg")
+    'a\\nb.jpg'
+    >>> len(shown("x" * 100))
+    80
+    """
+    line = re.sub(r"[\x00-\x1f\x7f]", lambda match: repr(match[0])[1:-1], text)
+    if len(line) <= _MOST_SHOWN:
+        return line
+    half = _MOST_SHOWN // 2
+    return f"{line[: half - 1]}…{line[-half:]}"
 
 
 class HappysadError(Exception):
@@ -100,6 +122,11 @@ class MissingExtraError(UsageError):
     def __init__(self, what: str, extra: str) -> None:
         """Name what needs ``happysad[extra]``, and how to install it."""
         super().__init__(f'{what} needs an extra: pip install "happysad[{extra}]"')
+        self._made_of = (what, extra)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Pickle with both arguments, so that errors pass between processes."""
+        return type(self), self._made_of
 
 
 class ImageError(HappysadError):

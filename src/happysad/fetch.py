@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from http.client import HTTPException
 
-from happysad.errors import ErrorCode, ImageError, os_reason
+from happysad.errors import ErrorCode, ImageError, os_reason, shown
 
 __all__ = ["SECONDS", "fetch", "is_web_address"]
 
@@ -13,6 +15,8 @@ __all__ = ["SECONDS", "fetch", "is_web_address"]
 BYTES, SECONDS = 100_000_000, 30.0
 
 _CHUNK = 1 << 16
+# ASCII that stays as it is in an address; all else is written as %XX, as browsers do.
+_KEPT = "%/:?#[]@!$&'()*+,;=~"
 
 
 def is_web_address(source: object) -> bool:
@@ -21,7 +25,7 @@ def is_web_address(source: object) -> bool:
     >>> is_web_address("https://example.org/a.jpg")
     True
     """
-    return isinstance(source, str) and source.startswith(("http://", "https://"))
+    return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
 def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> bytes:
@@ -35,14 +39,37 @@ def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> 
     Raises:
         ImageError: the address cannot be reached, answers with an error, or is too large or slow.
     """
+    # In a thread of its own: a slow server may stretch the head of its answer, or a chain of
+    # redirects, beyond any limit on single reads.
+    done: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put(_fetched(address, max_bytes, seconds))
+        except Exception as error:
+            done.put(error)
+
+    threading.Thread(target=work, name="fetch", daemon=True).start()
+    try:
+        came = done.get(timeout=seconds)
+    except queue.Empty:
+        raise _too_slow(address, seconds) from None
+    if isinstance(came, Exception):
+        raise came
+    return came
+
+
+def _fetched(address: str, max_bytes: int, seconds: float) -> bytes:
     from urllib.error import HTTPError, URLError
+    from urllib.parse import quote
     from urllib.request import Request, urlopen
 
     end = time.monotonic() + seconds
     parts: list[bytes] = []
     size = 0
     try:
-        request = Request(address, headers={"User-Agent": "happysad"})  # noqa: S310 - http(s) alone
+        url = quote(address, safe=_KEPT)
+        request = Request(url, headers={"User-Agent": "happysad"})  # noqa: S310 - http(s) alone
         with urlopen(request, timeout=seconds) as answer:  # noqa: S310
             while part := answer.read1(_CHUNK):
                 parts.append(part)
@@ -50,7 +77,7 @@ def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> 
                 if size > max_bytes:
                     raise _failed(address, f"more than {max_bytes:,} bytes")
                 if time.monotonic() > end:
-                    raise _failed(address, f"takes more than {seconds:.0f} s")
+                    raise _too_slow(address, seconds)
     except HTTPError as error:
         error.close()  # it is an open answer, too
         raise _failed(address, f"the server answers {error.code} {error.reason}") from error
@@ -58,11 +85,15 @@ def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> 
         why = os_reason(error.reason) if isinstance(error.reason, OSError) else error.reason
         raise _failed(address, str(why)) from error
     except TimeoutError as error:
-        raise _failed(address, f"takes more than {seconds:.0f} s") from error
+        raise _too_slow(address, seconds) from error
     except (OSError, HTTPException, ValueError) as error:
         raise _failed(address, os_reason(error)) from error
     return b"".join(parts)
 
 
 def _failed(address: str, why: str) -> ImageError:
-    return ImageError(f"{address[:80]}: {why}", ErrorCode.CANNOT_FETCH)
+    return ImageError(f"{shown(address)}: {shown(why)}", ErrorCode.CANNOT_FETCH)
+
+
+def _too_slow(address: str, seconds: float) -> ImageError:
+    return _failed(address, f"takes more than {seconds:g} s")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad import decoding_cost
-from happysad.errors import ErrorCode, ImageError, os_reason
+from happysad.errors import ErrorCode, ImageError, os_reason, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -129,6 +129,7 @@ def decode(
         ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
             `max_pixels` pixels.
     """
+    name = shown(name)
     if not data:
         raise ImageError(f"{name}: the file is empty", ErrorCode.EMPTY)
     type_ = kind(data)
@@ -196,7 +197,10 @@ def loaded(source: Source) -> Pixels | bytes:
         return _from_pil(source)
     if hasattr(source, "read"):
         return _from_file(source)
-    return read_bytes(Path(cast("str | os.PathLike[str]", source)))
+    path = os.fsdecode(cast("str | os.PathLike[str]", source))
+    if not path:
+        raise ImageError("the path is empty", ErrorCode.CANNOT_OPEN)
+    return read_bytes(Path(path), name=path)
 
 
 def read(source: Source) -> Pixels:
@@ -217,34 +221,39 @@ def read(source: Source) -> Pixels:
     came = loaded(source)
     if not isinstance(came, bytes):
         return came
-    named = str(source) if isinstance(source, str | os.PathLike) else "the picture"
+    named = os.fsdecode(source) if isinstance(source, str | os.PathLike) else "the picture"
     return decode(came, named).pixels
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, *, name: str | None = None) -> bytes:
     """Read a file whole, or its first bytes alone where they are of no picture.
+
+    Args:
+        path: the file.
+        name: what messages call it; by default its path.
 
     Raises:
         ImageError: it cannot be opened (the message gives the system's reason), is no regular file
             (a pipe might never end), or is a picture of more than `MAX_BYTES`.
     """
+    name = shown(name or str(path))
     try:
         status = path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise ImageError(f"{path}: not a regular file", ErrorCode.NOT_A_FILE)
+            raise ImageError(f"{name}: not a regular file", ErrorCode.NOT_A_FILE)
         with path.open("rb", buffering=0) as file:
             head = file.read(64)
             if kind(head) is None:
                 return head
             if status.st_size > MAX_BYTES:
                 size = f"{status.st_size:,} bytes (at most {MAX_BYTES:,})"
-                raise ImageError(f"{path}: too large: {size}", ErrorCode.TOO_LARGE)
+                raise ImageError(f"{name}: too large: {size}", ErrorCode.TOO_LARGE)
             file.seek(0)  # at once from its beginning: head + the rest would lie in memory twice
             return file.read()
     except OSError as error:
-        raise ImageError(f"{path}: {os_reason(error)}", ErrorCode.CANNOT_OPEN) from error
+        raise ImageError(f"{name}: {os_reason(error)}", ErrorCode.CANNOT_OPEN) from error
     except ValueError as error:  # a path with a NUL in it
-        raise ImageError(f"{path}: {error}", ErrorCode.CANNOT_OPEN) from error
+        raise ImageError(f"{name}: {error}", ErrorCode.CANNOT_OPEN) from error
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
@@ -406,6 +415,8 @@ def _from_pil(image: Any) -> Pixels:
                     f"(at most {MAX_PIXELS:,})",
                     ErrorCode.TOO_LARGE,
                 )
+            if not image.width * image.height:
+                raise ImageError("the PIL image: has no pixels", ErrorCode.BAD_ARRAY)
             image.load()
             return _to_rgb(image)[0]
     except ImageError:
@@ -416,11 +427,14 @@ def _from_pil(image: Any) -> Pixels:
 
 
 def _from_file(file: Any) -> bytes:
-    name = str(getattr(file, "name", "the file object"))
+    name = shown(str(getattr(file, "name", "the file object")))
     try:
         data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: the file is closed
-        raise ImageError(f"{name}: {os_reason(error)}", ErrorCode.CANNOT_OPEN) from error
+    except ImageError:
+        raise
+    except Exception as error:  # it is closed, or of a damaged archive, or no file at all
+        why = shown(os_reason(error) or type(error).__name__)
+        raise ImageError(f"{name}: {why}", ErrorCode.CANNOT_OPEN) from error
     if not isinstance(data, bytes):
         raise ImageError(f"{name}: must be opened in binary mode", ErrorCode.CANNOT_OPEN)
     if len(data) > MAX_BYTES:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.errors import ClassifierError
+from happysad.errors import ClassifierError, UsageError, os_reason, shown
 from happysad.predictions import RESERVED, UNSURE
 from happysad.probability import of_second
 from happysad.runtime import session
@@ -188,16 +189,17 @@ class ModelFile:
         try:
             self._network: InferenceSession = session(content, threads=threads)
         except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ClassifierError(f"{name}: not an .onnx that can be loaded") from error
+            raise ClassifierError(f"{shown(name)}: not an .onnx that can be loaded") from error
         metadata = self._network.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise ClassifierError(
-                f"{name}: an .onnx, but not written by happysad (no {METADATA_KEY!r} metadata)"
+                f"{shown(name)}: an .onnx, but not written by happysad "
+                f"(no {METADATA_KEY!r} metadata)"
             )
         try:
             self.details = Details.from_json(metadata[METADATA_KEY])
         except ValueError as error:
-            raise ClassifierError(f"{name}: {error}") from error
+            raise ClassifierError(f"{shown(name)}: {error}") from error
         self.content = content
         self.name = name
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -212,10 +214,15 @@ class ModelFile:
             threads: as for `ModelFile`.
 
         Raises:
-            ClassifierError: there is no such file, or happysad did not write it.
+            ClassifierError: the file cannot be read, or happysad did not write it.
+            UsageError: `path` is no path.
         """
         file = resolve(path)
-        return cls(file.read_bytes(), name=str(file), threads=threads)
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise ClassifierError(f"{shown(str(file))}: {os_reason(error)}") from error
+        return cls(content, name=str(file), threads=threads)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
         """Run the network.
@@ -241,14 +248,18 @@ def resolve(path: str | os.PathLike[str]) -> Path:
 
     Raises:
         ClassifierError: there is no such file.
+        UsageError: `path` is no path.
     """
-    path = Path(path)
-    file = path / MODEL_NAME if path.is_dir() else path
-    if not file.is_file():
-        raise ClassifierError(
-            f"{file}: no such file; a classifier is an .onnx or a finished run's folder"
-        )
-    return file
+    what = "a classifier is an .onnx or a finished run's folder"
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"{what}, not {reprlib.repr(path)}")
+    # Not pathlib: it would turn https://host into https:/host, and raises for too long names.
+    file = os.fsdecode(path)
+    if os.path.isdir(file):  # noqa: PTH112
+        file = os.path.join(file, MODEL_NAME)  # noqa: PTH118
+    if not os.path.isfile(file):  # noqa: PTH113
+        raise ClassifierError(f"{shown(file) or repr(file)}: no such file; {what}")
+    return Path(file)
 
 
 def _normalised(probabilities: NDArray[Any]) -> NDArray[np.float64]:

@@ -11,6 +11,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from happysad.face_crop import detail
 from happysad.face_detection import Face, find
 from happysad.images import MAX_PIXELS, Pixels, Source, decode, loaded
@@ -54,18 +56,18 @@ class Photo:
             name: what messages call it; by default its path, or "the picture".
             source: what predictions keep as their source; by default `content`.
             max_pixels: files of more pixels are refused.
-            bgr: True where `content` is an array in BGR order.
+            bgr: True where an array is in BGR order; other content ignores it.
 
         Raises:
             ImageError: the photo cannot be opened.
         """
         self.source = content if source is None else source
         """What was given."""
-        self.bgr = bgr
+        self.bgr = bgr and isinstance(content, np.ndarray)
         """Whether an array was given in BGR order."""
         self.notes: tuple[str, ...] = ()
         """What decoding it involved, such as "first of several frames"."""
-        path = os.fspath(content) if isinstance(content, str | os.PathLike) else None
+        path = os.fsdecode(content) if isinstance(content, str | os.PathLike) else None
         self._shown = name or path or "the picture"
         self._max_pixels = max_pixels
         self._view: View | None = None
@@ -74,7 +76,7 @@ class Photo:
         if isinstance(came, bytes):
             self._data = came
         else:
-            self._view = View(came[..., ::-1] if bgr else came, 1)
+            self._view = View(came[..., ::-1] if self.bgr else came, 1)
 
     def view(self, least: float) -> View:
         """Return a view whose longer side has at least `least` pixels, or the whole photo.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -193,7 +194,7 @@ class Prediction:
     @property
     def path(self) -> str | None:
         """The path or address of the photo; None for bytes, arrays and other objects."""
-        return os.fspath(self.source) if isinstance(self.source, str | os.PathLike) else None
+        return os.fsdecode(self.source) if isinstance(self.source, str | os.PathLike) else None
 
     @property
     def probability(self) -> float | None:
@@ -257,13 +258,22 @@ class Prediction:
         return [{**self._head(), **row, **self._tail()} for row in faces or [none]]
 
     def rows(self, each: Rows | str = Rows.PHOTO) -> list[dict[str, Any]]:
-        """Return `row` in a list, or `face_rows`."""
+        """Return `row` in a list, or `face_rows`.
+
+        Args:
+            each: "photo" for one row, "face" for a row for each face.
+
+        Raises:
+            UsageError: `each` is neither.
+        """
+        if each not in list(Rows):
+            raise UsageError(f'rows must be "photo" or "face", not {reprlib.repr(each)}')
         return self.face_rows() if each == Rows.FACE else [self.row()]
 
     def _head(self) -> dict[str, Any]:
         head: dict[str, Any] = {"schema": SCHEMA, "path": self.path}
         if self.path is not None and (shown := readable(self.path)) != self.path:
-            head |= {"path": shown, "path_bytes": os.fsencode(self.path).hex()}
+            head |= {"path": shown, "path_bytes": _bytes(self.path).hex()}
         return {**head, "classifier": self.classifier}
 
     def _tail(self) -> dict[str, Any]:
@@ -279,7 +289,14 @@ def readable(text: str) -> str:
     >>> readable("caf\udce9.jpg")
     'caf\\xe9.jpg'
     """
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+    return _bytes(text).decode("utf-8", "backslashreplace")
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair, which no path of this system holds
+        return text.encode("utf-8", "surrogatepass")
 
 
 def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
@@ -327,6 +344,13 @@ def to_pandas(results: Iterable[Prediction], each: Rows | str = Rows.PHOTO) -> p
     Args:
         results: predictions of one classifier.
         each: "photo" for a row a photo, "face" for a row a face.
+
+    Raises:
+        UsageError: `each` is neither.
+
+    >>> answer = Prediction(source="a.jpg", label="happy", probabilities={"happy": 0.9, "sad": 0.1})
+    >>> to_pandas([answer])["p_happy"].tolist()
+    [0.9]
     """
     import pandas as pd
 
@@ -353,6 +377,6 @@ def _short(source: object) -> str:
     if source is None:
         return "no source"
     if isinstance(source, str | os.PathLike):
-        text = repr(os.fspath(source))
+        text = repr(os.fsdecode(source))
         return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 4]}…'"
     return type(source).__name__

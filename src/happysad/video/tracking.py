@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,7 +155,8 @@ class Follower:
                     track=track.number, face=answer.face, label=label, probabilities=probabilities
                 )
             )
-        self._prediction, self._unsmoothed = self._combined(frame, now, tracked, at), now
+        self._prediction = self._combined(frame, now, tracked, at)
+        self._unsmoothed = replace(now, source=None)
         self._at = at
         return tracked
 
