@@ -23,24 +23,14 @@ from typing import Any, cast
 
 from happysad.errors import UsageError
 from happysad.moves import How, Journal, Step
+from tests.file_tree import tree
 
 # Calls that change files. What a kill in the middle of sendfile leaves is half a copy.
 _OF_OS = ("rename", "replace", "unlink", "symlink", "rmdir", "mkdir", "fsync", "sendfile")
 _OF_SHUTIL = ("copyfile", "copystat")
 
-_PHOTOS = {"happy/a.jpg": "photo a", "sad/a.jpg": "photo b"}
+_PHOTOS = {"happy/a.jpg": b"photo a", "sad/a.jpg": b"photo b"}
 _LINK = "sad/link.jpg"
-
-
-def tree(folder: Path) -> dict[str, str]:
-    """Return the content of every file, and where every link leads, by their paths."""
-    return {
-        str(file.relative_to(folder)): (
-            f"-> {file.readlink()}" if file.is_symlink() else file.read_text(errors="replace")
-        )
-        for file in folder.rglob("*")
-        if file.is_symlink() or file.is_file()
-    }
 
 
 class Case:
@@ -53,7 +43,7 @@ class Case:
             shutil.rmtree(folder, ignore_errors=True)
         for path, content in _PHOTOS.items():
             (home / path).parent.mkdir(parents=True)
-            (home / path).write_text(content)
+            (home / path).write_bytes(content)
         (home / _LINK).symlink_to("a.jpg" if how == "copy" else "nowhere")
         if how == "link":
             self.paths.remove(_LINK)
@@ -115,9 +105,9 @@ class Case:
         if self.how == "move":
             expected = self.before
         elif self.how == "copy":
-            expected = {path: (self.home / path).read_text() for path in self.paths}
+            expected = {path: (self.home / path).read_bytes() for path in self.paths}
         else:
-            expected = {path: f"-> {self.home / path}" for path in self.paths}
+            expected = {path: b"-> " + os.fsencode(self.home / path) for path in self.paths}
         placed = {path: content for path, content in away.items() if not path.endswith(".csv")}
         assert placed == expected, placed
         assert home == ({} if self.how == "move" else self.before), home

@@ -19,6 +19,7 @@ from happysad.locks import LOCK, alone
 from happysad.moves import Done, How
 from happysad.paths import expand
 from tests.classifiers import brightness_classifier
+from tests.file_tree import tree
 from tests.pictures import photo, save
 
 WAYS = cast("list[How]", ["link", "copy", "move"])
@@ -42,17 +43,6 @@ def results(photos: Path, tmp_path: Path) -> Results:
     out = tmp_path / "out"
     predict(expand(str(photos)), out, sources=[str(photos)], model=model, format="jsonl")
     return Results.open(out)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file with its content, and every link with its target."""
-    return {
-        str(file.relative_to(folder)): os.fsencode(file.readlink())
-        if file.is_symlink()
-        else file.read_bytes()
-        for file in folder.rglob("*")
-        if file.is_symlink() or file.is_file()
-    }
 
 
 PLACES = {"happy/a.png", f"happy/{ODD}", "sad/below/a.png", "sad/b.png"}

@@ -15,6 +15,7 @@ from happysad.dataset.manifest import Manifest
 from happysad.dataset.quarantine import quarantine, restore
 from happysad.errors import MoveError, UsageError
 from happysad.moves import Done
+from tests.file_tree import tree
 from tests.pictures import folders, photo, save
 
 LIST = "quarantine-1.csv"
@@ -30,16 +31,6 @@ def manifest(tmp_path: Path) -> Manifest:
     (data / "sad" / "broken.png").symlink_to("nowhere")
     shutil.copy(data / "happy" / "000.png", data / "happy" / "twice.png")
     return check(data, tmp_path / "out", quality=False).manifest
-
-
-def tree(folder: Path) -> dict[str, bytes | str]:
-    return {
-        path.relative_to(folder).as_posix(): (
-            str(path.readlink()) if path.is_symlink() else path.read_bytes()
-        )
-        for path in folder.rglob("*")
-        if path.is_symlink() or path.is_file()
-    }
 
 
 def test_there_and_back(manifest: Manifest, tmp_path: Path) -> None:
