@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from happysad.cli import check_command
 from happysad.dataset import quality
 from happysad.dataset.check import check
 from happysad.dataset.check_result import CheckResult, CheckSettings
@@ -331,6 +333,13 @@ def test_nothing_is_written_in_the_data_folder(tmp_path: Path, out: str) -> None
 def test_settings_check_themselves(options: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         CheckSettings(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["fractions", "radius", "quality"])
+def test_the_command_has_the_defaults_of_the_function(name: str) -> None:
+    """The command repeats them, since its help is shown without the modules of a check."""
+    command = inspect.signature(check_command.check).parameters[name]
+    assert command.default == getattr(CheckSettings, name)
 
 
 REAL = Path(__file__).parents[2] / "shared" / "data"

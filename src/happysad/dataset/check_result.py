@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from happysad.dataset.duplicates import RADIUS
 from happysad.dataset.findings import FINDINGS
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import UsageError
@@ -24,7 +25,7 @@ class CheckSettings:
     """The names of two or three class folders; None for all that the data folder has."""
     fractions: tuple[float, float, float] = (0.7, 0.2, 0.1)
     """The shares of train, val and test; their sum is 1."""
-    radius: int = 6
+    radius: int = RADIUS
     """The maximum number of bits, of 64, in which the perceptual hashes of near-duplicates differ.
     -1: no search for near-duplicates; only `groups` applies."""
     groups: Path | None = None
