@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from happysad.probability import from_log_odds, log_odds, mean, of_second, with_temperature
+from happysad.probability import (
+    from_log_odds,
+    from_logs,
+    log_odds,
+    logs,
+    mean,
+    of_second,
+    with_temperature,
+)
 
 
 @given(st.floats(1e-5, 1 - 1e-5))
@@ -15,6 +23,13 @@ def test_log_odds_and_back(p: float) -> None:
 def test_log_odds_are_finite_at_the_ends() -> None:
     assert np.isfinite(log_odds([0.0, 1.0])).all()
     assert log_odds(0.0, epsilon=1e-3) == pytest.approx(-np.log(999))
+
+
+def test_logs_and_back_whatever_is_added() -> None:
+    p = [0.2, 0.7, 0.1]
+    for added in (-900.0, 0.0, 900.0):
+        assert from_logs(logs(p) + added) == pytest.approx(p)
+    assert np.isfinite(logs([0.0, 1.0])).all()
 
 
 def test_a_temperature_divides_log_odds() -> None:

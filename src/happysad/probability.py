@@ -1,4 +1,4 @@
-"""Arithmetic of probabilities: log-odds, temperature and means."""
+"""Arithmetic of probabilities: log-odds, logarithms, temperature and means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EPSILON", "from_log_odds", "log_odds", "mean", "of_second", "with_temperature"]
+__all__ = [
+    "EPSILON",
+    "from_log_odds",
+    "from_logs",
+    "log_odds",
+    "logs",
+    "mean",
+    "of_second",
+    "with_temperature",
+]
 
 #: Probabilities are kept this far from 0 and 1, since a float32 sigmoid reaches both.
 EPSILON = 1e-6
@@ -52,6 +61,33 @@ def with_temperature(p: ArrayLike, temperature: float, *, epsilon: float) -> NDA
     return from_log_odds(log_odds(p, epsilon=epsilon) / temperature)
 
 
+def logs(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return the logarithms of probabilities that are first brought within `EPSILON` of 0 and 1.
+
+    Args:
+        probabilities: from 0 to 1, of any shape.
+
+    >>> logs([1.0]).round(9).tolist()
+    [-1e-06]
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    return np.asarray(np.log(np.clip(p, EPSILON, 1 - EPSILON)))
+
+
+def from_logs(x: ArrayLike) -> NDArray[np.float64]:
+    """Return the distribution whose logarithms, up to a constant, are `x`: the softmax.
+
+    Args:
+        x: shape (classes,).
+
+    >>> from_logs([1.0, 1.0]).tolist()
+    [0.5, 0.5]
+    """
+    x = np.asarray(x, dtype=np.float64)
+    odds = np.exp(x - x.max())
+    return np.asarray(odds / odds.sum())
+
+
 def mean(probabilities: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
     """Return the weighted geometric mean of several distributions, normalised to sum 1.
 
@@ -70,10 +106,8 @@ def mean(probabilities: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
     rows = np.asarray(probabilities, dtype=np.float64)
     if len(rows) == 1:
         return np.asarray(rows[0])
-    logs = np.log(np.clip(rows, EPSILON, 1 - EPSILON))
-    logs = np.average(logs, axis=0, weights=np.asarray(weights, dtype=np.float64))
-    odds = np.exp(logs - logs.max())
-    return np.asarray(odds / odds.sum())
+    weights = np.asarray(weights, dtype=np.float64)
+    return from_logs(np.average(logs(rows), axis=0, weights=weights))
 
 
 def of_second(p: NDArray[Any]) -> NDArray[np.float64]:

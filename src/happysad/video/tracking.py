@@ -15,7 +15,7 @@ from happysad.face_detection import Face, find, find_again
 from happysad.images import Pixels, read
 from happysad.inputs import face_weights
 from happysad.predictions import NO_FACE, FacePrediction, Prediction, describe
-from happysad.probability import EPSILON, mean
+from happysad.probability import from_logs, logs, mean
 
 __all__ = ["FORGET", "SMOOTHING", "Follower", "Tracked"]
 
@@ -65,13 +65,11 @@ class _Average:
 
     def add(self, probabilities: Iterable[float], at: float) -> NDArray[np.float64]:
         """Take in the probabilities of a frame, and return the smoothed ones."""
-        logs = np.log(np.clip(np.array([*probabilities]), EPSILON, 1 - EPSILON))
         self.frames += 1
         share = max(1 / self.frames, -math.expm1((self.at - at) / SMOOTHING))
-        self.logs = self.logs + share * (logs - self.logs)
+        self.logs = self.logs + share * (logs([*probabilities]) - self.logs)
         self.at = at
-        odds = np.exp(self.logs - self.logs.max())
-        return np.asarray(odds / odds.sum())
+        return from_logs(self.logs)
 
 
 @dataclass
