@@ -30,7 +30,7 @@ from happysad.photo import Photo
 from happysad.predictions import Faces, Failure, Prediction, Rows
 from happysad.web.api.card import CardPicture, card, picture
 from happysad.web.api.in_use import InUse, ServerState, server_state
-from happysad.web.api.rows import ERRORS, PICTURE, PICTURES, Alive, FaceRow, ModelRow, PhotoRow
+from happysad.web.api.rows import ERRORS, PICTURE, PICTURES, PNG, Alive, FaceRow, ModelRow, PhotoRow
 
 __all__ = ["model_row", "name_of", "photos_of", "router"]
 
@@ -119,7 +119,7 @@ async def _predict(
         **ERRORS["post"],
         200: {
             "description": "The face, or the photo, under a heat map of what decided.",
-            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+            **PNG,
             "headers": {
                 "X-Happysad-Label": {
                     "description": "Its label, percent-encoded.",
@@ -194,10 +194,7 @@ async def model_card(request: Request) -> HTMLResponse:
     response_class=FileResponse,
     responses={
         **ERRORS["get"],
-        200: {
-            "description": "The picture.",
-            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        200: {"description": "The picture.", **PNG},
         422: ERRORS["post"][422],
     },
 )

@@ -13,6 +13,7 @@ __all__ = [
     "ERRORS",
     "PICTURE",
     "PICTURES",
+    "PNG",
     "Alive",
     "ErrorAnswer",
     "FaceRow",
@@ -104,7 +105,11 @@ class ModelRow(_Row):
     shipped: bool
 
 
-_IMAGE = {"schema": {"type": "string", "format": "binary"}}
+_BYTES = {"type": "string", "format": "binary"}
+_IMAGE = {"schema": _BYTES}
+
+#: The body of an answer: a PNG.
+PNG: dict[str, Any] = {"content": {"image/png": _IMAGE}}
 
 #: The body of a request: the bytes of one picture.
 PICTURE: dict[str, Any] = {
@@ -127,7 +132,7 @@ PICTURES: dict[str, Any] = {
                         "files": {
                             "type": "array",
                             "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
+                            "items": _BYTES,
                         }
                     },
                 }
