@@ -30,7 +30,7 @@ from happysad.files import write_text
 from happysad.run import Run
 
 if TYPE_CHECKING:
-    from happysad.training.learner import Learner
+    from happysad.training.learner_base import Learner
 
 # The first epoch of each turn is left out, because it builds the graph.
 _EPOCHS = 4
@@ -142,7 +142,8 @@ def _work(name: str, model: str, photos: str) -> None:
     """Run one side: for each line of input, train and print the seconds per epoch."""
     from happysad.keras_backend import deterministic, quiet
     from happysad.training.config import load
-    from happysad.training.learner import Photos, learner
+    from happysad.training.learner import learner
+    from happysad.training.learner_base import Photos
 
     quiet()
     size, channels, _ = _MODELS[model]

@@ -25,7 +25,8 @@ from happysad.run import Fusion, Run
 from happysad.training import checkpoints
 from happysad.training.checkpoints import State
 from happysad.training.config import load, of_run
-from happysad.training.learner import Photos, learner
+from happysad.training.learner import learner
+from happysad.training.learner_base import Photos
 from happysad.training.trainer import align_output_sign, resume, train
 from tests.conftest import Once
 from tests.pictures import save

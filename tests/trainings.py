@@ -23,7 +23,8 @@ from happysad.run import Run
 from happysad.training import checkpoints, processes, trainer
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load
-from happysad.training.learner import Learner, Photos, learner
+from happysad.training.learner import learner
+from happysad.training.learner_base import Learner, Photos
 from happysad.training.processes import Alone, Member
 from tests.pictures import folders
 

@@ -19,10 +19,11 @@ from happysad import __version__
 from happysad.errors import RunError, UsageError, os_reason
 from happysad.files import write_text
 
-__all__ = ["Epoch", "Fusion", "Run", "Stage", "Summary", "Trial", "free_folder"]
+__all__ = ["BESIDE_SETTINGS", "Epoch", "Fusion", "Run", "Stage", "Summary", "Trial", "free_folder"]
 
-# Keys of config.toml beside the settings.
 _VERSION, _DATA = "happysad", "data"
+#: Keys of config.toml beside the settings.
+BESIDE_SETTINGS = (_VERSION, _DATA)
 
 
 def free_folder(folder: Path) -> Path:
@@ -254,7 +255,7 @@ class Run:
             RunError: the folder is no run's.
         """
         written = self._read()
-        return {name: value for name, value in written.items() if name not in (_VERSION, _DATA)}
+        return {name: value for name, value in written.items() if name not in BESIDE_SETTINGS}
 
     def data(self) -> Path:
         """Return the data folder.

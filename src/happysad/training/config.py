@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from happysad.errors import ConfigError, UsageError, os_reason
 from happysad.models import NAMES, TRANSFER
 from happysad.predictions import Faces
+from happysad.run import BESIDE_SETTINGS, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from happysad.model_file import LooksAt
-    from happysad.run import Run
 
 __all__ = ["RECIPES", "TrainConfig", "load", "of_run", "require_two_classes", "to_settings"]
 
@@ -193,6 +193,11 @@ class TrainConfig:
         return self.faces != Faces.FIND
 
     @property
+    def looks_twice(self) -> bool:
+        """Whether the network that ships looks at a photo and at its mirror image."""
+        return self.learns_by_steps and self.augment and self.flip
+
+    @property
     def looks_at(self) -> LooksAt:
         """The network's input; `faces` must be resolved."""
         if self.model != "face":
@@ -239,8 +244,6 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 # The maximum number of characters of a value that an error quotes.
 _MOST_SHOWN = 80
-# Keys of a run's config.toml beside the settings.
-_NO_SETTINGS = ("data", "happysad")
 # What happysad 0.1.0 called faces given.
 _FORMER_GIVEN = "off"
 
@@ -257,7 +260,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
             range.
     """
     written = {} if file is None else _read(file)
-    for name in _NO_SETTINGS:
+    for name in BESIDE_SETTINGS:
         written.pop(name, None)
     _refuse_unknown(written, f"{file}: ")
     return _config({**written, **(overrides or {})}, "")

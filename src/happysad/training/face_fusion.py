@@ -100,12 +100,6 @@ class FaceFusion(Learner):
             )
         )
 
-    def finished(self, model: keras.Model) -> keras.Model:
-        """Return a copy of the network."""
-        copy = keras.Model.from_config(model.get_config())
-        copy.set_weights(model.get_weights())
-        return copy
-
     def answers(self, model: keras.Model, photos: Arrays) -> Answers:
         """Return the probability of the second class of each photo, shape (n,)."""
         return np.asarray(model.predict(photos.inputs, verbose=0)[PROBABILITIES])[:, 0]

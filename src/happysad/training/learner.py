@@ -1,15 +1,20 @@
-"""How a network learns: by steps, or by a regression on its faces and the look of the photo."""
+"""The choice of how a network learns."""
 
 from __future__ import annotations
 
 from happysad.training.config import TrainConfig
-from happysad.training.learner_base import Floats, Learner, Photos
+from happysad.training.learner_base import Learner, Photos
 
-__all__ = ["Floats", "Learner", "Photos", "learner"]
+__all__ = ["learner"]
 
 
 def learner(config: TrainConfig, photos: Photos) -> Learner:
-    """Return how a network learns with these settings."""
+    """Return how a network learns: by steps, or by the fusion of faces and photo.
+
+    Args:
+        config: the settings, resolved.
+        photos: the photos to learn from and to choose by.
+    """
     if config.learns_by_steps:
         from happysad.training.step_learner import StepLearner
 

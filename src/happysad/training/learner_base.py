@@ -1,7 +1,4 @@
-"""How a network learns: by steps, or by the fusion of faces and photo.
-
-`learner` chooses once; the rest of a training need not know which one it is.
-"""
+"""What every way of learning offers to the rest of a training, which need not know which it is."""
 
 from __future__ import annotations
 
@@ -80,9 +77,13 @@ class Learner(ABC):
             share: this process's part of each batch; None is all of it.
         """
 
-    @abstractmethod
     def finished(self, model: keras.Model) -> keras.Model:
-        """Return a copy of the network that learned, as it ships."""
+        """Return a copy of the network that learned, as it ships: without optimizer or loss."""
+        import keras
+
+        copy = keras.Model.from_config(model.get_config())
+        copy.set_weights(model.get_weights())
+        return copy
 
     @abstractmethod
     def answers(self, model: keras.Model, photos: Arrays) -> Floats:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import keras
 
     from happysad.training.config import TrainConfig
-    from happysad.training.learner import Learner
+    from happysad.training.learner_base import Learner
 
 __all__ = ["VARIABLES", "Alone", "Member", "Process", "Share", "this"]
 

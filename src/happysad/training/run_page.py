@@ -70,9 +70,7 @@ def write_run_page(
         figures=_figures(score),
         baselines=[_baseline(name, one) for name, one in test.baselines.items()],
         beaten=[
-            _BASELINES[name]
-            for name, one in test.baselines.items()
-            if _compared(score, one.score) == "better"
+            _BASELINES[name] for name, one in test.baselines.items() if _is_better(score, one.score)
         ],
         splits=SPLITS,
         counts=pd.crosstab(used["label"], used["split"]).reindex(columns=SPLITS, fill_value=0),
@@ -87,7 +85,7 @@ def write_run_page(
         fused=evaluation.fusion,
         sources=_SOURCES,
         mistakes=[(thumbnail(mistake.picture), mistake) for mistake in mistakes],
-        looks_twice=config.augment and config.flip and config.learns_by_steps,
+        looks_twice=config.looks_twice,
         wrong=score.wrong,
         settings=[
             (one.name, _value(getattr(config, one.name)), one.metadata["help"])
@@ -134,7 +132,7 @@ def warnings(evaluation: Evaluation, photos: pd.Series[int]) -> list[str]:
     elif n < _FEW:
         found.append(f"Only {n:,} photos were tested: small differences mean nothing here.")
     for name, baseline in evaluation.baselines.items():
-        if _compared(test, baseline.score) != "better":
+        if not _is_better(test, baseline.score):
             found.append(
                 f"It is not clearly better than “{_BASELINES[name]}”: {_interval_words(test)} "
                 f"against {_interval_words(baseline.score)}."
@@ -239,12 +237,10 @@ def _baseline(name: str, baseline: Baseline) -> dict[str, str]:
     }
 
 
-def _compared(mine: Score, its: Score) -> str:
-    """Compare two accuracies by whether their intervals overlap."""
+def _is_better(mine: Score, its: Score) -> bool:
+    """Return whether the interval of one accuracy lies above that of another."""
     a, b = mine.accuracy.interval, its.accuracy.interval
-    if a is None or b is None or (a[0] <= b[1] and b[0] <= a[1]):
-        return "overlaps"
-    return "better" if a[0] > b[1] else "worse"
+    return a is not None and b is not None and a[0] > b[1]
 
 
 def _interval_words(score: Score) -> str:

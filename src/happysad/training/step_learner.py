@@ -62,9 +62,8 @@ class StepLearner(Learner):
 
         The copy has no optimizer, loss or metrics.
         """
-        copy = keras.Model.from_config(model.get_config())
-        copy.set_weights(model.get_weights())
-        return mirrored(copy) if self.config.augment and self.config.flip else copy
+        copy = super().finished(model)
+        return mirrored(copy) if self.config.looks_twice else copy
 
     def answers(self, model: keras.Model, photos: Arrays) -> Floats:
         """Return the probability of the second class of each photo, shape (n,)."""

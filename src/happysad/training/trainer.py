@@ -28,7 +28,8 @@ from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load, of_run, require_two_classes, to_settings
-from happysad.training.learner import Learner, Photos, learner
+from happysad.training.learner import learner
+from happysad.training.learner_base import Learner, Photos
 from happysad.training.processes import Process
 from happysad.training.run_page import write_run_page
 
