@@ -15,7 +15,7 @@ import pytest
 from happysad.batch import tables
 from happysad.batch.exif import taken_of
 from happysad.batch.photo_files import look
-from happysad.errors import ErrorCode
+from happysad.errors import ErrorCode, shown_path
 from happysad.face_detection import Face
 from happysad.predictions import NO_FACE, FacePrediction, Failure, Prediction
 from tests.pictures import encoded, photo, save
@@ -222,5 +222,5 @@ def test_a_look_finds_what_is_no_file(tmp_path: Path) -> None:
     for name, (reason, code) in reasons.items():
         error = look(str(tmp_path / name)).error
         assert error is not None
-        assert str(error).startswith(str(tmp_path / name))
+        assert str(error).startswith(shown_path(str(tmp_path / name)))
         assert (str(error)[-len(reason) :], error.code) == (reason, code)

@@ -159,10 +159,12 @@ def test_one_default_class_is_enough(tmp_path: Path) -> None:
 
 def test_a_sources_names_keep_to_one_line_and_move_no_cursor(tmp_path: Path) -> None:
     source = folders(tmp_path / "theirs", each=1, labels=("a\nb\x1b[2J\x9b", "y" * 200))
-    with pytest.raises(ImportDataError, match=r"its classes: a�b�\[2J�, y{100}…; ") as caught:
+    with pytest.raises(
+        ImportDataError, match=r"its classes: a\\nb\\x1b\[2J\\x9b, y{39}…y{40}; "
+    ) as caught:
         import_data(str(source), tmp_path / "ours")
     assert str(caught.value).isprintable()
     folders(source, each=1)
     (note,) = import_data(str(source), tmp_path / "ours").notes
     assert note.isprintable()
-    assert "a�b�[2J� 1, y" in note
+    assert r"a\nb\x1b[2J\x9b 1, y" in note

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from PIL import Image
 
 from happysad import images
-from happysad.errors import ImageError, shown
+from happysad.errors import ImageError, shown_path
 from happysad.images import MAX_PIXELS, Pixels, decode, fit, read, read_bytes
 from tests.pictures import encoded, photo, save
 
@@ -351,7 +351,17 @@ def test_what_cannot_be_read_is_named(
     (tmp_path / "large.png").write_bytes(FILES["png"].ljust(1001, b"\0")[:1001])
     with pytest.raises(ImageError) as caught:
         read_bytes(tmp_path / name)
-    assert str(caught.value) == f"{shown(str(tmp_path / name))}: {reason}"
+    assert caught.value.reason == reason
+    assert str(caught.value) == f"{shown_path(str(tmp_path / name))}: {reason}"
+
+
+def test_a_file_that_exists_is_named_whole(tmp_path: Path) -> None:
+    """The user looks for the file by the name in the message."""
+    file = tmp_path / f"{'long ' * 40}\n.jpg"
+    file.write_bytes(b"")
+    with pytest.raises(ImageError) as caught:
+        read(file)
+    assert str(caught.value) == rf"{tmp_path / ('long ' * 40)}\n.jpg: the file is empty"
 
 
 def test_of_a_file_that_is_no_picture_only_the_beginning_is_read(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ Every message is one line that names the file or the argument, what is allowed a
 
 from __future__ import annotations
 
-import re
+import os
 from enum import StrEnum
+from functools import partial
 from typing import ClassVar
 
 __all__ = [
@@ -43,8 +44,10 @@ __all__ = [
     "RunError",
     "UsageError",
     "VideoError",
+    "one_line",
     "os_reason",
     "shown",
+    "shown_path",
 ]
 
 # The maximum number of characters that a message quotes of an input.
@@ -56,21 +59,44 @@ def os_reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
-def shown(text: str) -> str:
-    r"""Return an input as messages quote it: one line of at most 80 characters.
+def one_line(text: str) -> str:
+    r"""Return a text with its control characters escaped.
 
-    Control characters are escaped; a longer text loses its middle, so that a path keeps its name.
-
-    >>> shown("a\nb.jpg")
+    >>> one_line("a\nb.jpg")
     'a\\nb.jpg'
+    """
+    if text.isprintable():
+        return text
+    # A surrogate is a byte of a path that is no UTF-8; what prints the message decides about it.
+    return "".join(
+        one if one.isprintable() or "\ud800" <= one <= "\udfff" else repr(one)[1:-1] for one in text
+    )
+
+
+def shown(text: str) -> str:
+    """Return an input as messages quote it: one line of at most 80 characters.
+
+    A longer text loses its middle, so that a path keeps its name.
+
     >>> len(shown("x" * 100))
     80
     """
-    line = re.sub(r"[\x00-\x1f\x7f]", lambda match: repr(match[0])[1:-1], text)
+    line = one_line(text)
     if len(line) <= _MOST_SHOWN:
         return line
     half = _MOST_SHOWN // 2
     return f"{line[: half - 1]}…{line[-half:]}"
+
+
+def shown_path(path: str) -> str:
+    """Return a path as messages quote it: whole if there is such a file, else as `shown`.
+
+    The user looks for the file by its path, so none of it may be missing.
+
+    >>> len(shown_path("/no/such/file/" + 100 * "x"))
+    80
+    """
+    return one_line(path) if os.path.lexists(path) else shown(path)
 
 
 class HappysadError(Exception):
@@ -132,14 +158,16 @@ class MissingExtraError(UsageError):
 class ImageError(HappysadError):
     """A picture that cannot be read; `code` says why."""
 
-    def __init__(self, message: str, code: ErrorCode) -> None:
-        """Take the one-line message and its code."""
-        super().__init__(message)
+    def __init__(self, reason: str, code: ErrorCode, *, name: str = "") -> None:
+        """Take the reason, its code, and the name of the picture, which begins the message."""
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.reason = reason
         self.code = code
+        self._name = name
 
-    def __reduce__(self) -> tuple[type[ImageError], tuple[str, ErrorCode]]:
-        """Pickle with the code, so that errors pass between processes."""
-        return type(self), (str(self), self.code)
+    def __reduce__(self) -> tuple[partial[ImageError], tuple[str, ErrorCode]]:
+        """Pickle with all parts, so that errors pass between processes."""
+        return partial(type(self), name=self._name), (self.reason, self.code)
 
 
 class DatasetError(HappysadError):

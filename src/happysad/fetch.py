@@ -92,7 +92,7 @@ def _fetched(address: str, max_bytes: int, seconds: float) -> bytes:
 
 
 def _failed(address: str, why: str) -> ImageError:
-    return ImageError(f"{shown(address)}: {shown(why)}", ErrorCode.CANNOT_FETCH)
+    return ImageError(shown(why), ErrorCode.CANNOT_FETCH, name=shown(address))
 
 
 def _too_slow(address: str, seconds: float) -> ImageError:

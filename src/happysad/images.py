@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad import decoding_cost
-from happysad.errors import ErrorCode, ImageError, os_reason, shown
+from happysad.errors import ErrorCode, ImageError, one_line, os_reason, shown, shown_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -129,17 +129,15 @@ def decode(
         ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
             `max_pixels` pixels.
     """
-    name = shown(name)
+    name = one_line(name)
     if not data:
-        raise ImageError(f"{name}: the file is empty", ErrorCode.EMPTY)
+        raise ImageError("the file is empty", ErrorCode.EMPTY, name=name)
     type_ = kind(data)
     if type_ is None:
-        allowed = ", ".join(EXTENSIONS)
-        raise ImageError(
-            f"{name}: not an image (allowed by content: {allowed})", ErrorCode.NOT_AN_IMAGE
-        )
+        reason = f"not an image (allowed by content: {', '.join(EXTENSIONS)})"
+        raise ImageError(reason, ErrorCode.NOT_AN_IMAGE, name=name)
     if refusal := decoding_cost.reason(data, type_):
-        raise ImageError(f"{name}: {refusal} ({type_})", ErrorCode.TOO_COMPLEX)
+        raise ImageError(f"{refusal} ({type_})", ErrorCode.TOO_COMPLEX, name=name)
     try:
         with _QUIET:
             image = _opener(type_)(io.BytesIO(data))
@@ -149,8 +147,9 @@ def decode(
             height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
             if width * height > max_pixels:
                 raise ImageError(
-                    f"{name}: {width}x{height} pixels are too many (at most {max_pixels:,})",
+                    f"{width}x{height} pixels are too many (at most {max_pixels:,})",
                     ErrorCode.TOO_LARGE,
+                    name=name,
                 )
             reduced = 1 if least is None else _reduce(image, least)
             image.load()
@@ -159,7 +158,7 @@ def decode(
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         code, why = _reason(error)
-        raise ImageError(f"{name}: {why} ({type_})", code) from error
+        raise ImageError(f"{why} ({type_})", code, name=name) from error
     return Decoded(pixels, type_, notes, reduced)
 
 
@@ -236,24 +235,24 @@ def read_bytes(path: Path, *, name: str | None = None) -> bytes:
         ImageError: it cannot be opened (the message gives the system's reason), is no regular file
             (a pipe might never end), or is a picture of more than `MAX_BYTES`.
     """
-    name = shown(name or str(path))
+    name = shown_path(name or str(path))
     try:
         status = path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise ImageError(f"{name}: not a regular file", ErrorCode.NOT_A_FILE)
+            raise ImageError("not a regular file", ErrorCode.NOT_A_FILE, name=name)
         with path.open("rb", buffering=0) as file:
             head = file.read(64)
             if kind(head) is None:
                 return head
             if status.st_size > MAX_BYTES:
-                size = f"{status.st_size:,} bytes (at most {MAX_BYTES:,})"
-                raise ImageError(f"{name}: too large: {size}", ErrorCode.TOO_LARGE)
+                reason = f"too large: {status.st_size:,} bytes (at most {MAX_BYTES:,})"
+                raise ImageError(reason, ErrorCode.TOO_LARGE, name=name)
             file.seek(0)  # at once from its beginning: head + the rest would lie in memory twice
             return file.read()
     except OSError as error:
-        raise ImageError(f"{name}: {os_reason(error)}", ErrorCode.CANNOT_OPEN) from error
+        raise ImageError(os_reason(error), ErrorCode.CANNOT_OPEN, name=name) from error
     except ValueError as error:  # a path with a NUL in it
-        raise ImageError(f"{name}: {error}", ErrorCode.CANNOT_OPEN) from error
+        raise ImageError(str(error), ErrorCode.CANNOT_OPEN, name=name) from error
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
@@ -406,39 +405,43 @@ def _is_pil(source: object) -> bool:
     return kind is not None and isinstance(source, kind)
 
 
+_PIL_IMAGE = "the PIL image"
+
+
 def _from_pil(image: Any) -> Pixels:
     try:
         with _QUIET:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(
-                    f"the PIL image: {image.width}x{image.height} pixels are too many "
-                    f"(at most {MAX_PIXELS:,})",
+                    f"{image.width}x{image.height} pixels are too many (at most {MAX_PIXELS:,})",
                     ErrorCode.TOO_LARGE,
+                    name=_PIL_IMAGE,
                 )
             if not image.width * image.height:
-                raise ImageError("the PIL image: has no pixels", ErrorCode.BAD_ARRAY)
+                raise ImageError("it has no pixels", ErrorCode.BAD_ARRAY, name=_PIL_IMAGE)
             image.load()
             return _to_rgb(image)[0]
     except ImageError:
         raise
     except Exception as error:  # a lazily opened file fails only now, with nearly any error
         code, why = _reason(error)
-        raise ImageError(f"the PIL image: {why}", code) from error
+        raise ImageError(why, code, name=_PIL_IMAGE) from error
 
 
 def _from_file(file: Any) -> bytes:
-    name = shown(str(getattr(file, "name", "the file object")))
+    name = shown_path(str(getattr(file, "name", "the file object")))
     try:
         data = file.read(MAX_BYTES + 1)
     except ImageError:
         raise
     except Exception as error:  # it is closed, or of a damaged archive, or no file at all
         why = shown(os_reason(error) or type(error).__name__)
-        raise ImageError(f"{name}: {why}", ErrorCode.CANNOT_OPEN) from error
+        raise ImageError(why, ErrorCode.CANNOT_OPEN, name=name) from error
     if not isinstance(data, bytes):
-        raise ImageError(f"{name}: must be opened in binary mode", ErrorCode.CANNOT_OPEN)
+        raise ImageError("must be opened in binary mode", ErrorCode.CANNOT_OPEN, name=name)
     if len(data) > MAX_BYTES:
-        raise ImageError(f"{name}: too large (at most {MAX_BYTES:,} bytes)", ErrorCode.TOO_LARGE)
+        reason = f"too large (at most {MAX_BYTES:,} bytes)"
+        raise ImageError(reason, ErrorCode.TOO_LARGE, name=name)
     return data
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.errors import ClassifierError, UsageError, os_reason, shown
+from happysad.errors import ClassifierError, UsageError, os_reason, shown, shown_path
 from happysad.predictions import RESERVED, UNSURE
 from happysad.probability import of_second
 from happysad.runtime import session
@@ -189,17 +189,17 @@ class ModelFile:
         try:
             self._network: InferenceSession = session(content, threads=threads)
         except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ClassifierError(f"{shown(name)}: not an .onnx that can be loaded") from error
+            raise ClassifierError(f"{shown_path(name)}: not an .onnx that can be loaded") from error
         metadata = self._network.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise ClassifierError(
-                f"{shown(name)}: an .onnx, but not written by happysad "
+                f"{shown_path(name)}: an .onnx, but not written by happysad "
                 f"(no {METADATA_KEY!r} metadata)"
             )
         try:
             self.details = Details.from_json(metadata[METADATA_KEY])
         except ValueError as error:
-            raise ClassifierError(f"{shown(name)}: {error}") from error
+            raise ClassifierError(f"{shown_path(name)}: {error}") from error
         self.content = content
         self.name = name
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -221,7 +221,7 @@ class ModelFile:
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise ClassifierError(f"{shown(str(file))}: {os_reason(error)}") from error
+            raise ClassifierError(f"{shown_path(str(file))}: {os_reason(error)}") from error
         return cls(content, name=str(file), threads=threads)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:

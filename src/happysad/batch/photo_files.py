@@ -13,7 +13,7 @@ from pathlib import Path
 from happysad import paths
 from happysad.batch import remote
 from happysad.batch.exif import taken_of
-from happysad.errors import ErrorCode, ImageError, os_reason
+from happysad.errors import ErrorCode, ImageError, one_line, os_reason, shown_path
 from happysad.images import read_bytes
 
 __all__ = ["PhotoFile", "expand", "look"]
@@ -93,13 +93,14 @@ def look(path: str) -> PhotoFile:
         reason = os_reason(error)
         if isinstance(error, FileNotFoundError) and Path(path).is_symlink():
             reason = f"a broken link, to {os.readlink(path)}"  # noqa: PTH115
-        return PhotoFile(path, error=ImageError(f"{path}: {reason}", ErrorCode.CANNOT_OPEN))
+        named = ImageError(reason, ErrorCode.CANNOT_OPEN, name=shown_path(path))
+        return PhotoFile(path, error=named)
 
 
 def _check_regular(path: str) -> None:
     mode = os.stat(path).st_mode  # noqa: PTH116
     if stat.S_ISDIR(mode):
         os.scandir(path).close()  # a folder that cannot be listed stands for itself
-        raise ImageError(f"{path}: a folder, not a file", ErrorCode.NOT_A_FILE)
+        raise ImageError("a folder, not a file", ErrorCode.NOT_A_FILE, name=one_line(path))
     if not stat.S_ISREG(mode):
-        raise ImageError(f"{path}: not a regular file", ErrorCode.NOT_A_FILE)
+        raise ImageError("not a regular file", ErrorCode.NOT_A_FILE, name=one_line(path))

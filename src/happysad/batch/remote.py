@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from happysad import fetch as web
-from happysad.errors import ErrorCode, ImageError, LibraryError, MissingExtraError, UsageError
+from happysad.errors import (
+    ErrorCode,
+    ImageError,
+    LibraryError,
+    MissingExtraError,
+    UsageError,
+    shown,
+)
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -101,7 +108,7 @@ def fetch(address: str) -> bytes:
     except (UsageError, LibraryError) as error:
         raise ImageError(str(error), ErrorCode.CANNOT_FETCH) from error
     except Exception as error:  # each protocol has errors of its own
-        raise ImageError(f"{address}: {_reason(error)}", ErrorCode.CANNOT_FETCH) from error
+        raise ImageError(_reason(error), ErrorCode.CANNOT_FETCH, name=shown(address)) from error
 
 
 def _system(address: str) -> tuple[AbstractFileSystem, str]:

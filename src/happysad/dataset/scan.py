@@ -174,7 +174,7 @@ def _read(
         row |= {"code": str(ErrorCode.CANNOT_OPEN), "reason": os_reason(error)}
         return row, None
     except ImageError as error:
-        row |= {"code": str(error.code), "reason": str(error).removeprefix(f"{file}: ")}
+        row |= {"code": str(error.code), "reason": error.reason}
         return row, None
     pixels = decoded.pixels
     grey = all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2))

@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from happysad.errors import ImportDataError, UsageError
+from happysad.errors import ImportDataError, UsageError, shown
 from happysad.predictions import RESERVED
 
-__all__ = ["DEFAULT", "ClassMap", "shown"]
+__all__ = ["DEFAULT", "ClassMap"]
 
 #: The classes that are taken by default, with their folders here; small on purpose.
 DEFAULT = {
@@ -120,14 +120,6 @@ class ClassMap:
                 f"{where}: no class is named {', '.join(DEFAULT)}; its classes: {first}; "
                 "choose with --map THEIRS=OURS"
             )
-
-
-def shown(name: str) -> str:
-    """Return a name of a source's as a message shows it: one line, at most 100 characters."""
-    text = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name[:100]
-    )
-    return text + ("…" if len(name) > 100 else "")
 
 
 def _refuse_name(folder: str, where: str) -> None:

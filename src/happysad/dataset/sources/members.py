@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO
 
-from happysad.dataset.sources.class_map import ClassMap, shown
+from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.target import Target
-from happysad.errors import ImportDataError
+from happysad.errors import ImportDataError, shown
 from happysad.images import kind
 
 __all__ = ["MAX_FILE", "Member", "Members"]

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from happysad.dataset.sources.class_map import shown
-from happysad.errors import ImportDataError, UsageError
+from happysad.errors import ImportDataError, UsageError, shown
 from happysad.files import replacing
 
 __all__ = ["Target"]

@@ -60,16 +60,16 @@ class Examples:
             files = {one: self._files(one) for one in CLASSES}
             if len(files[label]) >= MAX_PHOTOS:
                 raise ImageError(
-                    f"{name}: at most {MAX_PHOTOS:,} photos of a class are kept, and {label} has "
-                    "that many",
+                    f"at most {MAX_PHOTOS:,} photos of a class are kept, and {label} has that many",
                     ErrorCode.TOO_LARGE,
+                    name=name,
                 )
             size = sum(one.stat().st_size for some in files.values() for one in some)
             if size + len(data) > MAX_BYTES:
                 raise ImageError(
-                    f"{name}: at most {MAX_BYTES:,} bytes of photos are kept, and there are "
-                    f"{size:,}",
+                    f"at most {MAX_BYTES:,} bytes of photos are kept, and there are {size:,}",
                     ErrorCode.TOO_LARGE,
+                    name=name,
                 )
             with replacing(file) as temporary:
                 temporary.write_bytes(data)
