@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,18 +14,31 @@ from playwright.sync_api import Page, expect
 
 from happysad.dataset import drawn_faces
 from happysad.face_detection import find
+from tests.pictures import portrait
+from tests.taught import EACH, States, check_run
 from tests.web_browser.conftest import Seen, serving
 
 pytestmark = pytest.mark.browser
 
-EACH = 13
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the server is started."""
+    return tmp_path_factory.mktemp("taught")
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """The address of a server of its own, since these tests change which classifier is in use."""
-    with serving(tmp_path_factory.mktemp("taught")) as address:
+    with serving(folder) as address:
         yield address
+
+
+@pytest.fixture
+def one(address: str) -> Iterator[httpx2.Client]:
+    """A client of the server beside the page."""
+    with httpx2.Client(base_url=address, timeout=60) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +135,9 @@ def test_examples_by_holding_a_button(seen: Seen) -> None:
 
 
 @pytest.mark.slow
-def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -> None:
+def test_from_dropped_folders_to_a_used_classifier(
+    seen: Seen, examples: Path, folder: Path, one: httpx2.Client
+) -> None:
     page = seen.page
     give(seen, examples)
     page.get_by_role("button", name="Check the examples").click()
@@ -133,6 +149,7 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     report.value.close()
 
     status = page.locator("#job-status")
+    states = States(one)
     page.get_by_role("button", name="Train").click()
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     expect(status).to_have_text(re.compile(r"Training: ([2-9]|\d\d) of 30 epochs"), timeout=300_000)
@@ -145,6 +162,10 @@ def test_from_dropped_folders_to_a_used_classifier(seen: Seen, examples: Path) -
     loss = page.get_by_role("img", name=re.compile(r"Loss after \d+ epochs: training \d"))
     expect(loss).to_be_visible()
     expect(status).to_have_text("Done. The new classifier stands below.", timeout=300_000)
+    assert states.all() == ["checking", "training", "judging", "done"]
+    check_run(one, folder / "teach", portrait())
+    page.reload()
+    page.get_by_role("button", name="Back to the one that comes with happysad").click()
     page.get_by_text("The curves as numbers").click()
     assert page.locator("#job-table tbody tr").count() >= 2
 
