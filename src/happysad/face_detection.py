@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCORE", "Face", "check_image", "find", "find_again", "part_around", "resized"]
 
-#: The least score of a face. docs/decisions.md, "The score from which a find is a face".
+#: The minimum score of a face. docs/decisions.md, "The minimum score of a face".
 SCORE = 0.8
 
 # A photo is searched twice, with its longer side brought to these lengths in pixels: once for most
