@@ -1,10 +1,10 @@
-# The server: what prediction needs and the web, no TensorFlow. Anyone who reaches it needs the token.
+# The server, with the dependencies of prediction but without TensorFlow. Clients need the token.
 #
 #     docker build -t happysad .
 #     docker run --read-only -p 127.0.0.1:8000:8000 -e HAPPYSAD_TOKEN=... happysad
 #
-# Then open http://127.0.0.1:8000/?token=... Its port inside is always 8000. If it is called by a
-# name of its own, add --allow-host NAME at the end. tests/test_container.py runs its steps.
+# Then open http://127.0.0.1:8000/?token=... The port inside the container is always 8000. If clients
+# use another host name, add --allow-host NAME at the end. tests/test_container.py runs these steps.
 
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
@@ -12,7 +12,7 @@ COPY requirements-web.txt ./
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-web.txt
 COPY src/happysad /venv/app/happysad
-# A folder that only root may write holds no __pycache__ unless it is made here.
+# Compile now: the user below may not write __pycache__ into this folder.
 RUN /venv/bin/python -m compileall -q /venv/app
 
 FROM python:3.12-slim-bookworm

@@ -1,4 +1,4 @@
-# make demo: install, then the main job on drawn faces.   make test: install, then the tests.
+# make demo: install, then show every step on drawn faces.   make test: install, then run the tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
 
-# The browser's tests run by themselves: beside others they would measure a starved Live.
+# The browser tests run alone: other tests would take the CPU time that the Live view needs.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist loadgroup
 	$(BIN)/python -m pytest -m browser
@@ -34,11 +34,11 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@ $(VENV)/.train
 
-# Writes docs/commands.md anew from --help.
+# Write docs/commands.md from the output of --help.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/commands.py
 
-# Pins every dependency with its hashes, for Python 3.11 to 3.13 (needs uv).
+# Pin every dependency with its hashes, for Python 3.11 to 3.13 (needs uv).
 requirements:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra train -o requirements-train.txt
