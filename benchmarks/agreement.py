@@ -28,7 +28,7 @@ from happysad.files import write_text
 from happysad.images import fit, read
 from happysad.keras_backend import quiet
 
-# Each photo given as bytes needs a process of its own, which is slow: fewer are tested.
+# The number of photos to predict from standard input, each in a separate process, which is slow.
 _AS_BYTES = 20
 
 

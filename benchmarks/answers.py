@@ -5,15 +5,15 @@
 
 The shipped classifier predicts the first 200 pictures, sorted by SHA-256, of every folder of
 ../shared/data, and every picture of ../shared/cases. It predicts pictures of faces and portraits
-twice: as photos in which it finds faces, and as face crops. The record holds labels and
-probabilities by the hash of the picture, and no picture.
+twice: as photos in which it finds faces, and as face crops. The record contains labels and
+probabilities by the hash of the picture, but no pictures.
 
 With --models, a small run of each model predicts instead. The script trains the runs in FOLDER on
 drawn faces, or reads them if FOLDER has them: a folder of older runs shows whether happysad still
-reads them. tests/answers.json holds the hashes of their weights, which are valid for one processor
-and one version of TensorFlow. Null means that the training fails.
+reads them. tests/answers.json contains the hashes of their weights, which are valid for one
+processor and one version of TensorFlow. A hash is null if the training fails.
 
-A change that alters answers on purpose writes the record again and reports how many changed.
+After a change that alters answers on purpose, write the record again, and report how many changed.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ def _predict(classifier: Any, files: Sequence[Path], faces: _Faces) -> list[Answ
 
 ROOT = Path(__file__).parents[1]
 DATA, CASES = (ROOT.parent / "shared" / name for name in ("data", "cases"))
-#: The answers; and the hashes of the models' weights with the machine on which they are valid.
+#: The files of the answers, and of the weights' hashes with the machine on which they are valid.
 RECORD, WEIGHTS = ROOT / "tests" / "answers.csv", ROOT / "tests" / "answers.json"
-#: The largest difference between two probabilities that count as equal.
+#: The maximum difference between two probabilities that count as equal.
 TOLERANCE = 1e-6
 
 _PER_FOLDER = 200
@@ -108,7 +108,7 @@ _COLUMNS = ("classifier", "faces", "sha256", "label", "p_sad", "error")
 _CROPS = ("faces", "portraits")
 # Suffixes of the files of ../shared/cases that are not pictures.
 _NOT_PICTURES = {".py", ".c", ".sh", ".txt", ".onnx", ".csv", ".parquet", ".h264", ".webm"}
-# Two small files that take up to 40 s to decode.
+# Two small pictures that take up to 40 s to decode.
 _SLOW = ("ff-run-60k.jpg", "erased-flash-60k.jpg")
 _SHOWN = 10
 

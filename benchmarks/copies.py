@@ -89,7 +89,7 @@ def _share(count: int, n: int) -> str:
 
 
 def _turned(degrees: float) -> Copy:
-    """Rotate counter-clockwise on a black canvas that holds the whole photo."""
+    """Rotate counter-clockwise on a black canvas that fits the whole photo."""
 
     def copy(photo: Pixels) -> Pixels:
         height, width = photo.shape[:2]

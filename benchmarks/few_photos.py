@@ -4,9 +4,9 @@
 
 The script draws whole groups of near-duplicates until it has a hundred photos, with the class
 shares of DIR. It links them into a folder, and trains every model on it by `happysad train` with
-the model's defaults; validation and test come from the hundred. It judges all other photos of DIR.
-Each further draw repeats this with other photos. Times are those of whole commands, from folder to
-report.
+the model's defaults; the validation and test splits come from the hundred. It evaluates the models
+on all other photos of DIR. Each further draw repeats this with other photos. Times are those of
+whole commands, from folder to report.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
     took = ", ".join(f"{model} {median(times):.0f}" for model, times in seconds.items())
     text = table(answered, pd.concat(judged)["group"])
     text += (
-        f"\nTrained on {chosen.photos} photos, {chosen.draws} draws; the other photos are judged. "
+        f"\nTrained on {chosen.photos} photos, {chosen.draws} draws; evaluated on the others. "
         f"Seconds of a whole `happysad train`, median: {took}.\n"
     )
     print(text, end="")

@@ -4,10 +4,10 @@
 
 DATA holds FER2013's training folders, as `recipes.face` reads them. The script draws a hundred
 faces, half of each class, from the part that the shipped network was not trained on. On these,
-`happysad train` fine-tunes the shipped network at every rate. The script judges all other faces of
-that part, and repeats this with other draws. It does the same with all faces rotated by up to 30
-degrees and reduced to 16 pixels, which are hard for the shipped network. It does not read FER2013's
-test folder.
+`happysad train` fine-tunes the shipped network at every rate. The script evaluates the results on
+all other faces of that part, and repeats this with other draws. It does the same with all faces
+rotated by up to 30 degrees and reduced to 16 pixels, which are hard for the shipped network. It
+does not read FER2013's test folder.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _table(
             f"{one.mean():.3f} ({one.min():.3f} to {one.max():.3f})" for one in values.transpose()
         ]
         lines.append(f"| {name} | {rate} | {' | '.join(spans)} |")
-    lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} answers judged per row.")
+    lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} predictions per row.")
     return "\n".join(lines) + "\n"
 
 

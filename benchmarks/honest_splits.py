@@ -4,9 +4,9 @@
 
 The folds are stratified and keep groups whole. Each fold is the test split once; half of the next
 fold is the validation split, and all other photos are the training split. The script trains every
-model with its own defaults, by the same code as `happysad train`, and each model judges each photo
-once. Intervals are 95 % percentile bootstrap intervals over groups, paired for differences. The
-script does not repeat finished runs.
+model with its own defaults, by the same code as `happysad train`. Each model predicts each photo
+once, when the photo is in the test split. Intervals are 95 % percentile bootstrap intervals over
+groups, paired for differences. The script does not repeat finished runs.
 """
 
 from __future__ import annotations

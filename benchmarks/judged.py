@@ -3,8 +3,8 @@
     python benchmarks/judged.py DIR RUN --write FILE
     python benchmarks/judged.py DIR --faces given --write FILE
 
-Without RUN, the script judges the shipped classifier. Each figure has a 95 % interval, bootstrapped
-over groups of near-duplicates.
+Without RUN, the script evaluates the shipped classifier. Each figure has a 95 % interval,
+bootstrapped over groups of near-duplicates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from happysad.files import write_text
 
 
 def figures(score: Score) -> dict[str, Figure]:
-    """Return the figures of a column: those over all classes, and those of the second class."""
+    """Return the figures of one column: those over all classes, and those of the second class."""
     accuracy, balanced_accuracy, *rest = score.figures().items()
     second = score.per_class[score.classes[1]]
     of_second = {"precision": second.precision, "recall": second.recall, "f1": second.f1}
@@ -36,7 +36,7 @@ def _cell(figure: Figure | None) -> str:
 
 
 def main() -> None:
-    """Judge the classifier; print and write a table."""
+    """Evaluate the classifier; print and write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path, nargs="?")

@@ -1,4 +1,4 @@
-"""Check that a killed and resumed training gives the same weights, bit by bit, as a whole one.
+"""Check that a killed and resumed training gives bitwise the weights of an uninterrupted one.
 
     python benchmarks/kill_and_resume.py --kills 5
 

@@ -7,11 +7,11 @@ pixels) and large photos (enlarged to 3, 5, 8 and 12 megapixels). In one run, al
 on the same files, on all cores. Every other turn reverses the order, and the first turn warms up.
 Each ratio is computed within one turn; the table has the median and the range over the turns.
 
-- happysad: batch.library.predict into a new folder: lists, predicts and writes Parquet.
+- happysad: batch.library.predict into a new folder, which lists, predicts and writes Parquet.
 - decoding alone: cv2.imread in one thread per core; cv2 itself uses one thread.
 - a loop: Classifier.predict, one photo after the other.
-- fer: detect_emotions, one photo after the other, in a separate environment (versus_fer.py says how
-  to make it); left out without --fer-python.
+- fer: detect_emotions, one photo after the other, in a separate environment (versus_fer.py
+  describes how to make it); left out without --fer-python.
 
 The script needs happysad[scale].
 """
@@ -41,7 +41,7 @@ from happysad.errors import ImageError
 from happysad.files import write_text
 from happysad.images import read
 
-# The smallest speedups to reach, by photos and side.
+# The goals: minimum speedups of happysad, by photos and side.
 _GOALS = {
     ("large photos", "decoding alone"): "0.5",
     ("small portraits", "fer"): "10",

@@ -4,8 +4,8 @@
 
 The script copies the readable photos of PHOTOS into --count files, damages one in twenty in one of
 several ways, and predicts all by `happysad predict --out`. Once the first part exists, the script
-deletes the files that are meant to vanish. Every file must have one row; every damaged file must
-have a reason that starts with its path, every other file an outcome. The exit status must be 1. If
+deletes the files that are meant to vanish. Every file must have one row: with a reason that starts
+with its path if the file is damaged, and with an outcome otherwise. The exit status must be 1. If
 root runs the script, it drops root's right to read every file (by setpriv of util-linux), so that
 locked files are unreadable.
 """
@@ -108,7 +108,7 @@ def _spoil(names: list[Path], chance: np.random.Generator) -> dict[str, str]:
         elif how == _ODD:
             odd = Path(os.fsdecode(os.fsencode(path.with_suffix("")) + b"\xff" + b".jpg"))
             path.rename(odd)
-            spoilt[os.fspath(path)] = "renamed"  # so that it is not chosen again
+            spoilt[os.fspath(path)] = "renamed"  # not chosen again
             path = odd
         spoilt[os.fspath(path)] = how
     return {path: how for path, how in spoilt.items() if how != "renamed"}

@@ -4,7 +4,7 @@
     python benchmarks/library_kills.py PHOTOS --kills 20 --cluster --write FILE
 
 The script predicts the photos in PHOTOS, kills the process with kill -9 at a random moment, and
-starts the same command again, until it has killed it --kills times. The moments are spread so that
+starts the same command again, until it has killed it --kills times. The moments are chosen so that
 all kills come before the end. Then the last process finishes. The results must have one row for
 each file, equal to the rows of an uninterrupted run, and a part that exists after a kill must never
 be rewritten.
@@ -103,7 +103,7 @@ def _run(
 ) -> float:
     """Predict, and kill the process after `wait` seconds; return the seconds that it ran.
 
-    With `worker`, kill a worker halfway before that.
+    With `worker`, kill a worker after half of this time.
     """
     began = time.perf_counter()
     with _begin(data, out, shard, address) as process:

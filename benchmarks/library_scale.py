@@ -4,11 +4,12 @@ r"""Estimate tasks, loads, sizes and the first limit for 100 million photos on 1
 
 The script measures on a small scale what one machine can measure: sorting paths, reading the list
 back, testing whether a part exists, the size of a part, and the scheduler. The scheduler and its
-100 workers are real and run in this process. Their tasks only wait, each as long as a part of 1,000
-photos takes; the loop of `cluster.work` sends them, with paths of realistic length. The CPU time of
-scheduler, client and workers is counted together, so it is an upper bound for the scheduler.
-Options give what one machine cannot measure: photos/s of a worker (library_cluster.py measures it),
-the bytes of a photo, and how fast the storage lists and reads. The script computes the rest.
+100 workers are real and run in this process. Their tasks only sleep, each as long as a part of
+1,000 photos takes; the loop of `cluster.work` sends them, with paths of realistic length. The CPU
+time of scheduler, client and workers is counted together, so it is an upper bound for the
+scheduler. Options specify what this script does not measure: photos/s of a worker (see
+library_cluster.py), the size of a photo, and the speeds at which the storage lists and reads. The
+script computes the rest.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _made(shard: int) -> Made:
 
 
 def _measured(folder: Path, chosen: argparse.Namespace) -> dict[str, float]:
-    """Return what one machine can measure."""
+    """Measure what one machine can measure; return the figures by name."""
     results = Results.begin(folder / "results", _made(1_000))
     backwards = range(chosen.sample, 0, -1)
     began = time.perf_counter()
@@ -148,13 +149,13 @@ def _probabilities(second: float) -> dict[str, float]:
 
 
 def _wait(*given: Any) -> dict[str, int]:
-    """Replace a task: wait for as many microseconds as the number of its list."""
+    """Replace `cluster._task`: sleep; the list's number is the time in microseconds."""
     time.sleep(given[3] / 1e6)
     return {"happy": 1 + given[5].count(b"\0")}
 
 
 def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
-    """Send tasks that wait; return the busy share of the workers and the CPU seconds per task."""
+    """Send tasks that sleep; return the busy share of the workers and the CPU seconds per task."""
     import dask
     from distributed import LocalCluster
 
@@ -269,7 +270,7 @@ def _table(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
 
 
 def _load(rate: float, shard: int, one: dict[str, float]) -> float:
-    """Return the load in cores; beyond 1,000 paths a task's cost grows with its paths."""
+    """Return the load in cores; from 1,000 paths on, a task's cost grows with its paths."""
     return rate / shard / one["tasks"] * max(1.0, shard / 1_000)
 
 
@@ -288,7 +289,7 @@ def _first(chosen: argparse.Namespace, one: dict[str, float]) -> list[str]:
     }
     lines = ["| limit | number of workers that reaches it |", "|---|---|"]
     lines += [f"| {what} | {n:,.0f} |" for what, n in sorted(bound.items(), key=lambda it: it[1])]
-    # Sorting costs n log n; `sample` paths were measured.
+    # Sorting costs n log n; the measurement sorted `sample` paths.
     more = math.log(chosen.photos) / math.log(chosen.sample)
     sorting, again = (chosen.photos * one[what] * more / 60 for what in ("listing", "again"))
     return [

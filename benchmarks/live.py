@@ -5,7 +5,7 @@
 The script runs a real `happysad serve` and Debian's Chromium. The camera of Chromium shows a drawn
 face that moves from side to side, 640x480, 30 frames/s. The page sends a frame once it has the
 answer to the previous one. The latency of a frame is the time from its capture to its answer, as on
-the page; the server time is the time that the answer reports. Browser, camera and server share the
+the page; the server time is the one in the answer. Browser, camera and server share the
 cores of this machine.
 """
 

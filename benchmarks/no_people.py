@@ -1,4 +1,4 @@
-"""Count the pictures without people that get an emotion; the goal is none.
+"""Count the pictures without people that get an emotion as the answer; the goal is none.
 
     python benchmarks/no_people.py --write FILE
 
@@ -37,7 +37,7 @@ Draw = Callable[[np.random.Generator, int, int], Pixels]
 _DRAWN = 50
 _WINDOWS = 40
 
-# The pictures of each package that show nobody, by package.
+# The pictures without people, by package.
 _CARRIED = {
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": (

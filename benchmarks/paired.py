@@ -1,4 +1,4 @@
-"""Compare the accuracy of models that judged the same photos."""
+"""Compare the accuracies of models on the same photos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table(right: Mapping[str, NDArray[np.bool_]], groups: pd.Series[str]) -> str
     same for all models.
 
     Args:
-        right: whether each answer was right, by model, shape (n,); a photo judged several times
+        right: whether each answer was right, by model, shape (n,); a photo with several answers
             counts each time.
         groups: the group of each photo, shape (n,).
     """

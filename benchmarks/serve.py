@@ -3,9 +3,9 @@
     python benchmarks/serve.py --write benchmarks/results/serve.md
 
 A separate process sends a face photo of about 18 KB to POST /v1/predict of a real `happysad serve`,
-over plain sockets. Each of the connections sends the next request once it has its answer. In
-alternate turns, a Python process calls Classifier.predict with the same bytes from the same number
-of threads. The first turn of each side warms up.
+over plain sockets. Each connection sends its next request once it has the answer to the previous
+one. In alternate turns, a Python process calls Classifier.predict with the same bytes from the same
+number of threads. The first turn of each side warms up.
 
 Memory is the resident set size of the server process.
 """
@@ -189,7 +189,7 @@ class _Side:
 
 
 class _Work:
-    """The state that all connections or threads of a turn share: its end and the latencies."""
+    """The shared state of all connections or threads of a turn: its end and the latencies."""
 
     def __init__(self, seconds: float, number: int) -> None:
         self.began = time.perf_counter()
@@ -211,7 +211,7 @@ class _Work:
 
 
 def _be(what: str, photo: str) -> None:
-    """Run one side: for each line of input, work for a turn and print its result."""
+    """Run one side: for each line of input, run a turn and print its result."""
     data = Path(photo).read_bytes()
     turn = _calls(data) if what == "python" else _requests(what, data)
     for line in sys.stdin:

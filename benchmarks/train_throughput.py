@@ -124,7 +124,7 @@ class _Side:
         )
 
     def turn(self) -> float:
-        """Train for some epochs; return the median seconds per epoch, including validation."""
+        """Train for `_EPOCHS` epochs; return the median seconds per epoch, including validation."""
         print("go", file=_open(self.process.stdin), flush=True)
         return float(_open(self.process.stdout).readline())
 

@@ -39,7 +39,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-# Maps a question to its answer; a side reads questions and writes answers as JSON.
+# A function from a question to its answer. A side reads questions and writes answers as JSON.
 Answer = Callable[[dict[str, Any]], Any]
 
 _BATCHES = (1, 64)
@@ -273,7 +273,7 @@ def _work(role: str, settings: dict[str, Any]) -> None:
 
 
 def _readable(settings: dict[str, Any]) -> Answer:
-    """Return an answer that lists photos that both sides can read; fer reads with cv2."""
+    """Return a function that lists the photos that both sides can read; fer reads with cv2."""
     import cv2
 
     from happysad.errors import ImageError
@@ -307,7 +307,7 @@ def _versions(_: dict[str, Any]) -> Answer:
 
 
 def _size(_: dict[str, Any]) -> Answer:
-    """Return an answer with the installed size, without pip."""
+    """Return a function that returns the installed size in MiB, without pip."""
 
     def answer(_: dict[str, Any]) -> dict[str, float]:
         folders = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
@@ -355,7 +355,7 @@ def _fer_photos(settings: dict[str, Any]) -> Answer:
 
 
 def _rate(call_for: Callable[[int], Callable[[], object]]) -> Answer:
-    """Return an answer that times a network.
+    """Return a function that times a network.
 
     Args:
         call_for: takes a batch size, and returns a call that runs the network once on such a batch.

@@ -1,4 +1,4 @@
-"""Choose two thresholds for a risk, between which the classifier is unsure."""
+"""Choose the two thresholds between which the classifier is unsure, for an allowed risk."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tup
     """Return the two thresholds between which a classifier answers "unsure".
 
     The classifier answers as many photos as possible while at most `risk` of its answers are wrong,
-    by the upper 90 % bound of Clopper & Pearson (1934) on the given photos. Both thresholds have
-    the same distance from `threshold`.
+    according to the upper 90 % bound of Clopper & Pearson (1934) on the given photos. Both
+    thresholds have the same distance from `threshold`.
 
     Source: Geifman & El-Yaniv 2017 (arXiv:1705.08500).
 
@@ -31,7 +31,7 @@ def fit_unsure(p: ArrayLike, y: ArrayLike, risk: float, threshold: float) -> tup
 
     Returns:
         (low, high) with low <= threshold <= high. A probability below low means the first class,
-        one of at least high the second. (0, 1) if no thresholds keep the risk.
+        one of at least high the second. (0, 1) if no thresholds meet the risk.
     """
     from scipy.stats import beta
 
