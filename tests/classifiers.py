@@ -1,4 +1,4 @@
-"""Classifiers that tests build themselves from a few ONNX operators, without training."""
+"""Classifiers for tests, built from a few ONNX operators without training."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def brightness_classifier(
     looks_at: LooksAt = "photo",
     unsure: tuple[float, float] | None = None,
 ) -> Path:
-    """Write a whole classifier that looks at brightness alone, and return `file`.
+    """Write a complete classifier that depends only on brightness; return `file`.
 
     The probability of the second class is ``sigmoid(slope * (mean - middle))``, with the mean over
-    the input's pixels, 0 to 255: a bright picture is of the second class. One that looks at both
-    answers for the photo by the small photo, and for each face by its crop.
+    the input's pixels, 0 to 255: the label of a bright picture is the second class. If `looks_at`
+    is "both", the answer for the photo comes from the reduced photo, and that for each face from
+    its crop.
     """
     details = Details(
         classes=classes,

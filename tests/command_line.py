@@ -1,4 +1,4 @@
-"""Run the command line in a test: in the test's process, which is fast, or in one of its own."""
+"""Run the command line in a test: in the same process, which is fast, or in a separate one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Done", "run_command", "run_process"]
 
 @dataclass(frozen=True)
 class Done:
-    """What a command ended with."""
+    """The result of a command."""
 
     status: int
     stdout: bytes
@@ -42,19 +42,19 @@ def run_command(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Done:
-    """Run ``happysad ARGUMENTS`` in this process, and leave the process as it was.
+    """Run ``happysad ARGUMENTS`` in this process, then restore the state of the process.
 
-    Warnings are errors, as everywhere in the tests. Modules stay loaded, which is what saves time:
-    test in a process whatever is about importing, serving, signals or the end of a process.
+    Warnings are errors, as everywhere in the tests. Imported modules stay loaded, which saves time.
+    Use `run_process` to test imports, servers, signals and the end of a process.
 
     Args:
-        arguments: what follows ``happysad`` on the command line.
-        stdin: what the command reads from standard input.
+        arguments: the arguments after ``happysad`` on the command line.
+        stdin: the content of standard input.
         cwd: the command's working folder.
         env: variables that are added to the environment.
 
     Returns:
-        The exit status and what was written, by native libraries too.
+        The exit status and the output, including that of native libraries.
     """
     with (
         tempfile.TemporaryFile() as given,
@@ -80,7 +80,7 @@ def run_process(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Done:
-    """Run ``happysad ARGUMENTS`` in a process of its own; for the arguments see `run_command`."""
+    """Run ``happysad ARGUMENTS`` in a separate process; see `run_command` for the arguments."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "happysad", *map(str, arguments)],
         input=stdin,
@@ -93,7 +93,7 @@ def run_process(
 
 
 def _status_of_main() -> int:
-    """Run `main` as the interpreter does: an error that nobody caught is printed with status 1."""
+    """Run `main` and return its exit status; print uncaught errors as the interpreter does."""
     try:
         cli.main()
     except SystemExit as end:
@@ -107,7 +107,7 @@ def _status_of_main() -> int:
 
 @contextlib.contextmanager
 def _streams(given: BinaryIO, out: BinaryIO, err: BinaryIO) -> Iterator[None]:
-    """Put three files in place of the standard streams, for Python and for native code."""
+    """Replace the standard streams by three files, for Python and for native code."""
     encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
     encoding = codecs.lookup(encoding or "utf-8").name
     for stream in (sys.stdout, sys.stderr):
@@ -133,7 +133,7 @@ def _streams(given: BinaryIO, out: BinaryIO, err: BinaryIO) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Put back the signal handlers that a command replaces."""
+    """Restore the signal handlers that a command replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What all tests share: their order, their threads, their cache, and what is made once for all."""
+"""The order, the threads and the cache of all tests, and folders that are made once for all."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 Once = Callable[[str, Callable[[Path], None]], Path]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Each process has a core of its own: more threads only wait for each other. TensorFlow and
-    # numpy read this when they are imported, here and in the processes that tests start.
+    # One thread per process, because each process has one core. TensorFlow and numpy read these
+    # variables when they are imported, here and in the processes that tests start.
     for _name in (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
@@ -25,10 +25,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the modules that take long, and keep the page's tests in one process.
+    """Run the slow modules first, and run all browser tests in one process.
 
-    Otherwise one process would still train when the others have nothing left to do; and every
-    process would start a server and a browser.
+    Otherwise one process would still train when the others are done, and every process would start
+    a server and a browser.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """Make a folder once for all processes of this session; tests copy it before they change it.
 
-    ``once(name, make)`` calls ``make(folder)`` where no other process has, and returns the folder.
+    ``once(name, make)`` returns the folder; the first call in any process runs ``make(folder)``.
     """
     base = tmp_path_factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

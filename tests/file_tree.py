@@ -1,4 +1,4 @@
-"""What lies in a folder, for tests that compare it before and after."""
+"""The content of a folder, for tests that compare it before and after."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["tree"]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Return the content of every file, and "-> TARGET" of every link, by their paths."""
+    """Return the content of every file, and "-> TARGET" for every link, by path."""
     return {
         str(file.relative_to(folder)): (
             b"-> " + os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()

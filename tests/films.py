@@ -1,4 +1,4 @@
-"""Films that tests make: Motion JPEG by OpenCV."""
+"""Films for tests, written by OpenCV."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _drawn(size: int) -> Pixels:
 
 
 def party(count: int, empty: Iterable[int] = ()) -> list[Pixels]:
-    """A drawn face that crosses a wall, 320x240; in the `empty` frames nobody is there."""
+    """Return frames of a drawn face that crosses a wall, 320x240; `empty` ones have no face."""
     frames = [np.full((240, 320, 3), (150, 160, 170), np.uint8) for _ in range(count)]
     for number in set(range(count)) - set(empty):
         left = 10 + 5 * number % 120

@@ -1,8 +1,9 @@
 """The imports between the modules of happysad, and the circles among them.
 
-    python -m tests.imports          print the rooms, what each imports, and the circles
+    python -m tests.imports          print the rooms, the imports of each room, and the circles
 
-Imports inside functions count; imports for type checking alone do not.
+A room is a subpackage of happysad, or a module outside these. Imports inside functions count;
+imports for type checking only do not.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def module_graph(source: Path = SOURCE) -> dict[str, set[str]]:
 
 
 def room_graph(modules: Graph) -> dict[str, set[str]]:
-    """Return the rooms that each room imports; a room is a package, or a module beside them."""
+    """Return the rooms that each room imports, by name."""
     graph: dict[str, set[str]] = {}
     for name, imported in modules.items():
         room = _room(name)
@@ -68,7 +69,7 @@ def circles(graph: Graph) -> list[list[str]]:
 
 
 def outside(name: str, source: Path = SOURCE) -> set[str]:
-    """Return the packages of others that a module imports."""
+    """Return the top-level packages other than happysad that a module imports."""
     file = source.joinpath(*name.split("."))
     file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
     return {one.partition(".")[0] for one in _imported(file) if not _is_ours(one)}
@@ -88,7 +89,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _module(name: str, files: Mapping[str, Path]) -> str | None:
-    """Return the module that an import names, which may name something in it."""
+    """Return the module of an imported name, which is the module itself or an object in it."""
     own = name.removeprefix("happysad").removeprefix(".")
     if own in files:
         return own

@@ -1,6 +1,7 @@
-"""A stand-in for the process that Teach trains in: it writes what a training writes, and no more.
+"""A stand-in for the training process of Teach, which writes its files without training.
 
-HAPPYSAD_STUB says what it does. It is started like the real one, but by its path.
+The variable HAPPYSAD_STUB selects its behaviour: refuse, disk, break, die, hang or finish. The
+process is started like the real one, but by the path of this file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HISTORY = "epoch,seconds,images_per_second,learning_rate,loss,accuracy,val_loss,
 
 
 def check(photos: str, classes: list[str], out: str) -> dict[str, int]:
-    """Find as many files as there are, or fail, or take long."""
+    """Return the number of files after doing what HAPPYSAD_STUB selects."""
     return _check(Path(photos), Path(out))
 
 
@@ -33,7 +34,7 @@ def _check(photos: Path, out: Path) -> dict[str, int]:
 
 
 def train(photos: str, classes: list[str], work: str, run: str, fewest: int) -> None:
-    """Write two epochs, then do what is asked, then the rest."""
+    """Write two epochs, do what HAPPYSAD_STUB selects, then write the rest of a run."""
     _train(Path(photos), Path(work), Path(run))
 
 
@@ -79,7 +80,7 @@ def _do(what: str, photos: Path, folder: Path) -> None:
         raise ValueError("something\nodd")
     if what == "die":
         os._exit(3)
-    if what == "hang":  # and show that it is alive
+    if what == "hang":  # and write beats, which show that the process is alive
         print("said aloud")  # noqa: T201
         while True:
             with (folder.parent / "beats").open("a") as beats:

@@ -1,11 +1,12 @@
-"""End a process at every call that touches a file, then finish the work in another process.
+"""Kill a process at every call that changes a file, then finish its work in another process.
 
     python -m tests.move_kills USER HOW FIRST THEN DISKS HOME AWAY
 
-USER is "journal", "quarantine" or "old", a quarantine with the list of 0.1.0. HOW is how files are
-put. FIRST is what is killed, "do" or "undo", and THEN is what follows it. DISKS is "simulated" if a
-rename between the folders HOME and AWAY shall fail as between two disks, otherwise "as they are".
-The program prints at how many calls it ended a process. It has one thread, so that it may fork.
+USER is "journal", "quarantine" or "old" (a quarantine with a list of 0.1.0). HOW is "move", "copy"
+or "link". FIRST is the killed operation, "do" or "undo", and THEN is the operation that follows.
+DISKS is "simulated" to let renames between the folders HOME and AWAY fail as between two disks, or
+"as they are". The program prints the number of calls at which it killed a process. It has a single
+thread, so that it can fork.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from happysad.errors import UsageError
 from happysad.moves import How, Journal, Step
 from tests.file_tree import tree
 
-# Calls that change files. What a kill in the middle of sendfile leaves is half a copy.
+# Calls that change files. A kill during sendfile leaves half a copy.
 _OF_OS = ("rename", "replace", "unlink", "symlink", "rmdir", "mkdir", "fsync", "sendfile")
 _OF_SHUTIL = ("copyfile", "copystat")
 
@@ -34,7 +35,7 @@ _LINK = "sad/link.jpg"
 
 
 class Case:
-    """The files of one case, and the calls that put them and take them back."""
+    """The files of one case, and the calls that move them and bring them back."""
 
     def __init__(self, user: str, how: How, home: Path, away: Path) -> None:
         self.user, self.how, self.home, self.away = user, how, home, away
@@ -48,7 +49,7 @@ class Case:
         if how == "link":
             self.paths.remove(_LINK)
         self.before = tree(home)
-        if user == "quarantine":  # only there, since forks are quicker without pandas
+        if user == "quarantine":  # imported here only, since forks are faster without pandas
             import pandas as pd
 
             from happysad.dataset.manifest import Manifest
@@ -58,7 +59,7 @@ class Case:
             self.manifest = Manifest(home, pd.DataFrame(rows, columns=columns, dtype=object))
 
     def do_before(self) -> None:
-        """Put the files before a process that takes them back is killed."""
+        """Move the files, so that a process that brings them back can be killed."""
         if self.user != "old":
             self.do()
             return
@@ -68,12 +69,12 @@ class Case:
         for path in self.paths:
             (self.away / path).parent.mkdir(exist_ok=True)
             shutil.move(self.home / path, self.away / path)
-        # A kill of 0.1.0 between two disks, which leaves half of a file.
+        # The state after a kill of 0.1.0 between two disks: half of a file.
         shutil.move(self.away / "sad/a.jpg", self.home / "sad/a.jpg")
         (self.away / "sad/a.jpg").write_text("pho")
 
     def do(self) -> None:
-        """Put the files."""
+        """Move, copy or link the files."""
         if self.user == "journal":
             steps = [Step(self.how, self.home / path, path) for path in self.paths]
             Journal(self.away, "moved").carry_out(steps, links=True)
@@ -83,7 +84,7 @@ class Case:
             quarantine(self.manifest, self.away)
 
     def undo(self) -> None:
-        """Take them back."""
+        """Bring the files back."""
         if self.user == "journal":
             Journal(self.away, "moved").undo()
         else:
@@ -93,11 +94,11 @@ class Case:
                 restore(self.away)
 
     def check(self, then: str) -> None:
-        """Raise AssertionError unless every file is where `then` puts it, and no other file is."""
+        """Assert that every file is where `then` puts it, and that there are no other files."""
         home, away = tree(self.home), tree(self.away)
         if then == "undo":
             assert home == self.before, home
-            # What a kill before the first move, or after the last one, leaves of the work itself.
+            # Files of the journal, left by a kill before the first move or after the last one.
             own = (".lock", ".quarantine-1-")
             away = {path: to for path, to in away.items() if not path.startswith(own)}
             assert not away, away
@@ -114,12 +115,11 @@ class Case:
 
 
 def in_child(work: Callable[[], object], end_at: int) -> int:
-    """Run something in a fork of this process, and return its exit status.
+    """Run a function in a fork of this process, and return the fork's exit status.
 
     Args:
-        work: what to run.
-        end_at: the number, from 0, of the call that touches a file at which the fork ends with
-            status 9.
+        work: the function.
+        end_at: the number, from 0, of the file-changing call at which the fork ends with status 9.
     """
     if process := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
@@ -134,8 +134,8 @@ def in_child(work: Callable[[], object], end_at: int) -> int:
 
 
 def _count_calls(left: int) -> None:
-    """End this process when `left` calls that touch a file have been made and another begins."""
-    sendfile = getattr(os, "sendfile", None)  # only some systems copy by it
+    """End this process at the file-changing call after the first `left` ones."""
+    sendfile = getattr(os, "sendfile", None)  # only some systems have it
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*arguments: Any, **options: Any) -> Any:
@@ -156,7 +156,7 @@ def _count_calls(left: int) -> None:
 
 
 def separate_disks(home: Path) -> None:
-    """Let renaming into a folder and out of it fail, as between two disks."""
+    """Let renames into or out of a folder fail, as between two disks."""
     rename = os.rename
 
     def refuse(source: Any, target: Any, **options: Any) -> None:
@@ -168,13 +168,13 @@ def separate_disks(home: Path) -> None:
 
 
 def main(user: str, how: str, first: str, then: str, disks: str, *folders: str) -> None:
-    """End a process at every call in turn."""
+    """Kill a process at each call in turn, and check the files after the following operation."""
     home, away = map(Path, folders)
     if disks == "simulated":
         separate_disks(home)
     if user != "journal":
-        import happysad.dataset.quarantine  # noqa: F401  # once, and not in every fork
-    os.fsync = cast("Any", lambda descriptor: None)  # a kill loses nothing that was written
+        import happysad.dataset.quarantine  # noqa: F401  # once, instead of in every fork
+    os.fsync = cast("Any", lambda descriptor: None)  # not needed: a kill loses no written data
     for number in count():
         case = Case(user, cast("How", how), home, away)
         calls = {"do": case.do, "undo": case.undo}

@@ -1,4 +1,4 @@
-"""Pictures that tests make: smooth random "photos", far apart by perceptual hash."""
+"""Pictures for tests: smooth random "photos" whose perceptual hashes differ in many bits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["encoded", "folders", "photo", "portrait", "save"]
 
 
 def photo(seed: int, height: int = 48, width: int = 64, channels: int = 3) -> Pixels:
-    """Smooth random blobs: RGB uint8 (height, width, 3); `channels` 1 gives three equal channels.
+    """Return smooth random blobs: RGB, uint8, shape (height, width, 3).
 
-    Two seeds lie about 32 of 64 bits apart in their perceptual hash; one seed in two sizes lies
-    within a few bits.
+    With `channels` 1, all three channels are equal. The perceptual hashes of two seeds differ in
+    about 32 of 64 bits; those of one seed in two sizes differ in a few bits.
     """
     coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, channels), dtype=np.uint8)
     if channels == 1:
@@ -27,7 +27,7 @@ def photo(seed: int, height: int = 48, width: int = 64, channels: int = 3) -> Pi
 
 
 def encoded(pixels: Pixels, format: str = "png", **options: Any) -> bytes:  # noqa: A002
-    """A file's bytes in any format of Pillow's; the mode follows the array's shape and dtype."""
+    """Return the bytes of a file in a format of Pillow; shape and dtype decide its mode."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, format, **options)
     return file.getvalue()
@@ -53,7 +53,7 @@ def folders(
 
 
 def portrait() -> bytes:
-    """A real portrait that matplotlib carries: one face, 512x600."""
+    """Return the JPEG of a real portrait from matplotlib's sample data: one face, 512x600."""
     import matplotlib
 
     return Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg").read_bytes()

@@ -1,4 +1,4 @@
-"""A plain web server on this machine, for tests that fetch."""
+"""A simple web server on this machine, for tests that fetch files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder while the context is open; yield its address, without a / at its end."""
+    """Serve a folder while the context is open; yield its address without a trailing slash."""
     handler = partial(_Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

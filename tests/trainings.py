@@ -1,10 +1,11 @@
 """Small real trainings: photos of noise, a run of them, and processes that train on them.
 
 ``python -m tests.trainings killed RUN DATA BATCH SETTINGS`` kills itself at a batch of a training.
-``python -m tests.trainings member RUN SETTINGS`` trains on made arrays, alone or as one of several
-processes, as its environment says: into RUN/as-they-are, and where there are others once more,
-into RUN/flipped, with the classes of process 1 exchanged. It prints the hash of the weights each
-time. The settings are a TOML file.
+``python -m tests.trainings member RUN SETTINGS`` trains on generated arrays and writes
+RUN/as-they-are. The environment decides whether it trains alone or as one of several processes. If
+there are several, they train a second time with the classes of process 1 exchanged, and write
+RUN/flipped. The command prints the hash of the weights after each training. SETTINGS is a TOML
+file.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def small_data(root: Path) -> Path:
 
 
 def arrays(config: TrainConfig) -> Photos:
-    """Return photos of noise, every second one brighter and of the second class."""
+    """Return photos of noise; every second photo is brighter and has the second class."""
     parts = []
     for count in COUNTS.values():
         classes = (np.arange(count) % 2).astype(np.float32)
@@ -53,7 +54,7 @@ def arrays(config: TrainConfig) -> Photos:
 
 
 def begun(learns: Learner, folder: Path) -> tuple[Any, Run]:
-    """Return a network and a run with its first checkpoint."""
+    """Return a new network and a run with its first checkpoint."""
     from happysad.keras_backend import deterministic
 
     run = Run(folder)
@@ -65,7 +66,7 @@ def begun(learns: Learner, folder: Path) -> tuple[Any, Run]:
 
 
 class Stopping:
-    """Pictures that kill the process when a batch of them is read for the `batch`-th time."""
+    """Pictures that kill the process when the `batch`-th batch is read."""
 
     def __init__(self, images: NDArray[np.uint8], batch: int) -> None:
         self._images = images
@@ -83,7 +84,7 @@ class Stopping:
 
 
 class _Killed(Alone):
-    """A process that is killed while it learns."""
+    """A process that kills itself during the training."""
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
@@ -95,10 +96,10 @@ class _Killed(Alone):
 
 
 class _Staying(Member):
-    """A process that stays with the others, for another training."""
+    """A process that stays connected to the others, for another training."""
 
     def part(self) -> None:
-        """Do not part."""
+        """Do nothing."""
 
 
 def _train_together(folder: Path, config: TrainConfig) -> None:
@@ -115,7 +116,7 @@ def _train_together(folder: Path, config: TrainConfig) -> None:
         photos = Photos(flipped, photos.val)
     _learn(process, config, photos, folder / name)
     if isinstance(process, Member) and process.leads:
-        sys.stdin.read()  # the others are in touch through process 0
+        sys.stdin.read()  # the other processes are connected through process 0
 
 
 def _learn(process: processes.Process, config: TrainConfig, photos: Photos, folder: Path) -> None:

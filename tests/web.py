@@ -1,4 +1,4 @@
-"""Servers that tests start: in the test's own process, or on a free port of this machine."""
+"""Servers for tests: called in the test's process, or running on a free port of this machine."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from happysad.web.http.settings import Settings
 
 __all__ = ["ADDRESS", "LIVE", "Running", "client", "running", "settings"]
 
-#: Where `client` takes its server to be.
+#: The server's address in the requests of `client`.
 ADDRESS = "http://127.0.0.1:8000"
 LIVE = "ws://127.0.0.1:8000/v1/live"
 
 
 def settings(folder: Path, **given: Any) -> Settings:
-    """Settings of a server whose Teach stays in a test's folder."""
+    """Return settings of a server whose Teach writes to a test's folder."""
     return Settings(**{"folder": folder / "teach", **given})
 
 
 def client(app: FastAPI) -> TestClient:
-    """A client of a server in this process; without one of its own it needs a `with`."""
+    """Return a test client of `app`; a `with` statement starts and stops the app."""
     return TestClient(app, base_url=ADDRESS)
 
 
@@ -46,7 +46,7 @@ class Running:
     port: int
 
     def send(self, data: bytes) -> bytes:
-        """Send bytes as they are; return the answer, up to the end of the connection."""
+        """Send raw bytes; return the answer, up to the end of the connection."""
         with self.connect() as connection:
             connection.sendall(data)
             return rest(connection)
@@ -56,11 +56,11 @@ class Running:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def is_well(self) -> bool:
-        """Whether it still answers."""
+        """Return whether the server still answers."""
         return bool(self.client.get("/healthz").json() == {"status": "ok"})
 
     def wait_for(self, line: str) -> None:
-        """Wait until a line stands in its metrics."""
+        """Wait until the server's metrics contain a line."""
         for _ in range(1000):
             if f"{line}\n" in (text := self.client.get("/metrics").text):
                 return
@@ -69,7 +69,7 @@ class Running:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """Return what arrives until the other side ends the connection."""
+    """Return all bytes that arrive until the other side closes the connection."""
     parts = []
     while part := connection.recv(65536):
         parts.append(part)
@@ -78,7 +78,7 @@ def rest(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[Running]:
-    """A real uvicorn on a free port, as happysad serve starts it; ended at the end."""
+    """Run uvicorn on a free port as `happysad serve` does, until the context is left."""
     app = create_app(settings)
     with listen("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]

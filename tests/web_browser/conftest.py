@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and the page in Debian's Chromium."""
+"""A real server in a separate process, and the page in Debian's Chromium."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__: list[str] = []
 
 FAKE_CAMERA = "--use-fake-device-for-media-stream"
 FAKE_CONSENT = "--use-fake-ui-for-media-stream"
-# The maximum time to wait for anything, in milliseconds: machines may be slow and busy.
+# The maximum time to wait in milliseconds, long enough for slow and busy machines.
 PATIENCE = 60_000
 
 expect.set_options(timeout=PATIENCE)
@@ -41,13 +41,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @dataclass
 class Seen:
-    """What a page did."""
+    """A page, and what the browser recorded about it."""
 
     page: Page
     address: str
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    """Of the console; a test that makes the server refuse something forgives its own."""
+    """Errors and warnings of the console; a test that causes some on purpose removes them."""
     sockets: list[WebSocket] = field(default_factory=list)
     answers: int = 0
     """The number of answered frames of the Live view."""
@@ -76,14 +76,14 @@ Launch = Callable[..., Browser]
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """One for this package: while it runs, no other event loop can run in this thread."""
+    """One Playwright for this package: its event loop allows no other one in this thread."""
     with sync_playwright() as one:
         yield one
 
 
 @pytest.fixture(scope="package")
 def launch(playwright: Playwright) -> Iterator[Launch]:
-    """Start browsers with further arguments."""
+    """Return a function that starts a browser with further arguments."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium (Debian: apt-get install chromium)")
@@ -101,21 +101,21 @@ def launch(playwright: Playwright) -> Iterator[Launch]:
 
 @pytest.fixture(scope="package")
 def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    """A browser whose camera looks at a drawn face."""
+    """Return a browser whose camera shows a drawn face."""
     film = _film(tmp_path_factory.mktemp("film") / "face.mjpeg")
     return launch(FAKE_CAMERA, FAKE_CONSENT, f"--use-file-for-fake-video-capture={film}")
 
 
 @pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server, started as happysad serve starts it."""
+    """Yield the address of a server that `happysad serve` runs."""
     with serving(tmp_path_factory.mktemp("served")) as address:
         yield address
 
 
 @contextlib.contextmanager
 def serving(folder: Path, *options: str) -> Iterator[str]:
-    """Run a server as happysad serve does; yield the address that it prints."""
+    """Run `happysad serve`; yield the address that it prints."""
     command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
     with subprocess.Popen(
         [*command, "--folder", "teach", *options],
@@ -135,7 +135,7 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
 
 @pytest.fixture
 def seen(browser: Browser, address: str) -> Iterator[Seen]:
-    """A page that contacts its own origin alone and logs no errors, checked at the end."""
+    """Yield a page; check at the end that it contacted only its own origin and logged no errors."""
     with watched(browser, address) as one:
         yield one
     check(one)
@@ -143,7 +143,7 @@ def seen(browser: Browser, address: str) -> Iterator[Seen]:
 
 @contextlib.contextmanager
 def watched(browser: Browser, address: str, **options: Any) -> Iterator[Seen]:
-    """A page in a context of its own, watched from before it opens."""
+    """Yield a page in a new context, recorded from before it opens."""
     context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
     seen = Seen(context.new_page(), address)
@@ -171,7 +171,7 @@ def watched(browser: Browser, address: str, **options: Any) -> Iterator[Seen]:
 
 
 def until(page: Page, right: Callable[[], bool]) -> None:
-    """Wait until a condition holds that only the test can see."""
+    """Wait until `right` returns True, for conditions that the page does not show."""
     for _ in range(PATIENCE // 50):
         if right():
             return
@@ -180,7 +180,7 @@ def until(page: Page, right: Callable[[], bool]) -> None:
 
 
 def check(seen: Seen) -> None:
-    """Check that a page contacted its own origin alone and logged nothing."""
+    """Check that a page contacted only its own origin and logged nothing."""
     own = (seen.address, "blob:" + seen.address, "data:", "about:")
     assert [url for url in seen.requests if not url.startswith(own)] == []
     socket = seen.address.replace("http", "ws")
@@ -190,7 +190,7 @@ def check(seen: Seen) -> None:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of what people drop: a face, two faces, a wall, no picture."""
+    """Return a folder of files to drop: one face, two faces, a wall, no picture, a hidden file."""
     folder = tmp_path_factory.mktemp("photos")
     wall = np.full((240, 480, 3), (150, 160, 170), np.uint8)
     two = wall.copy()
@@ -210,7 +210,7 @@ def _face(size: int) -> Pixels:
 
 
 def _film(file: Path) -> Path:
-    """Two seconds of a face that sways, 640x480, as Motion JPEG without a container."""
+    """Write two seconds of a moving face, 640x480, as Motion JPEG without a container."""
     face = _face(320)
     with file.open("wb") as film:
         for number in range(60):
