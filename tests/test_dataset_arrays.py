@@ -1,4 +1,4 @@
-"""Photos become one memory map, whole or not at all."""
+"""Photos become one memory-mapped file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_other_contents_have_other_files(manifest: Manifest, tmp_path: Path) -> 
     ):
         load(manifest, chosen, network_input, cache)
     assert len(list(cache.iterdir())) == 5
-    load(manifest, rows, FaceCrops(24, 3), cache)  # a picture that is a face is seen as a whole
+    load(manifest, rows, FaceCrops(24, 3), cache)  # a given face crop is used as a whole
     assert len(list(cache.iterdir())) == 5
     renamed = rows.assign(path="elsewhere")
     load(manifest, renamed, WHOLE, cache)

@@ -23,7 +23,7 @@ from tests.pictures import encoded, folders, photo, save
 
 
 def dirty(root: Path) -> Path:
-    """Ten photos a class, and some dirt among them."""
+    """Ten photos in each class, and some bad files among them."""
     folders(root, each=10)
     (root / "happy" / "text.jpg").write_text("not an image")
     (root / "happy" / "cut.jpg").write_bytes(encoded(photo(500), "jpeg")[:600])
@@ -40,7 +40,7 @@ def dirty(root: Path) -> Path:
 
 
 def state(folder: Path) -> str:
-    """A hash over a folder's names, times and bytes."""
+    """Return a hash of the names, times and bytes in a folder."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         status = path.lstat()
@@ -197,7 +197,7 @@ def test_a_second_check_finds_the_same(tmp_path: Path, dirty_check: CheckResult)
 
 
 def test_a_manifest_of_0_1_0_is_continued(tmp_path: Path, dirty_check: CheckResult) -> None:
-    """happysad 0.1.0 had the texts alone."""
+    """happysad 0.1.0 wrote only the texts, without codes."""
     data, out = dirty_check.manifest.root, tmp_path / "out"
     out.mkdir()
     table = dirty_check.manifest.table

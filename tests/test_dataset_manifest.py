@@ -1,4 +1,4 @@
-"""manifest.csv says the same when it is read back, and what is no manifest is refused."""
+"""A manifest is the same after it is written and read; other files are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from happysad.errors import DatasetError
 
 
 def table(*rows: Mapping[str, object]) -> pd.DataFrame:
-    """A manifest's table; what a row leaves out is unknown."""
+    """Return a manifest's table; the values that a row leaves out are unknown."""
     empty = {name: 0 if dtype == "int64" else "" for name, dtype in COLUMNS.items()}
     return pd.DataFrame({name: [row.get(name, empty[name]) for row in rows] for name in COLUMNS})
 
@@ -74,7 +74,7 @@ def test_others_are_refused(tmp_path: Path, text: str | None, words: str) -> Non
 
 
 def test_a_manifest_of_0_1_0_gets_its_codes(tmp_path: Path) -> None:
-    """happysad 0.1.0 had the texts alone."""
+    """happysad 0.1.0 wrote only the texts, without codes."""
     texts = {
         "not_an_image": ("not an image (allowed by content: jpeg)", ""),
         "too_complex": ("more than 100 scans (jpeg)", ""),

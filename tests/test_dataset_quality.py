@@ -22,14 +22,14 @@ def noise(height: int, width: int, low: int = 0, high: int = 255) -> Pixels:
 
 
 def ramp() -> Pixels:
-    """Many greys from left to right and no edge anywhere."""
+    """Return a picture with many greys from left to right and no edge."""
     y, x = np.mgrid[:64, :64]
     return np.repeat((40 + 2 * x + y // 32).astype(np.uint8)[..., None], 3, axis=2)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Ten ordinary photos and one of each kind that is not."""
+    """Ten ordinary photos, and one photo with each issue."""
     for number in range(5):
         save(tmp_path / "happy" / f"{number}.png", noise(64 + number, 64))
         save(tmp_path / "sad" / f"{number}.png", noise(64, 64 + number))

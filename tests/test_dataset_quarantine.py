@@ -1,4 +1,4 @@
-"""Left-out files move on request, and come back; nothing is ever overwritten."""
+"""Left-out files are moved on request, and can be moved back; nothing is ever overwritten."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_quarantine_of_0_1_0_is_restored(tmp_path: Path) -> None:
-    """Its list, and a file that a kill between two disks had copied half, and half moved back."""
+    """Kills of 0.1.0 have left one file half copied to another disk, and one half copied back."""
     home, away = tmp_path / "data", tmp_path / "away"
     (away / "sad").mkdir(parents=True)
     (home / "sad").mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_a_quarantine_of_0_1_0_is_restored(tmp_path: Path) -> None:
 
 
 def test_a_list_of_0_1_0_with_odd_names_is_restored(tmp_path: Path) -> None:
-    """Written by 0.1.0 but for the folder's name; it wrote the CR of Icon\\r without quotes."""
+    """0.1.0 wrote this list, except for the folder's name, with the CR of Icon\\r unquoted."""
     names = [b"Icon\r", b"\xff.jpg", b"a, b.jpg", b'q"q.jpg', b"line\nbreak.jpg", b"\xc3\xa9.jpg"]
     text = (
         b"from,to,reason\n"

@@ -1,4 +1,4 @@
-"""One row a file, told by its content."""
+"""The scan has one row for each file, by its content."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_unchanged_files_are_not_read_again(root: Path) -> None:
     (root / "sad" / "broken.jpg").write_bytes(b"text")
     first = scan(root)
     kept, touched = root / "happy" / "000.png", root / "happy" / "001.png"
-    # The same size and time, other bytes: only a reader would notice.
+    # The same size and time but other bytes: only reading the file would show the difference.
     status = kept.stat()
     kept.write_bytes(b"\0" * status.st_size)
     os.utime(kept, ns=(status.st_atime_ns, status.st_mtime_ns))

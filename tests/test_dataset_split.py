@@ -1,4 +1,4 @@
-"""No group crosses splits, old photos never move, and nothing but content decides."""
+"""No group spans two splits, known photos keep their split, and only content matters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.test_dataset_manifest import table
 
 RADIUS = 6
 FRACTIONS = (0.7, 0.2, 0.1)
-# Five places in the space of hashes, and so near and far from each other that chains form.
+# Five hashes at such distances from each other that chains of near-duplicates form.
 BASES = np.random.default_rng(0).integers(0, 2**63, 5, dtype=np.uint64).tolist()
 
 
@@ -130,7 +130,7 @@ def test_names_and_order_decide_nothing(
 
 
 def singles(happy: int, sad: int) -> list[dict[str, object]]:
-    """Photos that nothing ties together: any two hashes lie about 32 bits apart."""
+    """Return photos without near-duplicates: any two hashes differ in about 32 bits."""
     values = np.random.default_rng(1).integers(0, 2**63, happy + sad, dtype=np.uint64).tolist()
     return [
         row(number, "happy" if number < happy else "sad", value)

@@ -30,7 +30,7 @@ from tests.classifiers import brightness_classifier
 from tests.test_inputs import Asked
 
 LABELS = ("happy", "sad")
-# Where a photo's face stands, for the detector's stand-in.
+# The place of a photo's face, for the detector's stand-in.
 PLACE = Face(
     x=50,
     y=22,
@@ -44,14 +44,14 @@ SMALLER = replace(PLACE, x=80, y=60, width=30, height=40)
 
 
 def found(pixels: Pixels, *, reduced: int, threads: int) -> list[Face]:
-    """Two faces in every photo that is no bare wall."""
+    """Return two faces for every photo that is not a bare wall."""
     there = [PLACE, SMALLER] if pixels.std(axis=(0, 1)).max() > 5 else []
     larger = reduced * pixels.shape[0] / HEIGHT
     return [face.scaled(larger) for face in there]
 
 
 class Lesson:
-    """Photos, and what the training was given that learned from them."""
+    """Photos, and the arguments of the training on them."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.photos, self.work, self.run = folder / "photos", folder / "work", folder / "run"
@@ -92,13 +92,13 @@ class Lesson:
         assert json.loads((self.run / "notes.json").read_text(encoding="utf-8")) == self.notes
 
     def sides(self, label: str) -> list[str]:
-        """Each picture's side of the split, in the order they came."""
+        """Return the split of each picture, in the order in which they came."""
         rows = self.manifest.used
         return list(rows[rows["label"] == label].sort_values("path")["split"])
 
 
 def training_check(config: Any, groups: Path | None) -> Any:
-    """Return what `trainer.train` does first."""
+    """Return the result of the first step of `trainer.train`."""
     from happysad.dataset.check import check
     from happysad.dataset.split import refuse_leaks
 
@@ -134,7 +134,7 @@ def people(label: str, count: int) -> list[Pixels]:
 
 
 def webcam(photo: Pixels, count: int) -> list[Pixels]:
-    """One person for a while: a little movement, noise."""
+    """Return pictures of one person with a little movement and noise."""
     rng = np.random.default_rng(0)
     frames = []
     for _ in range(count):
@@ -176,7 +176,7 @@ def test_the_largest_face_is_learned_from_as_predictions_cut_it_out(
 
 
 def test_small_pictures_are_faces_already(lesson: Lesson) -> None:
-    """The rule of `happysad train`: also where a face is found, or none."""
+    """The rule is that of `happysad train`, whether or not a face is found."""
     for label in LABELS:
         lesson.give(label, *(face(label, np.random.default_rng(n), 48) for n in range(11)))
     lesson.give("sad", wall(90))  # most are small
@@ -196,7 +196,7 @@ def test_too_few_faces(lesson: Lesson) -> None:
 
 
 def test_copies_stay_on_one_side(lesson: Lesson) -> None:
-    """Also where the detector saw the face elsewhere, so that its crops differ."""
+    """This holds even if the detector finds the face elsewhere, so that the crops differ."""
     for label in LABELS:
         for photo in people(label, 10):
             larger = cv2.resize(photo, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
@@ -210,7 +210,7 @@ def test_copies_stay_on_one_side(lesson: Lesson) -> None:
 
 
 def test_a_webcams_pictures_of_one_person(lesson: Lesson) -> None:
-    """All look alike: yet each side has some of each class, in stretches, and it is said."""
+    """All look alike, but each split has stretches of each class, and a note explains it."""
     for label in LABELS:
         lesson.give(label, *webcam(people(label, 1)[0], 40))
     lesson.learn()
@@ -229,7 +229,5 @@ def test_pictures_that_are_all_the_same(lesson: Lesson) -> None:
     lesson.give("happy", *people("happy", 12))
     one = people("sad", 1)[0]
     lesson.give("sad", *(np.clip(one, 3, 252) + np.uint8(n // 6) for n in range(12)))
-    with pytest.raises(
-        DatasetError, match=r"^sad: needs .*found 2 in 12 files; .*nearer and farther"
-    ):
+    with pytest.raises(DatasetError, match=r"^sad: needs .*found 2 in 12 files; .*other distances"):
         lesson.learn()

@@ -1,4 +1,4 @@
-"""The network's inputs for many photos: decoded once into a memory map that is kept by content."""
+"""The network's inputs for many photos: decoded once, and cached in a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from happysad.progress import track
 
 __all__ = ["Arrays", "load"]
 
-# It rises when `Photo` or a `NetworkInput` gives other values, so that older caches are not used.
+# Increase when `Photo` or a `NetworkInput` computes different values, to invalidate older caches.
 _VERSION = 4
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Photos as a network learns from them."""
+    """The network's inputs and the classes of many photos."""
 
     inputs: dict[str, NDArray[Any]]
     """The network's inputs by name, each with n rows; memory-mapped, read-only."""
@@ -54,20 +54,20 @@ def load(
 ) -> Arrays:
     """Return the network's inputs for the photos of some rows.
 
-    The first time, the photos are decoded over all cores. The file in the cache is named by its
-    content: the photos' bytes in their order, and the shapes and types of the inputs. It is written
-    whole or not at all.
+    The first call decodes the photos on all cores and writes a file into the cache, completely or
+    not at all; later calls map this file. Its name is a hash of the photos' bytes, in their order,
+    and of the shapes and dtypes of the inputs.
 
     Args:
         manifest: the manifest of the rows.
-        rows: used rows of its table.
+        rows: rows of its table whose status is used.
         network_input: prepares the photos.
         cache: the cache's folder; None for happysad/arrays in XDG_CACHE_HOME or ~/.cache.
 
     Raises:
         DatasetError: there are no rows; a file has changed since the manifest was made; or the
             cache's disk is full.
-        ImageError: a file cannot be read any more.
+        ImageError: a file can no longer be read.
     """
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photos to load")
@@ -94,7 +94,7 @@ def _default_cache() -> Path:
 
 
 def _mapped(file: Path, count: int, record: np.dtype[Any]) -> NDArray[Any] | None:
-    """Map a file of the cache; return None where there is none, or it has another shape."""
+    """Map a cached file; return None if it is missing or has another shape or dtype."""
     try:
         stored = open_memmap(file, mode="r")
     except (OSError, ValueError):
@@ -117,8 +117,8 @@ def _write(
     needed = len(rows) * record.itemsize
     if needed > free:  # writing to a map on a full disk would end the process
         raise DatasetError(
-            f"{file.parent}: the decoded photos need {needed / 1e9:.1f} GB, {free / 1e9:.1f} are "
-            "free; set XDG_CACHE_HOME to a folder with more"
+            f"{file.parent}: the decoded photos need {needed / 1e9:.1f} GB, but only "
+            f"{free / 1e9:.1f} GB are free; set XDG_CACHE_HOME to a folder with more space"
         )
     jobs = list(zip(manifest.files(rows), rows["sha256"], range(len(rows)), strict=True))
     with replacing(file) as temporary:

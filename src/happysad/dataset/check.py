@@ -33,8 +33,8 @@ def check(
     """Read every file of a data folder, leave out what cannot be used, and split the rest.
 
     Nothing in the data folder is changed. Photos that are nearly the same stay in one split.
-    Photos of an earlier check in `out` keep their splits, and are read again only where their
-    files have changed.
+    Photos of an earlier check in `out` keep their splits, and are read again only if their files
+    have changed.
 
     Args:
         data: a folder with one folder of photos for each class.
@@ -49,8 +49,8 @@ def check(
         quality: whether to look for blurry, dark and otherwise odd photos.
 
     Raises:
-        UsageError: `data` is no folder with class folders, a class has a reserved name, `out` lies
-            in `data`, or another argument is out of range.
+        UsageError: `data` is not a folder with class folders, a class has a reserved name, `out`
+            lies in `data`, or another argument is out of range.
         DatasetError: a class has too few photos, or a manifest or list of groups cannot be read.
         LeakError: the earlier manifest has photos that belong together in different splits.
 
@@ -73,8 +73,8 @@ def check(
     names = class_folders(data, settings.classes)
     if reserved := [name for name in names if name in RESERVED]:
         raise UsageError(
-            f"{data}: no class may be named {' or '.join(reserved)}, which labels use beside the "
-            "classes; rename the folder"
+            f"{data}: no class may be named {' or '.join(reserved)}, a reserved word; "
+            "rename the folder"
         )
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
@@ -83,7 +83,7 @@ def check(
 
 
 def default_folder(data: Path) -> Path:
-    """Return the folder of a check where none is named: NAME-check in the current folder."""
+    """Return the default output folder of a check: NAME-check in the current folder."""
     return Path(f"{data.resolve().name}-check")
 
 
@@ -148,7 +148,7 @@ def _splits(earlier: Manifest, file: Path) -> dict[str, Split]:
 
 
 def _refuse_few(manifest: Manifest, classes: list[str]) -> None:
-    """Raise DatasetError where a class has fewer groups of photos than there are splits."""
+    """Raise DatasetError if a class has fewer groups of photos than there are splits."""
     for name in classes:
         rows = manifest.table[manifest.table["label"] == name]
         if rows.empty:

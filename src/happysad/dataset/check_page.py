@@ -20,7 +20,7 @@ __all__ = ["write_check_page"]
 
 # The maximum number of thumbnails for one finding, and of rows in the table of left-out files.
 _SHOWN, _LISTED = 24, 200
-# The maximum number of photos shown of one group.
+# The maximum number of thumbnails for one group.
 _OF_GROUP = 6
 
 
@@ -32,7 +32,7 @@ def write_check_page(
     Args:
         result: the check.
         found: the rows of its manifest with each finding, by its key.
-        near: the near-duplicates in other classes, path by path.
+        near: the path of a near-duplicate in another class, by the path of the photo.
     """
     manifest, counts, settings = result.manifest, result.counts, result.settings
     table = manifest.table
@@ -94,7 +94,7 @@ def write_check_page(
 def _sets(
     table: pd.DataFrame, key: str, found: pd.DataFrame, near: Mapping[str, str]
 ) -> list[list[str]]:
-    """Return the photos to show for a finding: alone, or beside the copy or near-duplicate."""
+    """Return the photos to show for a finding, each together with its copies or near-duplicate."""
     if key in ("both_classes", "exact_duplicates"):
         copies = table[table["pixels"].isin(found["pixels"])]
         return _up_to_shown([rows["path"].tolist() for _, rows in copies.groupby("pixels")])
@@ -114,7 +114,7 @@ def _up_to_shown(sets: list[list[str]]) -> list[list[str]]:
 
 
 def _picture(file: Path) -> str:
-    """Return the thumbnail of a photo; empty where it cannot be read."""
+    """Return the thumbnail of a photo, or "" if the photo cannot be read."""
     try:
         return thumbnail(read(file))
     except ImageError:

@@ -1,4 +1,4 @@
-"""How a data folder is checked, and what a check returns."""
+"""The settings and the result of a check."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from happysad.errors import UsageError
 
 __all__ = ["CheckCounts", "CheckResult", "CheckSettings"]
 
-# The largest number of bits, of 64, that may be allowed to differ in near-duplicates.
+# The maximum value of `CheckSettings.radius`.
 _MAX_RADIUS = 16
 
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """How a data folder is checked."""
+    """The settings of a check."""
 
     classes: tuple[str, ...] | None = None
-    """The names of two or three class folders; None for all that the data folder has."""
+    """The names of two or three class folders; None for all class folders."""
     fractions: tuple[float, float, float] = (0.7, 0.2, 0.1)
     """The shares of train, val and test; their sum is 1."""
     radius: int = RADIUS
@@ -51,7 +51,7 @@ class CheckSettings:
                 f"radius must be from 0 to {_MAX_RADIUS} bits, or -1, not {self.radius}"
             )
         if self.radius < 0 and self.groups is None:
-            raise UsageError("radius -1 needs groups, which then alone keep photos together")
+            raise UsageError("radius -1 needs groups; nothing else would keep photos together")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class CheckCounts:
     near_duplicate_pairs: int
     """Pairs of near-duplicates among the readable photos, exact duplicates included."""
     unknown_paths: int
-    """Paths in the list of groups that are no file of the data folder."""
+    """Paths in the list of groups that are not files of the data folder."""
     findings: Mapping[str, int]
-    """Photos with each of `findings.FINDINGS`, by its key, in their order."""
+    """The number of photos with each finding, by its key, in the order of `findings.FINDINGS`."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,7 +83,7 @@ class CheckResult:
     settings: CheckSettings
     counts: CheckCounts
     folder: Path
-    """Holds manifest.csv and report.html."""
+    """The folder with manifest.csv and report.html."""
 
     @property
     def page(self) -> Path:
@@ -91,7 +91,7 @@ class CheckResult:
         return self.folder / "report.html"
 
     def __repr__(self) -> str:
-        """Return one line with the numbers that matter most."""
+        """Return one line with the main counts."""
         counts = self.counts
         return f"CheckResult({counts.files} files, {counts.used} used, page={str(self.page)!r})"
 
@@ -104,7 +104,7 @@ class CheckResult:
             "readable": counts.readable,
             "left out": counts.left_out,
             "pairs of near-duplicates": counts.near_duplicate_pairs,
-            "paths in the list of groups that are no file here": counts.unknown_paths,
+            "paths in the list of groups that are not files here": counts.unknown_paths,
             **{titles[key]: count for key, count in counts.findings.items()},
         }
         width = max(10, *(len(name) + 2 for name in manifest.classes))

@@ -1,6 +1,6 @@
-"""Drawn faces: a dataset to try everything on, without a photo of anybody.
+"""Drawn faces: a dataset for trying out every command without photos of real people.
 
-What is learned from drawn faces says nothing about real ones.
+Results on drawn faces do not carry over to real faces.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SCALE = 2
 
 @dataclass(frozen=True)
 class Dirt:
-    """The bad files that `write_set` puts among the good ones, as paths from the folder."""
+    """The paths of the bad files that `write_set` adds, relative to its folder."""
 
     not_an_image: str
     truncated: str
@@ -45,15 +45,15 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
 
     Args:
         label: "happy" or "sad": decides whether the corners of the mouth and the inner brows go up
-            or down. How far varies; some faces are ambiguous.
-        rng: decides everything else: skin, hair, pose, light, glasses, noise.
+            or down. The strength varies; some faces are ambiguous.
+        rng: the source of all other properties: skin, hair, pose, light, glasses, noise.
         size: the side of the picture in pixels.
 
     Returns:
         RGB, uint8, shape (size, size, 3).
 
     Raises:
-        UsageError: `label` is something else.
+        UsageError: `label` is neither happy nor sad.
     """
     import cv2
 
@@ -86,7 +86,7 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
     if rng.random() < 0.12:  # a hat
         colour = tuple(int(v) for v in rng.integers(20, 235, 3))
         pen.polygon([(-0.9, -0.55), (-0.72, -1.2), (0.72, -1.2), (0.9, -0.55)], colour)
-    if rng.random() < 0.1:  # a hand before one side of the chin
+    if rng.random() < 0.1:  # a hand in front of one side of the chin
         x = rng.choice((-1, 1)) * rng.uniform(0.35, 0.6)
         pen.ellipse((x, rng.uniform(0.75, 0.95)), (0.3, 0.22), _darker(skin, 0.9))
     small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
@@ -97,7 +97,8 @@ def write_set(folder: Path, n: int = 600, seed: int = 0) -> Dirt:
     """Write `n` drawn faces, half happy and half sad, and some bad files among them.
 
     Args:
-        folder: gets happy/drawn-0000.jpg … and sad/drawn-0001.jpg …; it must be new or empty.
+        folder: the folder for happy/drawn-0000.jpg … and sad/drawn-0001.jpg …; it must be new or
+            empty.
         n: the number of faces; at least 20.
         seed: the same seed draws the same faces.
 

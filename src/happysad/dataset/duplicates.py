@@ -20,11 +20,11 @@ __all__ = [
     "note_other_class",
 ]
 
-#: The maximum number of bits, of 64, in which the perceptual hashes of near-duplicates differ,
-#: where no check says another.
+#: The default radius: the maximum number of bits, of 64, in which the perceptual hashes of
+#: near-duplicates differ.
 RADIUS = 6
 
-# Two blocks of this many hashes are compared at once: 8 MB, which stays in a CPU's cache.
+# Two blocks of this many hashes are compared at once: 8 MB, which fit in a CPU's cache.
 _BLOCK = 1024
 
 
@@ -36,12 +36,12 @@ def hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
 def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
     """Find all pairs of hashes that differ in at most `radius` of their 64 bits.
 
-    Hashes that near agree wholly in at least one of ``radius + 1`` bands of bits (multi-index
-    hashing, Norouzi et al. 2012), so only those are compared: no pair is missed.
+    Two such hashes are equal in at least one of ``radius + 1`` bands of bits (multi-index hashing,
+    Norouzi et al. 2012). So only hashes with an equal band are compared, and no pair is missed.
 
     Args:
         values: hashes, shape (n,).
-        radius: the largest Hamming distance; below 0 there is no such pair.
+        radius: the maximum Hamming distance; if it is negative, there are no pairs.
 
     Returns:
         Indices i < j, shape (pairs, 2), sorted.
@@ -62,13 +62,15 @@ def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
 def near_groups(rows: pd.DataFrame) -> list[str]:
     """Return the group of each photo, where near-duplicates within `RADIUS` form one group.
 
-    Photos are joined directly or through others.
+    Two photos are in one group if they are near-duplicates or a chain of near-duplicates links
+    them.
 
     Args:
         rows: rows of a manifest's table, with `phash` and `pixels`.
 
     Returns:
-        The names of the groups: the smallest `pixels` in each, whatever the order of the rows.
+        The name of each row's group: the smallest `pixels` in the group, so that the order of the
+        rows does not matter.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -91,15 +93,15 @@ def count_pairs(table: pd.DataFrame, radius: int) -> int:
 def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
     """Mark exact duplicates, rows with equal `pixels`, as left out.
 
-    All copies of a photo in several classes are left out, since nobody knows which class is right.
-    Of copies in one class, the one with the smallest path is used. Rows that are left out already
-    do not count.
+    If copies of a photo are in several classes, all of them are left out, because the right class
+    is unknown. If all copies are in one class, the one with the smallest path is used. Rows that
+    are already left out are ignored.
 
     Args:
         table: columns as in `manifest.COLUMNS`, sorted by path.
 
     Returns:
-        The table with more rows that have a `reason` and a code.
+        The table with `reason` and `code` filled in for the copies that are left out.
     """
     reasons, codes = table["reason"].tolist(), table["code"].tolist()
     classes = "both classes" if table["label"].nunique() == 2 else "several classes"
@@ -122,13 +124,15 @@ def leave_out_copies(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def note_other_class(table: pd.DataFrame, radius: int) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Note photos whose near-duplicate is in another class; they are used, in one group.
+    """Add a note to photos that have a near-duplicate in another class.
+
+    Both photos stay in use, in one group.
 
     Returns:
-        The table with more notes; and the near-duplicate of each such photo, path by path.
+        The table with the notes added; and the path of a near-duplicate, by the path of the photo.
     """
     standing = table[table["reason"] == ""]
-    # One photo of each hash and class stands for all: their near ones in other classes are equal.
+    # Photos with the same hash and class have the same near-duplicates, so one of them is enough.
     one = standing.drop_duplicates(["phash", "label"]).reset_index(drop=True)
     labels, paths = one["label"].to_numpy(), one["path"].to_numpy()
     other: dict[tuple[str, str], str] = {}
@@ -150,7 +154,7 @@ def note_other_class(table: pd.DataFrame, radius: int) -> tuple[pd.DataFrame, di
 def _compare(
     values: NDArray[np.uint64], bucket: NDArray[np.int64], radius: int
 ) -> list[NDArray[np.int64]]:
-    """Compare all hashes of one bucket, block by block; pairs as ``first * n + second``."""
+    """Compare all hashes of one bucket in blocks; return pairs as ``first * n + second``."""
     found = []
     for i in range(0, len(bucket), _BLOCK):
         rows = bucket[i : i + _BLOCK]
@@ -159,6 +163,6 @@ def _compare(
             distance = np.bitwise_count(values[rows, None] ^ values[None, columns])
             a, b = np.nonzero(distance <= radius)
             first, second = rows[a], columns[b]
-            once = first < second  # a stable sort keeps a bucket's indices rising
+            once = first < second  # a stable sort keeps a bucket's indices in ascending order
             found.append(first[once] * len(values) + second[once])
     return found

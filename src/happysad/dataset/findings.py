@@ -1,4 +1,4 @@
-"""What a check looks for: the codes in the manifest, and what each means for people."""
+"""The findings of a check: their codes in the manifest, and their explanations."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 
 
 class Code(StrEnum):
-    """What was found out about a photo. Programs read codes; people read reasons and notes.
+    """The codes in a manifest. Programs read codes; people read reasons and notes.
 
-    A photo is left out for one of the first four, or for one of the codes of `ErrorCode`. The
-    others are noted, and leave no photo out.
+    The first four codes, and those of `ErrorCode`, give the reason why a photo is left out. The
+    other codes belong to notes, which are no reason to leave a photo out.
     """
 
     TOO_SMALL = "too_small"
@@ -54,7 +54,7 @@ class Code(StrEnum):
 
 
 class Note(NamedTuple):
-    """Something noted of a photo that does not leave it out."""
+    """A remark about a photo that is no reason to leave it out."""
 
     code: Code | None
     """None for a note that belongs to no finding."""
@@ -62,13 +62,13 @@ class Note(NamedTuple):
 
     @classmethod
     def of(cls, code: Code) -> Note:
-        """Return the note of a code that says everything by itself."""
+        """Return a note whose text is the name of its code."""
         return cls(code, code.replace("_", " "))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a check looks for."""
+    """A kind of problem that a check looks for."""
 
     key: str
     """Its name in `CheckCounts.findings`."""
@@ -76,7 +76,7 @@ class Finding:
     text: str
     """What it means, for a beginner."""
     leaves_out: bool
-    """Whether photos are left out for it; otherwise it is only noted."""
+    """Whether it is a reason to leave photos out; otherwise it is only noted."""
     codes: tuple[Code | ErrorCode, ...]
     """The codes in the manifest that belong to it."""
 
@@ -139,7 +139,8 @@ FINDINGS = (
     _left_out(
         "ties",
         "Ties two splits together",
-        "The photo was added later and belongs to photos of two splits, which must stay apart.",
+        "The photo was added later and belongs together with photos of two splits, which must stay "
+        "apart.",
         Code.TIES_SPLITS,
     ),
     _left_out(
@@ -159,7 +160,7 @@ FINDINGS = (
     _noted(
         Code.WRONG_EXTENSION,
         "Wrong or missing extension",
-        "The name says another type than the content. The file is read by its content.",
+        "The file's name and its content have different types. happysad goes by the content.",
     ),
     _noted(
         Code.OTHER_TYPE,
@@ -182,11 +183,11 @@ FINDINGS = (
 
 _TITLES = {str(code): finding.title for finding in FINDINGS for code in finding.codes}
 
-# How the note of a near-duplicate begins. It ends with a path, which may hold any characters, so it
-# is the last note of a row.
+# The beginning of the note about a near-duplicate. This note ends with a path, which may contain
+# any characters, so it must be the last note of a row.
 _NEAR = "near-duplicate in "
 
-# How the texts of 0.1.0 began.
+# Patterns of the beginnings of 0.1.0's texts, which had no codes.
 _REASONS_OF_0_1_0 = {
     "not an image": ErrorCode.NOT_AN_IMAGE,
     "the file is empty": ErrorCode.EMPTY,
@@ -245,7 +246,7 @@ def near_other_class(path: str, *, classes: int) -> Note:
 
 
 def add_notes(table: pd.DataFrame, found: Mapping[str, Sequence[Note]]) -> pd.DataFrame:
-    """Return a manifest's table with more notes, and their codes, in some rows.
+    """Return a manifest's table with notes and their codes added to some rows.
 
     Args:
         table: columns as in `manifest.COLUMNS`.
@@ -264,9 +265,10 @@ def add_notes(table: pd.DataFrame, found: Mapping[str, Sequence[Note]]) -> pd.Da
 
 
 def own_notes(codes: str, notes: str) -> tuple[str, str]:
-    """Return the notes of a row that do not depend on other photos, as `note_codes` and `notes`.
+    """Return the `note_codes` and `notes` of a row without those that depend on other photos.
 
-    The others, an odd size and a near-duplicate, are found anew in each check. They stand last.
+    These are an odd size and a near-duplicate in another class. Each check searches for them again;
+    they come last in a row.
     """
     own = codes.split()
     if Code.NEAR_OTHER_CLASS in own:
@@ -281,8 +283,8 @@ def codes_of_0_1_0(reason: str, notes: str) -> tuple[str, str]:
     """Return `code` and `note_codes` of a row that was written by happysad 0.1.0 without them.
 
     Args:
-        reason: why the photo was left out; empty where it was used.
-        notes: what was noted of it.
+        reason: why the photo was left out; empty if it was used.
+        notes: the notes about the photo.
     """
     before, mark, path = notes.partition(_NEAR)
     texts = [*before.split("; "), mark + path]

@@ -18,9 +18,9 @@ class GroupList:
     """The groups of a data folder's photos."""
 
     groups: dict[str, set[str]]
-    """The groups of a photo and of its copies, by `pixels`."""
+    """The groups of each photo, by its `pixels`; copies share an entry."""
     unknown_paths: int
-    """The number of paths that are no file of the data folder."""
+    """The number of paths that are not files of the data folder."""
 
 
 def read_group_list(file: Path, table: pd.DataFrame) -> GroupList:

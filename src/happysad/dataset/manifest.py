@@ -21,24 +21,24 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 #: The columns of manifest.csv, in order, with their dtypes in the table. Unknown text is empty;
 #: unknown numbers are 0.
 COLUMNS = {
-    "path": "str",  # from the data folder, with forward slashes
+    "path": "str",  # relative to the data folder, with forward slashes
     "label": "str",  # the class: the folder's name
-    "type": "str",  # told by content: jpeg, png, bmp, gif, webp, tiff
+    "type": "str",  # by content: jpeg, png, bmp, gif, webp, tiff
     "width": "int64",  # pixels, upright
     "height": "int64",
-    "channels": "int64",  # 1 where red, green and blue are equal everywhere, else 3
+    "channels": "int64",  # 1 if red, green and blue are equal everywhere, else 3
     "bytes": "int64",  # the file's size
-    "modified": "int64",  # the file's time of change, ns; tells with `bytes` whether it has changed
+    "modified": "int64",  # modification time, ns; with `bytes`, it detects changed files
     "sha256": "str",  # of the file, 64 hex digits
     "pixels": "str",  # sha256 of the decoded RGB pixels and their shape, 64 hex digits
     "phash": "str",  # perceptual hash (DCT, 64 bits), 16 hex digits
     "group": "str",  # photos that must stay together: near-duplicates, or one person's
-    "split": "str",  # train, val, test; empty where left out
+    "split": "str",  # train, val, test; empty if left out
     "status": "str",  # used or left_out
     "code": "str",  # why it was left out: one of `findings.Code` or `errors.ErrorCode`
-    "reason": "str",  # the same for people
-    "note_codes": "str",  # what else was found, `findings.Code`, separated by spaces
-    "notes": "str",  # the same for people, separated by "; "
+    "reason": "str",  # the same as text for people
+    "note_codes": "str",  # other findings: `findings.Code`, separated by spaces
+    "notes": "str",  # the same as text for people, separated by "; "
 }
 
 
@@ -47,7 +47,7 @@ class Manifest:
     """The rows of one data folder, sorted by path."""
 
     root: Path
-    """The data folder that `path` counts from."""
+    """The data folder; `path` is relative to it."""
     table: pd.DataFrame
     """Columns and dtypes as in `COLUMNS`; index 0, 1, 2, …"""
 
@@ -58,15 +58,15 @@ class Manifest:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of the used rows, in alphabetical order; networks learn their index."""
+        """The classes of the used rows, in alphabetical order; networks predict their indices."""
         return tuple(sorted(self.used["label"].unique()))
 
     def of(self, split: Split) -> pd.DataFrame:
-        """The used rows of one split."""
+        """Return the used rows of one split."""
         return self.used[self.used["split"] == split]
 
     def files(self, rows: pd.DataFrame) -> list[Path]:
-        """Return the files of some rows."""
+        """Return the paths of the files of some rows."""
         return [self.root / path for path in rows["path"]]
 
     def write(self, file: Path) -> None:
@@ -82,7 +82,7 @@ class Manifest:
         """Read a manifest of the data folder `root`.
 
         Raises:
-            DatasetError: there is no such file, or it is no manifest.
+            DatasetError: the file cannot be read, or is not a manifest.
         """
         try:
             with file.open(encoding="utf-8", errors="surrogateescape", newline="") as source:

@@ -1,9 +1,9 @@
 """Image quality as cleanvision judges it: blurry, dark, light, low information, odd size or ratio.
 
-cleanvision's measures and thresholds are called for one photo at a time, on the pixels that the
-scan has decoded, instead of through its `Imagelab`. So no photo is read twice, nothing is printed,
-and photos that were measured before are not measured again; the results are the same. Findings are
-notes in the manifest, and leave no photo out.
+This module calls cleanvision's measures and thresholds for one photo at a time, on the pixels that
+the scan has decoded, instead of using `Imagelab`. The results are the same, but no photo is read or
+measured twice, and nothing is printed. Findings become notes in the manifest; they are no reason to
+leave a photo out.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ISSUES", "flag", "measure", "phash", "shrink"]
 
-# Issues that one photo shows by itself, by cleanvision's names.
+# Issues of a single photo, by cleanvision's names.
 _OWN = (Code.BLURRY, Code.DARK, Code.LIGHT, Code.LOW_INFORMATION, Code.ODD_ASPECT_RATIO)
 
-#: All issues. A size is odd beside the other photos (three interquartile ranges off), so it is
-#: judged anew in each check, from the sizes in the manifest.
+#: All issues. An odd size is an outlier among all photos (three interquartile ranges off), so each
+#: check computes it again, from the sizes in the manifest.
 ISSUES = (*_OWN, Code.ODD_SIZE)
 
-# Larger photos are shrunk, before they are measured, to less than twice this side in pixels.
+# Before they are measured, larger photos are shrunk to less than twice this side, in pixels.
 _SIDE = 512
 
 
 def shrink(pixels: Pixels) -> Image:
-    """Return a Pillow image whose longer side is below 1024 pixels, by averaging whole blocks.
+    """Return a photo as a Pillow image, shrunk by averaging blocks to below 1024 pixels a side.
 
-    The arithmetic is of whole numbers, so that every machine gets the same hash.
+    The computation uses integers only, so every machine gets the same hash.
     docs/decisions.md, "Measuring shrunken photos".
     """
     from PIL import Image
@@ -56,7 +56,7 @@ def phash(image: Image) -> str:
 
 
 def measure(image: Image) -> dict[str, float]:
-    """Return the raw figures by which `flag` judges one photo, by cleanvision's names."""
+    """Return the measures of one photo that `flag` compares, by cleanvision's names."""
     properties = _manager().image_properties
     measures: dict[str, float] = {}
     for issue in _OWN:
@@ -70,10 +70,10 @@ def flag(table: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: columns as in `manifest.COLUMNS`.
-        measures: the results of `measure` for the photos that are not judged yet, by path.
+        measures: the results of `measure` for the photos that are not flagged yet, by path.
 
     Returns:
-        The table with more `notes` and `note_codes`.
+        The table with `notes` and `note_codes` added.
     """
     found: dict[str, list[Note]] = {}
     readable = table[table["pixels"] != ""].set_index("path")

@@ -24,16 +24,16 @@ def quarantine(
 ) -> Done:
     """Move the left-out files to `folder`/CLASS/…, and no other files.
 
-    Nothing is overwritten: a file whose name is taken gets a number. The same call again goes on
-    after an interruption; see `happysad.moves`.
+    Nothing is overwritten: a file whose name is taken gets a number. After an interruption, the
+    same call continues; see `happysad.moves`.
 
     Args:
         manifest: the checked photos.
         folder: created if it does not exist.
-        report: is called with one line for each file that stays where it is.
+        report: called with one line for each file that is not moved.
 
     Raises:
-        UsageError: `folder` lies in the data folder, or the data folder in it.
+        UsageError: `folder` lies in the data folder or contains it.
         MoveError: `folder` cannot be written, or its list is damaged.
     """
     root, inside = manifest.root.resolve(), folder.resolve()
@@ -64,7 +64,7 @@ def quarantine(
                     taken.add(target)
                     yield Step("move", source, target, reason)
                     continue
-            except OSError as error:  # a folder that may not be entered
+            except OSError as error:  # no permission to enter a folder
                 why = os_reason(error)
             stayed += 1
             report(f"{path}: {why}")
@@ -76,35 +76,35 @@ def quarantine(
 def restore(folder: Path, *, report: Callable[[str], None] = lambda line: None) -> Done:
     """Move the files of a quarantine back to where they were.
 
-    Nothing is overwritten. The list keeps what could not be moved back. When nothing is left, the
-    list is removed, and so are folders that became empty.
+    Nothing is overwritten. The list keeps the files that could not be moved back. When all are
+    back, the list is removed, and so are folders that became empty.
 
     Args:
-        folder: of `quarantine`, also of happysad 0.1.0.
-        report: is called with one line for each file that stays where it is.
+        folder: the folder of `quarantine`, also one of happysad 0.1.0.
+        report: called with one line for each file that is not moved.
 
     Raises:
-        UsageError: `folder` holds no list of a quarantine.
+        UsageError: `folder` contains no list of a quarantine.
         MoveError: the list is damaged.
     """
     journal = Journal(folder, _NAME, former=_LIST_OF_0_1_0, report=report)
     if not journal.exists:
         raise UsageError(f"{folder}: nothing to restore: no {_NAME}-N.csv")
     done = journal.undo()
-    with suppress(OSError):  # something is in it
+    with suppress(OSError):  # not empty
         folder.rmdir()
     return done
 
 
 def _planned(source: Path, folder: Path, targets: list[str]) -> str | None:
-    """Return the target at which an interrupted call was to put a file; None if there is none."""
+    """Return the target that an interrupted call planned for a file; None if there is none."""
     begun = [target for target in targets if is_copy(source, folder / target)]
     begun += [target for target in targets if not exists(folder / target)]
     return begun[0] if begun else None
 
 
 def _free(folder: Path, path: str, taken: set[str]) -> str:
-    """Return a path below `folder` that no file has: `path`, or numbered before its extension."""
+    """Return a free path below `folder`: `path`, or `path` with a number before its extension."""
     name, number = path, 1
     while name in taken or exists(folder / name):
         number += 1

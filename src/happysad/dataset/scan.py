@@ -1,4 +1,4 @@
-"""Read every file of the class folders by its content, into one row of the manifest each."""
+"""Read every file of the class folders into a row of the manifest."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Scan:
     """The files of the class folders."""
 
     table: pd.DataFrame
-    """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `code` and `reason` say why a
-    photo cannot be read or is too small; group, split and status are still empty."""
+    """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `code` and `reason` are filled
+    in for photos that cannot be read or are too small; group, split and status are still empty."""
     measures: pd.DataFrame
-    """The results of `quality.measure` by path, for the photos that were not known before."""
+    """The results of `quality.measure` by path, for the photos that were read in this scan."""
 
 
 def scan(
@@ -49,19 +49,20 @@ def scan(
     earlier: Manifest | None = None,
     quality: bool = True,
 ) -> Scan:
-    """Read every file of the class folders, over all cores.
+    """Read every file of the class folders, on all cores.
 
     Hidden files and folders are skipped. Subfolders belong to their class. Links to files are
     read; links to folders below a class are listed, but not followed.
 
     Args:
         root: the data folder.
-        classes: the names of two or three class folders; None for all that `root` has.
-        earlier: photos that have the same path, size and time of change there are not read again.
+        classes: the names of two or three class folders; None for all class folders.
+        earlier: an earlier manifest; photos whose path, size and modification time are the same as
+            in it are not read again.
         quality: whether to measure the image quality.
 
     Raises:
-        UsageError: there is no such folder, or it has other class folders.
+        UsageError: `root` cannot be read, or does not have these class folders.
     """
     files = [(path, label) for label in class_folders(root, classes) for path in _walk(root, label)]
     known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
@@ -121,7 +122,7 @@ def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]
 
 
 def _walk(root: Path, label: str) -> list[str]:
-    """Return the paths of a class's files from `root`, with forward slashes; linked folders too."""
+    """Return the paths of a class's files and linked folders, relative to `root`, with slashes."""
     paths: list[Path] = []
 
     def refuse(error: OSError) -> None:
@@ -132,7 +133,7 @@ def _walk(root: Path, label: str) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         links = [name for name in folders if (here / name).is_symlink()]
         paths += [here / name for name in [*files, *links] if not name.startswith(".")]
-    # Tables and pages cannot hold a name that is no UTF-8: its bytes are written as text.
+    # Tables and pages cannot contain a name that is not UTF-8, so its bytes are escaped.
     names = [os.fsencode(path.relative_to(root).as_posix()) for path in paths]
     return [name.decode("utf-8", "backslashreplace") for name in names]
 
@@ -144,8 +145,8 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _known(
     root: Path, row: dict[str, Any], known: dict[str, Any] | None, audited: bool
 ) -> tuple[dict[str, Any], None] | None:
-    """Return the row of an earlier manifest where its file has not changed since."""
-    if known is None or not known["pixels"]:  # what could not be read is tried again
+    """Return the row of an earlier manifest, or None if its file has changed or must be read."""
+    if known is None or not known["pixels"]:  # unreadable files are tried again
         return None
     codes, notes = own_notes(known["note_codes"], known["notes"])
     if audited and Code.QUALITY_NOT_AUDITED in codes.split():
@@ -198,7 +199,7 @@ def _read(
 
 
 def _bytes(file: Path, row: dict[str, Any]) -> bytes:
-    """Return the content of a file, and put its size and time of change into its row."""
+    """Return the content of a file, and set its size and modification time in its row."""
     if file.is_symlink() and not file.exists():
         raise ImageError("a link that leads nowhere", ErrorCode.CANNOT_OPEN)
     if "\\x" in row["path"] and not file.exists():

@@ -1,18 +1,18 @@
-"""Train, val and test, by group: photos that belong together are in one split.
+"""Split photos into train, val and test by group: photos that belong together are in one split.
 
 The content of the photos decides, not their names or their order:
 
 1. Near-duplicates (perceptual hashes within a radius) form a group, and so do photos that the list
    of groups names together.
 2. A photo of an earlier manifest keeps its split.
-3. New photos are added one by one, in the order of their `pixels` hash. A photo that belongs to
-   photos of one split joins it; a photo that would tie two splits together is left out.
-4. The remaining groups are dealt: first the groups with most classes, then the larger ones, then by
-   their id. Each goes to the split that lacks most photos of the group's classes, measured by its
-   fraction. Where a class has only as many groups left as there are splits without it, its groups
-   go to those splits.
+3. New photos are added one by one, in the order of their `pixels` hash. A photo that belongs with
+   photos of one split joins that split; a photo that would tie two splits together is left out.
+4. The remaining groups are assigned: first the groups with most classes, then the larger ones, then
+   by their id. Each goes to the split that lacks most photos of the group's classes, measured by
+   the split's fraction. If a class has only as many groups left as there are splits without it, its
+   groups go to those splits.
 
-The same photos get the same split on every machine, since hashes and whole numbers decide.
+The same photos get the same split on every machine, since only hashes and integers are compared.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from happysad.errors import LeakError
 
 __all__ = ["MORE_GROUPS", "assign", "refuse_leaks"]
 
-#: Advice where many photos, such as those of a webcam, form few groups.
+#: Advice for errors when many photos, such as those of a webcam, form few groups.
 MORE_GROUPS = (
-    "nearly equal photos form one group: take more from nearer and farther, from other sides, "
+    "nearly equal photos form one group: add photos from other distances, from other sides and "
     "in other light"
 )
 
@@ -49,8 +49,8 @@ def assign(
     Args:
         table: columns as in `manifest.COLUMNS`. Rows without a reason are split; no two of them
             may have the same `pixels`.
-        radius: the maximum Hamming distance of near-duplicates' perceptual hashes, in bits; below
-            0 there are no near-duplicates.
+        radius: the maximum Hamming distance of near-duplicates' perceptual hashes, in bits; if it
+            is negative, there are no near-duplicates.
         fractions: the shares of train, val and test; their sum is 1.
         listed: the groups of each photo in the list of groups, by `pixels`.
         known: the split of each photo of an earlier manifest, by `pixels`.
@@ -82,17 +82,17 @@ def assign(
 
 
 def refuse_leaks(manifest: Manifest, radius: int) -> None:
-    """Refuse a manifest in which photos that belong together are in different splits.
+    """Raise LeakError if photos that belong together are in different splits.
 
-    Photos belong together that have the same group or the same pixels, or that are near-duplicates.
-    Near-duplicates are looked for anew, whatever the groups say.
+    Photos belong together if they have the same group or the same pixels, or if they are
+    near-duplicates. Near-duplicates are searched for again, independently of the groups.
 
     Args:
-        manifest: its used photos are compared.
+        manifest: the manifest; only its used photos are compared.
         radius: as for `assign`.
 
     Raises:
-        LeakError: two photos belong together and are in different splits; names both.
+        LeakError: two photos belong together and are in different splits; the message names both.
     """
     used = manifest.used
     for column, why in (
@@ -128,7 +128,7 @@ def _tie(
     """Join photos to groups.
 
     Returns:
-        The group's number of each row; the splits of each group that has any, by its number; and
+        The number of each row's group; the splits of each group that has any, by its number; and
         the positions of new photos that would tie two splits together, with the reason.
     """
     from scipy.cluster.hierarchy import DisjointSet
@@ -167,7 +167,7 @@ def _tie(
 def _keys(
     rows: pd.DataFrame, radius: int, listed: Mapping[str, Collection[str]]
 ) -> list[tuple[Sequence[object], Sequence[object]]]:
-    """Return for each row the keys that it has, and the keys of photos that it belongs to."""
+    """Return, for each row, its own keys and the keys of the photos that it belongs with."""
     unique = rows.drop_duplicates("phash")
     phashes = unique["phash"].tolist()
     near: dict[str, list[str]] = {phash: [phash] for phash in phashes if radius >= 0}
@@ -187,12 +187,12 @@ def _deal(
     splits: Mapping[int, Collection[Split]],
     fractions: tuple[float, float, float],
 ) -> dict[int, Split]:
-    """Return the split of each group; groups that have one keep it."""
+    """Return the split of each group; groups that already have one keep it."""
     labels, pixels = rows["label"].tolist(), rows["pixels"].tolist()
     counts = {group: Counter(labels[p] for p in places) for group, places in members.items()}
     million = [round(fraction * 1_000_000) for fraction in fractions]
     totals = Counter(labels[place] for places in members.values() for place in places)
-    # What each split lacks of each class, in millionths of a photo: whole numbers do not round.
+    # The photos that each split lacks of each class, in millionths: integers avoid rounding.
     lacks = {
         split: {label: total * part for label, total in totals.items()}
         for split, part in zip(SPLITS, million, strict=True)
