@@ -1,4 +1,4 @@
-"""Zips and tars: what is placed, what is left out, and what no archive can do."""
+"""Zips and tars: what is copied, what is left out, and what no archive can do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def a_zip(members: Members, method: int = zipfile.ZIP_STORED) -> bytes:
 
 
 def a_tar(members: list[tuple[str, bytes]], kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
-    """A tar; the first member is of another `kind` where one is given."""
+    """Return a tar; its first member has another `kind` if one is given."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as made:
         for number, (name, data) in enumerate(members):
@@ -49,7 +49,7 @@ def a_tar(members: list[tuple[str, bytes]], kind: bytes = tarfile.REGTYPE, link:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All files below a folder, links not followed."""
+    """Return all files below a folder, without following links."""
     return {
         file.relative_to(folder).as_posix(): b"" if file.is_symlink() else file.read_bytes()
         for file in folder.rglob("*")
@@ -102,7 +102,7 @@ def test_a_tar_whose_first_name_begins_as_a_zip_does(tmp_path: Path) -> None:
 
 OUTSIDE, HIDDEN = "whose paths leave the source's folder", "that are hidden"
 PATHS = [
-    # nothing lands outside DIR
+    # nothing is written outside DIR
     ("../happy/x.png", OUTSIDE),
     ("../../../../../../tmp/happy/x.png", OUTSIDE),
     ("happy/../../x.png", OUTSIDE),
@@ -122,7 +122,7 @@ PATHS = [
     # no class folder, or another one
     ("x.png", "of other classes: (no folder) 1"),
     ("unhappy/x.png", "of other classes: unhappy 1"),
-    # odd, and legal
+    # odd but legal
     ("./happy//./x.png", "happy/x.png"),
     ("set\\happy\\x.png", "happy/set-x.png"),
     ("HAPPY/x.png", "happy/x.png"),
@@ -133,7 +133,7 @@ PATHS = [
     ("happy/-rf x.png", "happy/-rf x.png"),
     ("happy/ä 笑.png", "happy/ä 笑.png"),
     ("happy/a..b.png", "happy/a..b.png"),
-    # characters that are no part of file names on one system or another
+    # characters that some systems forbid in file names
     ('happy/a:b*c?"<>|\n\x1b.png', "happy/a_b_c_______.png"),
 ]
 
@@ -236,7 +236,7 @@ def patched(data: bytes, old: bytes, new: bytes, count: int = -1) -> bytes:
 
 
 def retyped(tar: bytes, header: int, field: int, new: bytes) -> bytes:
-    """A tar with one field of the header at a place changed, and its checksum made right."""
+    """Return a tar with one field of the header at a place changed, and the checksum updated."""
     changed = bytearray(tar)
     changed[header + field : header + field + len(new)] = new
     changed[header + 148 : header + 156] = b" " * 8
@@ -247,7 +247,7 @@ def retyped(tar: bytes, header: int, field: int, new: bytes) -> bytes:
 PAIR = [("happy/x.png", A), ("happy/y.png", B)]
 ZIP, TAR = a_zip([*PAIR]), a_tar(PAIR)
 TGZ = gzip.compress(TAR, mtime=0)
-SECOND = 512 + -(-len(A) // 512) * 512  # where the second member's header stands
+SECOND = 512 + -(-len(A) // 512) * 512  # the position of the second member's header
 LONG = io.BytesIO()
 with tarfile.open(fileobj=LONG, mode="w", format=tarfile.PAX_FORMAT) as made:
     info = tarfile.TarInfo("happy/x.png")
@@ -284,7 +284,7 @@ DAMAGED = [
     ("tar cut between members", TAR[:SECOND], "damaged"),
     ("wrong checksum of a header", patched(TAR, b"happy/y", b"happy/z"), "bad checksum"),
     ("size below nothing", retyped(TAR, SECOND, 124, b"\xff" * 12), "damaged"),
-    # tarfile goes on reading there, 10 KiB at a time
+    # tarfile continues to read there, 10 KiB at a time
     ("size of 8 GB", retyped(TAR, SECOND, 124, b"77777777777\0"), "must unpack to at most"),
     ("size without end", retyped(TAR, SECOND, 124, b"\x80" + b"\xff" * 11), "must unpack to at"),
     ("size beyond the end", retyped(TAR, SECOND, 124, b"00077777777\0"), "unexpected end of data"),
@@ -334,11 +334,11 @@ def test_a_bad_archive_ends_in_one_line_and_what_is_placed_is_whole(
 ZEROS = bytes(400_000)
 BOMBS = [
     (a_zip([("happy/x.png", A + ZEROS)], zipfile.ZIP_DEFLATED), "must unpack to at most 300,000"),
-    # a bomb beside what is wanted
+    # a bomb beside a wanted picture
     (a_zip([("happy/x.png", A), ("x", ZEROS)], zipfile.ZIP_LZMA), "must unpack to at most 300,000"),
     (gzip.compress(a_tar([("happy/x.png", A + ZEROS)])), "must unpack to at most 300,000"),
     (bz2.compress(a_tar([("x", ZEROS), ("happy/x.png", A)])), "must unpack to at most 300,000"),
-    # behind the tar's end
+    # after the tar's end
     (lzma.compress(a_tar([("happy/x.png", A)]) + ZEROS), "must unpack to at most 300,000"),
 ]
 

@@ -1,4 +1,4 @@
-"""Which label a source's class gets, and the mappings that are refused."""
+"""Which class folder a source's class gets, and which mappings are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LABELS = [
     ("a.b-c_d", True),
     ("7", True),
     ("x" * 100, True),
-    # a label is one folder's name, not a way to somewhere
+    # a class is the name of one folder, not a path
     ("../happy", False),
     ("..", False),
     (".", False),
@@ -68,7 +68,7 @@ LABELS = [
 
 @pytest.mark.parametrize("label", RESERVED)
 def test_a_label_is_none_of_what_answers_say_beside_the_classes(label: str) -> None:
-    with pytest.raises(UsageError, match=f"^--map joy: no class may be named {label}, which"):
+    with pytest.raises(UsageError, match=f"^--map joy: no class may be named {label}, a reserved"):
         ClassMap({"joy": label})
 
 

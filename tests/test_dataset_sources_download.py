@@ -1,4 +1,4 @@
-"""Downloads from servers of the tests' own: dropped, changed, refused, with pages in between."""
+"""Downloads from local servers: interrupted, changed, refused, with HTML pages in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 @dataclass
 class Answer:
-    """What the server answers one request with."""
+    """The server's answer to one request."""
 
     body: bytes = BODY
     headers: dict[str, str] = field(default_factory=dict)
@@ -102,12 +102,12 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def cached(tmp_path: Path) -> list[str]:
-    """What is in the cache, by extension."""
+    """Return the files in the cache, by extension."""
     return sorted(path.suffix for path in (tmp_path / "cache/happysad/downloads").iterdir())
 
 
 def a_zip(**files: bytes) -> bytes:
-    """A zip of happy/NAME files."""
+    """Return a zip of happy/NAME files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, data in files.items():
@@ -124,7 +124,7 @@ DATE = {"Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"}
     [
         (ETAG, '"one"'),
         (DATE, DATE["Last-Modified"]),
-        # a weak ETag is not for If-Range; the date is taken
+        # a weak ETag is not allowed in If-Range, so the date is used
         ({"ETag": 'W/"weak"'} | DATE, DATE["Last-Modified"]),
     ],
 )
@@ -164,11 +164,11 @@ CHANGED = [
     ([Answer(headers=ETAG, cut=100_000), Answer(headers=ETAG, ranges=False)], BODY, True),
     # the file has changed: If-Range makes the server send the new one from its beginning
     ([Answer(headers=ETAG, cut=9), Answer(body=NEW, headers={"ETag": '"two"'})], NEW, True),
-    # nothing to know the file by again: no Range is asked for
+    # nothing identifies the file later, so no Range is requested
     ([Answer(cut=100_000), Answer()], BODY, False),
     # only a weak mark
     ([Answer(headers={"ETag": 'W/"x"'}, cut=100_000), Answer()], BODY, False),
-    # the file has become shorter, and the server does not heed If-Range
+    # the file has become shorter, and the server ignores If-Range
     (
         [
             Answer(headers=ETAG, cut=100_000),
@@ -178,7 +178,7 @@ CHANGED = [
         NEW,
         True,
     ),
-    # another part than was asked for
+    # another part than requested
     (
         [
             Answer(headers=ETAG, cut=100_000),
@@ -218,7 +218,7 @@ REFUSED = [
     (Answer(length=400_000, ranges=False), "after 300,000 of 400,000 bytes; tried 4", 4, [".part"]),
     (
         Answer(body=b"  <!DOCTYPE html><p>hello"),
-        "must be a link that downloads a file; an HTML page came",
+        "must be a link to a file, not to an HTML page",
         1,
         [],
     ),
@@ -283,11 +283,11 @@ def test_an_import_by_link(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message", "left"),
     [
-        # what is nothing of ours is not kept
+        # a file that cannot be imported is not kept
         (b"just text", "a text that begins with 'just text'", []),
         (encoded(photo(1)), "one png picture", []),
         (b"", "an empty file", []),
-        # a damaged archive may be the server's own fault: kept, and said how to get rid of it
+        # a damaged archive may be the server's own: it is kept, and the error says how to delete it
         (a_zip(a=encoded(photo(1)))[:-40], "delete it to download it again", [""]),
     ],
 )

@@ -1,4 +1,4 @@
-"""FER2013's CSV in the variants that are about, and what no row may be."""
+"""The published variants of FER2013's CSV, and the rows that are refused."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ MAPS = [
     ({"3": "happy", "4": "sad"}, {"happy": 1, "sad": 1}, 5),
     ({"Joy": "good", "SADNESS": "bad"}, {"bad": 1, "good": 1}, 5),
     ({"0": "bad", "fear": "bad", "neutral": "calm"}, {"bad": 2, "calm": 1}, 4),
-    # a name and its number may both be given, if they say the same
+    # an emotion's name and number may both be given if they agree
     ({"3": "happy", "happy": "happy"}, {"happy": 1}, 6),
 ]
 
@@ -99,7 +99,7 @@ def test_a_mapping_that_does_not_fit(tmp_path: Path, mapping: dict[str, str], me
 
 
 def changed(value: str) -> str:
-    """A row of a happy face whose last pixel is something else."""
+    """Return a row of a happy face with another last pixel."""
     return f"3,{HAPPY.rpartition(' ')[0]} {value},Training"
 
 
@@ -119,7 +119,7 @@ BAD = [
     (f"3,{HAPPY}", r"line 3: a row must have 3 fields \(emotion, pixels, usage\), not 2"),
     (f"3,{HAPPY},Training,more", "line 3: a row must have 3 fields .*, not 4"),
     ("3", "line 3: a row must have 3 fields .*, not 1"),
-    # a quote that never ends swallows the rest
+    # a quote that is never closed includes the rest
     ('3,"' + f"{HAPPY},Training\n" * 20, "line 19: field larger than field limit"),
 ]
 

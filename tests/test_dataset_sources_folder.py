@@ -1,4 +1,4 @@
-"""Folders on disk: copied, never moved; the same command again changes nothing."""
+"""Folders on disk are copied, never moved; the same command again changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Snapshot = dict[str, tuple[int, int, bytes]]
 
 
 def snapshot(folder: Path) -> Snapshot:
-    """Every file's inode, time of change and bytes."""
+    """Return every file's inode, modification time and bytes."""
     return {
         file.relative_to(folder).as_posix(): (
             file.stat().st_ino,

@@ -1,6 +1,6 @@
-"""Datasets of the Hugging Face hub, by a stand-in of the package datasets.
+"""Datasets of the Hugging Face hub, with a stand-in for the package datasets.
 
-The stand-in has of each class what the import uses, as datasets 5.2 gives it.
+The stand-in implements the classes and methods that the import uses, as in datasets 5.2.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class List:
 
 
 class Rows:
-    """A Dataset: rows, and a class for each column."""
+    """A Dataset: rows, and a feature for each column."""
 
     def __init__(self, features: dict[str, Any], rows: list[tuple[Any, ...]]) -> None:
         self.features = features
@@ -67,7 +67,7 @@ class Rows:
 
 
 class Hub:
-    """What load_dataset gives or raises, and for which names it was asked."""
+    """What load_dataset returns or raises; it records the names requested."""
 
     def __init__(self) -> None:
         self.gives: dict[str, Rows] | Exception = {}
@@ -97,7 +97,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def inside(data: bytes) -> dict[str, Any]:
-    """A picture whose bytes are in the dataset."""
+    """Return a picture whose bytes are in the dataset."""
     return {"bytes": data, "path": "x.anything"}
 
 
@@ -146,7 +146,7 @@ COLUMNS = [
     ({"img": Image(), "Emotion": Value()}, ["Joy", "sadness"], {}),
     ({"img": Image(), "label": Value()}, [3, 4], {"3": "happy", "4": "sad"}),
     ({"img": Image(), "label": EMOTIONS}, [1, 2], {"1": "happy", "sad": "sad"}),
-    # one column has the classes' names, and the other only a name that fits
+    # a column of the type ClassLabel precedes a column that is only named like one
     ({"img": Image(), "class": EMOTIONS, "label": Value()}, [1, 2], {}),
     ({"img": Image(), "identity": ClassLabel("a"), "emotion": EMOTIONS}, [1, 2], {}),
 ]
@@ -211,7 +211,7 @@ def test_classes_that_are_not_there(hub: Hub, tmp_path: Path) -> None:
             import_data("hf:a/b", tmp_path / "out", mapping={wrong: "happy"})
     with pytest.raises(ImportDataError, match=r"hf:a/b: no picture of a wanted class; left out: 1"):
         import_data("hf:a/b", tmp_path / "out")
-    # a place in the list of values is no name
+    # an index into the list of values is not a name
     strings = {"image": Image(), "label": Value()}, [(inside(PNG), "joy"), (inside(PNG), "grief")]
     hub.gives = {"train": Rows(*strings)}
     with pytest.raises(UsageError, match=r"--map 0=happy: .*; its classes: grief, joy"):

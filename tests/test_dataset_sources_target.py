@@ -1,4 +1,4 @@
-"""Putting pictures into class folders: nothing overwritten, nothing twice, nothing half."""
+"""Pictures in class folders: nothing is overwritten, copied twice or written half."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def test_both_names_are_taken(tmp_path: Path) -> None:
     placed.write("happy", "x.png", b"two")
     (second,) = tmp_path.glob("happy/x-*")
     second.write_bytes(b"mine")
-    with pytest.raises(
-        ImportDataError, match=f"x.png: other files have its name and {second.name}"
-    ):
+    with pytest.raises(ImportDataError, match=f"x.png: this name and {second.name} are both taken"):
         placed.write("happy", "x.png", b"two")
     assert second.read_bytes() == b"mine"
 

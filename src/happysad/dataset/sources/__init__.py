@@ -1,4 +1,4 @@
-"""Other people's datasets, copied into class folders: `happysad import`."""
+"""Import other people's datasets into class folders: `happysad import`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Imported:
     counts: dict[str, int]
     """The number of the source's files in each class folder, by its name, sorted."""
     notes: tuple[str, ...]
-    """One line each on what else happened: "left out: 3 files that are no pictures", …"""
+    """Lines about the other files, such as "left out: 3 files that are no pictures"."""
 
 
 def import_data(
@@ -42,25 +42,25 @@ def import_data(
 ) -> Imported:
     """Copy the pictures of `source` into ``target/CLASS/…``.
 
-    Nothing in `target` is overwritten. A file with the same content is kept and counted; beside a
-    different file of the same name, the new one gets another name. So the same call continues
+    Nothing in `target` is overwritten. If a file of the same name has the same content, it is kept
+    and counted; if its content differs, the new file gets another name. So the same call continues
     after an interruption, and changes nothing once it is complete.
 
     Args:
         source: FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive
             link to one of these; or hf:OWNER/NAME (needs the extra huggingface).
-        target: the folder that gets the class folders.
-        classes: the class folders to fill. Each gets the source's class of that name, or what
-            `mapping` says.
-        mapping: the source's classes, in upper or lower case, with their class folders here.
-            Without `classes` and `mapping`, the source's happy, happiness and joy go to happy,
-            sad and sadness to sad.
-        sha256: the SHA-256 of the file behind a link, 64 hex digits.
+        target: the folder in which the class folders are created.
+        classes: the class folders to fill. Each is filled from the source's class of that name,
+            unless `mapping` fills it from others.
+        mapping: the class folder for each class of the source, whose names may be in upper or
+            lower case. Without `classes` and `mapping`, the source's happy, happiness and joy go
+            to happy, and its sad and sadness to sad.
+        sha256: the expected SHA-256 of the file behind a link, 64 hex digits.
 
     Raises:
-        UsageError: `source` is none of these, or another argument is wrong.
+        UsageError: `source` is none of these, or another argument is invalid.
         ImportDataError: the source cannot be downloaded, verified, unpacked or written, or has no
-            picture of a wanted class. Files that were copied before are complete, and stay.
+            picture of a wanted class. Files copied before the error are complete and are kept.
     """
     class_map = ClassMap(mapping, classes)
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
@@ -71,7 +71,7 @@ def import_data(
             huggingface.copy(source.removeprefix("hf:"), class_map, place)
         elif is_link:
             _copy_link(source, sha256, class_map, place)
-        elif source and Path(source).is_dir():  # an empty one would be the current folder
+        elif source and Path(source).is_dir():  # Path("") is the current folder
             folder.copy(Path(source), class_map, place)
         elif Path(source).is_file():
             if not _copy_file(Path(source), class_map, place):
@@ -108,7 +108,7 @@ def _copy_link(link: str, sha256: str | None, class_map: ClassMap, target: Targe
         known = _copy_file(file, class_map, target)
     except ImportDataError as error:
         raise ImportDataError(
-            f"{error}; it was downloaded from {link}: delete it to download it again"
+            f"{error}; the file was downloaded from {link}: delete it to download it again"
         ) from error
     if not known:
         what = describe(file)
@@ -117,7 +117,7 @@ def _copy_link(link: str, sha256: str | None, class_map: ClassMap, target: Targe
 
 
 def _copy_file(file: Path, class_map: ClassMap, target: Target) -> bool:
-    """Copy what a file holds; return False where its kind is unknown."""
+    """Copy the pictures in a file; return False if its kind is unknown."""
     kind = kind_of(file)
     if kind == "zip":
         archive.copy_zip(file, class_map, target)

@@ -1,4 +1,4 @@
-"""Class folders in a zip or a tar; no path in the archive is ever unpacked."""
+"""Copy class folders from a zip or a tar; nothing is written to the paths in the archive."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["MAX_RATIO", "MAX_TOTAL", "copy_tar", "copy_zip"]
 #: The maximum number of unpacked bytes; an archive with more may be a decompression bomb.
 MAX_TOTAL = 256 * 1024**3
 
-#: The maximum number of unpacked bytes for each byte of the archive. Photos hardly shrink; flat
+#: The maximum number of unpacked bytes for each byte of the archive. Photos hardly compress; flat
 #: drawings in BMP reach about 100.
 MAX_RATIO = 200
 
-# Up to this number of unpacked bytes the ratio does not matter.
+# Up to this number of unpacked bytes, the ratio is not checked.
 _SMALL = 64 * 1024**2
-# The maximum number of bytes of a member's headers; tarfile holds them in memory.
+# The maximum number of bytes of a member's headers; tarfile keeps them in memory.
 _HEADERS = 1024**2
 
 _DAMAGED = (
@@ -95,7 +95,10 @@ def copy_tar(file: Path, class_map: ClassMap, target: Target) -> None:
 
 
 def _tar_members(file: Path, doing: str) -> Iterator[Member]:
-    """Yield a tar's members, each to be opened before the next one, and read the tar to its end."""
+    """Yield a tar's members, and read the tar to its end.
+
+    A member can be opened only until the next one is requested.
+    """
     with contextlib.ExitStack() as stack:
         packed = stack.enter_context(file.open("rb"))
         show = stack.enter_context(track_bytes(doing, file.stat().st_size))
@@ -109,7 +112,7 @@ def _tar_members(file: Path, doing: str) -> Iterator[Member]:
                 info = archive.next()
             if info is None:
                 break
-            _refuse_bomb(file, info.size)  # tarfile skips it even where the file has ended
+            _refuse_bomb(file, info.size)  # tarfile skips it, even beyond the end of the file
             source.expect(info.size + _HEADERS)  # this member, then the headers of the next
             if not info.isdir():
                 # The holes of a sparse file would be bytes that are not counted.
@@ -123,7 +126,7 @@ def _tar_members(file: Path, doing: str) -> Iterator[Member]:
 
 
 class _StrictHeader(tarfile.TarInfo):
-    """A header that is an error where it is damaged; tarfile would take it for the tar's end."""
+    """A header that raises if it is damaged; tarfile would take it for the end of the tar."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _StrictHeader:
@@ -136,7 +139,7 @@ class _StrictHeader(tarfile.TarInfo):
 
 
 class _Guarded:
-    """A stream that stops at a decompression bomb."""
+    """A stream that raises at a decompression bomb."""
 
     def __init__(self, stream: IO[bytes], file: Path) -> None:
         self._stream, self._file = stream, file
@@ -166,7 +169,7 @@ def _refuse_bomb(file: Path, unpacked: int) -> None:
 
 
 def _plain(info: zipfile.ZipInfo) -> bool:
-    mode = info.external_attr >> 16  # zips of Windows have none
+    mode = info.external_attr >> 16  # 0 in zips made on Windows
     return stat.S_IFMT(mode) in (0, stat.S_IFREG)
 
 
@@ -186,7 +189,7 @@ def _taken(archive: tarfile.TarFile, info: tarfile.TarInfo, file: Path) -> Itera
 
 
 def _unpacked(packed: IO[bytes]) -> IO[bytes]:
-    """Decompress a file by its first bytes: gzip, bzip2 or xz; return any other as it is."""
+    """Return a gzip, bzip2 or xz file, by its first bytes, decompressed; any other unchanged."""
     head = packed.read(6)
     packed.seek(0)
     if head.startswith(b"\x1f\x8b"):
@@ -200,7 +203,7 @@ def _unpacked(packed: IO[bytes]) -> IO[bytes]:
 
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    """Turn what decoders raise about damaged bytes into one line."""
+    """Turn the decoders' exceptions about damaged data into an error of one line."""
     try:
         yield
     except _DAMAGED as error:

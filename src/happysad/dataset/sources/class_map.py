@@ -1,4 +1,4 @@
-"""Which class of a source goes into which class folder."""
+"""The mapping from a source's classes to class folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from happysad.predictions import RESERVED
 
 __all__ = ["DEFAULT", "ClassMap"]
 
-#: The classes that are taken by default, with their folders here; small on purpose.
+#: The class folder of each class that is imported by default; deliberately few.
 DEFAULT = {
     "happy": "happy",
     "happiness": "happy",
@@ -20,12 +20,12 @@ DEFAULT = {
     "sadness": "sad",
 }
 
-# The name of a folder that every system allows: one part, not hidden.
+# A folder's name that every system allows: one path component, not hidden.
 _FOLDER = re.compile(r"\w([\w .-]{0,98}\w)?")
 
 
 class ClassMap:
-    """The classes that are taken, by the source's names for them, in upper or lower case."""
+    """The classes to import, by the source's names for them, in upper or lower case."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class ClassMap:
         """Check the names.
 
         Args:
-            mapping: the source's classes, with their class folders here.
-            folders: the class folders to fill. One that `mapping` leaves out gets the source's
-                class of that name, or one of its names in `DEFAULT`.
+            mapping: the class folder for each class of the source.
+            folders: the class folders to fill. A folder that is not in `mapping` is filled from the
+                source's class of that name, or of one of its names in `DEFAULT`.
 
         Without either, `DEFAULT` applies.
 
         Raises:
-            UsageError: a class folder cannot have its name; a class has two folders; or `mapping`
+            UsageError: a class folder has an invalid name; a class has two folders; or `mapping`
                 fills a folder that is not one of `folders`.
         """
         mapping = mapping or {}
@@ -75,7 +75,7 @@ class ClassMap:
             self._folders = dict(DEFAULT)
 
     def folder_of(self, *names: str) -> str | None:
-        """Return the class folder of a class that goes by any of `names`; None to leave it out.
+        """Return the class folder of a class that has any of `names`; None to leave it out.
 
         Raises:
             UsageError: two of its names have different class folders.
@@ -87,17 +87,17 @@ class ClassMap:
         return next(iter(folders), None)
 
     def refuse_missing(self, where: str, found: Iterable[str], also: Iterable[str] = ()) -> None:
-        """Refuse a source that lacks the classes to take.
+        """Raise an error if a source lacks classes to import.
 
         Args:
             where: the source, for the message.
             found: the source's classes.
-            also: other names of theirs.
+            also: other names of these classes.
 
         Raises:
-            UsageError: a class of the mapping is not there.
-            ImportDataError: no class is there for one of the given class folders or, where none
-                are given, for any.
+            UsageError: a class of the mapping is missing.
+            ImportDataError: there is no class for one of the given class folders or, if none are
+                given, for any folder.
         """
         found = sorted(set(found))
         there = {_key(name) for name in (*found, *also)}
@@ -129,9 +129,7 @@ def _refuse_name(folder: str, where: str) -> None:
             f"with a letter or digit at both ends, not {folder[:80]!r}"
         )
     if folder in RESERVED:
-        raise UsageError(
-            f"{where}: no class may be named {folder}, which labels use beside the classes"
-        )
+        raise UsageError(f"{where}: no class may be named {folder}, a reserved word")
 
 
 def _key(name: str) -> str:

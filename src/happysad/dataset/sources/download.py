@@ -1,4 +1,4 @@
-"""Download a file by http(s) into a cache, in several attempts, checked by size and hash."""
+"""Download files by http(s) into a cache, with several attempts and checks of size and hash."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ _BUSY = (408, 429, 500, 502, 503, 504)
 
 
 class _DroppedError(Exception):
-    """A transfer failed that may be tried again."""
+    """A transfer failed, and may be tried again."""
 
 
 def download_file(link: str, *, sha256: str | None = None) -> Path:
-    """Download a file, or return it from the cache where it is complete.
+    """Download a file, or return it from the cache if it is complete there.
 
     Args:
         link: http:// or https://.
-        sha256: 64 lower-case hex digits; None where it is unknown.
+        sha256: 64 lower-case hex digits; None if unknown.
 
     Raises:
         UsageError, ImportDataError, OSError: as `cached`.
-        ImportDataError: a web page came, or the hash differs.
+        ImportDataError: the server returned a web page, or the hash differs.
     """
     file = cached(link)
     if page_in(file) is not None:
         file.unlink()
-        raise ImportDataError(f"{link}: must be a link that downloads a file; an HTML page came")
+        raise ImportDataError(f"{link}: must be a link to a file, not to an HTML page")
     verify(file, link, sha256)
     return file
 
 
 def cached(link: str, key: str | None = None) -> Path:
-    """Return the file behind a link from the cache, and download it where it is not complete there.
+    """Return the cached file of a link, after downloading it if it is missing or incomplete.
 
     The cache is happysad/downloads in XDG_CACHE_HOME or ~/.cache. An interrupted download continues
-    if the server can do that and its file is still the same (Range and If-Range, RFC 9110 sections
+    if the server supports it and its file has not changed (Range and If-Range, RFC 9110 sections
     13.1.5 and 14.2).
 
     Args:
         link: http:// or https://.
-        key: names the file in the cache; the link where None.
+        key: determines the name of the file in the cache; None for the link itself.
 
     Raises:
         UsageError: `link` is not an http(s) link.
@@ -78,7 +78,7 @@ def cached(link: str, key: str | None = None) -> Path:
 
 
 def verify(file: Path, link: str, sha256: str | None) -> None:
-    """Delete a download with another SHA-256 than expected.
+    """Check the SHA-256 of a download, and delete the file if it differs.
 
     Raises:
         ImportDataError: the hash differs.
@@ -127,7 +127,7 @@ def _download(url: str, file: Path) -> None:
             most = max(most, size)
             if attempt >= _ATTEMPTS:
                 raise ImportDataError(
-                    f"{url}: {error}; tried {_ATTEMPTS} times; the same command continues it"
+                    f"{url}: {error}; tried {_ATTEMPTS} times; the same command continues"
                 ) from error
             time.sleep(PAUSE * 2 ** (attempt - 1))
     part.replace(file)
@@ -135,10 +135,10 @@ def _download(url: str, file: Path) -> None:
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Download what `part` lacks.
+    """Download the rest of a partial file.
 
     Raises:
-        _DroppedError: the file is not complete; `part` holds what came.
+        _DroppedError: the file is still incomplete; `part` contains the bytes received.
     """
     have, mark = _so_far(part)
     headers = {"User-Agent": f"happysad/{__version__}", "Accept-Encoding": "identity"}
@@ -167,7 +167,7 @@ def _transfer(url: str, part: Path) -> None:
 
 
 def _so_far(part: Path) -> tuple[int, str]:
-    """Return the number of bytes that are there, and the mark of their file; (0, "") without."""
+    """Return the size of a partial file, and its mark; (0, "") if either is missing."""
     try:
         return part.stat().st_size, _mark(part).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
@@ -175,12 +175,12 @@ def _so_far(part: Path) -> tuple[int, str]:
 
 
 def _mark(part: Path) -> Path:
-    """Return the file with the server's mark of a partial file: its ETag, or its time of change."""
+    """Return the path of the mark of a partial file: the server's ETag or Last-Modified for it."""
     return part.with_suffix(".mark")
 
 
 def _take_416(error: HTTPError, part: Path, have: int) -> None:
-    """Handle that nothing is left to send: `part` is complete, or of another file."""
+    """Handle HTTP 416, nothing left to send: `part` is complete, or the file has changed."""
     if error.headers.get("Content-Range", "").replace(" ", "") != f"bytes*/{have}":
         part.unlink()
         raise _DroppedError("the file on the server has changed") from error

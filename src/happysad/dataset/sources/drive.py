@@ -1,4 +1,4 @@
-"""Files that are shared on Google Drive, by their sharing link."""
+"""Download files that are shared on Google Drive, by their sharing links."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def is_drive(link: str) -> bool:
 
 
 def download_shared(link: str, *, sha256: str | None = None) -> Path:
-    """Download a shared file, past Drive's page that it cannot scan a large file for viruses.
+    """Download a shared file, confirming Drive's page about large files not scanned for viruses.
 
     Raises:
-        UsageError: the link is of a folder, or has no id of a file.
+        UsageError: the link is to a folder, or contains no file id.
         ImportDataError: Drive does not return the file, or its hash differs; or as `cached`.
         OSError: the cache cannot be written.
     """
@@ -51,7 +51,7 @@ def download_shared(link: str, *, sha256: str | None = None) -> Path:
 
 
 def _asked(link: str) -> dict[str, str]:
-    """Return the file's id, and the key that links from before 2021 also have."""
+    """Return the file's id and, for links from before 2021, the key that they also contain."""
     parts = urlsplit(link)
     if re.search(r"/(folders|folderview|drive/folders)(/|$)", parts.path):
         raise UsageError(

@@ -30,10 +30,10 @@ _SIDE = 48
 
 
 def columns(head: bytes) -> list[str] | None:
-    """Return the names of the columns where a file begins like FER2013; None otherwise.
+    """Return the names of the columns if a file begins like FER2013; None otherwise.
 
-    They are emotion, pixels and optionally Usage, in any order, case and padding: Kaggle has had
-    "emotion,pixels,Usage", "emotion,pixels" and "emotion, Usage, pixels".
+    They are emotion, pixels and optionally Usage, in any order, case and padding. Kaggle has
+    published "emotion,pixels,Usage", "emotion,pixels" and "emotion, Usage, pixels".
     """
     line = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].decode("utf-8", "replace")
     names = [name.strip().strip('"').lower() for name in line.split(",")]
@@ -47,7 +47,7 @@ def copy(file: Path, class_map: ClassMap, target: Target) -> None:
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: a row is wrong; names its line.
+        ImportDataError: a row is invalid; the message names its line.
         OSError: a picture cannot be written.
     """
     other_names = {name for names in EMOTIONS for name in names} | {str(n) for n in range(7)}
@@ -65,11 +65,11 @@ def copy(file: Path, class_map: ClassMap, target: Target) -> None:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each row after its place, "FILE, line N"."""
+    """Yield the place of each row, "FILE, line N", and the row."""
     with file.open("rb") as opened, track_bytes("reading", file.stat().st_size) as show:
         names = columns(opened.read(4096)) or []
         opened.seek(0)
-        # Bytes that are no UTF-8 are refused like wrong numbers, with their line.
+        # Bytes that are not UTF-8 become invalid numbers, whose error names the line.
         text = io.TextIOWrapper(opened, "utf-8", errors="replace", newline="")
         reader = csv.reader(text)
         try:
@@ -114,7 +114,7 @@ def _png(text: str, where: str) -> bytes:
 
 
 def _same_pixels(there: bytes, new: bytes) -> bool:
-    """Return whether two PNGs show the same face; versions of encoders compress differently."""
+    """Return whether two PNGs have the same pixels; encoders differ in their compression."""
     import numpy as np
 
     from happysad.images import decode

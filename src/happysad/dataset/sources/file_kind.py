@@ -1,4 +1,4 @@
-"""What a file holds, judged by its content and not by its name."""
+"""The kind of a file, by its content and not by its name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from happysad.images import kind
 __all__ = ["describe", "kind_of", "page_in"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
-_ZIP = (b"PK\3\4", b"PK\5\6")  # with members, without
+_ZIP = (b"PK\3\4", b"PK\5\6")  # with members; empty
 
 
 def kind_of(file: Path) -> Literal["zip", "tar", "fer2013"] | None:
-    """Return what a file is by its first bytes; a compressed file counts as a tar."""
+    """Return the kind of a file, by its first bytes; every compressed file counts as a tar."""
     head = _head(file)
     if head.startswith(_ZIP):
         return "zip"
@@ -26,7 +26,7 @@ def kind_of(file: Path) -> Literal["zip", "tar", "fer2013"] | None:
 
 
 def describe(file: Path) -> str:
-    """Return a few words on a file that `kind_of` does not know."""
+    """Return a description, for messages, of a file whose kind is unknown."""
     head = _head(file)
     if not head:
         return "an empty file"
@@ -41,7 +41,7 @@ def describe(file: Path) -> str:
 
 
 def page_in(file: Path) -> str | None:
-    """Return the first 256 KiB of a web page; None for any other file."""
+    """Return the first 256 KiB of an HTML page; None for any other file."""
     head = _head(file, 256 * 1024)
     return head.decode("utf-8", "replace") if _is_html(head) else None
 

@@ -1,4 +1,4 @@
-"""Class folders on disk. Their pictures are copied, never moved."""
+"""Copy class folders from disk; their pictures are never moved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def copy(source: Path, class_map: ClassMap, target: Target) -> None:
     """Copy the pictures of the wanted class folders of `source`.
 
     Raises:
-        UsageError: the source and the target are not apart; or as `ClassMap.refuse_missing`.
+        UsageError: the source lies in the target, or the target in the source; or as
+            `ClassMap.refuse_missing`.
         ImportDataError: as `ClassMap.refuse_missing`.
         OSError: a file cannot be read or written.
     """

@@ -1,4 +1,4 @@
-"""A dataset of the Hugging Face hub, by its name. Needs the package datasets."""
+"""Import a dataset of the Hugging Face hub, by its name. Needs the package datasets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _LABEL_COLUMNS = ("label", "labels", "emotion", "expression", "class")
 
 
 def copy(name: str, class_map: ClassMap, target: Target) -> None:
-    """Copy the wanted pictures of all splits of OWNER/NAME, named OWNER-NAME-SPLIT-ROW.
+    """Copy the pictures of the wanted classes of OWNER/NAME, from all splits.
+
+    The files are named OWNER-NAME-SPLIT-ROW.
 
     Raises:
         UsageError: `name` is not of the form OWNER/NAME; or as `ClassMap.refuse_missing`.
@@ -36,7 +38,7 @@ def copy(name: str, class_map: ClassMap, target: Target) -> None:
     where = f"hf:{name}"
     try:
         splits = datasets.load_dataset(name)
-    except Exception as error:  # anything: of the hub, the disk, the dataset's own builder
+    except Exception as error:  # any error of the hub, the disk or the dataset's own builder
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ImportDataError(f"{where}: cannot be loaded: {reason}") from error
 

@@ -32,23 +32,23 @@ class Member:
     plain: bool
     """Whether it is an ordinary file: no link, no device, not sparse."""
     open: Callable[[], AbstractContextManager[IO[bytes]]]
-    """Opens it for reading; opening and reading raise ImportDataError where it is damaged."""
+    """Opens it for reading; opening and reading raise ImportDataError if it is damaged."""
 
 
 class Members:
-    """Copies the members of one source, and knows its folders.
+    """Copies the members of one source, after recording its folders.
 
     The class of a picture is its nearest folder that has the name of a wanted class: both
     dataset/train/happy/x.jpg and happy/anna/x.jpg are happy.
     """
 
     def __init__(self, where: str, class_map: ClassMap, target: Target) -> None:
-        """Begin with a source.
+        """Prepare to copy from a source.
 
         Args:
             where: the source, for messages.
             class_map: the wanted classes.
-            target: gets the pictures.
+            target: the folder for the pictures.
         """
         self._where, self._class_map, self._target = where, class_map, target
         self._nearest: set[str] = set()
@@ -56,7 +56,7 @@ class Members:
         self._tables: list[str] = []
 
     def register(self, members: Iterable[Member]) -> None:
-        """Remember the folders of `members`, for `refuse_missing_classes`."""
+        """Record the folders of `members`, for `refuse_missing_classes`."""
         for member in members:
             parts = _parts(member.path)
             if parts and member.plain and not _hidden(parts):
@@ -66,7 +66,7 @@ class Members:
                     self._tables.append(member.path)
 
     def refuse_missing_classes(self) -> None:
-        """Refuse a source without the wanted classes among the registered folders.
+        """Raise an error if the registered folders lack wanted classes.
 
         Raises:
             UsageError, ImportDataError: as `ClassMap.refuse_missing`.
@@ -81,7 +81,7 @@ class Members:
             raise
 
     def copy(self, member: Member) -> None:
-        """Copy a member that is a picture in a wanted class folder; count it otherwise.
+        """Copy a member if it is a picture in a wanted class folder; otherwise only count it.
 
         Raises:
             ImportDataError: the member is damaged, or larger than `MAX_FILE`.
@@ -103,7 +103,7 @@ class Members:
             self._target.write(class_folder, "-".join(parts[:index] + parts[index + 1 :]), data)
 
     def _class_folder_of(self, parts: list[str]) -> tuple[str, int] | None:
-        """Return the class folder, and the position of the folder that decides it."""
+        """Return the class folder, and the index in `parts` of the folder that decides it."""
         for index in reversed(range(len(parts) - 1)):
             class_folder = self._class_map.folder_of(parts[index])
             if class_folder is not None:
@@ -124,7 +124,7 @@ class Members:
 
 
 def _parts(path: str) -> list[str] | None:
-    """Return a path's folders and its name; None where it leads out of the source's folder."""
+    """Return a path's folders and its name; None if it leads out of the source's folder."""
     path = path.replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or _DRIVE.match(path) or ".." in parts or not parts:
@@ -133,5 +133,5 @@ def _parts(path: str) -> list[str] | None:
 
 
 def _hidden(parts: list[str]) -> bool:
-    """Return whether a system put the file beside others: .DS_Store, __MACOSX and the like."""
+    """Return whether a path is hidden, or was added by a system as __MACOSX is."""
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -14,20 +14,20 @@ from happysad.files import replacing
 
 __all__ = ["Target"]
 
-# Characters that some system forbids in names of files.
+# Characters that some systems forbid in file names.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-# The maximum number of bytes of a name. File systems allow 255; the temporary name and a hash of
-# the content take some.
+# The maximum number of bytes of a name. File systems allow 255; a temporary name and a hash of the
+# content need some of them.
 _MAX_NAME = 180
 # The maximum number of classes that a note lists.
 _LISTED = 12
 
 
 class Target:
-    """The class folders in one folder, and what an import did to them."""
+    """The class folders that an import fills, and the counts of what it copied and left out."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin to fill `folder`; nothing is written yet.
+        """Prepare to fill `folder`; nothing is written yet.
 
         Raises:
             UsageError: `folder` is a file.
@@ -50,18 +50,18 @@ class Target:
     ) -> None:
         """Write a picture's bytes to ``folder/class_folder/name``, whole or not at all.
 
-        A file of that name with the same content is kept. Where another file has the name, the
-        new name gets the beginning of the content's SHA-256.
+        A file of that name with the same content is kept. If another file has the name, the
+        beginning of the content's SHA-256 is appended to the new name.
 
         Args:
             class_folder: the name of the class folder.
-            name: the name of the file; characters that some system forbids become "_".
+            name: the name of the file; characters that some systems forbid become "_".
             data: the whole file.
             same: returns whether the content of an existing file is the same as `data`.
 
         Raises:
             OSError: the file cannot be written.
-            ImportDataError: another file has the second name, too.
+            ImportDataError: another file also has the second name.
         """
         for file in _possible_files(self.folder / class_folder, name, data):
             if not (file.is_symlink() or file.exists()):
@@ -73,7 +73,7 @@ class Target:
                 break
         else:
             raise ImportDataError(
-                f"{self.folder / class_folder / name}: other files have its name and {file.name}"
+                f"{self.folder / class_folder / name}: this name and {file.name} are both taken"
             )
         self._names.setdefault(class_folder, set()).add(file.name)
 
@@ -100,7 +100,7 @@ class Target:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out and what was there already, one line each."""
+        """Lines about the files left out, and about those that were there already."""
         lines = [f"left out: {_files(n)} {which}" for which, n in sorted(self._left_out.items())]
         if self._other_classes:
             classes = [f"{shown(name)} {n:,}" for name, n in sorted(self._other_classes.items())]
@@ -116,7 +116,7 @@ class Target:
 
     @property
     def so_far(self) -> str:
-        """The part of an error message about the files that are complete."""
+        """The part of an error message about the files that were already copied."""
         done = sum(self.counts.values())
         return f"; {_files(done)} copied before are complete and stay" if done else ""
 
