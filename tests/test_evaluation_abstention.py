@@ -1,4 +1,4 @@
-"""Not answering is counted for what it is."""
+"""Photos without an answer lower the coverage, not the accuracy of the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two things that a classifier must beat, and on what they were fitted."""
+"""The two baselines that a classifier must beat, and the photos they are fitted on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABELS = ("happy", "sad")
 
 
 def bright(y: NDArray[np.intp], seed: int = 0) -> NDArray[np.uint8]:
-    """Noise, brighter for the second class: easy for 1024 grey values, impossible for one share."""
+    """Return noise, brighter for the second class: only the baseline on pixels can use it."""
     noise = np.random.default_rng(seed).integers(0, 200, (len(y), 1024))
     return (noise + 40 * y[:, None]).astype(np.uint8)
 
@@ -49,7 +49,7 @@ def test_fitted_on_the_training_photos() -> None:
     largest, regression = (found[name].score for name in ("largest_class", "logistic_regression"))
     assert largest.confusion == ((20, 0), (20, 0))  # happy: larger where it was fitted
     assert largest.auc == Figure(0.5, (0.5, 0.5))
-    assert largest.ece.value == pytest.approx(0.25)  # it says 0.75 and is right in half of them
+    assert largest.ece.value == pytest.approx(0.25)  # p is 0.75, and half of the answers are right
     assert (regression.accuracy.value or 0) > 0.9
     assert {scored.fitted_on for scored in found.values()} == {TRAINING}
     as_json = json.dumps({name: asdict(one) for name, one in found.items()}, allow_nan=False)
@@ -67,7 +67,7 @@ def test_cross_validated_by_group_where_training_is_not_known() -> None:
 
 
 def test_copies_in_one_group_teach_nothing_about_each_other() -> None:
-    """Labels without reason, every photo three times: only a leak could tell them."""
+    """Random labels, every photo three times: only a leak could predict them."""
     rng = np.random.default_rng(0)
     y = np.repeat(rng.integers(0, 2, 40), 3)
     pictures = np.repeat(rng.integers(0, 256, (40, 1024)).astype(np.uint8), 3, axis=0)

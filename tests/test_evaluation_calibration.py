@@ -1,4 +1,4 @@
-"""The temperature finds what was put in; the threshold moves only for good reason."""
+"""The fit recovers a known temperature; the threshold moves only if that is clearly better."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from happysad.probability import with_temperature
 
 
 def honest(n: int, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Logits that are calibrated: the truth is drawn with probability sigmoid(z)."""
+    """Return calibrated logits z, and classes drawn with probability sigmoid(z)."""
     rng = np.random.default_rng(seed)
     z = rng.normal(0, 2, n)
     return z, (rng.random(n) < expit(z)).astype(int)
@@ -47,9 +47,9 @@ def test_it_is_the_slope_of_scikit_learns_logistic_regression() -> None:
         ([0.2, 0.4], [0, 0], 1.0),  # a class is missing
         ([0.2, 0.4], [1, 1], 1.0),
         ([], [], 1.0),
-        ([0.1, 0.9, 0.6], [0, 1, 1], 1.0),  # all right: endless certainty would fit best
-        ([0.9, 0.1], [0, 1], 10.0),  # all wrong: as unsure as it may get
-        ([0.5, 0.5], [0, 1], None),  # p says nothing: any temperature will do
+        ([0.1, 0.9, 0.6], [0, 1, 1], 1.0),  # all right: infinite certainty would fit best
+        ([0.9, 0.1], [0, 1], 10.0),  # all wrong: the maximum
+        ([0.5, 0.5], [0, 1], None),  # all 0.5: every temperature fits equally well
         ([0.0, 1.0, 1.0, 0.0], [0, 1, 0, 1], 10.0),  # exactly 0 and 1, half of it wrong
     ],
 )

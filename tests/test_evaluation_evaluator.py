@@ -1,4 +1,4 @@
-"""A run is judged by the file it ships; a folder by what can be read in it."""
+"""A run is judged by its exported classifier; in a folder, all readable photos are judged."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "w
 
 
 def lit(seed: int, label: str) -> Pixels:
-    """A photo that is brighter where it is sad, most of the time."""
+    """Return a photo that is usually brighter if it is sad."""
     light = np.random.default_rng(seed).normal(110 if label == "sad" else 70, 20)
     return np.asarray(np.clip(photo(seed) * 0.3 + light, 0, 255), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data/, and run/ as training leaves it before it is judged; then judged."""
+    """A folder with data/, and run/ as training leaves it before the evaluation; then evaluated."""
     root = tmp_path_factory.mktemp("judge")
     data = root / "data"
     for place, label in enumerate(("happy", "sad")):
@@ -82,7 +82,7 @@ def _cache(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def copy(made: Path, tmp_path: Path) -> Path:
-    """The run, to be changed."""
+    """A copy of the run that a test may change."""
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
@@ -147,7 +147,7 @@ def test_without_a_folder_evaluate_gives_what_the_run_measured(made: Path, copy:
 
 
 def new_folder(root: Path) -> Path:
-    """Six photos the classifier gets right, and what is left out."""
+    """A folder with six photos that the classifier gets right, and files that are left out."""
     data = root / "new"
     for number in range(3):
         save(data / "happy" / f"{number}.png", photo(50 + number) // 4)
@@ -179,7 +179,7 @@ def test_a_folder_is_judged_whole(tmp_path: Path) -> None:
 
 
 def with_face(seed: int, light: float) -> Pixels:
-    """A photo with one real face that is lit so; about 117 levels for light 1."""
+    """Return a photo of one real face with the given light; its mean is about 117 for light 1."""
     face = Image.open(io.BytesIO(portrait())).convert("RGB").resize((256, 300))
     pixels = photo(seed, 500, 600).copy()
     pixels[100:400, 150:406] = np.clip(np.asarray(face) * light, 0, 255).astype(np.uint8)
@@ -245,11 +245,11 @@ def test_the_threshold_decides(tmp_path: Path) -> None:
     ("classes", "accuracy"),
     [
         (("happy", "sad"), 1.0),
-        (("sad", "happy"), 1.0),  # the labels' own names need no order
-        (("left", "right"), 1.0),  # first the folder of the first label
+        (("sad", "happy"), 1.0),  # the order does not matter for the classes' own names
+        (("left", "right"), 1.0),  # first the folder of the first class
         (("right", "left"), 0.0),
-        (("happy", "unsure"), 1.0),  # no class of a classifier can be called so, a folder can
-        (("SAD", "Happy"), 1.0),  # and their case does not matter
+        (("happy", "unsure"), 1.0),  # reserved as the name of a class, but not of a folder
+        (("SAD", "Happy"), 1.0),  # case does not matter either
         (None, 1.0),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every figure against scikit-learn, every interval against what is known of it."""
+"""Every figure agrees with scikit-learn, and every interval with its known properties."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def drawn(n: int, seed: int = 0, ties: bool = False) -> tuple[NDArray[Any], NDAr
 
 
 def score(y: Any, p: Any, groups: Sequence[str], **settings: Any) -> Score:
-    """Of two classes, by the probability of the second."""
+    """Return the score for two classes, from the probability of the second."""
     second = np.asarray(p, dtype=float)
     return score_of(y, of_second(second), groups, classes=LABELS, **settings)
 
@@ -165,16 +165,16 @@ def test_the_seed_decides_and_the_order_of_groups_does_not() -> None:
 @pytest.mark.parametrize(
     ("y", "p", "undefined"),
     [
-        # One class missing: nothing that compares the two is defined.
+        # One class is missing: figures that compare the two are undefined.
         ([0, 0, 0], [0.1, 0.2, 0.7], {"balanced_accuracy", "recall of sad", "auc"}),
         ([1, 1, 1], [0.1, 0.2, 0.7], {"balanced_accuracy", "auc"}),
-        # Never answers sad: no precision; F1 is 0, not undefined, since sad photos were there.
+        # sad is never the answer: precision is undefined, but F1 is 0, since there are sad photos.
         ([0, 1, 1], [0.1, 0.2, 0.3], {"precision of sad"}),
         # One photo: a figure, but no interval.
         ([1], [0.8], {"balanced_accuracy", "auc"}),
         # All p equal: AUC is one half.
         ([0, 1, 0, 1], [0.5] * 4, set()),
-        # Exactly 0 and 1, the confident mistakes among them.
+        # Exactly 0 and 1, including confident mistakes.
         ([0, 1, 0, 1], [0.0, 1.0, 1.0, 0.0], set()),
     ],
 )
@@ -191,7 +191,7 @@ def test_edges_give_null_and_strict_json(y: list[int], p: list[float], undefined
         assert (figure.interval is None) == missing
     if p == [0.5] * 4:
         assert got.auc == Figure(0.5, (0.5, 0.5))
-        assert got.confusion == ((0, 2), (0, 2))  # 0.5 is sad already
+        assert got.confusion == ((0, 2), (0, 2))  # at 0.5, the answer is sad
 
 
 def test_one_group_alone_has_no_interval() -> None:

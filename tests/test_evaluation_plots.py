@@ -1,4 +1,4 @@
-"""Every figure is drawn for ordinary and for odd input, in the same bytes each time."""
+"""Every figure can be drawn for ordinary and odd input, with the same bytes each time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "worst": lambda f: plots.worst([mistake(photo(s, 40 + s, 60)) for s in range(8)], 20, 99, f),
     "worst, grey": lambda f: plots.worst([mistake(images(1, 1)[0])], 1, 99, f),
     "no mistakes": lambda f: plots.worst([], 0, 99, f),
-    # No formula begins at a $, and a letter that the font lacks ends nothing.
+    # A $ does not start a formula, and a letter that the font lacks is no error.
     "odd names": lambda f: plots.worst([mistake(photo(0), "$\\frac{/開心.jpg$")], 1, 9, f),
     "confusion of three": lambda f: plots.confusion(
         [[7, 2, 0], [1, 9, 3], [0, 0, 4]], ("happy", "neither", "sad"), f

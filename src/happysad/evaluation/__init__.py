@@ -1,1 +1,1 @@
-"""How good a classifier is, with intervals and baselines."""
+"""The evaluation of classifiers, with intervals and baselines."""

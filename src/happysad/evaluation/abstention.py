@@ -1,4 +1,4 @@
-"""Figures of a classifier that may answer "unsure", or finds no face to answer for."""
+"""Figures of a classifier that may answer "unsure" or "no_face"."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Abstention:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the figures whose `asdict` went through JSON."""
+        """Return the figures from their `asdict`, as read from JSON."""
         figures = ("coverage", "selective_accuracy", "no_face")
         return cls(n=fields["n"], **{name: Figure.from_json(fields[name]) for name in figures})
 

@@ -1,4 +1,4 @@
-"""What a classifier must beat to be worth anything: the larger class, and 32x32 grey pixels."""
+"""Baselines that a useful classifier must beat: the largest class, and 32x32 grey pixels."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ __all__ = [
 #: The names of the baselines.
 LARGEST_CLASS, LOGISTIC_REGRESSION = "largest_class", "logistic_regression"
 
-#: The side of the pictures that logistic regression sees, in pixels.
+#: The side of the pictures for logistic regression, in pixels.
 SIDE = 32
 #: Prepares these pictures.
 INPUT = network_input("photo", SIDE, 1)
 
-#: `Baseline.fitted_on` of baselines that saw the same photos as the model.
+#: `Baseline.fitted_on` of baselines that were fitted on the same photos as the model.
 TRAINING = "the training photos"
 
 _FOLDS = 5
-# The inverse strength of the penalty on squared weights.
+# The inverse strength of the L2 penalty.
 # docs/decisions.md, "Penalty of the logistic regression on pixels".
 _C = 0.01
 
@@ -49,15 +49,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How good a baseline is."""
+    """A baseline and its score."""
 
     score: Score
     fitted_on: str
-    """What it was fitted on, in words."""
+    """The photos that it was fitted on, in words."""
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the baseline whose `asdict` went through JSON."""
+        """Return the baseline from its `asdict`, as read from JSON."""
         return cls(Score.from_json(fields["score"]), fields["fitted_on"])
 
 
@@ -65,7 +65,7 @@ Baselines = dict[str, Baseline]
 
 
 def small(photo: Photo) -> NDArray[np.uint8]:
-    """Return a photo as logistic regression sees it: 32x32 grey pixels, uint8, shape (1024,)."""
+    """Return a photo as the input of logistic regression: 32x32 grey pixels, uint8, (1024,)."""
     return np.asarray(INPUT.row(photo)["image"].reshape(-1))
 
 
@@ -80,9 +80,9 @@ def score_baselines(
 ) -> Baselines:
     """Return the scores of the baselines on some photos.
 
-    `LARGEST_CLASS` always answers the class that is the largest where it was fitted; its
-    probabilities are the shares of the classes there. `LOGISTIC_REGRESSION` looks at 32x32 grey
-    pixels, each scaled to mean 0 and deviation 1.
+    `LARGEST_CLASS` always answers the largest class among the photos that it was fitted on; its
+    probabilities are the shares of the classes among them. The inputs of `LOGISTIC_REGRESSION` are
+    32x32 grey pixels, each scaled to mean 0 and deviation 1.
 
     Args:
         y: the class of each photo, shape (n,): an index into `classes`.
@@ -91,12 +91,12 @@ def score_baselines(
         classes: the names of the classes.
         seed: the seed of the folds and of the bootstrap.
         training: the classes and the `small` pictures of the photos that the model was trained on;
-            None where they are unknown. Then the shares come from the judged photos, and the
-            regression is fitted on 4 of 5 parts of them to answer for the fifth, in turn; photos of
-            one group stay in one part.
+            None if they are unknown. In this case, the shares are those of the judged photos, and
+            the regression is cross-validated on them in up to 5 folds; photos of one group stay in
+            one fold.
 
     Returns:
-        The scores by the baseline's name, without `LOGISTIC_REGRESSION` where a class has too few
+        The scores by the baseline's name, without `LOGISTIC_REGRESSION` if a class has too few
         groups to fit it.
     """
 
@@ -148,6 +148,6 @@ def _cross_validated(
     for train, test in splitter.split(pictures, y, groups):
         if len(np.unique(y[train])) == classes:
             p[test] = _regression().fit(pictures[train], y[train]).predict_proba(pictures[test])
-        else:  # groups of several classes can leave a part without a class: its shares remain
+        else:  # a group of several classes can leave the other folds without a class: use shares
             p[test] = np.bincount(y[train], minlength=classes) / len(train)
     return p

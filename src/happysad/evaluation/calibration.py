@@ -1,4 +1,4 @@
-"""What is fitted on validation after training: the temperature and the decision threshold."""
+"""The temperature and the decision threshold, which are fitted on validation after training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TEMPERATURES = (0.1, 10.0)
 #: The thresholds that are tried: 0.05, 0.06, … 0.95.
 THRESHOLDS = np.arange(5, 96) / 100
 
-#: Probabilities are kept this far from 0 and 1, which float32 sigmoids reach.
+#: Probabilities are clipped to this distance from 0 and 1, which float32 sigmoids reach.
 EPSILON = 1e-7
 
-_HALF = 45  # the place of 0.5 in `THRESHOLDS`
+_HALF = 45  # the index of 0.5 in `THRESHOLDS`
 _SURE = 0.95  # the share of the resamples that must prefer another threshold to 0.5
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
     """Return the temperature T for which ``sigmoid(logit(p) / T)`` is calibrated.
 
     T minimises the negative log-likelihood, which has one minimum since it is convex in 1 / T. No
-    answer changes, only its probability: above 1 it comes nearer to 0.5, below 1 farther away.
+    answer changes, only its probability: T above 1 moves it towards 0.5, T below 1 away from 0.5.
 
     Source: temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks"), for
     two classes.
@@ -40,8 +40,8 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
         y: the class of these photos, 0 or 1, shape (n,).
 
     Returns:
-        T, from 0.1 to 10. It is 1.0 where the photos cannot tell: a class is missing, or every
-        answer is right (the likelihood then has no minimum).
+        T, from 0.1 to 10. It is 1.0 if the photos do not determine it: a class is missing, or every
+        answer is right (the negative log-likelihood then has no minimum).
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import logit
@@ -64,12 +64,12 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
 
 
 def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) -> float:
-    """Return the threshold from which on the second class is the answer.
+    """Return the lowest probability of the second class for which it is the answer.
 
-    It is 0.5 unless validation clearly asks for another: the best threshold by balanced accuracy
-    must beat 0.5 in at least 95 % of 1000 bootstrap resamples of groups. Each resample chooses its
-    own threshold and compares it on the groups that were not drawn (out of the bag), so that no
-    threshold is judged by the photos it was chosen on.
+    This threshold is 0.5 unless another is clearly better on validation: the best one by balanced
+    accuracy must beat 0.5 in at least 95 % of 1000 bootstrap resamples of groups. Each resample
+    chooses its own threshold and compares it on the groups that were not drawn (out of the bag), so
+    that no threshold is judged by the photos it was chosen on.
 
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap".
 
@@ -80,7 +80,7 @@ def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) 
         seed: the seed of the bootstrap.
 
     Returns:
-        A threshold from 0.05 to 0.95 in steps of 0.01; 0.5 where a class is missing.
+        A threshold from 0.05 to 0.95 in steps of 0.01; 0.5 if a class is missing.
     """
     p_second = np.asarray(p, dtype=np.float64).reshape(-1)
     truth = np.asarray(y).astype(np.intp).reshape(-1)

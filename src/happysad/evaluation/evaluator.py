@@ -1,4 +1,4 @@
-"""How good a classifier is: a run on its own test split, or any classifier on a folder."""
+"""Evaluate a run on its own test split, or any classifier on a folder of photos."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """How good a classifier is on some photos."""
+    """The evaluation of a classifier on some photos."""
 
     model: str
     """The path of the .onnx or of the run's folder."""
@@ -62,19 +62,19 @@ class Evaluation:
     data: str
     """The folder of the photos."""
     score: Score
-    """Of all photos with an answer, each of which gets one of the classes, never "unsure"."""
+    """The figures of all photos with an answer, if every answer is a class, never "unsure"."""
     abstention: Abstention
-    """Of all photos, some of which are "unsure" or have no face."""
+    """The figures of all photos, if answers may be "unsure" or "no_face"."""
     baselines: Baselines
     """The scores of the baselines on the photos of `score`."""
     left_out: tuple[LeftOut, ...] = ()
     seen_in_training: int | None
-    """The number of photos that the run was trained or validated on, by the SHA-256 of the file or
-    of its pixels; None for an .onnx without its run, which does not know."""
+    """The number of judged photos that the run was trained or validated on, by the SHA-256 of the
+    file or of its pixels; None, for unknown, for an .onnx without its run."""
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the evaluation whose `asdict` went through JSON."""
+        """Return the evaluation from its `asdict`, as read from JSON."""
         return cls(
             **{
                 **fields,
@@ -90,16 +90,16 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvaluation:
-    """How good a run's classifier is: the content of metrics.json."""
+    """The evaluation of a run's classifier: the content of metrics.json."""
 
     version: str
     """The version of happysad that evaluated it."""
     test: Evaluation
-    """On the test split, which is looked at once."""
+    """On the test split, which is used once."""
     val: Score
-    """On the validation split, which had a say in what was chosen."""
+    """On the validation split, on which choices were made."""
     fusion: Fusion | None
-    """What the fusion of faces and photo was fitted on; None for other networks."""
+    """How the fusion of faces and photo was fitted; None for other networks."""
     schema: int = 2
 
     @classmethod
@@ -107,7 +107,7 @@ class RunEvaluation:
         """Return the content of a metrics.json.
 
         Raises:
-            ValueError: it is none, or of another version.
+            ValueError: the text is something else, or of another schema.
         """
         try:
             fields = json.loads(text)
@@ -116,7 +116,7 @@ class RunEvaluation:
             test, val = Evaluation.from_json(fields["test"]), Score.from_json(fields["val"])
             fusion = fields["fusion"] and Fusion.from_json(fields["fusion"])
             return cls(**{**fields, "test": test, "val": val, "fusion": fusion})
-        except (AttributeError, KeyError, TypeError) as error:  # no object, or other keys
+        except (AttributeError, KeyError, TypeError) as error:  # not an object, or other keys
             raise ValueError(f"not the evaluation of a run: {error}") from error
 
 
@@ -129,14 +129,14 @@ class Answers:
     y: NDArray[np.intp]
     """The class of each, shape (n,): an index into the classifier's classes."""
     p: NDArray[np.float64]
-    """The probabilities, shape (n, classes); NaN for a photo without a face to tell by."""
+    """The probabilities, shape (n, classes); NaN for a photo without the face that is needed."""
     groups: list[str]
     small: NDArray[np.uint8]
     """As `baselines.small` returns them, shape (n, 1024)."""
 
     @property
     def no_face(self) -> NDArray[np.bool_]:
-        """Whether there is no answer for want of a face, shape (n,)."""
+        """Whether a photo has no answer because it has no face, shape (n,)."""
         return np.asarray(np.isnan(self.p).any(axis=1))
 
     def only(self, places: NDArray[np.intp]) -> Answers:
@@ -159,15 +159,16 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a classifier on a folder of class folders, or a run on its own test split.
 
-    With `data`, every readable photo in the class folders is judged, whatever a check would say of
-    it. Near-duplicates form one group, so that repeated photos do not narrow the intervals.
+    With `data`, every readable photo in the class folders is judged, even if a check would leave it
+    out. Near-duplicates form one group, so that repeated photos do not narrow the intervals.
 
     Args:
         model: an .onnx that happysad wrote, or a run's folder; None for the classifier that comes
             with happysad.
-        data: the folder; None for what the run measured on its own test split when it ended.
-        classes: the names of the class folders, where they differ from the classifier's classes:
-            in the order of these. None for folders named like the classes, in whatever case.
+        data: the folder; None for the run's evaluation on its own test split.
+        classes: the names of the class folders, if they differ from the classifier's classes, in
+            the order of these classes. None for folders named like the classes, in upper or lower
+            case.
         faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
 
     Raises:
@@ -194,7 +195,7 @@ def evaluate(
         )
     try:
         found = RunEvaluation.from_json(Run(model).metrics.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # stopped before it was written, or by happysad 0.1.0
+    except (OSError, ValueError):  # not written yet, or written by happysad 0.1.0
         found, _ = evaluate_run(Run(model))
     return replace(found.test, model=str(model))
 
@@ -202,15 +203,15 @@ def evaluate(
 def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
     """Evaluate a run's classifier on its validation and test splits.
 
-    The photos are prepared as for every prediction. Networks of face crops learn from pictures
-    that are face crops, so these are judged as such.
+    The photos are prepared as for every prediction. Networks of face crops are trained on pictures
+    that are face crops, so the run's pictures are also judged as face crops.
 
     Returns:
         The evaluation, and the answers on the test split.
 
     Raises:
-        RunError: it is no run's folder.
-        ClassifierError: it has no classifier yet.
+        RunError: the folder is not a run's.
+        ClassifierError: the run has no classifier yet.
         DatasetError: a photo has changed since the run began.
     """
     seed, data = run.settings()["seed"], run.data()
@@ -335,7 +336,7 @@ def _abstention(classifier: Classifier, answers: Answers, seed: int) -> Abstenti
 def _answers(
     classifier: Classifier, manifest: Manifest, rows: pd.DataFrame, faces: Faces | str
 ) -> Answers:
-    """Return the classifier's answers for some rows' photos; each is read once, over all cores."""
+    """Return the classifier's answers for the photos of some rows, read once on all cores."""
 
     def prepare(file: tuple[Path, str]) -> tuple[Prepared, NDArray[np.uint8]]:
         path, sha256 = file
@@ -366,7 +367,7 @@ def _answers(
 
 
 def _folders(data: Path, classes: Sequence[str], given: Sequence[str] | None) -> list[str]:
-    """Return the folder of each class, in whatever case it is named."""
+    """Return the folder of each class, whose name may be in upper or lower case."""
     if given is not None and len(given) != len(classes):
         raise UsageError(
             f"classes must be {len(classes)} folders, for {', '.join(classes)}, not {len(given)}"
@@ -378,7 +379,7 @@ def _folders(data: Path, classes: Sequence[str], given: Sequence[str] | None) ->
 
 
 def _beside(data: Path, folders: Sequence[str]) -> list[LeftOut]:
-    """List what lies beside the class folders."""
+    """Return the files and folders beside the class folders."""
     left_out = []
     for entry in sorted(data.iterdir()):
         if entry.name in folders or entry.name.startswith("."):
@@ -409,7 +410,7 @@ def _seen(manifest: Manifest, photos: pd.DataFrame) -> int:
 def _training_pictures(
     manifest: Manifest,
 ) -> tuple[NDArray[np.intp], NDArray[np.uint8]] | None:
-    """Return classes and `baselines.small` pictures; None where the photos are gone."""
+    """Return classes and `baselines.small` pictures for training; None if the photos are gone."""
     try:
         arrays = load(manifest, manifest.of("train"), baselines.INPUT)
     except (DatasetError, ImageError):

@@ -47,7 +47,7 @@ class Figure:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the figure whose `asdict` went through JSON."""
+        """Return the figure from its `asdict`, as read from JSON."""
         return cls(fields["value"], fields["interval"] and tuple(fields["interval"]))
 
 
@@ -60,9 +60,9 @@ class ClassScore:
     answered: int
     """The number of photos for which it is the answer."""
     precision: Figure
-    """The share of these answers that is right."""
+    """The share of these answers that are right."""
     recall: Figure
-    """The share of its photos that is recognised."""
+    """The share of its photos for which it is the answer."""
     f1: Figure
     """The harmonic mean of precision and recall."""
 
@@ -103,7 +103,7 @@ class Score:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the score whose `asdict` went through JSON."""
+        """Return the score from its `asdict`, as read from JSON."""
         headlines = ("accuracy", "balanced_accuracy", "ece")
         return cls(
             classes=tuple(fields["classes"]),
@@ -135,9 +135,9 @@ def score(
     threshold: float = 0.5,
     seed: int = 0,
 ) -> Score:
-    """Return the figures of some answers.
+    """Return the figures of a classifier's answers.
 
-    Source of the intervals: the percentile bootstrap (Efron 1979; Efron & Tibshirani 1993, chapter
+    The intervals come from the percentile bootstrap (Efron 1979; Efron & Tibshirani 1993, chapter
     13) over whole groups: photos of one group are drawn together, so that repeated photos do not
     narrow an interval. A resample in which a figure is undefined does not count for that figure.
 
@@ -146,8 +146,8 @@ def score(
         p: the probabilities, 0 to 1, shape (n, classes).
         groups: the group of each photo, n of them.
         classes: the names of the two or three classes.
-        threshold: of two classes, the second is the answer from this probability on. Of three, the
-            answer is the most probable class.
+        threshold: with two classes, the lowest probability of the second for which it is the
+            answer. With three, the answer is the most probable class.
         seed: the seed of the bootstrap.
 
     Raises:
@@ -181,7 +181,7 @@ def score(
 def bootstrap(
     figures: Callable[[NDArray[Any]], Mapping[str, Floats]], groups: Sequence[str], seed: int
 ) -> dict[str, Figure]:
-    """Return figures with the intervals of their resampled values; see `score`.
+    """Return figures with bootstrap intervals; see `score`.
 
     Args:
         figures: takes weights of the photos, shape (rows, n), and returns each figure by name,
@@ -201,11 +201,14 @@ def bootstrap(
 
 
 def answers_of(p: Floats, threshold: float) -> NDArray[np.intp]:
-    """Return the answer of each row of probabilities, where "unsure" is not allowed.
+    """Return the answer for each row of probabilities, which is always a class.
 
     Args:
         p: shape (n, classes).
         threshold: as for `score`.
+
+    Returns:
+        The index of the class, shape (n,).
     """
     two = p.shape[1] == 2
     return (p[:, 1] >= threshold).astype(np.intp) if two else p.argmax(axis=1)
@@ -214,10 +217,11 @@ def answers_of(p: Floats, threshold: float) -> NDArray[np.intp]:
 def resamples(
     groups: Sequence[str], seed: int, times: int = RESAMPLES
 ) -> Iterator[NDArray[np.float32]]:
-    """Draw groups with replacement, as many as there are, `times` times.
+    """Draw as many groups as there are, with replacement, `times` times.
 
     Yields:
-        How often each photo was drawn, float32, shape (up to 100, n), until `times` rows came.
+        The number of times that each photo was drawn, float32, shape (up to 100, n); `times` rows
+        in all.
     """
     names, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     count = len(names)
@@ -230,7 +234,7 @@ def resamples(
 
 
 def interval(values: Floats) -> tuple[float, float] | None:
-    """Return the middle 95 % of resampled figures without NaN; None where none is left."""
+    """Return the interval of the middle 95 % of resampled figures, without NaN; None if all are."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
@@ -249,7 +253,7 @@ def confidence_bins(confidence: ArrayLike) -> NDArray[np.intp]:
 
 
 class _Judged:
-    """What the figures need, counted once; `figures` then weighs it, many weightings at a time."""
+    """The terms of each photo in the figures; `figures` sums them for many weightings at once."""
 
     def __init__(self, y: NDArray[np.intp], p: Floats, threshold: float) -> None:
         self._classes = p.shape[1]
@@ -291,7 +295,10 @@ class _Judged:
         return figures
 
     def _auc(self, weights: NDArray[Any]) -> Floats:
-        """Count pairs in order, ties half (Mann & Whitney 1947; Hanley & McNeil 1982)."""
+        """Return the share of pairs in the right order, where ties count half.
+
+        Source: Mann & Whitney 1947; Hanley & McNeil 1982.
+        """
         ordered = weights[:, self._order]
         second = np.add.reduceat(ordered * self._second, self._ties, axis=1)
         first = np.add.reduceat(ordered * (1 - self._second), self._ties, axis=1)

@@ -1,4 +1,4 @@
-"""The plots of a run, as PNG files: every title says what there is to see, and n.
+"""The plots of a run, as PNG files: every title states the result, and n.
 
 They are drawn without pyplot and its global state. The same input gives the same bytes.
 """
@@ -130,7 +130,7 @@ def draw_run(
 
 
 def samples(images: Pixels, y: ArrayLike, classes: Sequence[str], file: Path) -> None:
-    """Draw a grid of the network's inputs with their classes, to be looked at before training.
+    """Draw a grid of the network's inputs with their classes, for inspection before training.
 
     Args:
         images: uint8, shape (n, size, size, channels).
@@ -160,7 +160,7 @@ def curves(history: Sequence[Epoch], folder: Path) -> None:
 
     Args:
         history: one or more epochs.
-        folder: gets the two files.
+        folder: the folder to write both files to.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -176,7 +176,7 @@ def curves(history: Sequence[Epoch], folder: Path) -> None:
         (
             "accuracy",
             f"At the kept epoch, {best}, {100 * accuracy:.1f} % of the validation photos are right",
-            "share of photos answered rightly",
+            "share of right answers",
             accuracy,
         ),
     ):
@@ -198,7 +198,7 @@ def curves(history: Sequence[Epoch], folder: Path) -> None:
             )
         ax.axvline(best, color=_LINE, linewidth=1.2, zorder=0)
         ax.plot([best], [value], "o", color=COLOURS[0], markersize=9, label="kept", zorder=5)
-        ax.set_xlabel("epoch (rounds through the training photos)")
+        ax.set_xlabel("epoch (passes over the training photos)")
         ax.set_ylabel(unit)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "loss":
@@ -314,7 +314,7 @@ def calibration(
     ece: float,
     before: ArrayLike | None = None,
 ) -> None:
-    """Draw the share of photos of the second class against the probability that they were given.
+    """Draw the share of photos of the second class against their predicted probability.
 
     Ten bins of equal width, each with a 95 % interval (Wilson 1927) and its number of photos.
 
@@ -358,7 +358,7 @@ def calibration(
     for middle, count in zip(middles, counts, strict=True):
         below.text(middle, count, f"{count:,}", ha="center", va="bottom", fontsize=9, color=SOFT)
     below.set_ylim(0, max(1, counts.max()) * 1.25)
-    below.set_xlabel(f"p_{classes[1]}: the probability of {classes[1]} that was given")
+    below.set_xlabel(f"p_{classes[1]}: the predicted probability of {classes[1]}")
     below.set_ylabel("photos")
     plain(below, "")
     save(figure, file)
@@ -368,7 +368,7 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
     """Draw the most confident mistakes.
 
     Args:
-        mistakes: the ones to draw, the most confident first; 12 fit well.
+        mistakes: the mistakes to draw, the most confident first; at most 12 fit well.
         total: the number of all mistakes.
         n: the number of photos.
         file: the PNG to write.
@@ -400,7 +400,7 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure that lays itself out; width and height in inches."""
+    """Return an empty figure with constrained layout; width and height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -425,8 +425,8 @@ def plain(ax: Axes, title: str) -> None:
 def save(figure: Figure, file: Path) -> None:
     """Write a figure as PNG, without the version and the date that would change its bytes.
 
-    Names of files and folders are shown as they are: ``$`` starts no formula in them, and a letter
-    that the font lacks is an empty box.
+    All text is drawn literally: ``$`` does not start a formula, and a letter that the font lacks
+    becomes an empty box.
     """
     from matplotlib.text import Text
 
@@ -450,7 +450,7 @@ def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure
 
 
 def picture(ax: Axes, image: Pixels) -> None:
-    """Show a picture in the middle of a square."""
+    """Draw a picture in the middle of square axes."""
     grey = image.shape[-1] == 1
     ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255)
     height, width = image.shape[:2]
