@@ -1,4 +1,4 @@
-"""The networks: their shapes, their preprocessing, where their weights come from."""
+"""The networks: their shapes, their preprocessing and the sources of their weights."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_dropout_works_only_while_training() -> None:
 
 @pytest.fixture(scope="module")
 def vgg16(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """VGG16 as Keras makes it, with random weights, and a file of them."""
+    """VGG16 as Keras builds it, with random weights, and a file with these weights."""
     base = keras.applications.VGG16(
         include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg"
     )
@@ -131,7 +131,7 @@ def test_weights_that_cannot_be_had(
         raise Exception("URL fetch failure on https://storage.googleapis.com/…: None -- no route")
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
-    # The error says both ways: the download and the local file.
+    # The error names both ways: the download and the local file.
     with pytest.raises(UsageError, match=r"fetch.*no route.*googleapis.*--weights PATH") as caught:
         build("vgg16", size=32, channels=3)
     assert "\n" not in str(caught.value)
@@ -144,7 +144,7 @@ def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path
     last = model.layers[-1]
     last.set_weights([weight / 10 for weight in last.get_weights()])  # no answer near 0 or 1
     images = noise(40, channels)
-    images[1] = images[1, :, ::-1]  # so that not all are drawn alike
+    images[1] = images[1, :, ::-1]  # so that the pictures differ in their direction
     here, there = (
         np.asarray(model(pictures, training=False), np.float64)
         for pictures in (images, images[:, :, ::-1])
@@ -152,7 +152,7 @@ def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path
     mean_logit = (np.log(here / (1 - here)) + np.log(there / (1 - there))) / 2
     twice = mirrored(model)
     came = twice.predict(images, verbose=0)
-    assert np.abs(here - there).max() > 1e-5  # the two looks differ
+    assert np.abs(here - there).max() > 1e-5  # the answers for the mirror images differ
     np.testing.assert_allclose(came, 1 / (1 + np.exp(-mean_logit)), atol=1e-5)
     np.testing.assert_allclose(twice.predict(images[:, :, ::-1], verbose=0), came, atol=1e-6)
     assert twice.layers[-1].name == PROBABILITIES
@@ -163,7 +163,7 @@ def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path
 
 
 def test_grey_is_mirrored_without_a_transposition() -> None:
-    # One that does nothing let tf2onnx choose between graphs, by names that differ each time.
+    # With a transposition without effect, tf2onnx chose a graph by names that differ each time.
     twice = mirrored(build("classic", size=32, channels=1))
     assert not any(isinstance(layer, keras.layers.Permute) for layer in twice.layers)
 

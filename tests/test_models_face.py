@@ -1,4 +1,4 @@
-"""The network of faces: it starts from the .onnx that ships, however that keeps its weights."""
+"""The network of faces starts from the .onnx that ships, in whichever way it stores weights."""
 
 from __future__ import annotations
 

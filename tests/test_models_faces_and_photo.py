@@ -1,4 +1,4 @@
-"""The network of faces and photo: what it measures, and what it must not look at."""
+"""The network of faces and photo: what it measures, and what it must ignore."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def model() -> Any:
 
 
 def photos(faces: tuple[int, ...] = (0, 1, 2, FACES)) -> dict[str, Any]:
-    """One photo each with so many faces; where there is none, noise instead of black."""
+    """Return photos with these numbers of faces; missing faces are noise, not black."""
     rng = np.random.default_rng(0)
     n = len(faces)
     there = np.arange(FACES) < np.array(faces)[:, None]
@@ -77,7 +77,7 @@ def test_the_faces_are_summed_up(model: Any) -> None:
     p = p.reshape(-1, FACES)
     np.testing.assert_allclose(model.predict(inputs, verbose=0)[FACE_PROBABILITIES], p, atol=1e-6)
     came = figures(model, inputs)[:, : faces_and_photo.FROM_FACES]
-    np.testing.assert_array_equal(came[0], 0)  # no face, nothing to say
+    np.testing.assert_array_equal(came[0], 0)  # no face
     for row, number in ((1, 1), (2, 2), (3, FACES)):
         logits = np.log(p[row] / (1 - p[row]))[:number]
         weights = inputs["weights"][row, :number]
@@ -160,12 +160,12 @@ def test_more_faces_than_it_weighs_are_told_too(model: Any, tmp_path: Path) -> N
 
 
 def of_second(answers: Sequence[Prediction | FacePrediction]) -> list[float]:
-    """The probability of the second class, of each."""
+    """Return the probability of the second class for each photo."""
     return [(answer.probabilities or {})["sad"] for answer in answers]
 
 
 def crowd(columns: int, rows: int) -> Pixels:
-    """A photo of the same person many times."""
+    """A photo that shows the same person many times."""
     one = Image.open(io.BytesIO(pictures.portrait())).convert("RGB").resize((170, 200))
     return np.tile(np.asarray(one), (rows, columns, 1))
 
@@ -192,7 +192,7 @@ def test_a_difference_in_any_output_is_seen(model: Any, tmp_path: Path) -> None:
     inputs = photos()
 
     class Shifted:
-        """The network, but Keras answers a little differently for the faces."""
+        """The network, with slightly different answers of Keras for the faces."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(model, name)

@@ -1,8 +1,8 @@
 """Networks, one architecture per file; `build` returns any of them by name.
 
-Every one takes ``image``, uint8 of shape (n, size, size, channels), scales it itself, and ends in
-``probabilities``, float32 of shape (n, 1): Dense with a sigmoid. Keras is imported when one is
-built.
+Every network has the input ``image``, uint8 of shape (n, size, size, channels), which it scales
+itself, and the output ``probabilities``, float32 of shape (n, 1), from a Dense layer with a
+sigmoid. Keras is imported when a network is built.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def build(
     weights: Path | None = None,
     pretrained: bool = True,
 ) -> keras.Model:
-    """Return a network with fresh weights, not compiled.
+    """Return a new network, not compiled.
 
-    The backbone of `TRANSFER` has ImageNet's weights, and ``face`` those of the classifier that
-    ships.
+    The backbones of `TRANSFER` start from ImageNet's weights, and ``face`` from those of the
+    classifier that ships. All other weights are random.
 
     Args:
         name: one of `NAMES`.
@@ -49,7 +49,7 @@ def build(
         pretrained: False leaves all weights random, for others to be loaded.
 
     Raises:
-        UsageError: an unknown name, or weights that cannot be loaded.
+        UsageError: the name is unknown, or the weights cannot be loaded.
     """
     if name not in NAMES:
         raise UsageError(f"model must be one of {', '.join(NAMES)}, not {name!r}")

@@ -1,4 +1,4 @@
-"""The network of the classifier that ships: one face, 48x48 grey. Starts from its weights."""
+"""The network of the classifier that ships, for one face of 48x48 grey pixels, with its weights."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SIZE, CHANNELS = 48, 1
 #: The number of features of each stage.
 WIDTHS = (32, 64, 128, 192)
 _STRIDE = 2
-# Weights may be stored in 16 bits; the answers may differ by this much from those of the .onnx.
+# The maximum difference of an answer from that of the .onnx, whose weights may be in 16 bits.
 _TOLERANCE = 1e-2
 
 
 def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) -> keras.Model:
     """Return the network, about 0.9 million parameters, not compiled.
 
-    Its convolutions have biases where others have batch normalisation, which is folded in.
+    Its convolutions have biases instead of batch normalisation, which is folded into them.
 
     Args:
         size: `SIZE`.
@@ -43,8 +43,8 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
         pretrained: True loads the weights of the classifier that ships; False leaves them random.
 
     Raises:
-        UsageError: another size or colour; or the classifier that ships is missing or holds
-            another network.
+        UsageError: `size` or `channels` has another value; or the classifier that ships is missing
+            or contains another network.
     """
     if (size, channels) != (SIZE, CHANNELS):
         raise UsageError(
@@ -62,10 +62,10 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
 
 
 def load_weights(model: keras.Model, file: Path) -> None:
-    """Put the weights of an .onnx that `happysad.export` wrote into the layers of the same names.
+    """Load the weights of an .onnx that `happysad.export` wrote into the layers of the same names.
 
     Raises:
-        UsageError: the file is missing, or it holds another network.
+        UsageError: the file is missing, or it contains another network.
     """
     import onnx
 
@@ -105,7 +105,7 @@ def _weights(graph: onnx.GraphProto) -> Mapping[str, NDArray[np.float32]]:
 
 
 def _faces() -> Pixels:
-    """Return pictures that are their own mirror images, since an .onnx may look at both."""
+    """Return symmetric pictures, since an .onnx may average over a face and its mirror image."""
     half = np.random.default_rng(0).integers(0, 256, (8, 6, 3, CHANNELS), dtype=np.uint8)
     coarse = np.concatenate([half, half[:, :, ::-1]], axis=2)
     return coarse.repeat(SIZE // 6, axis=1).repeat(SIZE // 6, axis=2)

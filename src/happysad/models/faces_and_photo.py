@@ -1,8 +1,8 @@
-"""A network that looks at a photo's faces and at the photo itself, in one graph.
+"""A network whose inputs are a photo and its faces, in one graph.
 
-The faces go through the network of `happysad.models.face`; its answers are summarised in a few
-figures. The photo's look is measured in some more: its colours, and the places of its detail. One
-neuron weighs all of them.
+The network of `happysad.models.face` answers for each face, and a few figures summarise these
+answers. More figures measure the photo's look: its colours, and where it has detail. One neuron
+weighs all figures.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["FROM_FACES", "FROM_LOOK", "build"]
 #: The number of figures that come from the faces and from the photo's look, in this order.
 FROM_FACES, FROM_LOOK = 7, 32
 
-# A face's probability is kept this far from 0 and 1, and so its log-odds within 9.2, so that no
-# single face decides everything.
+# A face's probability is clipped to this distance from 0 and 1, which limits its log-odds to 9.2,
+# so that no single face decides everything.
 _LEAST = 1e-4
 # Detail is averaged over this many parts of the photo in each direction.
 _PARTS = 4
-# Keeps fractions and roots away from 0.
+# These keep denominators and the arguments of roots away from 0.
 _DARK, _TINY = 0.05, 1e-4
 
 
@@ -34,10 +34,11 @@ def build(face: keras.Model) -> keras.Model:
         face: a network of `happysad.models.face`.
 
     Returns:
-        A network of ``faces``, uint8 (n, FACES, size, size, channels), ``weights``, float32
-        (n, FACES), above 0 where there is a face, and ``photo``, uint8 (n, PHOTO_SIZE, PHOTO_SIZE,
-        3). It answers ``probabilities`` (n, 1) and ``face_probabilities`` (n, FACES); the layer
-        ``figures`` gives what the last neuron weighs, (n, FROM_FACES + FROM_LOOK).
+        A network with the inputs ``faces``, uint8 (n, FACES, size, size, channels), ``weights``,
+        float32 (n, FACES), above 0 where there is a face, and ``photo``, uint8 (n, PHOTO_SIZE,
+        PHOTO_SIZE, 3). Its outputs are ``probabilities`` (n, 1) and ``face_probabilities``
+        (n, FACES). The output of the layer ``figures``, (n, FROM_FACES + FROM_LOOK), is the input
+        of the last neuron.
     """
     _, size, _, channels = face.input.shape
     faces = layers.Input((FACES, size, size, channels), dtype="uint8", name="faces")

@@ -1,4 +1,4 @@
-"""A trained network that looks twice: at the photo and at its mirror image."""
+"""A trained network that averages over a photo and its mirror image."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["mirrored"]
 def mirrored(model: keras.Model) -> keras.Model:
     """Return a network whose logit is the mean of a model's for a photo and its mirror image.
 
-    The mean is taken before the last layer, which is equivalent, since that is linear up to its
-    sigmoid. A prediction takes twice as long.
+    The mean is taken before the last layer, which is equivalent, since this layer is linear before
+    its sigmoid. A prediction takes twice as long.
 
     Source: test-time augmentation, Krizhevsky et al. 2012.
 
@@ -27,8 +27,8 @@ def mirrored(model: keras.Model) -> keras.Model:
     *_, last = model.layers
     features = keras.Model(model.input, last.input, name=f"{model.name}_features")
     image = layers.Input((height, width, channels), dtype="uint8", name="image")
-    # Keras's flip is no layer, and .h5 stores layers only. So the columns become channels, and a
-    # convolution of side 1 reverses them.
+    # Keras's flip is not a layer, and .h5 stores only layers. So columns and channels are swapped,
+    # and a 1x1 convolution reverses the channels.
     flip = layers.Conv2D(width, 1, use_bias=False, trainable=False, name="mirror")
     mirror_image = _swapped(flip(_swapped(layers.Rescaling(1.0)(image))))
     flip.set_weights([np.eye(width, dtype=np.float32)[None, None, ::-1]])
@@ -39,8 +39,8 @@ def mirrored(model: keras.Model) -> keras.Model:
 def _swapped(x: keras.KerasTensor) -> keras.KerasTensor:
     """Swap columns and channels.
 
-    For a grey picture this only reshapes. tf2onnx would make different graphs of a transposition,
-    depending on the counters in its names.
+    For a grey picture, a reshape is enough. tf2onnx would export a transposition as different
+    graphs, depending on the counters in its names.
     """
     _, rows, columns, channels = x.shape
     if 1 in (columns, channels):

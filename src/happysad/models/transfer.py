@@ -17,7 +17,7 @@ from happysad.model_file import PROBABILITIES
 __all__ = ["BACKBONES", "backbone", "build", "free"]
 
 # docs/decisions.md, "The larger MobileNetV3".
-#: By name.
+#: The backbones by name.
 BACKBONES = {
     "vgg16": applications.VGG16,
     "resnet50": applications.ResNet50,
@@ -44,7 +44,7 @@ def build(
     Args:
         name: one of `happysad.models.TRANSFER`.
         size: the side of the input in pixels.
-        channels: 3 for RGB, 1 for grey, which the backbone sees three times.
+        channels: 3 for RGB, 1 for grey, which is repeated for the backbone's three channels.
         dropout: the share of features dropped before the last layer in training.
         weights: a local file with the backbone's weights; None lets Keras fetch them.
         pretrained: False leaves all weights random.
@@ -106,7 +106,7 @@ def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -
             with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
                 warnings.filterwarnings("ignore", message=r"(?s).*for input shape \(224, 224\)")
                 return in_rgb(make("imagenet"))
-        except Exception as error:  # get_file raises bare Exception where a fetch fails
+        except Exception as error:  # get_file raises bare Exception if a download fails
             raise UsageError(
                 f"the ImageNet weights of {name} could not be fetched ({_first_line(error)}): "
                 "let this machine reach storage.googleapis.com once, or give a local file, "
@@ -120,7 +120,7 @@ def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -
     base = make(None)
     try:
         base.load_weights(weights)
-    except Exception as error:  # a wrong suffix, wrong shapes or no HDF5 each raise another class
+    except Exception as error:  # its class depends on what is wrong: suffix, format or shapes
         raise UsageError(
             f"weights: {weights} does not fit {name} without top: {_first_line(error)}"
         ) from error
