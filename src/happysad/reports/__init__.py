@@ -1,1 +1,1 @@
-"""Pages for people: one set of templates, one owner of their looks."""
+"""Pages for people, from one set of templates with one layout."""

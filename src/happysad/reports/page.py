@@ -1,4 +1,4 @@
-"""Pages for people: filled templates that hold all their pictures and load nothing."""
+"""Pages for people: filled-in templates that contain all their pictures and load nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_page(file: Path, template: str, **values: Any) -> None:
         values: the template's variables; HTML in them is escaped.
     """
     page = _environment().get_template(template).render(version=__version__, **values)
-    # Bytes in names of files that are no UTF-8 are shown as a replacement character.
+    # Bytes of file names that are not UTF-8 are shown as a replacement character.
     write_text(file, page.encode("utf-8", "replace").decode("utf-8"))
 
 
@@ -36,7 +36,7 @@ def inline_png(file: Path) -> str:
 
 
 def thumbnail(pixels: Pixels, side: int = 144) -> str:
-    """Return the data: address of a picture as a JPEG, at most `side` pixels high and wide."""
+    """Return a picture as the data: address of a JPEG, at most `side` pixels high and wide."""
     import cv2
 
     height, width = pixels.shape[:2]
