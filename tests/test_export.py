@@ -1,4 +1,4 @@
-"""Exports agree with Keras, say what they are, and do not stay where they differ."""
+"""Exports agree with Keras and contain their metadata; a file that differs is not kept."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFi
 
 
 class Shifted:
-    """A network of which Keras gives other answers the first time that it is asked."""
+    """A network whose first call of predict returns other answers."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

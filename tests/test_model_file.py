@@ -30,7 +30,7 @@ DETAILS = Details(
 
 
 def changed(**fields: object) -> str:
-    """The details as they stand in an .onnx, but for some."""
+    """Return the details in an .onnx, with some of them changed."""
     return json.dumps({**json.loads(DETAILS.to_json()), **fields})
 
 
@@ -86,7 +86,7 @@ def test_details_of_0_1_0_are_read() -> None:
 
 
 def test_outputs_of_0_1_0_are_read(tmp_path: Path) -> None:
-    """happysad 0.1.0 called the outputs p_sad and face_p_sad."""
+    """happysad 0.1.0 named the outputs p_sad and face_p_sad."""
     file = brightness_classifier(tmp_path / "both.onnx", looks_at="both", slope=0.02)
     inputs: dict[str, NDArray[Any]] = {
         "faces": np.full((1, 8, 16, 16, 3), 200, np.uint8),

@@ -1,4 +1,4 @@
-"""A run's folder: its settings, its stage, and how it comes and goes as a whole."""
+"""A run's folder: its settings, its stage, and its creation and removal as a whole."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_settings_and_data_come_back(tmp_path: Path) -> None:
     ("text", "error"),
     [
         (None, "not a run's folder: no config.toml"),
-        ("epochs = 1\n", "not a run's: it names no data folder"),
+        ("epochs = 1\n", "not a run's settings: no data folder"),
         ("data = ", "not TOML"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Keras to .onnx, .h5 and .tflite; a file is kept only where its answers agree with Keras."""
+"""Export Keras networks to .onnx, .h5 and .tflite; keep a file only if it agrees with Keras."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SUFFIXES = (".onnx", ".h5", ".tflite")
 
 Answers = dict[str, NDArray[np.float32]]
 
-# The ONNX version written: onnxruntime 1.15 of 2023 reads it, tf2onnx writes it.
+# The ONNX opset: onnxruntime 1.15 of 2023 reads it, and tf2onnx writes it.
 _OPSET = 17
 # The maximum number of real photos that `export` compares on.
 _COMPARED = 100
@@ -49,8 +49,7 @@ _COMPARED = 100
 def export(run: Path, file: Path) -> float:
     """Write a finished run's classifier in another format, chosen by the suffix of `file`.
 
-    The answers are compared on photos of the validation split, so the run's data folder must be
-    there.
+    The answers are compared on photos of the validation split, so the run's data folder must exist.
 
     Args:
         run: the run's folder.
@@ -60,9 +59,9 @@ def export(run: Path, file: Path) -> float:
         The largest difference from Keras in any output over up to 100 photos.
 
     Raises:
-        UsageError: an unknown suffix.
+        UsageError: the suffix is unknown.
         RunError: the run is not finished.
-        ExportError: the file does not agree with Keras; it is not kept.
+        ExportError: the file does not agree with Keras and is not kept, or cannot be written.
     """
     if file.suffix not in SUFFIXES:
         raise UsageError(f"{file}: the suffix must be one of {', '.join(SUFFIXES)}")
@@ -88,14 +87,14 @@ def export(run: Path, file: Path) -> float:
 
 
 def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) -> float:
-    """Write an .onnx with the names that `ModelFile` knows, and `details` in its metadata.
+    """Write an .onnx with the names that `ModelFile` expects, and `details` in its metadata.
 
     The same model gives the same bytes. The weights of layers keep their names, such as
-    ``stem/kernel``, where the exporter stores their values as they are.
+    ``stem/kernel``, if the exporter stores their values unchanged.
 
     Args:
         model: a network of `happysad.models`.
-        file: the file to write; replaced only by a file that agrees.
+        file: the file to write; an existing file is replaced only if the new one agrees.
         details: the metadata.
         samples: real inputs to compare on.
 
@@ -127,7 +126,7 @@ def _write_onnx(model: keras.Model, file: Path) -> None:
     if keras.backend.backend() == "tensorflow":
         model.export(file, format="onnx", verbose=False, opset_version=_OPSET)
         return
-    # tf2onnx reads TensorFlow's graphs alone, and a process has one backend.
+    # tf2onnx reads only TensorFlow's graphs, and a process has one backend.
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder, "model.keras")
         model.save(saved)
@@ -168,7 +167,7 @@ def to_tflite(model: keras.Model, file: Path, samples: Samples) -> float:
 
 
 def _answers(model: keras.Model, samples: Samples) -> Answers:
-    # Also calls the model once, which Keras asks for before the export of one that was loaded.
+    # This also calls the model once, which Keras requires before it exports a loaded model.
     given = samples["image"] if len(samples) == 1 else dict(samples)
     came = model.predict(given, verbose=0)
     return _current(came if isinstance(came, dict) else {PROBABILITIES: came})
@@ -186,7 +185,7 @@ def _lite_answers(file: Path, samples: Samples) -> Answers:
     interpreter = tf.lite.Interpreter(str(file))
     run: Any = interpreter.get_signature_runner()
     named = samples
-    if len(named) == 1:  # a signature may call a single input by another name
+    if len(named) == 1:  # a signature may give a single input another name
         named = dict(zip(run.get_input_details(), named.values(), strict=True))
     number = len(next(iter(named.values())))
     came = [run(**{name: v[n : n + 1] for name, v in named.items()}) for n in range(number)]
@@ -195,7 +194,7 @@ def _lite_answers(file: Path, samples: Samples) -> Answers:
 
 
 def _current(answers: Mapping[str, NDArray[np.float32]]) -> Answers:
-    """Return answers by today's names of the outputs; happysad 0.1.0 called them p_sad."""
+    """Return answers by the current names of the outputs; happysad 0.1.0 named them p_sad."""
     return {name.replace("p_sad", PROBABILITIES): values for name, values in answers.items()}
 
 
@@ -206,7 +205,8 @@ def _compare(file: Path, expected: Answers, came: Answers) -> float:
     )
     if not difference <= TOLERANCE:  # NaN is refused as well
         raise ExportError(
-            f"{file}: differs from Keras by {difference:.2g} (at most {TOLERANCE:.0e}), not kept"
+            f"{file}: differs from Keras by {difference:.2g}, more than {TOLERANCE:.0e}; "
+            "the file is not kept"
         )
     return difference
 
@@ -228,7 +228,7 @@ def _quietly(file: Path) -> Iterator[None]:
 
 
 def _named_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """Return the weights by layer and name, such as ``stem/kernel``, laid out as ONNX has them."""
+    """Return the weights by layer and name, such as ``stem/kernel``, in the layout of ONNX."""
     named: dict[str, NDArray[Any]] = {}
     for weight, values in zip(model.weights, model.get_weights(), strict=True):
         named.setdefault(weight.path, values.transpose(3, 2, 0, 1) if values.ndim == 4 else values)
@@ -236,10 +236,10 @@ def _named_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
 
 
 def _tidy(model: onnx.ModelProto, outputs: list[str], layers: Mapping[str, NDArray[Any]]) -> None:
-    """Name inputs and outputs as `ModelFile` expects, weights by their layers, the rest by place.
+    """Name inputs and outputs as `ModelFile` expects, weights by layer, other values by position.
 
-    The names that Keras and tf2onnx choose hold counters of the process, and the branches of a
-    graph come in any order, so the bytes would differ from one export to the next. tf2onnx also
+    The names that Keras and tf2onnx choose contain counters of the process, and the order of a
+    graph's branches varies, so the bytes would differ from one export to the next. tf2onnx also
     leaves constants that it has folded among the inputs; these are removed.
     """
     import onnx
@@ -275,12 +275,12 @@ def _tidy(model: onnx.ModelProto, outputs: list[str], layers: Mapping[str, NDArr
 
 
 def _layer_of(values: NDArray[Any], layers: Mapping[str, NDArray[Any]]) -> str:
-    """Return the name of the weight with these values, to the bit; "" where there is none."""
+    """Return the name of the weight with exactly these values; "" if there is none."""
     return next((name for name, one in layers.items() if np.array_equal(one, values)), "")
 
 
 def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Return the nodes in the order of a walk from the outputs back, each after its inputs."""
+    """Return the nodes in topological order, from a walk that starts at the outputs."""
     maker = {name: node for node in graph.node for name in node.output}
     ordered: list[onnx.NodeProto] = []
     done: set[str] = set()
@@ -309,7 +309,7 @@ def _validation_photos(run: Run, network_input: NetworkInput) -> Samples:
 
 
 def _main(model_file: Path, file: Path) -> None:
-    """Write what `_write_onnx` saved."""
+    """Export the network that `_write_onnx` saved for this process."""
     from happysad.keras_backend import quiet
 
     quiet()
@@ -317,7 +317,7 @@ def _main(model_file: Path, file: Path) -> None:
 
     model = keras.saving.load_model(model_file, compile=False)
     inputs = {one.name: np.zeros((1, *one.shape[1:]), one.dtype) for one in model.inputs}
-    model(inputs if len(inputs) > 1 else inputs["image"])  # Keras asks for it before an export
+    model(inputs if len(inputs) > 1 else inputs["image"])  # Keras requires it before an export
     _write_onnx(model, file)
 
 

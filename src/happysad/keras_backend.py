@@ -1,4 +1,4 @@
-"""Keras's backend: silent, and deterministic."""
+"""Make Keras's backend silent and deterministic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["deterministic", "quiet", "without_native_stderr"]
 
 
 def quiet() -> None:
-    """Import Keras, and let it and TensorFlow log nothing but errors."""
+    """Import Keras, and limit its log and TensorFlow's to errors."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "tensorflow", "tf2onnx"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -24,9 +24,9 @@ def quiet() -> None:
 
 
 def deterministic(seed: int) -> None:
-    """Seed initial weights and dropout, and let operations add in one order.
+    """Seed initial weights and dropout, and make operations deterministic.
 
-    This sets the global seeds of Python, NumPy and the backend: Keras has no other way.
+    This sets the global seeds of Python, NumPy and the backend; Keras has no other way.
 
     Args:
         seed: 0 to 2**32 - 1.

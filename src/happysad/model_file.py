@@ -1,11 +1,12 @@
 """The classifier's file: one .onnx with its network, and its details in the metadata.
 
-The graph takes what `happysad.inputs` prepares. It answers ``probabilities``, float32: of shape
-(n, classes), or of shape (n, 1) where one sigmoid answers the probability of the second of two
-classes. A network that also answers for each face has ``face_probabilities``, of shape
-(n, FACES, classes) or (n, FACES). `ModelFile.run` returns both with one column a class.
+The graph's inputs are what `happysad.inputs` prepares. Its output ``probabilities`` is float32, of
+shape (n, classes) or, if one sigmoid returns the probability of the second of two classes, of shape
+(n, 1). A network that also answers for each face has the output ``face_probabilities``, of shape
+(n, FACES, classes) or (n, FACES). `ModelFile.run` returns both with one column per class.
 
-Files of happysad 0.1.0 call the two ``p_sad`` and ``face_p_sad``, and the classes labels.
+In files of happysad 0.1.0, the outputs are named ``p_sad`` and ``face_p_sad``, and the classes
+``labels``.
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ PROBABILITIES, FACE_PROBABILITIES = "probabilities", "face_probabilities"
 
 LooksAt = Literal["photo", "face", "both"]
 
-# What happysad 0.1.0 called them.
+# The current names of the outputs and fields that happysad 0.1.0 named differently.
 _FORMER_OUTPUTS = {"p_sad": PROBABILITIES, "face_p_sad": FACE_PROBABILITIES}
 _FORMER_FIELDS = {"labels": "classes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What a classifier says of itself; stored as JSON in the metadata of its file."""
+    """The properties of a classifier, stored as JSON in the metadata of its file."""
 
     classes: tuple[str, ...]
     """The two or three classes, in alphabetical order."""
@@ -77,8 +78,8 @@ class Details:
     temperature: float
     """Fitted on validation, already part of the graph; kept for the record."""
     threshold: float = 0.5
-    """Of two classes, the second is the answer from this probability on; fitted on validation. Of
-    three, the answer is the most probable class and `threshold` stays 0.5."""
+    """With two classes, the lowest probability of the second for which it is the answer; fitted on
+    validation. With three, the answer is the most probable class, and `threshold` is 0.5."""
     trained_on: int
     """The number of photos it was trained on."""
     version: str
@@ -86,8 +87,8 @@ class Details:
     looks_at: LooksAt = "photo"
     """The network's input: a whole photo, a face crop, or a photo and its faces."""
     unsure: tuple[float, float] | None = None
-    """Of two classes, the answer is "unsure" from the first to below the second probability of the
-    second class. None: never."""
+    """With two classes, the answer is "unsure" if the probability of the second class is at least
+    the first and below the second of these. None: the answer is never "unsure"."""
     schema: int = 2
 
     def __post_init__(self) -> None:
@@ -159,17 +160,17 @@ class Details:
                 if fields.get(name) is not None:
                     fields[name] = tuple(fields[name])
             return cls(**fields)
-        except (AttributeError, TypeError) as error:  # no object, or other keys
+        except (AttributeError, TypeError) as error:  # not an object, or other keys
             raise ValueError(f"not the details of a classifier: {error}") from error
 
 
 class Outputs(NamedTuple):
-    """What a network answers."""
+    """The outputs of a network."""
 
     probabilities: NDArray[np.float64]
     """Shape (n, classes); each row sums to 1."""
     of_faces: NDArray[np.float64] | None
-    """Shape (n, FACES, classes), where the network answers for each face too."""
+    """Shape (n, FACES, classes); None if the network does not answer for each face."""
 
 
 class ModelFile:
@@ -180,11 +181,11 @@ class ModelFile:
 
         Args:
             content: the whole .onnx.
-            name: what messages call it.
+            name: its name in messages.
             threads: the number of threads that one run uses; 0 for one per core.
 
         Raises:
-            ClassifierError: it is no .onnx, or happysad did not write it.
+            ClassifierError: it is not an .onnx, or happysad did not write it.
         """
         try:
             self._network: InferenceSession = session(content, threads=threads)
@@ -215,7 +216,7 @@ class ModelFile:
 
         Raises:
             ClassifierError: the file cannot be read, or happysad did not write it.
-            UsageError: `path` is no path.
+            UsageError: `path` is not a path.
         """
         file = resolve(path)
         try:
@@ -248,12 +249,12 @@ def resolve(path: str | os.PathLike[str]) -> Path:
 
     Raises:
         ClassifierError: there is no such file.
-        UsageError: `path` is no path.
+        UsageError: `path` is not a path.
     """
     what = "a classifier is an .onnx or a finished run's folder"
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"{what}, not {reprlib.repr(path)}")
-    # Not pathlib: it would turn https://host into https:/host, and raises for too long names.
+    # pathlib would turn https://host into https:/host, and raise for names that are too long.
     file = os.fsdecode(path)
     if os.path.isdir(file):  # noqa: PTH112
         file = os.path.join(file, MODEL_NAME)  # noqa: PTH118
@@ -263,6 +264,6 @@ def resolve(path: str | os.PathLike[str]) -> Path:
 
 
 def _normalised(probabilities: NDArray[Any]) -> NDArray[np.float64]:
-    """Return distributions in double precision whose sum is 1 to the last digit."""
+    """Return probabilities in double precision, scaled to the sum 1 to the last digit."""
     values = probabilities.astype(np.float64)
     return np.asarray(values / values.sum(axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""A run: the folder of one training, its files, its settings and how far it is."""
+"""A run: the folder of one training, its files, its settings and its stage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def free_folder(folder: Path) -> Path:
 
 
 class Stage(StrEnum):
-    """How far a training is."""
+    """The stages of a training."""
 
     ABSENT = "absent"
     """It has no folder yet: the photos are being checked."""
@@ -66,44 +66,44 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """How good a classifier of photos is that goes by one source."""
+    """How well a classifier of photos works that uses one source."""
 
     n: int
     """The number of photos, none of which it was fitted on."""
     accuracy: float
     log_loss: float
     strength: float
-    """The inverse strength of the penalty on squared weights, chosen by cross-validation."""
+    """The inverse strength of the L2 penalty, chosen by cross-validation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fusion:
-    """What the fusion of faces and photo was fitted on."""
+    """How the fusion of faces and photo was fitted."""
 
     photos: dict[str, int]
     """The number of photos, by split: train and val."""
     with_faces: dict[str, int]
-    """The number of those in which a face was found."""
+    """The number of these photos in which a face was found, by split."""
     tried: dict[str, Trial]
     """By source: faces, look or both."""
     chosen: str
-    """The source that the classifier goes by."""
+    """The source that the classifier uses."""
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the fusion whose `asdict` went through JSON."""
+        """Return the fusion from its `asdict`, as read from JSON."""
         tried = {name: Trial(**one) for name, one in fields["tried"].items()}
         return cls(**{**fields, "tried": tried})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How good a run's classifier is on its test split."""
+    """The main figures of a run's classifier on its test split."""
 
     n: int
     """The number of test photos."""
     balanced_accuracy: float | None
-    """None where the test split has no photo of a class."""
+    """None if the test split has no photo of a class."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ class Run:
 
     @property
     def manifest(self) -> Path:
-        """The photos, and their split."""
+        """The manifest: the photos and their splits."""
         return self.folder / "manifest.csv"
 
     @property
     def history(self) -> Path:
-        """A row for each epoch; no row where the network learns without epochs."""
+        """A CSV with a row for each epoch; it has no rows if the network learns without epochs."""
         return self.folder / "history.csv"
 
     @property
@@ -181,7 +181,7 @@ class Run:
 
     @property
     def stage(self) -> Stage:
-        """How far the training is, by the files in its folder."""
+        """The stage of the training, by the files in its folder."""
         if self.is_finished:
             return Stage.FINISHED
         if not self.config.is_file():
@@ -194,7 +194,7 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs planned; 0 where the network learns without, or it is unknown."""
+        """The number of planned epochs; 0 if the network learns without epochs, or if unknown."""
         with contextlib.suppress(RunError, KeyError, TypeError, ValueError):
             settings = self.settings()
             if settings["faces"] != "find":
@@ -202,7 +202,7 @@ class Run:
         return 0
 
     def epochs_done(self) -> tuple[Epoch, ...]:
-        """Return the rows of history.csv; none where it cannot be read."""
+        """Return the rows of history.csv; none if it cannot be read."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             with self.history.open(encoding="utf-8", newline="") as table:
                 rows = list(csv.DictReader(table))
@@ -222,7 +222,7 @@ class Run:
         write_text(self.history, text.getvalue())
 
     def summary(self) -> Summary:
-        """Return the main figures of metrics.json; the whole of it needs `happysad[train]`.
+        """Return the main figures of metrics.json; reading all of it needs `happysad[train]`.
 
         Raises:
             RunError: the run is not evaluated yet, or the file is damaged.
@@ -239,20 +239,20 @@ class Run:
             raise RunError(f"{self.metrics}: not the evaluation of a run") from error
 
     def fusion(self) -> Fusion | None:
-        """Return what the fusion was fitted on; None for networks that learn by epochs."""
+        """Return how the fusion was fitted; None for networks that learn by epochs."""
         if not self._fusion.is_file():
             return None
         return Fusion.from_json(json.loads(self._fusion.read_text(encoding="utf-8")))
 
     def write_fusion(self, fusion: Fusion) -> None:
-        """Write what the fusion was fitted on."""
+        """Write how the fusion was fitted."""
         write_text(self._fusion, json.dumps(asdict(fusion), indent=2) + "\n")
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings as config.toml has them.
+        """Return the settings in config.toml.
 
         Raises:
-            RunError: the folder is no run's.
+            RunError: the folder is not a run's.
         """
         written = self._read()
         return {name: value for name, value in written.items() if name not in BESIDE_SETTINGS}
@@ -261,7 +261,7 @@ class Run:
         """Return the data folder.
 
         Raises:
-            RunError: the folder is no run's.
+            RunError: the folder is not a run's.
         """
         return Path(self._read()[_DATA])
 
@@ -269,7 +269,7 @@ class Run:
         """Write config.toml.
 
         Args:
-            settings: values that TOML knows, by name.
+            settings: values that TOML supports, by name.
             data: the data folder.
         """
         import tomli_w
@@ -287,14 +287,14 @@ class Run:
         except tomllib.TOMLDecodeError as error:
             raise RunError(f"{self.config}: not TOML: {error}") from error
         if not isinstance(written.get(_DATA), str):
-            raise RunError(f"{self.config}: not a run's: it names no data folder")
+            raise RunError(f"{self.config}: not a run's settings: no data folder")
         return written
 
     def refuse_used(self) -> None:
-        """Refuse a folder that is not new or empty.
+        """Raise an error unless the folder is new or empty.
 
         Raises:
-            UsageError: it holds something.
+            UsageError: the folder is not empty, or is a file.
         """
         if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
             raise UsageError(
@@ -305,7 +305,7 @@ class Run:
     def create(self) -> Iterator[Run]:
         """Yield a temporary run beside this one; at the end of the block it becomes this one.
 
-        Where the block raises, nothing of it stays.
+        If the block raises, the temporary run is removed.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         whole = self.folder.absolute()
@@ -320,11 +320,11 @@ class Run:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def finish(self, weights_sha256: str) -> None:
-        """Write the file that is written last of all."""
+        """Mark the run as finished; call this after all other files are written."""
         write_text(self._finished, json.dumps({"weights_sha256": weights_sha256}) + "\n")
 
     def discard(self) -> None:
-        """Remove what an unfinished training has left."""
+        """Remove the files of an unfinished training; keep a finished one."""
         for folder in (*self._drafts(), *([] if self.is_finished else [self.folder])):
             shutil.rmtree(folder, ignore_errors=True)
 
