@@ -39,7 +39,7 @@ def test_recipe_then_file_then_command_line(tmp_path: Path) -> None:
     assert config.batch_size == 8  # the file
     assert config.epochs == 3  # the command line
     assert config.classes == ("a", "b")
-    # The command line chooses the recipe too, and the file still stands.
+    # The command line also chooses the recipe, and the file still applies.
     assert load(file, {"model": "compact"}).learning_rate == TrainConfig().learning_rate
     assert load(file, {"model": "compact"}).epochs == 7
 
@@ -79,7 +79,7 @@ def test_every_model_has_a_recipe_that_is_valid(model: str) -> None:
             2,
         ),  # chosen by hand
         ({"model": "classic", "size": 0}, 300, 48, True, 256, 3, 20),  # 0 falls back on the recipe
-        ({}, 300, 500, False, 48, 1, 15),  # the default, face: what ships takes nothing else
+        ({}, 300, 500, False, 48, 1, 15),  # the default, face, has a fixed input
     ],
 )
 def test_what_is_left_to_the_photos(

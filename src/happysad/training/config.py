@@ -1,4 +1,4 @@
-"""The settings of a training, typed and checked: from a recipe, a TOML file and the commands."""
+"""The settings of a training, typed and checked, from a recipe, a TOML file and command line."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ __all__ = ["RECIPES", "TrainConfig", "load", "of_run", "require_two_classes", "t
 
 #: The range of an input's side in pixels.
 _SIZES = (32, 512)
-#: The input's side of the model compact, where the median of the photos' shorter sides is at most
-#: `_SMALL` pixels, and elsewhere. Pictures that small are also taken for face crops.
+#: The input's side of the model compact: `_SMALL_SIZE` if the median of the photos' shorter sides
+#: is at most `_SMALL` pixels, otherwise `_LARGE_SIZE`. Such small pictures count as face crops.
 _SMALL, _SMALL_SIZE, _LARGE_SIZE = 64, 48, 96
-#: With epochs 0, the network is shown this many photos in all, in this range of epochs.
+#: With epochs 0, the total number of photos shown to the network in all epochs, and the range of
+#: the number of epochs.
 _PHOTOS_SHOWN, _EPOCHS = 375_000, (10, 100)
 
 
@@ -54,7 +55,7 @@ class TrainConfig:
 
     model: str = _setting("face", f"The network: {', '.join(NAMES)}.", choices=NAMES)
     classes: tuple[str, ...] | None = _setting(
-        None, "The two class folders, such as happy,sad, where DIR has more."
+        None, "The two class folders, such as happy,sad, if DIR has more."
     )
     fractions: tuple[float, float, float] = _setting(
         (0.7, 0.2, 0.1), "The shares of train, val and test."
@@ -70,16 +71,16 @@ class TrainConfig:
         0, f"The input's side in pixels, {_SIZES[0]} to {_SIZES[1]}; 0: by model and photos.", low=0
     )
     channels: int = _setting(
-        0, "1: grey; 3: colour; 0: grey where all photos are grey.", choices=(0, 1, 3)
+        0, "1: grey; 3: colour; 0: grey if all photos are grey.", choices=(0, 1, 3)
     )
     faces: str = _setting(
         "auto",
-        "Model face: find the faces in the photos, or given where every picture is a face crop; "
-        "auto: by the pictures' size.",
+        "Model face: find (detect the faces in the photos), given (every picture is a face crop) "
+        "or auto (by the pictures' size).",
         choices=("auto", *Faces),
     )
     epochs: int = _setting(
-        0, "Rounds through the training photos; 0: by their number.", low=0, high=10_000
+        0, "Passes over the training photos; 0: by their number.", low=0, high=10_000
     )
     batch_size: int = _setting(32, "Photos per step.", low=1, high=4096)
     learning_rate: float = _setting(
@@ -87,24 +88,22 @@ class TrainConfig:
     )
     schedule: str = _setting(
         "cosine",
-        "The learning rate: constant, or cosine with a warm-up.",
+        "Learning-rate schedule: constant, or cosine with a warm-up.",
         choices=("constant", "cosine"),
     )
-    warmup: int = _setting(2, "Epochs of warm-up of the cosine schedule.", low=0, high=1000)
+    warmup: int = _setting(2, "Warm-up epochs of the cosine schedule.", low=0, high=1000)
     weight_decay: float = _setting(
         0.02, "AdamW's weight decay; 0 is plain Adam.", low=0.0, high=1.0
     )
     label_smoothing: float = _setting(
-        0.1, "Share by which the targets move towards the middle.", low=0.0, high=0.5
+        0.1, "Share by which the targets move towards 0.5.", low=0.0, high=0.5
     )
-    dropout: float = _setting(
-        0.3, "Share of the features that are dropped in training.", low=0.0, high=0.9
-    )
+    dropout: float = _setting(0.3, "Share of the features dropped in training.", low=0.0, high=0.9)
     patience: int = _setting(
         0, "Stop after this many epochs without a better val_loss; 0: never.", low=0, high=10_000
     )
     class_weights: bool = _setting(True, "Give photos of the smaller class more weight.")
-    augment: bool = _setting(True, "Augmentation: vary every photo in each epoch.")
+    augment: bool = _setting(True, "Augmentation: change every photo randomly in each epoch.")
     flip: bool = _setting(True, "Augmentation: mirror every second photo.")
     rotation: float = _setting(15.0, "Augmentation: maximum rotation in degrees.", low=0, high=180)
     shift: float = _setting(
@@ -126,15 +125,15 @@ class TrainConfig:
         0.3, "Augmentation: share of photos in which a rectangle is painted over.", low=0, high=1
     )
     fine_tune_epochs: int = _setting(
-        0, "Transfer: further epochs in which the backbone learns, too.", low=0, high=10_000
+        0, "Transfer: further epochs in which the backbone is trained, too.", low=0, high=10_000
     )
     fine_tune_learning_rate: float = _setting(
-        1e-5, "Transfer: the learning rate of these epochs.", low=1e-8, high=1.0
+        1e-5, "Transfer: the learning rate of the further epochs.", low=1e-8, high=1.0
     )
     weights: Path | None = _setting(  # noqa: RUF009 - a dataclass field like the others
         None, "Transfer: a local file with the backbone's weights [default: Keras downloads them]."
     )
-    seed: int = _setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
+    seed: int = _setting(0, "Seed of all random numbers.", low=0, high=2**32 - 1)
 
     def __post_init__(self) -> None:
         types = typing.get_type_hints(type(self))
@@ -166,7 +165,7 @@ class TrainConfig:
         """Return the settings with the values that depend on the photos.
 
         Args:
-            photos: the manifest's rows to learn from.
+            photos: the manifest's rows of the training photos.
 
         Returns:
             The same settings with `size`, `channels` and `epochs` above 0, and `faces` find or
@@ -189,12 +188,12 @@ class TrainConfig:
 
     @property
     def learns_by_steps(self) -> bool:
-        """Whether the network learns by epochs of gradient descent; `faces` must be resolved."""
+        """Whether the network is trained by gradient descent; `faces` must be resolved."""
         return self.faces != Faces.FIND
 
     @property
     def looks_twice(self) -> bool:
-        """Whether the network that ships looks at a photo and at its mirror image."""
+        """Whether the exported network averages over a photo and its mirror image."""
         return self.learns_by_steps and self.augment and self.flip
 
     @property
@@ -244,7 +243,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 # The maximum number of characters of a value that an error quotes.
 _MOST_SHOWN = 80
-# What happysad 0.1.0 called faces given.
+# happysad 0.1.0's name for the value given of `faces`.
 _FORMER_GIVEN = "off"
 
 
@@ -252,7 +251,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     """Combine settings: the model's recipe, then a TOML file, then `overrides`.
 
     Args:
-        file: TOML with settings at its top level; a run's config.toml will do.
+        file: TOML with settings at its top level, such as a run's config.toml.
         overrides: settings by name, such as those given on the command line.
 
     Raises:
@@ -279,17 +278,17 @@ def of_run(run: Run) -> TrainConfig:
     """Return the settings of a run.
 
     Raises:
-        RunError: it is no run's folder.
+        RunError: the folder is not a run's.
         ConfigError: a setting is unknown, of the wrong type or out of range.
     """
     return _config(run.settings(), f"{run.config}: ")
 
 
 def require_two_classes(classes: Sequence[str], data: Path, command: str) -> None:
-    """Refuse a data folder with more classes than a network with one sigmoid can tell apart.
+    """Raise an error if there are more than the two classes that one sigmoid can distinguish.
 
     Raises:
-        UsageError: there are three classes.
+        UsageError: there are more than two classes.
     """
     if len(classes) > 2:
         raise UsageError(
@@ -299,7 +298,7 @@ def require_two_classes(classes: Sequence[str], data: Path, command: str) -> Non
 
 
 def to_settings(config: TrainConfig) -> dict[str, Any]:
-    """Return every value that is set, as TOML knows it."""
+    """Return the settings other than None, as values that TOML supports."""
     values = {name: value for name, value in asdict(config).items() if value is not None}
     if config.weights:
         values["weights"] = str(config.weights.absolute())
@@ -324,7 +323,7 @@ def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
 
 
 def _converted(name: str, value: Any) -> Any:
-    """Convert what TOML can say to the field's type; what does not fit is left for the check."""
+    """Convert a TOML value to the field's type; leave a value that does not fit to the check."""
     expected = typing.get_type_hints(TrainConfig)[name]
     if isinstance(value, list):
         return tuple(value)
