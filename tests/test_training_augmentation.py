@@ -1,4 +1,4 @@
-"""Augmentation: what each setting does, and that it does no more."""
+"""Augmentation: each setting has its effect and no other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING = TrainConfig(flip=False, rotation=0, shift=0, zoom=0, light=0, erasing=
 
 
 def draws(**values: float) -> Any:
-    """The middle of every range, which changes nothing, but for some by name."""
+    """Return the middle of every range, which changes nothing, except for draws given by name."""
     names = ["flip", "turn", "zoom", "right", "down", "contrast", "brightness", "erased"]
     names += ["worsened", "which", "much", "tall", "wide", "top", "left", "shade"]
     assert len(names) == DRAWS

@@ -1,4 +1,4 @@
-"""The live line on a terminal; lines elsewhere and the books are tested with the whole path."""
+"""The progress bar on a terminal; test_training_trainer.py tests its lines and the bookkeeper."""
 
 from __future__ import annotations
 

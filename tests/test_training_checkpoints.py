@@ -1,4 +1,4 @@
-"""Checkpoints: what is written comes back, and only what is needed stays."""
+"""Checkpoints: what is written can be restored, and only the needed files stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning from whole photos: faces and look, weighed; and from face crops."""
+"""Training on whole photos, by faces and look, and on face crops."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ CONFIG = replace(CONFIG, channels=1)
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    """Of faces: the one that ships."""
+    """The network of faces that ships."""
     return build("face", size=48, channels=1)
 
 
 def photos(network: Any, n: int, seed: int, *, look: float, faces: float) -> Arrays:
-    """Photos of noise; every third has no face. The class decides how light they are (`look`), and
-    which of many faces, by the network's answers, they show (`faces`)."""
+    """Return photos of noise, of which every third has no face. The class decides how light a photo
+    is (`look`), and which of many faces, by the network's answers, it shows (`faces`)."""
     rng = np.random.default_rng(seed)
     classes = (np.arange(n) % 2).astype(np.float32)
     noise = rng.integers(0, 256, (n, 8, 48, 48, 1), dtype=np.uint8)
@@ -104,13 +104,13 @@ def test_it_goes_by_what_tells_the_classes_apart(
     assert losses[fusion.chosen] == min(losses.values())
     p = learns.answers(model, test)
     assert ((p >= 0.5) == test.classes).mean() >= accuracy
-    # What it does not go by does not move it.
+    # The weights of figures that the chosen source does not use are 0.
     kernel, _ = model.get_layer(PROBABILITIES).get_weights()
     from_faces = faces_and_photo.FROM_FACES
     unused = {"faces": slice(from_faces, None), "look": slice(0, from_faces)}
     for name, part in unused.items():
         assert (kernel[part] == 0).all() == (fusion.chosen == name)
-    # The same photos give the same weights, and what was fitted is what the file says.
+    # The same photos give the same weights and the same file.
     learns.learn(model, run, None)
     np.testing.assert_array_equal(model.get_layer(PROBABILITIES).get_weights()[0], kernel)
     assert run.fusion() == fusion
@@ -136,7 +136,7 @@ def test_one_group_a_class_is_too_few(network: Any, tmp_path: Path) -> None:
     few = photos(network, 6, 0, look=1, faces=1)
     groups = ["a" if one else str(number) for number, one in enumerate(few.classes)]
     learns, model, run = begun(replace(few, groups=groups), few, tmp_path)
-    with pytest.raises(DatasetError, match=r"2 groups or more in each class, not 1; .*other light"):
+    with pytest.raises(DatasetError, match=r"must form 2 groups or more, not 1; .*other light"):
         learns.learn(model, run, None)
 
 
@@ -153,7 +153,7 @@ def test_face_crops_fine_tune_the_network_of_faces(network: Any, tmp_path: Path)
     shipped = network.trainable_variables
     for weight, before in zip(ended.trainable_variables, shipped, strict=True):
         moved = np.abs(weight.numpy() - before.numpy()).max()
-        assert 0 < moved < 0.2 * np.abs(before.numpy()).max()  # a little, from where it stood
+        assert 0 < moved < 0.2 * np.abs(before.numpy()).max()  # a small change
 
 
 @pytest.mark.parametrize("faces", ["find", "given"])
@@ -185,7 +185,7 @@ def test_other_classes_tell_themselves_which_is_the_sad_one(
 
 @pytest.fixture(scope="module")
 def run(once: Once) -> Iterator[Run]:
-    """A whole run on drawn faces: happy ones on warm walls, and some walls without anybody."""
+    """A whole run on drawn faces: happy faces on warm walls, and some walls without a face."""
     root = once("run-of-photos", _train_on_photos)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
@@ -226,7 +226,7 @@ def test_a_whole_run(run: Run) -> None:
     assert "so there are no epochs and no curves" in page
     assert "Loss by epoch" not in page
     assert "looks at every photo twice" not in page
-    # What was evaluated is what anybody gets who asks the classifier.
+    # The evaluated answers are those that the classifier returns.
     manifest = Manifest.read(run.manifest, run.data())
     rows = manifest.of("test")
     classifier = Classifier(run.folder)

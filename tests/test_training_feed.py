@@ -1,4 +1,4 @@
-"""The feed: every photo once an epoch, and nothing but seed, epoch and number decides."""
+"""The feed: every photo once in each epoch, determined only by seed, epoch and number."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_each_epoch_changes_photos_anew() -> None:
 
 
 def test_keras_sees_the_right_epochs_after_a_resume() -> None:
-    """Keras peeks at batches before training and calls on_epoch_end once too often."""
+    """Keras reads batches before training, and calls on_epoch_end once too often."""
     seen: list[tuple[int, list[float]]] = []
 
     class Spy(Feed):

@@ -1,4 +1,4 @@
-"""Several processes: the gradient is shared, each feeds its part, and what differs is refused."""
+"""Several processes share the gradient, feed their parts, and must have the same inputs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_two_processes_learn_as_one(tmp_path: Path) -> None:
     started[2].wait(timeout=900)  # process 0 goes last
     outputs = [process.communicate(timeout=900) for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], outputs
-    # Standard output has nothing but what the child prints: not Gloo's greeting either.
+    # Standard output contains only what the child prints, without Gloo's greeting.
     alone, first, second = (output.split() for output, _ in outputs)
 
     assert len(first) == 2
@@ -81,7 +81,7 @@ LABELS = np.arange(37, dtype=np.float32)[:, None] % 2
 
 
 def feeds(training: bool, batch_size: int = 8) -> list[Feed]:
-    """The whole, and the parts of two processes of two devices each."""
+    """Return a feed of whole batches, and the feeds of two processes of two devices each."""
     config = TrainConfig(batch_size=batch_size)
     shares = (None, Share(0, 2, 4), Share(1, 2, 4))
     return [Feed(IMAGES, LABELS, config, training=training, share=share) for share in shares]
@@ -107,7 +107,7 @@ def test_padding_counts_for_nothing_in_validation() -> None:
     model.compile(loss=keras.losses.BinaryCrossentropy(), metrics=[Accuracy(name="accuracy")])
     whole, *parts = feeds(training=False)
     expected = model.evaluate(whole, verbose=0, return_dict=True)
-    together = [  # as JAX puts them together
+    together = [  # as JAX joins them
         np.concatenate([part[index][number] for index in range(5) for part in parts])
         for number in range(3)
     ]
@@ -160,7 +160,7 @@ def test_alone_without_these_variables(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_whole_photos_with_faces_are_not_shared() -> None:
     config = TrainConfig(model="face", faces="find")
-    with pytest.raises(UsageError, match="whole photos with faces are learned at once"):
+    with pytest.raises(UsageError, match="the model face with --faces find is not trained so"):
         Member("127.0.0.1:1", 2, 0).meet(config)
 
 

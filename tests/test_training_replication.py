@@ -1,4 +1,4 @@
-"""Both protocols on a tiny set: who sees what is measured, and nothing is done twice."""
+"""Both protocols on a tiny set: which photos each sees, and that nothing is trained twice."""
 
 from __future__ import annotations
 

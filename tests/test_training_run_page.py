@@ -17,7 +17,7 @@ LABELS = ("happy", "sad")
 
 
 def scored(right: int, n: int, groups: int | None = None) -> Score:
-    """The score of `right` right answers in `n`; half of the photos are sad."""
+    """Return the score of `right` right answers among `n`; half of the photos are sad."""
     y = np.arange(n) % 2
     answer = np.where(np.arange(n) < right, y, 1 - y)
     names = [str(number % (groups or n)) for number in range(n)]

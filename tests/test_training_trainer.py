@@ -42,7 +42,7 @@ from happysad.training.step_learner import class_weights_of  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-#: As much as can move: augmentation, dropout, schedule, weight decay, class weights.
+#: Everything that could differ: augmentation, dropout, schedule, weight decay, class weights.
 SETTINGS: dict[str, Any] = {
     "model": "classic",
     "size": 32,
@@ -59,7 +59,7 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def trained(once: Once) -> Path:
-    """A folder with data/, check/ and run/, which was never stopped, and what it printed."""
+    """A folder with data/, check/ and an uninterrupted run/, and the output of training."""
 
     def make(folder: Path) -> None:
         found = train(small_data(folder), folder / "run", check_folder=folder / "check", **SETTINGS)
@@ -71,12 +71,12 @@ def trained(once: Once) -> Path:
 
 @pytest.fixture
 def copy(trained: Path, tmp_path: Path) -> Run:
-    """The run, to be changed."""
+    """A copy of the run that a test may change."""
     return Run(Path(shutil.copytree(trained / "run", tmp_path / "run")))
 
 
 def timeless(run: Run) -> list[dict[str, float]]:
-    """The history without what differs from one time to the next."""
+    """Return the history without the columns that differ from one training to the next."""
     rows = [asdict(row) for row in run.epochs_done()]
     return [
         {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows
@@ -98,7 +98,8 @@ def test_a_finished_run(trained: Path) -> None:
     assert history[3].learning_rate == pytest.approx(0, abs=1e-9)  # the cosine ends at 0
     assert all(row.images_per_second > 0 for row in history)
 
-    # What ships is calibrated, the best epoch's, uint8 in, and the same in both files.
+    # The shipped network is the best epoch's, calibrated, takes uint8, and is the same in both
+    # files.
     classifier = Classifier(run.folder)
     details = classifier.details
     assert (details.size, details.channels, details.architecture) == (32, 1, "classic")
@@ -154,7 +155,7 @@ def test_evaluate_returns_what_the_training_found(trained: Path) -> None:
 
 
 def test_a_killed_training_resumes_to_the_same_weights(trained: Path, tmp_path: Path) -> None:
-    """A real kill -9 of a real process, at a batch that differs from run to run."""
+    """A process is killed by kill -9, at a batch that differs from test to test."""
     run, settings = Run(tmp_path / "run"), tmp_path / "settings.toml"
     lines = [f"{name} = {json.dumps(value)}" for name, value in SETTINGS.items()]
     settings.write_text("\n".join(lines) + "\n")
@@ -213,7 +214,7 @@ def test_early_stopping_keeps_the_best_epoch_and_resumes(tmp_path: Path) -> None
 
 
 def tiny_backbone(include_top: bool, weights: str | None, input_shape: Any, pooling: str) -> Any:
-    """In place of a network of keras.applications: small, but with the same parts."""
+    """Return a stand-in for a network of keras.applications: small, with the same parts."""
     image = keras.Input(input_shape)
     x = keras.layers.Conv2D(4, 3)(image)
     x = keras.layers.BatchNormalization()(x)

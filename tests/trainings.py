@@ -1,4 +1,4 @@
-"""Small real trainings: photos of noise, a run of them, and processes that train on them.
+"""Small real trainings: photos of noise, a run on them, and processes that train on them.
 
 ``python -m tests.trainings killed RUN DATA BATCH SETTINGS`` kills itself at a batch of a training.
 ``python -m tests.trainings member RUN SETTINGS`` trains on generated arrays and writes

@@ -1,1 +1,1 @@
-"""From a manifest to a run."""
+"""Training: from a folder of photos to a run."""

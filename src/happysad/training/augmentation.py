@@ -14,23 +14,23 @@ from happysad.training.config import TrainConfig
 
 __all__ = ["DRAWS", "augment"]
 
-#: The number of random numbers that one change takes.
+#: The number of random numbers that `augment` uses for one photo.
 DRAWS = 16
 
 _LEVELS = np.arange(256, dtype=np.float32) - 127.5
 #: The sides of an erased rectangle as shares of the photo's.
 _ERASED = (0.12, 0.38)
-#: The ranges of what worsens a photo: the blur's sigma as a share of the side, the share of the
-#: side that it is shrunk to, JPEG's quality, the noise's sigma in levels.
+#: The ranges of worsening: the blur's sigma as a share of the side, the share of the side that a
+#: photo is shrunk to, JPEG's quality, the noise's sigma in levels.
 _BLUR, _SHRUNK, _QUALITY, _NOISE = (0.008, 0.034), (0.4, 0.85), (15, 70), (3, 16)
 
 
 def augment(image: Pixels, draws: NDArray[np.float32], config: TrainConfig) -> Pixels:
-    """Return a photo changed within the limits of the settings, as random numbers decide.
+    """Return a randomly changed copy of a photo, within the limits of the settings.
 
     Mirroring, rotation, shift and zoom are one affine map with reflected borders; contrast and
-    brightness are one table. Then the photo may be blurred, shrunk and enlarged, compressed as JPEG
-    or made noisy. Erasing paints a rectangle in one random colour (Zhong et al. 2017,
+    brightness are one lookup table. Then the photo may be blurred, shrunk and enlarged, compressed
+    as JPEG or made noisy. Erasing paints a rectangle in one random colour (Zhong et al. 2017,
     arXiv:1708.04896).
 
     Args:
@@ -63,7 +63,7 @@ def augment(image: Pixels, draws: NDArray[np.float32], config: TrainConfig) -> P
 def _matrix(
     height: int, width: int, mirrored: bool, draws: Sequence[float], config: TrainConfig
 ) -> NDArray[np.float64]:
-    """Return the affine map from a place in the result to its place in the photo."""
+    """Return the affine map from coordinates in the result to coordinates in the photo."""
     turn, zoom, right, down = (2 * draw - 1 for draw in draws)  # from -1 to 1
     angle, scale = math.radians(config.rotation) * turn, 1 / (1 + config.zoom * zoom)
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
@@ -79,7 +79,7 @@ def _matrix(
 
 
 def _table(contrast: float, brightness: float, light: float) -> Pixels:
-    """Return the new level of each of the 256; brightness moves half as far as contrast."""
+    """Return the lookup table of the 256 levels; brightness changes half as much as contrast."""
     slope = 1 + light * (2 * contrast - 1)
     middle = 127.5 * (1 + light * (brightness - 0.5))
     levels = _LEVELS * np.float32(slope) + np.float32(middle)

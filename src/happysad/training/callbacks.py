@@ -35,12 +35,12 @@ class Bookkeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Starts the feed's epochs, writes history.csv and checkpoints, and may stop a training."""
 
     def __init__(self, run: Run, feed: Feed, state: State, patience: int) -> None:
-        """Keep the books of a run.
+        """Create the callback.
 
         Args:
             run: the run.
-            feed: the photos to learn from.
-            state: where the training stands.
+            feed: the training photos.
+            state: the state of the training so far.
             patience: the number of epochs without a better val_loss after which training stops; 0
                 never stops early.
         """
@@ -56,7 +56,7 @@ class Bookkeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = self._trained = time.perf_counter()
 
     def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Note the end of training, where validation begins."""
+        """Record the time at which training ends and validation begins."""
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -98,10 +98,10 @@ class Bookkeeper(keras.callbacks.Callback):  # type: ignore[misc]
 class Live(keras.callbacks.Callback):  # type: ignore[misc]
     """Shows progress on standard error: one bar per epoch on a terminal, otherwise one line.
 
-    It is a context manager, so that the terminal is restored also where training breaks.
+    It is a context manager, so that the terminal is restored even if training fails.
     """
 
-    # Keras may call it from another thread instead of waiting for it.
+    # Keras may call it in another thread instead of waiting for it.
     async_safe = True
 
     def __init__(self, feed: Feed, epochs: int, done: int, *, refresh: float = _REFRESH) -> None:
@@ -115,7 +115,7 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
         self.bar: Progress | None = None
 
     def __enter__(self) -> Self:
-        """Start; the time left counts from here."""
+        """Start the bar, and the clock for the time left."""
         self._began = self._shown = time.perf_counter()
         bar = progress.bar()
         if bar.console.is_terminal:
@@ -168,7 +168,7 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
             sys.stderr.flush()
 
     def _left(self, done: float) -> str:
-        """Return the time left for the whole training, estimated by this process's share of it."""
+        """Return the time left for the whole training, by the speed of this process so far."""
         elapsed = time.perf_counter() - self._began
         seconds = round(elapsed / (done - self.started_at) * (self.epochs - done))
         return f"end in {seconds // 60}:{seconds % 60:02}"
@@ -177,7 +177,7 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
 def tensorboard(run: Run) -> list[keras.callbacks.Callback]:
     """Return the callback that writes the figures of training and validation for TensorBoard.
 
-    The list is empty where TensorFlow, which writes these files, is not installed.
+    The list is empty if TensorFlow, which writes these files, is not installed.
     """
     if find_spec("tensorflow") is None:
         return []

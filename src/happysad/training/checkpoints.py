@@ -1,7 +1,7 @@
-"""Checkpoints: weights, optimizer and state after each epoch, to go on from exactly.
+"""Checkpoints: weights, optimizer and state after each epoch, from which training resumes exactly.
 
 The learning rate's schedule follows the optimizer's step count, and dropout's generators are
-variables of the network, so the file holds both; the feed needs only the epoch's number.
+variables of the network, so the file contains both; the feed needs only the epoch's number.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class State:
 
 
 def save(folder: Path, state: State, model: keras.Model) -> None:
-    """Write ``NNN.npz``, where NNN is the number of epochs done: whole or not at all.
+    """Write ``NNN.npz``, where NNN is the number of epochs done, completely or not at all.
 
-    It holds the optimizer's state where the network is compiled.
+    If the network is compiled, the file contains the optimizer's state.
     """
     optimizer = getattr(model, "optimizer", None)
     with replacing(_file(folder, state.epoch)) as temporary:
@@ -70,7 +70,7 @@ def save(folder: Path, state: State, model: keras.Model) -> None:
 
 
 def latest(folder: Path) -> Path:
-    """Return the last whole checkpoint.
+    """Return the last checkpoint.
 
     Raises:
         RunError: there is none.
@@ -87,7 +87,7 @@ def best(folder: Path, state: State) -> Path:
 
 
 def prune(folder: Path, state: State) -> None:
-    """Remove all checkpoints but the last two and the best, and half-written files of a kill."""
+    """Remove all checkpoints but the last two and the best, and files of interrupted writes."""
     kept = {*_epochs(folder)[-2:], state.best_epoch}
     for epoch in _epochs(folder):
         if epoch not in kept:
@@ -105,10 +105,10 @@ def read_state(file: Path) -> State:
 
 
 def restore(file: Path, model: keras.Model, *, optimizer: bool) -> None:
-    """Put a checkpoint's weights into a network, and the optimizer's state where asked.
+    """Load a checkpoint's weights into a network and, if `optimizer`, the optimizer's state.
 
     Raises:
-        RunError: the file belongs to another network or to another Keras.
+        RunError: the file belongs to another network or another version of Keras.
     """
     with np.load(file) as stored:
         _assign(file, stored, "model", model.variables)

@@ -1,8 +1,8 @@
-"""The fusion of faces and photo: learned from whole photos at once, without steps.
+"""The fusion of faces and photo, fitted to all photos at once instead of by gradient steps.
 
-The network of `happysad.models.faces_and_photo` measures some figures of each photo: what its faces
-show, and how the photo itself looks. A logistic regression, which has one best solution, weighs
-them.
+The network of `happysad.models.faces_and_photo` computes a few figures (features) of each photo:
+from its faces, and from its look as a whole. A logistic regression, which has a unique solution,
+weighs them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from happysad.training.processes import Share
 
 __all__ = ["FaceFusion", "regression"]
 
-# The inverse strengths of the penalty on squared weights that are tried.
+# The inverse strengths of the L2 penalty that are tried.
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _FOLDS = 5
 _BATCH = 64
@@ -39,23 +39,23 @@ class FaceFusion(Learner):
     """Fits the last neuron of a network of faces and photo."""
 
     def build(self, *, pretrained: bool = True) -> keras.Model:
-        """Return the network, around the network of faces."""
+        """Return the network, which contains the network of faces."""
         return faces_and_photo.build(super().build(pretrained=pretrained))
 
     def begin(self, model: keras.Model) -> None:
-        """Do nothing: the checkpoint holds the weights alone."""
+        """Do nothing: the checkpoint contains only the weights."""
 
     def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
-        """Fit the last neuron, and write what it was fitted on into the run.
+        """Fit the last neuron, and write a summary of the fit into the run.
 
-        Three neurons are fitted on the training photos: by the faces alone, by the look alone, and
-        by both. The strength of each one's penalty is chosen by cross-validation over groups of
-        training photos; then one of the three is chosen by the log loss of photos that it was not
-        fitted on: the validation photos, and the training photos as the cross-validation saw them,
-        since the validation photos alone are often too few to tell. Only the folds are random.
+        Three neurons are fitted to the training photos: to the figures of the faces, to those of
+        the look, and to both. Cross-validation over groups of training photos chooses the strength
+        of each neuron's penalty. Then the neuron with the lowest log loss is chosen, on the
+        validation photos and on the held-out folds of the training photos, since the validation
+        photos alone are often too few. Only the folds are random.
 
         Raises:
-            DatasetError: a class has fewer than two groups to learn from.
+            DatasetError: a class has fewer than two groups of training photos.
         """
         checkpoints.restore(checkpoints.latest(run.checkpoints), model, optimizer=False)
         run.write_history([])
@@ -105,22 +105,22 @@ class FaceFusion(Learner):
         return np.asarray(model.predict(photos.inputs, verbose=0)[PROBABILITIES])[:, 0]
 
     def face_answers(self, model: keras.Model) -> tuple[Answers, Answers]:
-        """Return the answers for all faces in the photos to learn from."""
+        """Return the answers for all faces in the training photos, and their classes."""
         train = self.photos.train
         there = train.inputs["weights"] > 0
         p = model.predict(train.inputs, verbose=0)[FACE_PROBABILITIES]
         return np.asarray(p)[there], np.repeat(train.classes, there.sum(axis=1))
 
     def _strength(self, figures: Floats) -> tuple[float, Floats]:
-        """Choose a strength by the log loss of cross-validation; return its logits, too."""
+        """Return the strength with the lowest cross-validated log loss, and its logits."""
         from sklearn.model_selection import StratifiedGroupKFold
 
         classes, groups = self.photos.train.classes, np.array(self.photos.train.groups)
         fewest = min(len(set(groups[classes == place])) for place in (0, 1))
         if fewest < 2:
             raise DatasetError(
-                "the photos to learn from must be of 2 groups or more in each class, not "
-                f"{fewest}; {MORE_GROUPS}"
+                f"the training photos of each class must form 2 groups or more, not {fewest}; "
+                f"{MORE_GROUPS}"
             )
         seed = self.config.seed
         dealt = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
@@ -142,16 +142,16 @@ class FaceFusion(Learner):
 def regression(
     figures: Floats, classes: NDArray[np.float32], strength: float, *, balanced: bool
 ) -> tuple[Floats, float]:
-    """Fit a logistic regression to figures that are brought to mean 0 and deviation 1.
+    """Fit a logistic regression to figures, after scaling each to mean 0 and deviation 1.
 
     Args:
         figures: shape (n, width).
         classes: 0 or 1, shape (n,).
-        strength: the inverse strength of the penalty on squared weights.
+        strength: the inverse strength of the L2 penalty.
         balanced: whether photos of the smaller class get more weight.
 
     Returns:
-        Kernel, shape (width,), and bias, for the figures as they are.
+        Kernel, shape (width,), and bias, for the figures before scaling.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -168,7 +168,7 @@ def regression(
 
 
 def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:
-    """Return what the last neuron weighs of each photo, with one batch in memory at a time."""
+    """Return the inputs of the last neuron for each photo, with one batch in memory at a time."""
     measure = keras.Model(model.inputs, model.get_layer("figures").output)
     count = len(inputs["weights"])
     parts = [

@@ -1,12 +1,12 @@
 """Batches for Keras: photos from the memory map, shuffled and augmented anew in each epoch.
 
-A feed has no state: the order and every change follow from the seed, the epoch and the photo's
-number alone. So a resumed training sees what an unbroken one would have seen, and it does not
-matter in which thread or how early Keras asks for a batch.
+A feed has no state: the order and every change depend only on the seed, the epoch and the photo's
+number. So a resumed training gets the same batches as an uninterrupted one, and Keras may request a
+batch early and in any thread.
 
-Where several processes train together, each returns its part of every batch. Batches must then
-divide by the devices: in training the few photos that are left over sit out an epoch, others in
-each epoch; in validation no photo may be missing, so padding with weight 0 is added.
+If several processes train together, each returns its part of every batch. The size of every batch
+must then be a multiple of the number of devices. In training, the few photos left over are skipped,
+others in each epoch. In validation, no photo may be missing, so padding with weight 0 is added.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PADDING = -1
 
 
 class Accuracy(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
-    """The share of right answers, whatever the photos' weights, without padding."""
+    """The share of right answers, regardless of the photos' weights and without padding."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""
@@ -51,14 +51,14 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         training: bool,
         share: Share | None = None,
     ) -> None:
-        """Feed photos.
+        """Create a feed of photos.
 
         Args:
             images: uint8, shape (n, size, size, channels); may be a memory map.
-            targets: what is to be learned of each, shape (n, k): for two classes 0 or 1, k = 1.
+            targets: the target values of each photo, shape (n, k); for two classes 0 or 1, k = 1.
             config: batch size, seed and augmentation.
             training: True shuffles and augments; False keeps the photos and their order.
-            share: this process's part of each batch; None is all of it.
+            share: this process's part of each batch; None for whole batches.
         """
         super().__init__()
         self.images = images
@@ -72,7 +72,7 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         """Start an epoch, counted from 0.
 
         A callback must call it before each epoch: Keras calls a PyDataset's own ``on_epoch_end``
-        once before training starts, and its ``on_epoch_begin`` does not know the number.
+        once before training starts, and its ``on_epoch_begin`` does not get the number.
         """
         self.epoch = epoch
         self.order = np.arange(len(self.images))
@@ -107,7 +107,7 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
         if self.share is None or self.training:
             return batch, targets
         photo = chosen != _PADDING
-        # Keras divides by the number of rows, padding too.
+        # Keras divides by the number of rows, including padding.
         weight = len(self.order) / len(self.images)
         return (
             batch,

@@ -1,4 +1,4 @@
-"""The choice of how a network learns."""
+"""The choice of the learner for a training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["learner"]
 
 
 def learner(config: TrainConfig, photos: Photos) -> Learner:
-    """Return how a network learns: by steps, or by the fusion of faces and photo.
+    """Return the learner: by gradient steps, or the fusion of faces and photo.
 
     Args:
         config: the settings, resolved.
-        photos: the photos to learn from and to choose by.
+        photos: the training and validation photos.
     """
     if config.learns_by_steps:
         from happysad.training.step_learner import StepLearner

@@ -1,4 +1,4 @@
-"""What every way of learning offers to the rest of a training, which need not know which it is."""
+"""The base class of learners, through which the rest of a training uses any of them."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Photos:
     """The photos of a training."""
 
     train: Arrays
-    """To learn from."""
+    """The training photos."""
     val: Arrays
-    """To choose by."""
+    """The validation photos, on which choices are made."""
 
 
 class Learner(ABC):
-    """Builds a network, and teaches it."""
+    """Builds a network and trains it."""
 
     def __init__(self, config: TrainConfig, photos: Photos) -> None:
-        """Prepare to learn.
+        """Create the learner.
 
         Args:
             config: the settings, resolved.
-            photos: the photos to learn from and to choose by.
+            photos: the training and validation photos.
         """
         self.config = config
         self.photos = photos
@@ -51,7 +51,7 @@ class Learner(ABC):
         """Return the network, not compiled.
 
         Args:
-            pretrained: False leaves all weights random, where a checkpoint follows.
+            pretrained: False leaves all weights random, for a checkpoint to be loaded.
         """
         config = self.config
         return build(
@@ -69,16 +69,16 @@ class Learner(ABC):
 
     @abstractmethod
     def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
-        """Go on from the last checkpoint to the end, and leave the chosen weights in the network.
+        """Train from the last checkpoint to the end, and set the chosen weights in the network.
 
         Args:
-            model: as `build` returns it.
+            model: the network, as `build` returns it.
             run: the run, with a checkpoint.
-            share: this process's part of each batch; None is all of it.
+            share: this process's part of each batch; None for whole batches.
         """
 
     def finished(self, model: keras.Model) -> keras.Model:
-        """Return a copy of the network that learned, as it ships: without optimizer or loss."""
+        """Return a copy of the trained network for export, without optimizer or loss."""
         import keras
 
         copy = keras.Model.from_config(model.get_config())
@@ -91,8 +91,9 @@ class Learner(ABC):
 
     @abstractmethod
     def face_answers(self, model: keras.Model) -> tuple[Floats, Floats]:
-        """Return the probability of the second class for each face to learn from, and its class.
+        """Return the answers for all faces in the training photos, and their classes.
 
         Returns:
-            Two arrays of shape (faces,).
+            The probability of the second class, and the class, 0 or 1, of each face: two arrays of
+            shape (faces,).
         """

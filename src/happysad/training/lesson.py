@@ -1,11 +1,11 @@
-"""Teach's training: it learns from the faces of photos, cut out as in every prediction.
+"""Teach's training on the faces in photos, cut out as in every prediction.
 
-1. The largest face is cut out of each photo; photos without a face are left out. Where most photos
-   are so small that `happysad train` takes them for face crops, all are learned from as they are.
-2. Near-duplicates stay on one side of the split: photos that look alike, and faces that look alike.
-   Where that leaves too little of a class on a side, as with a webcam's pictures of one person,
-   each class is split by the order in which its pictures arrived, and a note says what that means.
-3. The network of the classifier that comes with happysad learns on from there, epoch by epoch.
+1. The largest face is cut out of each photo; photos without a face are left out. If most photos are
+   so small that `happysad train` takes them for face crops, all photos are used as they are.
+2. Near-duplicate photos and near-duplicate faces stay in one split. If this leaves too few pictures
+   of a class in a split, as with a webcam's pictures of one person, each class is split by the
+   order in which its pictures arrived, and a note explains what that means.
+3. The network of the classifier that comes with happysad is trained further, epoch by epoch.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ from happysad.training.config import RECIPES, load
 
 __all__ = ["learn"]
 
-# The number of faces that the network is shown in all, and the range of the number of epochs.
+# The total number of faces shown to the network in all epochs, and the range of the number of
+# epochs.
 _SHOWN, _EPOCHS = 12_000, (15, 30)
 _BATCH = 16
-# The number of stretches that each class is cut into where pictures are split by their order.
+# The number of consecutive parts of each class if pictures are split by their order.
 _STRETCHES = 10
-# The part of its share of each class that a side of the split needs at least.
+# A split needs at least this part of its fraction of each class.
 _LEAST = 0.5
 
 
@@ -59,8 +60,8 @@ def learn(
     end; see `Run.notes`.
 
     Args:
-        photos: a folder with one folder of photos a class; nothing in it is changed.
-        work: gets the faces and their check; the caller removes it.
+        photos: a folder with one folder of photos for each class; nothing in it is changed.
+        work: the folder for the faces and their check; the caller removes it.
         run: the run's folder.
         classes: the folders of the two classes.
         fewest: minimum number of faces of each class.
@@ -149,8 +150,8 @@ class _Split:
 
 
 def _split(data: Path, table: pd.DataFrame, work: Path, notes: list[str]) -> _Split:
-    """Split the pictures with near-duplicates on one side or, where that fails, by their order."""
-    with contextlib.suppress(DatasetError):  # fewer groups than sides
+    """Split the pictures by groups of near-duplicates or, if that fails, by their order."""
+    with contextlib.suppress(DatasetError):  # fewer groups than splits
         table = table.assign(group=near_groups(table))
         split = _check(data, table, work / "apart", CheckSettings.radius)
         if _is_usable(split):
@@ -177,7 +178,7 @@ def _check(data: Path, table: pd.DataFrame, out: Path, radius: int) -> _Split:
 
 
 def _by_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Group the pictures of each class that arrived one after the other."""
+    """Group consecutive pictures of each class, in the order in which they arrived."""
     table = table.sort_values(["label", "modified", "path"])
     place = table.groupby("label").cumcount()
     count = table.groupby("label")["path"].transform("size")
@@ -185,7 +186,7 @@ def _by_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_usable(split: _Split) -> bool:
-    """Return whether each side of the split has enough of each class."""
+    """Return whether each of train, val and test has enough pictures of each class."""
     used = split.manifest.used
     shares = pd.crosstab(used["label"], used["split"], normalize="index")
     least = [_LEAST * fraction for fraction in split.settings.fractions]

@@ -1,18 +1,18 @@
-"""The process that a check or a training of Teach runs in: it ends with the server.
+"""The process in which a check or a training of Teach runs; it ends when the server ends.
 
     python -m happysad.training.lesson_process REQUEST
 
 REQUEST is one JSON object: ``task``, a key of `TASKS`; ``lock``, the file that the process locks;
 and the arguments of the task.
 
-Standard input is a pipe that the server holds open and never writes to. When it ends, even because
-the server was killed, this process ends at once, on Linux, macOS and Windows. (Linux's
-PR_SET_PDEATHSIG would fire as soon as the thread of the server ends that started the training.)
-While native code keeps Python waiting, such as TensorFlow while it is loaded, ending takes a second
-or two; so the process holds a lock.
+Standard input is a pipe that the server keeps open and never writes to. When the pipe closes, even
+because the server was killed, this process ends at once, on Linux, macOS and Windows. (Linux's
+PR_SET_PDEATHSIG would fire as soon as the server's thread that started the training ends.) While
+native code blocks Python, such as during the import of TensorFlow, ending takes a second or two;
+therefore the process holds a lock until it has ended.
 
 The answer goes to standard output: one JSON object with ``error``, one line or null, and
-``found``, what the task returned. All other output goes to standard error.
+``found``, the result of the task. All other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def _train(photos: str, classes: Sequence[str], work: str, run: str, fewest: int
     )
 
 
-#: What can be done.
+#: The tasks by name.
 TASKS: Mapping[str, Task] = {"check": _check, "train": _train}
 
 
 def main(tasks: Mapping[str, Task] = TASKS) -> None:
-    """Do what the command line asks for."""
+    """Run the task that the command line requests."""
     _end_with_server()
     request: dict[str, Any] = json.loads(sys.argv[1])
     task, file = tasks[request.pop("task")], Path(request.pop("lock"))
@@ -79,7 +79,7 @@ def main(tasks: Mapping[str, Task] = TASKS) -> None:
                 answer["found"] = task(**request)
         except HappysadError as error:
             answer["error"] = str(error)
-        except OSError as error:  # a full disk, a folder that may not be written
+        except OSError as error:  # a full disk, a folder without permission to write
             answer["error"] = f"{error.filename or 'a file'}: {os_reason(error)}"
         except Exception as error:
             traceback.print_exc()
@@ -92,8 +92,8 @@ def main(tasks: Mapping[str, Task] = TASKS) -> None:
 
 def _end_with_server() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl+C
-    # Read the pipe under another number, since on Windows nothing else may be done with standard
-    # input while a thread reads from it.
+    # Read the pipe through another descriptor: on Windows, nothing else may use standard input
+    # while a thread reads from it.
     pipe = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,13 +1,13 @@
-"""Training in several processes, one on each machine: each learns from its part of every batch.
+"""Training in several processes, one on each machine: each trains on its part of every batch.
 
 Keras on JAX shares the work (`keras.distribution.DataParallel`): every process has the whole
 network, the gradient is the mean over the whole batch, and so all processes take the same step.
-What each has in memory stays the same, so each can do the rest of the training by itself: only the
-process of index 0 writes the run's folder, the others write into temporary folders. A process meets
-the others once its photos are decoded, since JAX's messages between CPUs wait for 30 seconds at
-most.
+Since their networks stay identical, each process can do the rest of the training by itself: only
+process 0 writes the run's folder, and the others write into temporary folders. A process joins the
+others only after decoding its photos, because JAX's messages between CPUs time out after 30
+seconds.
 
-`Alone` is the twin for a training in one process: it shares nothing and waits for nobody.
+`Alone` has the same interface for a training in one process.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VARIABLES", "Alone", "Member", "Process", "Share", "this"]
 
-#: The environment variables that Keras names for this: the address of process 0 with a port, the
-#: number of processes, and the index of this one, from 0.
+#: Keras's environment variables for this: the address of process 0 with a port, the number of
+#: processes, and the index of this one, from 0.
 VARIABLES = (
     "KERAS_DISTRIBUTION_JOB_ADDRESSES",
     "KERAS_DISTRIBUTION_NUM_PROCESSES",
@@ -61,11 +61,11 @@ class Share:
     count: int
     """The number of processes."""
     devices: int
-    """The number of devices that they have together; a batch divides by it."""
+    """The number of devices of all processes; the size of a batch is a multiple of it."""
 
 
 class Process(ABC):
-    """This process of a training."""
+    """One process of a training."""
 
     index: int
 
@@ -77,7 +77,7 @@ class Process(ABC):
     @abstractmethod
     @contextmanager
     def folders(self, run: Run, check_folder: Path) -> Iterator[tuple[Run, Path]]:
-        """Yield the new run and the check's folder in which this process writes.
+        """Yield the new run and the check's folder that this process writes.
 
         Args:
             run: the run of all processes.
@@ -87,7 +87,7 @@ class Process(ABC):
     @abstractmethod
     @contextmanager
     def resumed(self, run: Run) -> Iterator[Run]:
-        """Yield the run in which this process goes on.
+        """Yield the run that this process continues.
 
         Args:
             run: the run of all processes.
@@ -99,7 +99,7 @@ class Process(ABC):
 
         Args:
             config: the settings, resolved.
-            facts: texts that must be equal, by the name that an error calls them.
+            facts: texts that must be equal in all processes, by their names in errors.
 
         Raises:
             UsageError: several processes cannot share this work.
@@ -108,15 +108,15 @@ class Process(ABC):
 
     @abstractmethod
     def learn(self, learner: Learner, model: keras.Model, run: Run) -> None:
-        """Let a network learn, together with the other processes.
+        """Train a network, together with the other processes.
 
         Args:
-            learner: teaches it.
-            model: as `Learner.build` returns it; it has learned afterwards.
+            learner: the learner that trains it.
+            model: the network, as `Learner.build` returns it; trained in place.
             run: the run, with a checkpoint.
 
         Raises:
-            ConfigError: the batch does not divide by the devices of all processes.
+            ConfigError: the batch size is not a multiple of the number of devices.
             RunError: another process was lost.
         """
 
@@ -140,7 +140,7 @@ class Alone(Process):
         """Do nothing."""
 
     def learn(self, learner: Learner, model: keras.Model, run: Run) -> None:
-        """Let the network learn in this process."""
+        """Train the network in this process."""
         learner.learn(model, run, None)
 
 
@@ -151,7 +151,7 @@ class Member(Process):
         """Describe this process.
 
         Args:
-            address: where process 0 is reached: host:port.
+            address: the address of process 0, host:port.
             count: the number of processes.
             index: the index of this process, from 0.
         """
@@ -191,27 +191,27 @@ class Member(Process):
             yield own
 
     def meet(self, config: TrainConfig, **facts: str) -> None:
-        """Join the others; nothing of JAX may have been used before."""
+        """Join the others; JAX must not have been used before."""
         if not config.learns_by_steps:
             raise UsageError(
-                "training in several processes is for networks that learn by steps, but whole "
-                "photos with faces are learned at once; use one process, or choose --faces given "
-                "or a --model"
+                "only networks trained by gradient steps can be trained in several processes; "
+                "the model face with --faces find is not trained so: use one process, "
+                "--faces given or another --model"
             )
         self.join()
         self.agree(**facts)
 
     def join(self) -> None:
-        """Wait until all processes have come.
+        """Wait until all processes have joined.
 
         Raises:
-            RunError: process 0 cannot be reached, or not all have come within a day.
+            RunError: process 0 cannot be reached, or not all have joined within a day.
         """
         import jax
 
-        # Otherwise JAX catches SIGTERM, and the process goes on.
+        # Otherwise JAX catches SIGTERM, and the process does not end.
         jax.config.update("jax_enable_preemption_service", False)
-        # Otherwise JAX aborts the others when one is lost, before they can report it.
+        # Otherwise, when one process is lost, JAX aborts the others before they can report it.
         jax.config.update("jax_enable_recoverability", True)
         try:
             with without_native_stderr():
@@ -220,7 +220,7 @@ class Member(Process):
                 )
         except RuntimeError as error:  # JAX's own errors are of this class
             raise RunError(
-                f"process {self.index} cannot meet the others at {self.address}: "
+                f"process {self.index} cannot join the others at {self.address}: "
                 f"{_first_line(error)}"
             ) from error
 
@@ -228,10 +228,10 @@ class Member(Process):
         """Check that all processes have the same facts.
 
         Args:
-            facts: texts that must be equal, by the name that an error calls them.
+            facts: texts that must be equal in all processes, by their names in errors.
 
         Raises:
-            RunError: in every process, where one differs from process 0.
+            RunError: a process differs from process 0; every process raises it.
         """
         from jax.experimental import multihost_utils
 
@@ -246,7 +246,7 @@ class Member(Process):
                 )
 
     def learn(self, learner: Learner, model: keras.Model, run: Run) -> None:
-        """Let a copy of the network learn from this process's part of each batch."""
+        """Train a copy of the network on this process's part of each batch."""
         self.agree(weights=checkpoints.digest(checkpoints.latest(run.checkpoints)))
         with self._together(learner.config.batch_size) as share:
             shared = learner.build(pretrained=False)
@@ -255,7 +255,7 @@ class Member(Process):
         model.set_weights(learned)
 
     def part(self) -> None:
-        """Leave the others; process 0, through which they are in touch, stays until it ends."""
+        """Leave the others; process 0, which coordinates them, stays connected until it ends."""
         import jax
 
         self.agree(end="")
@@ -264,15 +264,15 @@ class Member(Process):
 
     @contextmanager
     def _together(self, batch_size: int) -> Iterator[Share]:
-        """Share among all processes what is built and fitted in the block; part at its end."""
+        """Share the networks built and fitted in the block with all processes; part at its end."""
         import jax
         import keras
 
         devices = jax.device_count()
         if batch_size % devices or devices != self.count * jax.local_device_count():
             raise ConfigError(
-                f"batch_size must be a multiple of the {devices} devices of all processes, which "
-                f"must have the same number each, not {batch_size}"
+                f"batch_size must be a multiple of {devices}, the number of devices of all "
+                f"processes (the same number in each), not {batch_size}"
             )
         with _in_touch(), keras.distribution.DataParallel(auto_shard_dataset=False).scope():
             yield Share(jax.process_index(), jax.process_count(), devices)
@@ -283,7 +283,7 @@ def this() -> Process:
     """Return this process, as the environment describes it.
 
     Raises:
-        UsageError: only some of `VARIABLES` are set, one is no number or out of range, or Keras
+        UsageError: only some of `VARIABLES` are set, one is not a number or out of range, or Keras
             does not run on JAX.
         MissingExtraError: JAX is not installed.
     """
@@ -308,20 +308,20 @@ def this() -> Process:
 
 @contextmanager
 def _in_touch() -> Iterator[None]:
-    """Turn the loss of another process into an error of one line."""
+    """Turn JAX's exception about the loss of another process into an error of one line."""
     import jax
 
     sys.stdout.flush()
     stdout = os.dup(1)
-    os.dup2(2, 1)  # Gloo, which sends between CPUs, greets on standard output
+    os.dup2(2, 1)  # Gloo, which connects CPUs, prints a greeting to standard output
     try:
         yield
     except (jax.errors.JaxRuntimeError, ValueError) as error:
         if isinstance(error, ValueError) and "Gloo" not in str(error):
             raise
         raise RunError(
-            "another of the processes that train together was lost; --resume in all of them goes "
-            f"on from the last checkpoint ({_first_line(error)})"
+            "another process of this training was lost; --resume in all of them continues from "
+            f"the last checkpoint ({_first_line(error)})"
         ) from error
     finally:
         os.dup2(stdout, 1)

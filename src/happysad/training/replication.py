@@ -2,8 +2,8 @@
 
 The tutorials load the folder with ``image_dataset_from_directory`` and split it with ``take`` and
 ``skip``. The dataset is shuffled anew at every pass, so the "first 70 %" are other photos in each
-epoch: training sees nearly all of them, those of the later test included. Copies and near-copies
-of photos do the rest. `replicate` measures the effect.
+epoch: training sees nearly all photos, including those of the later test. Copies and near-copies
+raise the accuracy further. `replicate` measures the effect.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ __all__ = [
 #: What the tutorials train: `models.classic`, Adam, binary cross-entropy, no augmentation.
 MODEL, SIZE, CHANNELS, BATCH = "classic", 256, 3, 32
 
-# The honest protocol deals groups to this many parts, and trains on all but this many of them.
+# The honest protocol splits the groups into `_PARTS` parts, and trains on all but `_UNSEEN`.
 _PARTS, _UNSEEN = 10, 3
-# It rises when a protocol or its pixels change, so that older results are not reused.
+# Increase when a protocol or its pixels change, so that older results are not reused.
 _VERSION = 2
 
 _NAMES = {"tutorials": "the tutorials' protocol", "honest": "the honest protocol"}
@@ -68,28 +68,28 @@ Order = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """One training, and how good it is."""
+    """The result of one training."""
 
     seed: int
     accuracy: float
     n: int
     """The number of judged photos."""
     trained_on: int
-    """The number of different photos that training saw."""
+    """The number of different photos that it was trained on."""
     seen_in_training: int
-    """The number of judged photos among them."""
+    """The number of judged photos that it was trained on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """All trainings by one protocol."""
+    """The results of all trainings by one protocol."""
 
     accuracy: float
     """The mean over seeds."""
     interval: tuple[float, float] | None
-    """95 %, by Student's t over seeds; None for one seed. It treats seeds as independent, which
-    repeated splits of one folder are not quite (Nadeau & Bengio 2003): it is rather too narrow than
-    too wide."""
+    """95 %, by Student's t over seeds; None for one seed. It treats seeds as independent, but
+    repeated splits of one folder are not quite so (Nadeau & Bengio 2003), which tends to make it
+    too narrow."""
     interval_groups: tuple[float, float] | None
     """95 %, by the bootstrap over groups of near-duplicates, with the seeds pooled; None for one
     group."""
@@ -103,7 +103,7 @@ class Protocol:
 
     @property
     def seen(self) -> int:
-        """The number of those that were trained on."""
+        """The number of judged photos of all seeds that were trained on."""
         return sum(run.seen_in_training for run in self.runs)
 
 
@@ -121,7 +121,7 @@ class Replication:
     protocols: dict[str, Protocol]
     """By name: tutorials and honest."""
     table: tuple[str, ...]
-    """Lines for people."""
+    """The results as lines of text."""
 
 
 def replicate(
@@ -136,25 +136,25 @@ def replicate(
 ) -> Replication:
     """Train the tutorials' network by both protocols, and write a table, a picture and a page.
 
-    The tutorials' protocol takes all readable photos, copies and photos in both classes too, in
-    batches of 32 of a shuffle that is drawn anew at every pass. The first 7 of 10 batches of a pass
-    are trained on; the last of 10 (at least one) of a further pass are the test.
+    The tutorials' protocol uses all readable photos, including copies and photos in both classes.
+    It shuffles them anew at every pass and forms batches of 32. It trains on the first 7 of 10
+    batches of each pass, and tests on the last of 10 (at least one) of a further pass.
 
-    The honest protocol takes the photos that `check` uses. Groups are dealt to 10 parts, stratified
-    and by the seed; 7 parts are trained on, and the other 3 are judged once, at the end. Nothing is
-    tuned, so validation photos are as unseen as test photos.
+    The honest protocol uses the photos that `check` uses. It splits the groups into 10 parts,
+    stratified by class and shuffled by the seed. It trains on 7 parts, and tests on the other 3
+    once, at the end. Nothing is tuned, so no photos are needed for validation.
 
-    Each training's result is kept in `out`/seeds at once. A later call with the same photos and
-    settings does not repeat finished trainings.
+    Each training's result is written to `out`/seeds when it ends. A later call with the same photos
+    and settings does not repeat finished trainings.
 
     Args:
         data: a folder with one folder of photos for each class.
-        out: gets replicate.json, replicate.png and report.html.
-        check_folder: gets the check's manifest and page; by default ./NAME-check.
-        classes: the two class folders, where `data` has more.
+        out: the folder for replicate.json, replicate.png and report.html.
+        check_folder: the folder for the check's manifest and page; by default ./NAME-check.
+        classes: the two class folders, if `data` has more.
         seeds: the number of repetitions of each protocol, 2 or more for an interval.
-        epochs: the number of passes through the training photos.
-        size: the side of the network's input in pixels; 256 is the tutorials'.
+        epochs: the number of passes over the training photos.
+        size: the side of the network's input in pixels; the tutorials use 256.
 
     Raises:
         DatasetError: there are too few photos.
@@ -195,7 +195,7 @@ def replicate(
 
 @dataclass(frozen=True)
 class _Run:
-    """One training with its answers, as `out`/seeds keeps it."""
+    """One training with its answers, as stored in `out`/seeds."""
 
     seed: int
     trained_on: int
@@ -206,7 +206,7 @@ class _Run:
 
     @classmethod
     def read(cls, file: Path, key: str) -> Self | None:
-        """Return an earlier result of the same photos and settings; None where there is none."""
+        """Return an earlier result for the same photos and settings; None if there is none."""
         try:
             written = json.loads(file.read_text(encoding="utf-8"))
             return cls(**written) if written.pop("key") == key else None
@@ -246,7 +246,7 @@ class _Trainer:
             self._advance()
 
     def judge(self, order: Order, seed: int) -> _Run:
-        """Answer the photos of `order`."""
+        """Return the training with its answers for the photos of `order`."""
         p = [self._model.predict_on_batch(self.photos.images[b])[:, 0] for b in _batches(order)]
         return _Run(
             seed=seed,
@@ -265,7 +265,7 @@ class _Split:
     name: str
     photos: Arrays
     fingerprint: str
-    """Of the photos in their order."""
+    """A hash of the photos in their order."""
 
     @property
     def batches(self) -> int:
@@ -295,7 +295,7 @@ def _run_tutorials(trainer: _Trainer, seed: int, epochs: int) -> _Run:
 
 
 def _run_honest(trainer: _Trainer, seed: int, epochs: int) -> _Run:
-    """Deal groups once; judged photos are never trained on."""
+    """Split the groups once; judged photos are never trained on."""
     train, unseen = deal(trainer.photos, seed)
     for _ in range(epochs):
         trainer.fit(trainer.rng.permutation(train))
@@ -313,12 +313,12 @@ def _tutorials(manifest: Manifest, size: int) -> _Split:
 
 
 def _honest(manifest: Manifest, size: int) -> _Split:
-    # By content, so that the same photos are dealt the same way whatever their names are.
+    # Sort by content, so that the split does not depend on the photos' names.
     used = manifest.used.sort_values("pixels")
     smallest = used.drop_duplicates("group")["label"].value_counts().min()
     if smallest < _PARTS:
         raise DatasetError(
-            f"{manifest.root}: at least {_PARTS} groups of different photos a class are needed, "
+            f"{manifest.root}: needs at least {_PARTS} groups of different photos in each class, "
             f"found {smallest}"
         )
     return _split("honest", manifest, size, used)
@@ -331,13 +331,17 @@ def _split(name: str, manifest: Manifest, size: int, rows: pd.DataFrame) -> _Spl
 
 
 def tutorials_batches(n: int) -> tuple[int, int]:
-    """Return the number of batches of a pass for training, and at its end for the test."""
+    """Return the number of batches at a pass's start for training, and at its end for the test."""
     batches = -(-n // BATCH)
     return 7 * batches // 10, max(1, batches // 10)
 
 
 def deal(photos: Arrays, seed: int) -> tuple[Order, Order]:
-    """Deal groups to parts, stratified, and draw the parts that are not trained on."""
+    """Split the photos at random by group, stratified by class.
+
+    Returns:
+        The indices of the photos to train on, and of the other photos, both in ascending order.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     y = photos.classes.astype(int)
@@ -434,9 +438,7 @@ def _draw(result: Replication, file: Path) -> None:
     )
     ax.set_xlim(max(0, lowest - 0.03), 1.02)
     ax.set_yticks([])
-    ax.set_xlabel(
-        "accuracy: share of photos answered rightly (dots: seeds; bar: mean's 95 % interval)"
-    )
+    ax.set_xlabel("accuracy: share of right answers (dots: seeds; bar: 95 % interval of the mean)")
     tutorials, honest = (result.protocols[name].accuracy for name in _NAMES)
     plots.plain(
         ax,

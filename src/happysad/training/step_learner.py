@@ -1,4 +1,4 @@
-"""Learning by steps: epochs of gradient descent with a checkpoint after each."""
+"""Training by gradient steps: epochs with a checkpoint after each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Phase:
 
 
 class StepLearner(Learner):
-    """Teaches a network of one picture; Keras's optimizers take the steps."""
+    """Trains a network of one picture with an optimizer of Keras."""
 
     @property
     def _phases(self) -> list[_Phase]:
@@ -40,7 +40,7 @@ class StepLearner(Learner):
         return phases
 
     def begin(self, model: keras.Model) -> None:
-        """Compile the network, so that the checkpoint holds the optimizer's state."""
+        """Compile the network, so that the checkpoint contains the optimizer's state."""
         self._compile(model, State(), share=None)
 
     def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
@@ -58,9 +58,9 @@ class StepLearner(Learner):
             self._compile(model, state, share)
 
     def finished(self, model: keras.Model) -> keras.Model:
-        """Return a copy of the network, which looks at the mirror image too if it learned from it.
+        """Return a copy of the trained network for export, without optimizer, loss or metrics.
 
-        The copy has no optimizer, loss or metrics.
+        If training mirrored photos, the copy averages over a photo and its mirror image.
         """
         copy = super().finished(model)
         return mirrored(copy) if self.config.looks_twice else copy
@@ -71,12 +71,12 @@ class StepLearner(Learner):
         return np.asarray(model.predict(feed, verbose=0))[:, 0]
 
     def face_answers(self, model: keras.Model) -> tuple[Floats, Floats]:
-        """Return the answers for all photos to learn from, which are face crops."""
+        """Return the answers for all training photos, which are face crops, and their classes."""
         train = self.photos.train
         return self.answers(model, train), train.classes
 
     def _compile(self, model: keras.Model, state: State, share: Share | None) -> None:
-        """Set a fresh optimizer, and what it may move in this phase."""
+        """Compile the network with a new optimizer, for the weights that this phase trains."""
         config, phase = self.config, self._phases[state.phase]
         if config.model in TRANSFER:
             from happysad.models.transfer import free
@@ -110,7 +110,7 @@ class StepLearner(Learner):
         config, phases = self.config, self._phases
         end = state.phase_start + phases[state.phase].epochs
         if state.epoch >= end or (config.patience and state.waited >= config.patience):
-            return state  # it was stopped after the last epoch of this phase
+            return state  # the training was stopped after the last epoch of this phase
         feed = self._feed(self.photos.train, training=True, share=share)
         books = Bookkeeper(run, feed, state, config.patience)
         rest = sum(phase.epochs for phase in phases[state.phase + 1 :])
@@ -122,7 +122,7 @@ class StepLearner(Learner):
                 epochs=end,
                 class_weight=class_weights_of(self.photos.train) if config.class_weights else None,
                 callbacks=[*tensorboard(run), books, live],
-                shuffle=False,  # the feed does it; Keras would by Python's global random state
+                shuffle=False,  # the feed shuffles; Keras would use Python's global random state
                 verbose=0,
             )
         return books.state

@@ -1,4 +1,4 @@
-"""From a folder of photos to a finished run: the one path, readable from top to bottom."""
+"""Train a classifier: the whole path from a folder of photos to a finished run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TrainedRun:
 
     run: Run
     evaluation: RunEvaluation | None
-    """None in a process that trained for another, which has the run."""
+    """None in all processes but process 0, which writes the run."""
 
     @property
     def folder(self) -> Path:
@@ -77,23 +77,23 @@ def train(
 ) -> TrainedRun:
     """Check a folder of photos, train a classifier on it, and evaluate it.
 
-    Where several processes train together (`happysad.training.processes`), process 0 alone writes
-    the folders.
+    If several processes train together (`happysad.training.processes`), only process 0 writes the
+    folders.
 
     Args:
         data: a folder with one folder of photos for each class; nothing in it is changed.
         out: the run's folder, new or empty; by default ./runs/NAME-MODEL-N.
-        config: settings, or a TOML file with settings; a run's config.toml will do.
+        config: settings, or a TOML file with settings, such as a run's config.toml.
         check_folder: the folder for the manifest and the page of the check; by default
             ./NAME-check.
         groups: a CSV with the columns path and group: the photos of a group stay in one split.
-        **settings: fields of `TrainConfig`, which win over `config`.
+        **settings: fields of `TrainConfig`, which override `config`.
 
     Raises:
         ConfigError: a setting is unknown, of the wrong type or out of range.
         UsageError: `out` is in use, or the weights of a transfer model cannot be loaded.
-        DatasetError: the photos cannot be learned from.
-        RunError: another process was lost, or began with something else.
+        DatasetError: the photos cannot be used for training.
+        RunError: another process was lost, or has other settings, photos or weights.
 
     Examples:
         >>> run = happysad.train("photos", epochs=10)  # doctest: +SKIP
@@ -125,7 +125,7 @@ def train_in(
     check_folder: Path,
     groups: Path | None = None,
 ) -> TrainedRun:
-    """Train as one of the processes of a training; see `train`."""
+    """Train in one of the processes of a training; see `train`."""
     with process.folders(run, check_folder) as (own, checked):
         own.refuse_used()
         manifest = check(
@@ -156,13 +156,14 @@ def train_in(
 
 
 def resume(folder: str | os.PathLike[str]) -> TrainedRun:
-    """Go on with a run that was stopped, at whatever moment; it ends in the same weights.
+    """Continue a run that was stopped at any moment; it ends with the same weights.
 
     Args:
         folder: the run's folder.
 
     Raises:
-        RunError: it is no run's folder, it is finished already, or its checkpoints do not fit.
+        RunError: `folder` is not a run's, the run is finished already, or its checkpoints do not
+            fit.
         DatasetError: the photos have changed since the run began.
     """
     run, process = Run(Path(folder)), processes.this()
@@ -171,7 +172,7 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         if own.is_finished:
             raise RunError(f"{run.folder}: finished already, there is nothing to resume")
         manifest = Manifest.read(own.manifest, own.data())
-        checkpoints.latest(own.checkpoints)  # refuses a run without
+        checkpoints.latest(own.checkpoints)  # raises if there is none
         photos = _load(manifest, config)
         process.meet(config, **_facts(config, manifest))
         quiet()
@@ -199,12 +200,12 @@ def _facts(config: TrainConfig, manifest: Manifest) -> dict[str, str]:
 def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, ...]) -> None:
     """Flip the last layer of the network of faces if it ranks the classes in reverse.
 
-    The network that ships tells how sad a face is. For the classes happy and sad that is right as
-    it is; for others, such as angry and smiling, the photos to learn from tell the direction.
+    The network that ships predicts the probability of sad. This is right for the classes happy and
+    sad. For others, such as angry and smiling, the training photos decide whether it is reversed.
 
     Args:
         model: the network, with the weights that ship.
-        learns: how it learns.
+        learns: its learner.
         classes: the names of the two classes.
     """
     if classes == ("happy", "sad"):
@@ -237,7 +238,7 @@ def _learn_and_finish(
 def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -> RunEvaluation:
     """Calibrate on validation, write the network and the classifier, evaluate on the test split.
 
-    Every step writes its files anew, so that a kill in between does no harm.
+    Every step rewrites its files, so an interruption in between does no harm.
     """
     config, val = learns.config, learns.photos.val
     shipped = learns.finished(model)
