@@ -115,7 +115,7 @@ def test_a_list_may_begin_as_a_photo_does(given: list[str], name: str) -> None:
         (encoded(photo(0, 8, 8)), "a photo or NULs came"),
         (encoded(photo(0, 8, 8), "bmp"), "a photo or NULs came"),
         (b"photos/1.png\0photos/2.png\0", "a photo or NULs came"),
-        (b"photos/1.png\n" * 1000 + b"photos/2.png\0", "one path a line, not NULs"),
+        (b"photos/1.png\n" * 1000 + b"photos/2.png\0", "one path per line, not NULs"),
     ],
 )
 def test_what_is_no_list_is_refused(given: list[str], stdin: bytes, said: str) -> None:

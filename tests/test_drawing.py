@@ -115,7 +115,7 @@ def test_the_photo_is_never_overwritten(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"the photo itself|end in \.jpg|is a folder"):
             prediction.save(file)
     for file in (photo / "x.png", photo / "deep" / "x.png"):
-        with pytest.raises(UsageError, match=r"x\.png: .*a\.png is no folder; name a file"):
+        with pytest.raises(UsageError, match=r"x\.png: .*a\.png is not a folder; name a file"):
             drawing.check_target(photo, file)
     drawing.check_target(photo, tmp_path / "new" / "deep" / "x.png")
     drawing.check_target(photo, Path("x.png"))

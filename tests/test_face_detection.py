@@ -427,7 +427,7 @@ def test_other_arrays_are_refused(image: Pixels, came: str) -> None:
     ],
 )
 def test_a_face_checks_itself(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="a face has finite numbers"):
+    with pytest.raises(ValueError, match="a face must have finite numbers"):
         Face(**{**asdict(frontal((4.0, 4.0), 2.0)), **wrong})
 
 

@@ -202,9 +202,9 @@ def test_floating_point(values: list[float], expected: list[int]) -> None:
         ([0, 255.5], np.float32, r"pixels from 0\.0 to 255\.5 have no known scale"),
         # up to 1 with an overshoot, or all but black up to 255
         ([0, 1.25], np.float32, r"pixels from 0\.0 to 1\.25 have no known scale"),
-        ([0, np.nan], np.float32, "pixels that are no numbers"),
-        ([0, np.inf], np.float32, "pixels that are no numbers"),
-        ([-np.inf, 1], np.float32, "pixels that are no numbers"),
+        ([0, np.nan], np.float32, "pixels that are not finite numbers"),
+        ([0, np.inf], np.float32, "pixels that are not finite numbers"),
+        ([-np.inf, 1], np.float32, "pixels that are not finite numbers"),
         ([-5, 300], np.int32, "pixels from -5 to 300 have no known scale"),
         ([-5, 200], np.int32, "pixels from -5 to 200 have no known scale"),
     ],

@@ -151,5 +151,5 @@ def test_lines_are_paths_whatever_their_bytes() -> None:
 
 
 def test_a_list_between_nuls_is_refused() -> None:
-    with pytest.raises(UsageError, match="one path a line, not NULs"):
+    with pytest.raises(UsageError, match="one path per line, not NULs"):
         list(lines([b"a.jpg\n", b"b.jpg\0c.jpg\0"]))

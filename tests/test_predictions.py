@@ -38,8 +38,8 @@ def face(label: str, probabilities: dict[str, float]) -> FacePrediction:
         ({}, "a label or an error"),
         ({"label": "sad"}, "the label 'sad' needs probabilities"),
         ({"label": "no_face", "probabilities": HAPPY}, "no_face has no probabilities"),
-        ({"label": "angry", "probabilities": HAPPY}, "a label is unsure or one of"),
-        ({"label": "sad", "probabilities": {"happy": -0.5, "sad": 1.5}}, "lies from 0 to 1"),
+        ({"label": "angry", "probabilities": HAPPY}, "label must be unsure or one of"),
+        ({"label": "sad", "probabilities": {"happy": -0.5, "sad": 1.5}}, "must be from 0 to 1"),
         ({"label": "sad", "probabilities": {"happy": float("nan"), "sad": 1.0}}, "from 0 to 1"),
         ({"label": "sad", "probabilities": {"happy": 0.5, "sad": 0.6}}, "sum to 1"),
         ({"label": "sad", "probabilities": {"sad": 1.0}}, "2 or 3 classes"),
@@ -198,5 +198,5 @@ def test_half_of_a_surrogate_pair_in_a_path_has_a_row() -> None:
 def test_a_source_that_is_no_photo_is_not_drawn() -> None:
     answer = Prediction(source=7, label="no_face")
     assert answer._repr_png_() is None
-    with pytest.raises(UsageError, match="no photo"):
+    with pytest.raises(UsageError, match="not a photo"):
         answer.draw()

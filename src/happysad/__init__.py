@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# Every public name with its module, which is imported when the name is first used: importing
-# happysad itself takes no time.
+# Every public name with its module. A module is imported when its name is first used, so that
+# importing happysad is fast.
 _HOMES = {
     "CheckResult": "happysad.dataset.check_result",
     "Classifier": "happysad.classifier",

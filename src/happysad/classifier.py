@@ -1,4 +1,4 @@
-"""One .onnx in, predictions out. Needs neither Keras nor TensorFlow."""
+"""Load a classifier from an .onnx file, and predict photos. Needs neither Keras nor TensorFlow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "Classifier"]
 
-#: What a list may hold.
+#: A list of photos, as `Classifier.predict` takes it.
 Sources: TypeAlias = Sequence[Source] | Sequence[str] | Sequence[bytes] | Sequence[Pixels]
 
 #: The number of photos that go through the network at once.
@@ -37,9 +37,9 @@ _ID_LENGTH = 12
 
 
 class Classifier:
-    """Tells the classes of photos apart. Safe to share between threads, and to pickle.
+    """A classifier of photos. Safe to share between threads, and to pickle.
 
-    A pickle holds the file's bytes, so that it works in other processes and after the file is
+    A pickle contains the file's bytes, so that it works in other processes and after the file is
     moved.
 
     >>> classifier = Classifier()
@@ -57,7 +57,7 @@ class Classifier:
 
         Raises:
             ClassifierError: there is no such file, or happysad did not write it.
-            UsageError: `model` is no path, or `threads` is not 0 or a positive whole number.
+            UsageError: `model` is not a path, or `threads` is not 0 or a positive whole number.
         """
         thread_count(threads)
         self._use(ModelFile.read(SHIPPED if model is None else model, threads=threads), threads)
@@ -68,7 +68,7 @@ class Classifier:
 
         Args:
             content: the whole .onnx.
-            name: what messages call it.
+            name: the classifier's name in messages.
             threads: as for `Classifier`.
 
         Raises:
@@ -96,7 +96,7 @@ class Classifier:
 
     @property
     def details(self) -> Details:
-        """What the file says of itself."""
+        """The metadata of the file."""
         return self._file.details
 
     @property
@@ -126,7 +126,7 @@ class Classifier:
 
     @property
     def input(self) -> NetworkInput:
-        """What the network looks at."""
+        """The object that prepares the network's inputs and combines its outputs."""
         return self._input
 
     @overload
@@ -157,22 +157,22 @@ class Classifier:
     ) -> Any:
         """Predict one photo, a list of photos, or a stream of them.
 
-        Where the classifier looks at faces, the answer for a photo is the mean over its faces in
-        log-odds, weighted by the root of a face's area.
+        If the classifier looks at faces, the answer for a photo is the mean of the log-odds of its
+        faces, weighted by the square root of their areas.
 
         Args:
             source: a path, an http(s) address, the bytes of a whole file, a file object, a PIL
                 image or an array (uint8, as `images.read` takes it); a list or tuple of these; a
                 folder, or a generator of these.
-            faces: "find" finds the faces in photos; "given" takes every picture for a face crop,
-                framed as FER2013's are, and is for a classifier of faces alone.
-            unsure: False never answers "unsure".
-            bgr: True where arrays are in BGR order, as cv2.imread returns them; else they are RGB.
+            faces: "find" finds the faces in photos; "given" takes every picture as a face crop,
+                framed like those of FER2013, and is only for a classifier of faces.
+            unsure: False to never answer "unsure".
+            bgr: True if arrays are in BGR order, as cv2.imread returns them; False for RGB.
 
         Returns:
             One `Prediction`. For a list or tuple, a list of the same length and order; for a folder
-            or a generator, an iterator, of which a small batch is in memory at a time. In both, a
-            photo that cannot be read has an `error`.
+            or a generator, an iterator, which keeps a small batch in memory at a time. In a list or
+            an iterator, a photo that cannot be read has an `error`.
 
         Raises:
             ImageError: the single photo cannot be read.
@@ -209,8 +209,8 @@ class Classifier:
             bgr: as for `predict`.
 
         Raises:
-            UsageError: as `predict`. A wrong source is refused when it is read, up to 64 sources
-                ahead; the answers that are not yet yielded are lost.
+            UsageError: as for `predict`. A wrong source is refused when it is read, up to 64
+                sources ahead; the answers that are not yet yielded are lost.
         """
         self._check(faces, unsure=unsure, bgr=bgr)
         if isinstance(sources, str | bytes) or not isinstance(sources, Iterable):
@@ -240,11 +240,11 @@ class Classifier:
     def predict_found(
         self, pixels: Pixels, found: Sequence[Face], *, unsure: bool = True
     ) -> Prediction:
-        """Predict one photo whose faces are found already.
+        """Predict one photo whose faces are already known.
 
         Args:
             pixels: RGB, uint8, shape (height, width, 3).
-            found: its faces, the largest first; ignored where the classifier looks at whole photos.
+            found: its faces, the largest first; ignored by a classifier of whole photos.
             unsure: as for `predict`.
         """
         photo = Photo(pixels)
@@ -255,15 +255,15 @@ class Classifier:
         return self.details.label_of(probabilities, unsure=unsure)
 
     def named(self, probabilities: Iterable[float]) -> dict[str, float]:
-        """Return probabilities in the order of `classes` by the names of the classes."""
+        """Return a dictionary from class to probability, from values in the order of `classes`."""
         return dict(zip(self.classes, map(float, probabilities), strict=True))
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        """Run the network alone; see `ModelFile.run`."""
+        """Run only the network; see `ModelFile.run`."""
         return self._file.run(inputs)
 
     def _check(self, faces: str, **flags: bool) -> None:
-        """Refuse a call that cannot work as given."""
+        """Refuse wrong arguments of a call."""
         if faces not in list(Faces):
             raise UsageError(f'faces must be "find" or "given", not {reprlib.repr(faces)}')
         for name, flag in flags.items():
@@ -280,8 +280,8 @@ class Classifier:
             prepared: photos as `NetworkInput.prepare` returns them.
 
         Returns:
-            For each photo what `NetworkInput.combine` returns: its probabilities, None without a
-            face to tell by, and those of its faces.
+            For each photo, the result of `NetworkInput.combine`: the probabilities of the photo, or
+            None, and those of its faces.
         """
         starts = np.cumsum([0, *(one.rows for one in prepared)])
         outputs = Outputs(np.zeros((0, len(self.classes))), None)
@@ -333,7 +333,7 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What the network takes of a photo, without the photo's pixels."""
+    """The network's inputs for a photo, without the photo's pixels."""
 
     source: object
     notes: tuple[str, ...]

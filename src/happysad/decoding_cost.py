@@ -1,4 +1,4 @@
-"""Find files that would take hours or gigabytes to read, however few pixels they have."""
+"""Find files that would take hours or gigabytes to decode, even though they have few pixels."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import struct
 
 __all__ = ["LARGEST_EXIF", "reason"]
 
-#: The largest number of bytes of EXIF that is read; the limit of a JPEG segment is 64 KiB.
+#: Maximum number of bytes of EXIF that are read; the limit of a JPEG segment is 64 KiB.
 LARGEST_EXIF = 2**20
 
 # A decoder goes through the whole picture for each scan of a JPEG, and a scan of a megapixel may
 # have only 8 bytes. Cameras and programs write up to 12 scans.
 _MOST_SCANS = 100
-# Each segment of a JPEG and each chunk of a PNG costs Pillow some microseconds, and segments with
-# EXIF are copied together one by one. A large ICC profile takes 255 segments; a PNG of 300 MB in
-# chunks of 8 KiB, as libpng writes them, 37,000 chunks.
+# Pillow needs some microseconds for each segment of a JPEG and each chunk of a PNG, and joins
+# segments with EXIF one by one. A large ICC profile takes 255 segments; a PNG of 300 MB in chunks
+# of 8 KiB, as libpng writes them, has 37,000 chunks.
 _MOST_SEGMENTS, _MOST_CHUNKS = 1000, 100_000
 # The tags of a TIFF, and the numbers in them, each of which becomes a Python object of up to 200
 # bytes. Two numbers for each row of pixels are usual.
@@ -24,14 +24,14 @@ _MOST_TAGS, _MOST_NUMBERS = 1000, 200_000
 # A marker of a JPEG that is neither data (FF 00) nor a restart (D0 to D7).
 _MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
 _START, _END, _SCAN, _APP1 = b"\xd8", b"\xd9", b"\xda", b"\xe1"
-# The types of TIFF tags that stay bytes: BYTE, ASCII, UNDEFINED.
+# The types of TIFF tags whose values stay bytes: BYTE, ASCII, UNDEFINED.
 _BYTES = (1, 2, 7)
 
 
 def reason(data: bytes, type_: str) -> str | None:
     """Return why a picture should not be decoded, or None if it may be.
 
-    Its size in pixels does not count here.
+    The size in pixels is not checked here.
 
     Args:
         data: the whole file.

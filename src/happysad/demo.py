@@ -1,4 +1,4 @@
-"""The whole way from photos to predictions, on drawn faces: it needs no data."""
+"""Every step from photos to predictions, on drawn faces: it needs no data."""
 
 from __future__ import annotations
 

@@ -22,12 +22,13 @@ __all__ = ["check_target", "draw", "draw_source", "png", "save"]
 _COLOURS = (((230, 159, 0), "black"), ((0, 114, 178), "white"), ((0, 158, 115), "white"))
 _OTHER = ((90, 90, 90), "white")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-# Photos whose longer side has fewer pixels are enlarged, so that the text can be read.
+# Minimum length in pixels of the photo's longer side; smaller photos are enlarged, so that the text
+# can be read.
 _LEAST_SIDE = 480
-# The height of the text as a share of a face's width, and its least share of the photo's longer
-# side.
+# The height of the text as a share of a face's width, and its minimum as a share of the photo's
+# longer side.
 _OF_FACE, _OF_PHOTO = 1 / 6, 1 / 110
-# The least height of the text in pixels, and its largest share of the photo's longer side.
+# Minimum height of the text in pixels, and its maximum as a share of the photo's longer side.
 _LEAST_TEXT, _MOST_OF_PHOTO = 11, 1 / 20
 
 
@@ -39,7 +40,7 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
 
     Args:
         pixels: the photo: RGB, uint8, shape (height, width, 3).
-        prediction: the classifier's answer; not an error.
+        prediction: the prediction for the photo, without an error.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
@@ -64,7 +65,7 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
     colours = dict(zip(classes, _COLOURS, strict=False))
 
     def note(text: str, label: str, left: float, bottom: float, height: float, room: float) -> None:
-        """Write on a filled ground, as large as fits, from its lower left corner.
+        """Write a text on a filled box, as large as fits, with the box's lower left corner given.
 
         A text that is wider than `room` is broken at its comma.
         """
@@ -96,7 +97,7 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
         ground, _ = colours.get(answer.label, _OTHER)
         canvas.rectangle((x, y, x + wide, y + high), None, ground, line)
         notes.append((answer.describe(), answer.label, x, y + line, height, wide))
-    for one in reversed(notes):  # the largest face's last, on top
+    for one in reversed(notes):  # the largest face last, on top of the others
         note(*one)
     if not notes and prediction.label is not None:
         text = prediction.describe().replace("_", " ")
@@ -109,14 +110,15 @@ def draw_source(prediction: Prediction) -> Pixels:
 
     Raises:
         ImageError: the photo cannot be read.
-        UsageError: the prediction has an error, or its source is no photo that can be read again.
+        UsageError: the prediction has an error, or its source is not a photo that can be read
+            again.
     """
     source = prediction.source
     if prediction.error is not None or source is None:
         why = "it has no photo" if source is None else prediction.error and prediction.error.text
         raise UsageError(f"the prediction cannot be drawn: {why}")
     if not is_source(source):
-        raise UsageError("the prediction cannot be drawn: its source is no photo")
+        raise UsageError("the prediction cannot be drawn: its source is not a photo")
     if is_web_address(source):
         source = fetch(str(source))
     elif hasattr(source, "read"):
@@ -138,11 +140,11 @@ def png(pixels: Pixels) -> bytes:
 
 
 def check_target(source: object, file: Path) -> None:
-    """Refuse a drawing that could not be written, or would take the photo's place.
+    """Refuse a file to which a drawing cannot be written, or that is the photo itself.
 
     Raises:
-        UsageError: `file` is the photo itself or a folder, lies below a file, or has another
-            suffix than .jpg, .jpeg and .png.
+        UsageError: `file` is the photo itself or a folder, lies below a file, or has a suffix
+            other than .jpg, .jpeg and .png.
     """
     if file.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{file}: the name of a drawing must end in {', '.join(_SUFFIXES)}")
@@ -150,7 +152,7 @@ def check_target(source: object, file: Path) -> None:
         raise UsageError(f"{file}: is a folder; name a file for the drawing")
     above = next(parent for parent in file.parents if parent.exists())
     if not above.is_dir():
-        raise UsageError(f"{file}: {above} is no folder; name a file in a folder for the drawing")
+        raise UsageError(f"{file}: {above} is not a folder; name a file in a folder")
     photo = Path(source) if isinstance(source, str | os.PathLike) else None
     if photo is not None and photo.exists() and file.exists() and file.samefile(photo):
         raise UsageError(f"{file}: is the photo itself; name another file for the drawing")
@@ -160,8 +162,8 @@ def save(prediction: Prediction, file: Path) -> None:
     """Write a prediction's photo with the prediction drawn into it.
 
     Args:
-        prediction: with its source, which is never written.
-        file: a .jpg, .jpeg or .png; replaced where it exists.
+        prediction: a prediction with its source, which is never changed.
+        file: a .jpg, .jpeg or .png; replaced if it exists.
 
     Raises:
         UsageError: as `check_target` and `draw_source`.

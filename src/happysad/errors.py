@@ -7,16 +7,16 @@
     ├── ImageError                a picture that cannot be read; `code` is an ErrorCode
     ├── DatasetError              a folder of photos that cannot be learned from
     │   └── LeakError             photos that belong together are in different splits
-    ├── ClassifierError           a file that is no happysad classifier
+    ├── ClassifierError           a file that is not a happysad classifier
     ├── RunError                  a run's folder that cannot be used or resumed
     ├── BusyError                 another process works in the folder
     ├── ExportError               an exported file that does not agree with its Keras model
     ├── LibraryError              results of many photos that cannot be written or read
     ├── MoveError                 files that cannot be moved, or a damaged list of moved files
-    ├── VideoError                a film or a camera that cannot be read, a film not written
+    ├── VideoError                a film or camera that cannot be read, or a film not written
     └── ImportDataError           another dataset that cannot be fetched or unpacked
 
-Every message is one line that names the file or the argument, what is allowed and what came.
+Every message is one line: the file or the argument, what is allowed, and what was received.
 `exit_status` is the exit status of the command line: 2 for a wrong call, 1 for failed work.
 """
 
@@ -50,12 +50,12 @@ __all__ = [
     "shown_path",
 ]
 
-# The maximum number of characters that a message quotes of an input.
+# Maximum number of characters of an input that a message quotes.
 _MOST_SHOWN = 80
 
 
 def os_reason(error: Exception) -> str:
-    """Return why a system call failed, in lower case, without Python's number and path."""
+    """Return why a system call failed, in lower case, without the error number and the path."""
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
@@ -76,7 +76,7 @@ def one_line(text: str) -> str:
 def shown(text: str) -> str:
     """Return an input as messages quote it: one line of at most 80 characters.
 
-    A longer text loses its middle, so that a path keeps its name.
+    A longer text is shortened in the middle, so that the name at the end of a path is kept.
 
     >>> len(shown("x" * 100))
     80
@@ -111,21 +111,21 @@ class ErrorCode(StrEnum):
     EMPTY = "empty"
     """The file has no bytes."""
     NOT_AN_IMAGE = "not_an_image"
-    """The content is no picture of a type that happysad reads."""
+    """The content is not a picture of a supported type."""
     TRUNCATED = "truncated"
     """The picture ends before its last pixel."""
     DAMAGED = "damaged"
     """The picture begins well, but cannot be decoded."""
     TOO_LARGE = "too_large"
-    """The picture has more bytes or pixels than happysad reads."""
+    """The picture has more bytes or pixels than allowed."""
     TOO_COMPLEX = "too_complex"
     """Decoding would take far more work than the number of pixels warrants."""
     CANNOT_OPEN = "cannot_open"
-    """The system refuses to open the file, or there is none."""
+    """The file does not exist, or the system refuses to open it."""
     NOT_A_FILE = "not_a_file"
     """The path names a pipe, a device or a link that is not followed."""
     BAD_ARRAY = "bad_array"
-    """The array has another dtype or shape than a picture."""
+    """The array does not have the dtype or the shape of a picture."""
     CANNOT_FETCH = "cannot_fetch"
     """The address cannot be fetched."""
     INTERNAL = "internal"
@@ -133,7 +133,7 @@ class ErrorCode(StrEnum):
 
 
 class UsageError(HappysadError):
-    """A call that cannot work as given."""
+    """A wrong call: an argument, an option or a missing folder."""
 
     exit_status = 2
 
@@ -159,7 +159,7 @@ class ImageError(HappysadError):
     """A picture that cannot be read; `code` says why."""
 
     def __init__(self, reason: str, code: ErrorCode, *, name: str = "") -> None:
-        """Take the reason, its code, and the name of the picture, which begins the message."""
+        """Store the reason, its code, and the picture's name, with which the message begins."""
         super().__init__(f"{name}: {reason}" if name else reason)
         self.reason = reason
         self.code = code
@@ -179,7 +179,7 @@ class LeakError(DatasetError):
 
 
 class ClassifierError(HappysadError):
-    """A file that is no happysad classifier."""
+    """A file that is not a happysad classifier."""
 
 
 class RunError(HappysadError):

@@ -1,7 +1,7 @@
-"""Show what decided an answer: cover one part of the picture after the other.
+"""Show what decided an answer: cover one part of the picture after another.
 
-Source: occlusion, Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks". It
-needs the classifier's answers alone.
+Source: occlusion, Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks". The
+method needs only the classifier's answers.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ SIDE = 384
 # The side of the cover, and the step from one place to the next, as shares of the input's side:
 # 10 x 10 places.
 _COVER, _STEP = 1 / 4, 1 / 12
-# Heat of this many log-odds is shown at full strength, even where less is the strongest: a picture
-# in which nothing matters looks so.
+# Minimum heat in log-odds that is shown at full strength: a picture in which nothing matters is not
+# coloured strongly.
 _FULL = 0.5
-# How far the strongest heat hides the picture, 0 to 1.
+# The opacity of the strongest heat, 0 to 1.
 _STRENGTH = 0.6
-# The colours of what speaks for the answer and against it (Okabe & Ito 2008: colour-blind people
-# can tell them apart).
+# The colours of parts that support the answer and of parts that contradict it (Okabe & Ito 2008:
+# colour-blind people can tell them apart).
 _FOR, _AGAINST = (230, 159, 0), (0, 114, 178)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """An answer with what decided it."""
+    """An answer with a heat map of what decided it."""
 
     label: str
     """A class, or "unsure"."""
     probabilities: dict[str, float]
     """The calibrated probability of every class; they sum to 1."""
     heat: NDArray[np.float32]
-    """How far each place raised the log-odds of the most probable class, negative where it lowered
-    them. Shape (size, size), as the network's input."""
+    """How much each place raised the log-odds of the most probable class; negative if it lowered
+    them. Shape (size, size) of the network's input."""
     shown: Pixels
-    """The face, upright and enlarged, or the whole photo, squashed as the network sees it; in grey,
-    under the heat in colour. RGB, uint8, shape (`SIDE`, `SIDE`, 3)."""
+    """The face, upright and enlarged, or the whole photo, resized to a square like the network's
+    input: in grey, with the heat in colour over it. RGB, uint8, shape (`SIDE`, `SIDE`, 3)."""
 
     def describe(self) -> str:
         """Return the answer in words, such as "unsure, leans happy 66 %"."""
@@ -65,14 +65,14 @@ def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) ->
     """Return what decided the answer for a face, or for a photo.
 
     Args:
-        classifier: of any kind.
-        photo: opened for this alone, so that the answer is that of a prediction.
+        classifier: any classifier.
+        photo: a newly opened photo, so that the answer is the same as that of a prediction.
         face: the number of the face, 1 for the largest; None for the largest, or for the whole
-            photo where the classifier looks at it.
+            photo if the classifier looks at it.
 
     Raises:
         ImageError: the photo cannot be decoded.
-        UsageError: the photo has no such face, or the classifier looks at whole photos alone.
+        UsageError: the photo has no such face, or the classifier looks only at whole photos.
     """
     focus = classifier.input.focus(photo, face, SIDE)
 
@@ -91,7 +91,9 @@ def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) ->
 def occlusion(
     answer: Callable[[Pixels], NDArray[np.float64]], picture: Pixels
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Cover one square of a picture after the other with the picture's mean.
+    """Measure how the answer changes when one square of a picture after another is covered.
+
+    The cover has the picture's mean colour.
 
     Args:
         answer: returns the probabilities for n pictures of shape (n, side, side, channels), as an
@@ -99,8 +101,9 @@ def occlusion(
         picture: uint8, shape (side, side, channels).
 
     Returns:
-        The probabilities for the picture itself, shape (classes,); and for each place how far the
-        covers over it lower the log-odds of the most probable class on average, shape (side, side).
+        The probabilities for the picture itself, shape (classes,); and, for each place, by how much
+        the covers over it lower the log-odds of the most probable class on average, shape (side,
+        side).
     """
     size = picture.shape[0]
     cover, step = max(1, round(size * _COVER)), max(1, round(size * _STEP))

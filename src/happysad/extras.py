@@ -8,7 +8,7 @@ from happysad.errors import MissingExtraError
 
 __all__ = ["EXTRAS", "is_installed", "need"]
 
-#: The modules of every extra that commands need, as pyproject.toml lists their packages.
+#: The modules of every extra that a command needs; pyproject.toml lists their packages.
 EXTRAS = {
     "train": (
         "cleanvision",
@@ -47,7 +47,7 @@ def is_installed(extra: str) -> bool:
 
 
 def need(extra: str, what: str) -> None:
-    """Refuse a command whose extra is not installed, or only in part.
+    """Refuse a command whose extra is not installed completely.
 
     Args:
         extra: one of `EXTRAS`.

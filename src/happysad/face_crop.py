@@ -10,24 +10,24 @@ from happysad.images import Pixels
 
 __all__ = ["EYES", "crop", "detail"]
 
-#: Where the eyes are in a crop, the left one first, as (x, y) in shares of its side.
+#: The positions of the eyes in a crop, the left one first, as (x, y) in shares of its side.
 #: docs/decisions.md, "Where the eyes are in a face crop".
 EYES = ((0.314, 0.386), (0.686, 0.386))
 
-# The least distance of the eyes as a share of the distance from eyes to mouth; the least, usual and
-# largest one as shares of the box's longer side; and the height of the eyes in the box.
+# Minimum distance between the eyes as a share of the distance from eyes to mouth; minimum, usual
+# and maximum distance as shares of the box's longer side; and the height of the eyes in the box.
 _LEAST_SPAN = 0.85
 _SPAN_IN_BOX = (0.2, 0.37, 0.7)
 _EYES_IN_BOX = 0.36
 
 
 def crop(image: Pixels, face: Face, size: int) -> Pixels:
-    """Return a face crop, turned upright, with the eyes at `EYES`: framed as FER2013's pictures.
+    """Return a face crop, turned upright, with the eyes at `EYES`, like the pictures of FER2013.
 
-    A similarity (turn, scale, shift) brings the eyes there. Where the eyes nearly coincide, as in a
-    profile, the line from the eyes to the mouth bounds turn and scale. Where the landmarks
-    contradict the box, the box alone decides. Outside the photo its border is repeated. Shrinking
-    averages areas, so that nothing aliases.
+    A similarity transform (rotation, scale, shift) maps the eyes to `EYES`. If the eyes nearly
+    coincide, as in a profile, the line from the eyes to the mouth limits rotation and scale. If the
+    landmarks contradict the box, only the box is used. Outside the photo, the pixels of its border
+    are repeated. Shrinking averages areas, without aliasing.
 
     Args:
         image: the photo of the face, as for `face_detection.find`.
@@ -49,7 +49,7 @@ def crop(image: Pixels, face: Face, size: int) -> Pixels:
     middle, span = _pose(face)
     (left, level), (right, _) = EYES
     scale = 1 / detail(face, size)
-    # Everything below takes points as complex numbers x + iy: turning is multiplying.
+    # From here on, points are complex numbers x + iy, so that a rotation is a multiplication.
     turn = span.conjugate() / abs(span)
     target = complex((left + right) / 2, level) * size
     corners = [
@@ -61,8 +61,8 @@ def crop(image: Pixels, face: Face, size: int) -> Pixels:
         ratio = (small.shape[1] / part.shape[1], small.shape[0] / part.shape[0])
     else:
         small, ratio = part, (1.0, 1.0)
-    # From the crop to the reduced part (as cv2 wants it with WARP_INVERSE_MAP); a pixel's middle
-    # lies half a pixel from its corner.
+    # The matrix maps the crop to the reduced part, as cv2 requires with WARP_INVERSE_MAP. The
+    # centre of a pixel is half a pixel from its corner.
     step = 1 / (turn * scale)
     linear = np.array([[step.real, -step.imag], [step.imag, step.real]])
     origin = middle - start - target * step
@@ -81,7 +81,12 @@ def crop(image: Pixels, face: Face, size: int) -> Pixels:
 
 
 def detail(face: Face, size: int) -> float:
-    """Return the number of the photo's pixels, across, for one pixel of a crop of `size` pixels."""
+    """Return the number of the photo's pixels, in each direction, per pixel of a crop.
+
+    Args:
+        face: in pixels of the photo.
+        size: the side of the crop in pixels.
+    """
     _, span = _pose(face)
     (left, _), (right, _) = EYES
     return abs(span) / ((right - left) * size)
@@ -92,7 +97,7 @@ def _pose(face: Face) -> tuple[complex, complex]:
     left, right, _, *mouth = (complex(*point) for point in face.landmarks)
     middle, span = (left + right) / 2, right - left
     down = sum(mouth) / 2 - middle
-    if down:  # turned aside, the eyes' own line is short and says little
+    if down:  # in a face turned aside, the line between the eyes is short and unreliable
         across = down / abs(down) * -1j
         span += across * max(0.0, _LEAST_SPAN * abs(down) - (span / across).real)
     box = complex(face.x, face.y) + complex(face.width / 2, face.height * _EYES_IN_BOX)

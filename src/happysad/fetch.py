@@ -1,4 +1,4 @@
-"""Fetch one picture from the web, within a limit of size and time."""
+"""Fetch one picture from the web, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from happysad.errors import ErrorCode, ImageError, os_reason, shown
 
 __all__ = ["SECONDS", "fetch", "is_web_address"]
 
-#: The largest number of bytes of a picture, and the number of seconds that fetching may take.
+#: Maximum size of a picture in bytes, and maximum time for fetching it in seconds.
 BYTES, SECONDS = 100_000_000, 30.0
 
 _CHUNK = 1 << 16
-# ASCII that stays as it is in an address; all else is written as %XX, as browsers do.
+# The ASCII signs that are kept in an address; all other signs are written as %XX, as browsers do.
 _KEPT = "%/:?#[]@!$&'()*+,;=~"
 
 
@@ -33,14 +33,14 @@ def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> 
 
     Args:
         address: http or https.
-        max_bytes: larger files are refused.
-        seconds: the whole transfer may take this long.
+        max_bytes: maximum size of the content in bytes.
+        seconds: maximum time for the whole transfer, in seconds.
 
     Raises:
         ImageError: the address cannot be reached, answers with an error, or is too large or slow.
     """
-    # In a thread of its own: a slow server may stretch the head of its answer, or a chain of
-    # redirects, beyond any limit on single reads.
+    # A thread limits the whole time: a timeout applies only to single reads, so a slow server can
+    # take any time for the headers of its answer, or for a chain of redirects.
     done: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
     def work() -> None:
@@ -79,7 +79,7 @@ def _fetched(address: str, max_bytes: int, seconds: float) -> bytes:
                 if time.monotonic() > end:
                     raise _too_slow(address, seconds)
     except HTTPError as error:
-        error.close()  # it is an open answer, too
+        error.close()  # the error is an open answer, too
         raise _failed(address, f"the server answers {error.code} {error.reason}") from error
     except URLError as error:
         why = os_reason(error.reason) if isinstance(error.reason, OSError) else error.reason

@@ -1,4 +1,4 @@
-"""Files are written beside their name and moved into place: whole or not at all."""
+"""Write files under a temporary name and move them into place: completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 __all__ = ["replacing", "write_text"]
 
-# The number of letters of stem and suffix in the temporary name, since a name may have the largest
-# length that the system allows.
+# Maximum number of characters of the stem and of the suffix that the temporary name keeps, since
+# the name itself may have the maximum length that the system allows.
 _KEPT = 30
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; the file written there becomes `path` at the end.
+    """Yield a temporary path beside `path`; at the end, the file written there replaces `path`.
 
     The temporary name has the same suffix, by which many writers choose the format. If the block
     raises, the temporary file is removed, and `path` stays as it was.
@@ -38,11 +38,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]
         if error.errno is None or (named and str(temporary) not in named):
-            raise  # of another file, or of no file at all
+            raise  # it concerns another file, or no file at all
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8; undecodable bytes of file names are written as they were."""
+    """Write `text` as UTF-8; bytes of file names that are not valid UTF-8 are written unchanged."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")

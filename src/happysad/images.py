@@ -1,7 +1,7 @@
-"""A path, bytes, a file object, a PIL image or an array becomes RGB uint8, safely.
+"""Convert a path, bytes, a file object, a PIL image or an array to RGB uint8, safely.
 
 `happysad.photo.Photo` decodes pictures through this module in training and prediction alike, and
-`fit` brings them to the size of a network's input.
+`fit` resizes them to a network's input.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ Pixels: TypeAlias = NDArray[np.uint8]
 #: A picture: a path, a whole file's bytes, an open binary file, a PIL image or an array.
 Source: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image | Pixels"
 
-#: More pixels than this are refused before they are decoded (a decompression bomb): 100 million,
-#: what the largest common cameras give.
+#: Maximum number of pixels; a picture with more, such as a decompression bomb, is refused before it
+#: is decoded. The largest common cameras have 100 million.
 MAX_PIXELS = 100_000_000
 
-#: Larger files are not read: 100 million pixels of 16 bits a channel, uncompressed, stay below.
+#: Maximum size of a file in bytes: enough for 100 million uncompressed pixels of 16 bits a channel.
 MAX_BYTES = 2**30
 
-#: The note of a picture of an animation.
+#: The note of a picture that is the first frame of an animation.
 FIRST_FRAME = "first of several frames"
 
-#: The types that are read, told by content, with the extensions that fit each; the usual one first.
+#: The supported types, recognised by content, with their extensions, the usual one first.
 EXTENSIONS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "png": (".png",),
@@ -70,7 +70,7 @@ EXTENSIONS = {
     "tiff": (".tif", ".tiff"),
 }
 
-# The number of pixels that are laid on white at once; each takes 20 bytes.
+# Number of pixels that are blended with white at once; each takes 20 bytes.
 _AT_ONCE = 1_000_000
 
 # TIFF's tags for the sides of a tile.
@@ -89,20 +89,20 @@ _SIGNATURES = {
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture as it was read from bytes."""
+    """A decoded picture."""
 
     pixels: Pixels
     """RGB, uint8, shape (height, width, 3), turned upright by its EXIF orientation."""
     type: str
-    """One of the keys of `EXTENSIONS`, told by content."""
+    """One of the keys of `EXTENSIONS`, recognised by content."""
     notes: tuple[str, ...]
-    """What was done to get there, in words: "first of several frames", "alpha laid on white", …"""
+    """Remarks on the decoding: "first of several frames", "alpha laid on white", …"""
     reduced: int = 1
-    """The factor by which the sides of the file's own picture are longer: 1, 2, 4 or 8."""
+    """The ratio of the sides of the picture in the file to those of `pixels`: 1, 2, 4 or 8."""
 
 
 def kind(data: bytes) -> str | None:
-    """Return the type of a picture by its first bytes; None for a type that is not read."""
+    """Return the type of a picture by its first bytes; None if it is not supported."""
     return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
 
 
@@ -113,21 +113,22 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     least: float | None = None,
 ) -> Decoded:
-    """Decode a whole file's bytes; `name` stands in messages.
+    """Decode the bytes of a whole file.
 
-    The first frame of an animation is taken; alpha is laid on white; CMYK, palettes, grey and
-    16 bits a channel become RGB with 8; EXIF orientation is applied, as cv2 does.
+    The first frame of an animation is taken; alpha is blended with white; CMYK, palettes, grey and
+    16 bits per channel are converted to RGB with 8 bits per channel; the EXIF orientation is
+    applied, as cv2 does.
 
     Args:
         data: the file's bytes.
-        name: what it is called in messages.
-        max_pixels: a picture of more pixels, as it lies in the file, is refused.
-        least: a JPEG may be reduced while it is decoded, as long as its longer side keeps this
-            number of pixels, which saves time and memory. None: full size.
+        name: the picture's name in messages.
+        max_pixels: maximum number of pixels of the picture in the file.
+        least: minimum length in pixels of the longer side to which a JPEG may be reduced while it
+            is decoded, which saves time and memory; None for full size.
 
     Raises:
-        ImageError: not a picture of a type in `EXTENSIONS`, damaged, truncated, or more than
-            `max_pixels` pixels.
+        ImageError: the file is not a picture of a type in `EXTENSIONS`, is damaged or truncated, or
+            has more than `max_pixels` pixels.
     """
     name = one_line(name)
     if not data:
@@ -141,7 +142,7 @@ def decode(
     try:
         with _QUIET:
             image = _opener(type_)(io.BytesIO(data))
-            # Of a TIFF in tiles one is unpacked whole, however little of it the picture takes.
+            # A tile of a TIFF is decoded whole, even if the picture covers only a part of it.
             tags = getattr(image, "tag_v2", {})
             width = max(image.size[0], tags.get(_TILE_WIDTH, 0))
             height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
@@ -174,7 +175,7 @@ def is_source(source: object) -> bool:
 
 
 def loaded(source: Source) -> Pixels | bytes:
-    """Return the pixels of a picture that is decoded already, or else the bytes of its file.
+    """Return the pixels of a picture that is already decoded, otherwise the bytes of its file.
 
     Args:
         source: a path, bytes, an open binary file, which is read from its current place to its
@@ -225,15 +226,15 @@ def read(source: Source) -> Pixels:
 
 
 def read_bytes(path: Path, *, name: str | None = None) -> bytes:
-    """Read a file whole, or its first bytes alone where they are of no picture.
+    """Return the bytes of a picture's file; of any other file, return only the first bytes.
 
     Args:
         path: the file.
-        name: what messages call it; by default its path.
+        name: the file's name in messages; by default its path.
 
     Raises:
-        ImageError: it cannot be opened (the message gives the system's reason), is no regular file
-            (a pipe might never end), or is a picture of more than `MAX_BYTES`.
+        ImageError: the file cannot be opened (the message has the system's reason), is not a
+            regular file (a pipe might never end), or is a picture of more than `MAX_BYTES`.
     """
     name = shown_path(name or str(path))
     try:
@@ -247,7 +248,7 @@ def read_bytes(path: Path, *, name: str | None = None) -> bytes:
             if status.st_size > MAX_BYTES:
                 reason = f"too large: {status.st_size:,} bytes (at most {MAX_BYTES:,})"
                 raise ImageError(reason, ErrorCode.TOO_LARGE, name=name)
-            file.seek(0)  # at once from its beginning: head + the rest would lie in memory twice
+            file.seek(0)  # read all at once: joining head and rest would need twice the memory
             return file.read()
     except OSError as error:
         raise ImageError(os_reason(error), ErrorCode.CANNOT_OPEN, name=name) from error
@@ -256,10 +257,11 @@ def read_bytes(path: Path, *, name: str | None = None) -> bytes:
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
-    """Return a picture as a network's input: squashed to a square, grey or colour.
+    """Return a picture as a network's input: resized to a square, grey or colour.
 
-    The aspect ratio is not kept, as in the tutorials (every part of the picture stays visible).
-    Shrinking averages areas (cv2.INTER_AREA, no aliasing), enlarging interpolates linearly.
+    The aspect ratio is not kept, as in the tutorials, so that every part of the picture stays
+    visible. Shrinking averages areas (cv2.INTER_AREA, no aliasing), enlarging interpolates
+    linearly.
 
     Args:
         pixels: RGB, uint8, shape (height, width, 3).
@@ -280,10 +282,10 @@ def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
 
 
 class _Quiet:
-    """Keeps Pillow's warnings of odd files silent while any thread is inside.
+    """Suppresses Pillow's warnings about unusual files while any thread is in the context.
 
-    warnings.catch_warnings alone would mix up the threads' filters: here the first thread takes
-    it and the last one gives it back.
+    warnings.catch_warnings alone would mix up the filters of several threads: here the first thread
+    enters it, and the last one exits it.
     """
 
     def __init__(self) -> None:
@@ -311,7 +313,7 @@ _QUIET = _Quiet()
 def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:
     """Return Pillow's class for one type.
 
-    It is called directly, so that no other format is tried and only our limit on pixels holds.
+    Calling the class directly tries no other format, and only our limit on pixels applies.
     """
     module, name = {
         "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -332,7 +334,7 @@ def _reduce(image: ImageFile, least: float) -> int:
     width, height = image.size
     for by in (8, 4, 2):
         if max(width, height) / by >= least and min(width, height) >= by:
-            # draft halves while both sides stay at least this long: exactly this reduction.
+            # draft halves the picture while both sides stay this long, so it reduces by `by`.
             drafted = image.draft(None, (width // by, height // by))
             return 1 if drafted is None else by
     return 1
@@ -340,7 +342,7 @@ def _reduce(image: ImageFile, least: float) -> int:
 
 def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
     notes = []
-    # Counting them may take minutes: a small file can hold a hundred thousand.
+    # The frames are not counted, which may take minutes: a small file can have a hundred thousand.
     if getattr(image, "is_animated", False):
         notes.append(FIRST_FRAME)
     upright = _upright(image)
@@ -374,12 +376,12 @@ def _upright(image: ImageFile) -> Image:
 def _to_8_bits(values: NDArray[np.generic]) -> Pixels:
     low, high = values.min(), values.max()
     if not np.isfinite([low, high]).all():
-        raise ValueError("pixels that are no numbers")
+        raise ValueError("pixels that are not finite numbers")
     whole = values.dtype.kind in "iu"
-    # Of either byte order, as TIFFs are.
+    # In either byte order, as in TIFFs.
     if values.dtype.str[1:] == "u2" or (whole and low >= 0 and 255 < high <= 65535):
         return (values.astype(np.uint16) >> 8).astype(np.uint8)
-    # Up to 1 or up to 255: a largest value just above 1 would fit both.
+    # Values range up to 1 or up to 255; a maximum just above 1 would fit both.
     if low < 0 or high > 255 or (not whole and 1 < high < 2):
         raise ValueError(f"pixels from {low} to {high} have no known scale")
     if whole:
@@ -399,8 +401,8 @@ def _on_white(rgba: Pixels) -> Pixels:
 
 
 def _is_pil(source: object) -> bool:
-    # Without importing Pillow: an object of it exists only where it is imported already. Another
-    # thread may be importing it right now, so that its module has no class yet.
+    # Pillow is not imported here: an image of it exists only if it is already imported. While
+    # another thread imports it, its module may have no class Image yet.
     kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
     return kind is not None and isinstance(source, kind)
 
@@ -434,7 +436,7 @@ def _from_file(file: Any) -> bytes:
         data = file.read(MAX_BYTES + 1)
     except ImageError:
         raise
-    except Exception as error:  # it is closed, or of a damaged archive, or no file at all
+    except Exception as error:  # it is closed, in a damaged archive, or not a file at all
         why = shown(os_reason(error) or type(error).__name__)
         raise ImageError(why, ErrorCode.CANNOT_OPEN, name=name) from error
     if not isinstance(data, bytes):

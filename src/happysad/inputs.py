@@ -1,8 +1,8 @@
-"""What a network looks at: a whole photo, face crops, or a photo and its faces.
+"""The inputs of networks: a whole photo, face crops, or a photo and its faces.
 
-Training, evaluation and prediction all prepare their inputs here, so that a network is asked about
-the pixels that it learned from. `network_input` returns the class for a classifier; nothing else
-needs to know which one it is.
+Training, evaluation and prediction all prepare their inputs here, so that a network predicts on the
+same pixels that it was trained on. `network_input` returns the right class for a classifier; no
+other module depends on which one it is.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = [
     "network_input",
 ]
 
-#: The number of faces of a photo that `FacesAndPhoto` looks at together: the largest ones.
+#: Number of faces in a row of `FacesAndPhoto`; the first row has the largest ones.
 FACES = 8
-#: The side in pixels of the small photo that `FacesAndPhoto` looks at.
+#: The side in pixels of the small photo in a row of `FacesAndPhoto`.
 PHOTO_SIZE = 64
 
 Arrays = dict[str, NDArray[Any]]
@@ -49,37 +49,37 @@ Distribution = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One photo, ready for the network."""
+    """The network's inputs for one photo."""
 
     inputs: Arrays
-    """By the network's input names, each with the photo's rows as first axis."""
+    """The arrays by the names of the network's inputs; the first axis is the photo's rows."""
     faces: Sequence[Face] = ()
     """The faces that were found, the largest first."""
     weights: NDArray[np.float32] | None = None
-    """The weight of each face in the photo's answer, where that is a mean over faces."""
+    """The weight of each face in the photo's answer, if that is a mean over faces; else None."""
 
     @property
     def rows(self) -> int:
-        """The number of the network's rows that the photo takes."""
+        """The number of rows in `inputs`."""
         return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """One picture that the network looks at, to be varied while the rest stays the same."""
+    """One picture in a network's inputs, which can be varied while the other inputs stay equal."""
 
     picture: Pixels
-    """uint8, shape (side, side, channels)."""
+    """The picture: uint8, shape (side, side, channels)."""
     shown: Pixels
-    """The same in colour and larger, for people: RGB, uint8, shape (shown, shown, 3)."""
+    """The picture in colour and enlarged, for people: RGB, uint8, shape (shown, shown, 3)."""
     inputs: Callable[[Pixels], Arrays]
-    """Turns n variants of `picture`, shape (n, side, side, channels), into the network's inputs."""
+    """Converts n variants of `picture`, shape (n, side, side, channels), into network inputs."""
     answer: Callable[[Outputs], Distribution]
-    """Turns the outputs for these inputs into distributions of shape (n, classes)."""
+    """Converts the outputs for these inputs into distributions of shape (n, classes)."""
 
 
 class NetworkInput(ABC):
-    """Prepares what a network takes of a photo, and combines what it answers."""
+    """Prepares a network's inputs for a photo, and combines the network's outputs."""
 
     looks_at: ClassVar[LooksAt]
     finds_faces: ClassVar[bool] = True
@@ -88,7 +88,7 @@ class NetworkInput(ABC):
     """Whether the answer for a photo is the mean over its faces."""
 
     def __init__(self, size: int, channels: int) -> None:
-        """Prepare for a network with this input.
+        """Prepare for a network with an input of this shape.
 
         Args:
             size: the side of the square input, or of a face crop, in pixels.
@@ -101,15 +101,15 @@ class NetworkInput(ABC):
     def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         """The shape and type of one row of each input, by name.
 
-        Networks of one picture take ``image``: uint8, shape (size, size, channels).
+        A network of one picture takes ``image``: uint8, shape (size, size, channels).
         """
         return {"image": ((self.size, self.size, self.channels), np.uint8)}
 
     def check(self, faces: Faces | str) -> None:
-        """Refuse face crops where the network looks at photos.
+        """Refuse face crops if the network takes photos.
 
         Raises:
-            UsageError: `faces` is "given", and the network looks at photos.
+            UsageError: `faces` is "given", and the network takes photos.
         """
         if faces == Faces.GIVEN and self.looks_at != FaceCrops.looks_at:
             what = "photos and their faces" if self.finds_faces else "whole photos"
@@ -123,13 +123,13 @@ class NetworkInput(ABC):
         found: Sequence[Face] | None = None,
         threads: int = 0,
     ) -> Prepared:
-        """Prepare one photo, decoding no more of it than needed.
+        """Prepare the inputs for one photo, which is decoded only as far as needed.
 
         Args:
-            photo: opened for this alone: what was decoded for something larger is used again, and
+            photo: a newly opened photo; a larger view that is already decoded is used again, and
                 its pixels may differ by a level.
-            faces: "given" where the picture is a face crop.
-            found: the photo's faces, the largest first, where they are known already.
+            faces: "given" if the picture is a face crop.
+            found: the photo's faces, the largest first, if they are already known.
             threads: the number of threads that find faces; 0 for one per core.
 
         Raises:
@@ -141,19 +141,19 @@ class NetworkInput(ABC):
         return self._of_faces(found, *photo.close(found, self.size))
 
     def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
-        """Prepare a photo by its faces, where the network finds them.
+        """Prepare the inputs for a photo from its faces; only if `finds_faces` is True.
 
         Args:
             found: the faces, the largest first.
-            pixels: a view of the photo that shows them closely enough.
+            pixels: a view of the photo that is large enough for their crops.
             there: the faces in pixels of the view.
         """
         raise NotImplementedError
 
     def row(self, photo: Photo) -> Arrays:
-        """Return the photo's row to learn from: one row of each input, without the row axis.
+        """Return the photo's training example: one row of each input, without the row axis.
 
-        Networks of face crops learn from pictures that are face crops.
+        For a network of face crops, the photo must be a face crop.
 
         Raises:
             ImageError: the photo cannot be decoded.
@@ -169,8 +169,8 @@ class NetworkInput(ABC):
         """Combine the outputs for a photo's rows.
 
         Returns:
-            The distribution over classes for the photo, None without a face to tell by; and one
-            for each face.
+            The distribution over classes for the photo, or None if the network needs a face and
+            none was found; and the distribution for each face.
         """
 
     @abstractmethod
@@ -178,19 +178,19 @@ class NetworkInput(ABC):
         """Return the picture that decides the answer for a photo or for one of its faces.
 
         Args:
-            photo: opened for this alone.
+            photo: a newly opened photo.
             face: the number of the face, 1 for the largest; None for the whole photo, or for the
-                largest face where the network looks at faces alone.
+                largest face if the network takes only faces.
             shown: the side of `Focus.shown` in pixels.
 
         Raises:
             ImageError: the photo cannot be decoded.
-            UsageError: the photo has no such face, or the network looks at whole photos.
+            UsageError: the photo has no such face, or the network takes whole photos.
         """
 
 
 class WholePhoto(NetworkInput):
-    """A network that looks at the whole photo, squashed to a square."""
+    """The input of a network for whole photos, each resized to a square."""
 
     looks_at = "photo"
     finds_faces = False
@@ -210,7 +210,7 @@ class WholePhoto(NetworkInput):
 
 
 class FaceCrops(NetworkInput):
-    """A network that looks at one face; a photo's answer is the mean over its faces."""
+    """The input of a network for single faces; a photo's answer is the mean over its faces."""
 
     looks_at = "face"
     averages_faces = True
@@ -223,7 +223,7 @@ class FaceCrops(NetworkInput):
     def combine(
         self, prepared: Prepared, outputs: Outputs
     ) -> tuple[Distribution | None, list[Distribution]]:
-        """Return the mean over the faces, larger ones counting more; see `probability.mean`."""
+        """Return the mean over the faces, weighted by `face_weights`; see `probability.mean`."""
         if prepared.weights is None:  # the picture was a face crop
             return outputs.probabilities[0], []
         of_faces = list(outputs.probabilities)
@@ -238,7 +238,7 @@ class FaceCrops(NetworkInput):
 
 
 class FacesAndPhoto(NetworkInput):
-    """A network that looks at the largest faces of a photo and at the whole of it."""
+    """The input of a network for the largest faces of a photo together with the whole photo."""
 
     looks_at = "both"
 
@@ -246,9 +246,9 @@ class FacesAndPhoto(NetworkInput):
     def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         """Return the three inputs.
 
-        ``faces``: uint8, shape (FACES, size, size, channels), black where there are fewer;
-        ``weights``: float32, shape (FACES,), as `face_weights` returns them, 0 where there are
-        fewer; ``photo``: uint8, shape (PHOTO_SIZE, PHOTO_SIZE, 3).
+        ``faces``: uint8, shape (FACES, size, size, channels), black for missing faces;
+        ``weights``: float32, shape (FACES,), as `face_weights` returns them, 0 for missing faces;
+        ``photo``: uint8, shape (PHOTO_SIZE, PHOTO_SIZE, 3).
         """
         return {
             "faces": ((FACES, self.size, self.size, self.channels), np.uint8),
@@ -279,7 +279,7 @@ class FacesAndPhoto(NetworkInput):
         return outputs.probabilities[0], list(of_faces)
 
     def focus(self, photo: Photo, face: int | None, shown: int) -> Focus:
-        """Return the small photo, or the crop of one face, beside which the rest is the same."""
+        """Return the small photo or the crop of one face; the other inputs stay the same."""
         if face is None:
             row = self.row(photo)
 
@@ -290,7 +290,7 @@ class FacesAndPhoto(NetworkInput):
                 row["photo"], fit(photo.whole(shown), shown, 3), with_photo, _probabilities
             )
         found, which = _chosen(photo, face)
-        # The network answers for each face by itself, so the chosen one may come first.
+        # The output for a face does not depend on the others, so the chosen one may come first.
         pixels, there = photo.close([found[which], *found], self.size)
         row = self._row(pixels, there[:FACES])
 
@@ -310,7 +310,12 @@ _KINDS = {kind.looks_at: kind for kind in (WholePhoto, FaceCrops, FacesAndPhoto)
 
 
 def network_input(looks_at: LooksAt, size: int, channels: int) -> NetworkInput:
-    """Return what prepares the inputs of a network.
+    """Return the object that prepares the inputs of a network.
+
+    Args:
+        looks_at: "face", "photo" or "both".
+        size: as for `NetworkInput`.
+        channels: as for `NetworkInput`.
 
     >>> network_input("photo", 96, 3).shapes["image"][0]
     (96, 96, 3)
@@ -340,7 +345,11 @@ def crops(pixels: Pixels, faces: Sequence[Face], size: int, channels: int) -> Pi
 
 
 def face_weights(pixels: Pixels, faces: Sequence[Face]) -> NDArray[np.float32]:
-    """Return the weight of each face: the root of its share of the photo, shape (n,), 0 to 1."""
+    """Return the weight of each face: the square root of its share of the photo's area.
+
+    Returns:
+        float32, shape (n,), 0 to 1.
+    """
     whole = pixels.shape[0] * pixels.shape[1]
     shares = [min(1.0, face.width * face.height / whole) for face in faces]
     return np.sqrt(np.array(shares, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Locks between processes, by SQLite: the standard library has no other for all systems."""
+"""Locks between processes, by SQLite: the standard library has no other that works everywhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LOCK", "Lock", "alone", "take"]
 
 Lock = sqlite3.Connection
 
-#: The name of the lock's file in a folder that one process works in at a time.
+#: The name of the lock's file in a folder that only one process may use at a time.
 LOCK = ".lock"
 
 

@@ -1,12 +1,13 @@
-"""Link, copy or move users' files into a folder by a journal, and undo it.
+"""Link, copy or move users' files into a folder, record it in a journal, and undo it.
 
-The journal, NAME-1.csv, NAME-2.csv, … in the folder, is complete and on the disk before the first
-file is touched. After a kill at any moment the same call, or `Journal.undo`, ends with every file
-in exactly one of its two places. Nothing is overwritten. Between two disks a file is copied under
-a hidden name, renamed when the copy is whole and on the disk, and then removed at its old place.
+A journal (NAME-1.csv, NAME-2.csv, … in the folder) is complete and on the disk before the first
+file is touched. If the process is killed at any moment, repeating the call, or `Journal.undo`,
+leaves every file in exactly one of its two places. Nothing is overwritten. Between two disks, a
+file is copied under a hidden name; when the copy is complete and on the disk, it is renamed, and
+then the original is removed.
 
-The lists that happysad 0.1.0 wrote are still undone: sorted-N.csv, which has no column `reason`,
-and quarantine.csv, which has only the columns from, to and reason.
+The lists of happysad 0.1.0 can still be undone: sorted-N.csv, which has no column `reason`, and
+quarantine.csv, which has only the columns from, to and reason.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ class Step:
     target: str
     """Where it goes: a path relative to the journal's folder."""
     reason: str = ""
-    """Why, for people; kept in the journal."""
+    """The reason, for people; it is written into the journal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a call did."""
+    """The result of `Journal.carry_out` or `Journal.undo`."""
 
     done: int
-    """The number of files that were put, or taken back."""
+    """Number of files that were linked, copied or moved, or put back."""
     failed: int
-    """The number of files that could not be; each was reported with its reason."""
+    """Number of files for which this failed; each was reported with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class _Row:
     modified: int
     reason: str
     former: bool = False
-    """Whether 0.1.0's quarantine wrote it, which left half copies when it was killed."""
+    """Whether the quarantine of 0.1.0 wrote it; a kill of that could leave half a copy."""
 
 
 class Journal:
@@ -105,7 +106,7 @@ class Journal:
             folder: where the files go; created when the first file is put there.
             name: the beginning of the journals' names, such as "sorted".
             former: the name of a list of 0.1.0 that is read as the first journal.
-            report: is called with one line for each file that stays where it is.
+            report: called with one line for each file that stays where it is.
         """
         self.folder = folder
         self._name = name
@@ -118,9 +119,9 @@ class Journal:
         return bool(self._files())
 
     def carry_out(self, steps: Iterable[Step], *, links: bool = False) -> Done:
-        """Put files into the folder, and go on where an earlier call was stopped.
+        """Put files into the folder, and continue an interrupted call.
 
-        Files that are there already are left as they are.
+        Files that are already there are left as they are.
 
         Args:
             steps: what to do; read once, before the first file is touched.
@@ -178,10 +179,9 @@ class Journal:
     def undo(self) -> Done:
         """Undo all journals: remove links and copies, and move files back.
 
-        What changed since stays and is reported: another file in the place of a link, a copy that
-        is no longer like its source or whose source is gone, a file whose old place is taken. The
-        journals keep these rows. When no row is left, the journals are removed, and so are folders
-        that became empty.
+        A file stays and is reported if another file has replaced a link, if a copy was changed or
+        its source is gone, or if the old place of a moved file is taken. The journals keep the rows
+        of these files. Journals without rows are removed, and so are folders that became empty.
 
         Raises:
             MoveError: another process works in the folder, or a journal is damaged.
@@ -218,7 +218,7 @@ class Journal:
         return Done(done, failed)
 
     def targets(self) -> dict[str, list[str]]:
-        """Return the targets of each source in the journals' moves, the first one first."""
+        """Return the targets of each moved file, those of the first journal first."""
         targets: dict[str, list[str]] = {}
         for file in self._files():
             for row in _read(file):
@@ -227,7 +227,7 @@ class Journal:
         return targets
 
     def _files(self) -> list[Path]:
-        """Return the journals, the first one first."""
+        """Return the journals, the oldest first."""
         files = [file for file in self.folder.glob(f"{self._name}-*.csv") if self._number(file)]
         files.sort(key=self._number)
         if self._former is not None and (former := self.folder / self._former).is_file():
@@ -240,7 +240,7 @@ class Journal:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes out; journals that a killed one had not finished are removed."""
+        """Keep other processes out, and remove journals that a killed process did not complete."""
         with alone(self.folder, "moves files", MoveError):
             begun = [f".{self._name}-[0-9]*-????????.csv"]
             if self._former is not None:
@@ -254,7 +254,7 @@ class Journal:
 
 
 def exists(file: Path) -> bool:
-    """Return whether a path names anything, also a link that leads nowhere."""
+    """Return whether a path exists; a broken link exists too."""
     try:
         file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -265,7 +265,7 @@ def exists(file: Path) -> bool:
 def stamp(file: Path) -> tuple[int, int]:
     """Return the size of a file in bytes, and its modification time in nanoseconds.
 
-    For a link that leads nowhere they are the link's own.
+    For a broken link, return those of the link itself.
     """
     status = file.lstat() if file.is_symlink() and not file.exists() else file.stat()
     return status.st_size, status.st_mtime_ns
@@ -288,9 +288,9 @@ def _obstacle(step: Step, target: Path, links: bool) -> str:
     source = step.source
     if step.how == "move" and source.is_symlink():
         if not links:
-            return "is a link, which might lead nowhere from another folder"
+            return "is a link, which might break in another folder"
     elif not source.is_file():
-        return "is no file on this machine, or no longer"
+        return "is not a file on this machine"
     return f"{target} already exists" if exists(target) else ""
 
 
@@ -307,7 +307,7 @@ def is_copy(source: Path, target: Path) -> bool:
 
 
 def _is_half(half: Path, whole: Path) -> bool:
-    """Return whether a file holds the beginning of another, as a killed copy leaves it."""
+    """Return whether a file is the beginning of another, as an interrupted copy leaves it."""
     if half.is_symlink() or whole.is_symlink() or not (half.is_file() and whole.is_file()):
         return False
     size = half.stat().st_size
@@ -360,13 +360,13 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _remove_copied(source: Path, target: Path) -> None:
-    """Remove a file whose copy is whole, after the name of the copy is on the disk too."""
+    """Remove a file that is copied, after the name of the copy is on the disk too."""
     _sync(target.parent)
     source.unlink()
 
 
 def _sync(folder: Path) -> None:
-    """Write the names in a folder to the disk, where the system can: Windows cannot."""
+    """Flush the names in a folder to the disk, if the system supports it: Windows does not."""
     with suppress(OSError):
         opened = os.open(folder, os.O_RDONLY)
         try:
@@ -376,9 +376,9 @@ def _sync(folder: Path) -> None:
 
 
 def _copy(source: Path, target: Path, *, follow_links: bool) -> None:
-    """Copy a file, or a link as a link, with its times, whole or not at all."""
+    """Copy a file or a link with its times, completely or not at all."""
     half = _half(target)
-    half.unlink(missing_ok=True)  # a killed call may have left a link, which leads elsewhere
+    half.unlink(missing_ok=True)  # a killed call may have left a link to another file
     try:
         shutil.copyfile(source, half, follow_symlinks=follow_links)
         if not half.is_symlink():
@@ -391,7 +391,7 @@ def _copy(source: Path, target: Path, *, follow_links: bool) -> None:
 
 
 def _half(file: Path) -> Path:
-    """Return the name of a copy until it is whole: always the same, so that it is found again."""
+    """Return the path of an incomplete copy: always the same, so that a later call finds it."""
     name = hashlib.sha256(os.fsencode(file.name)).hexdigest()[:16]
     return file.with_name(f".happysad-{name}")
 
@@ -400,8 +400,8 @@ def _take_back(row: _Row, source: Path, target: Path) -> str | None:
     """Undo one row.
 
     Returns:
-        Why it could not be undone; "" where it was; None where nothing was to be done, since the
-        file was never put there or is back already.
+        Why it could not be undone; "" if it was undone; None if there was nothing to undo, since
+        the file was never put there or is already back.
     """
     try:
         if row.how == "move":
@@ -429,7 +429,7 @@ def _move_back(row: _Row, source: Path, target: Path) -> str | None:
         _remove_copied(target, source)  # a call was killed between two disks
         return ""
     if row.former and _is_half(source, target):
-        source.unlink()  # so was a restore
+        source.unlink()  # a restore was killed between two disks
     if exists(source):
         return f"stays, since {source} exists again"
     source.parent.mkdir(parents=True, exist_ok=True)
@@ -438,14 +438,14 @@ def _move_back(row: _Row, source: Path, target: Path) -> str | None:
 
 
 def _write(file: Path, rows: Iterator[_Row]) -> int:
-    """Write a journal, whole or not at all, and return the number of its rows."""
+    """Write a journal, completely or not at all, and return the number of its rows."""
     count = 0
     try:
         with (
             replacing(file) as temporary,
             temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as opened,
         ):
-            # All fields are quoted, since before Python 3.13 a CR in a name would not be.
+            # All fields are quoted, since before Python 3.13 csv does not quote a CR.
             writer = csv.writer(opened, lineterminator="\n", quoting=csv.QUOTE_ALL)
             writer.writerow(_HEADER)
             for row in rows:
@@ -461,8 +461,8 @@ def _write(file: Path, rows: Iterator[_Row]) -> int:
 def _read(file: Path) -> Iterator[_Row]:
     """Yield the rows of a journal, in the format of this version or of 0.1.0."""
     with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as opened:
-        # 0.1.0's quarantine wrote a CR in a name without quotes, which csv does not read. NUL,
-        # which no path holds, stands for it meanwhile.
+        # The quarantine of 0.1.0 wrote a CR in a name without quotes, which csv does not read. It
+        # is replaced by a NUL, which no path contains, while the line is parsed.
         rows = csv.DictReader(re.sub("\r(?!\n)", "\0", line) for line in opened)
         former = rows.fieldnames == _QUARANTINE_OF_0_1_0
         if not former and rows.fieldnames not in (_HEADER, _SORTED_OF_0_1_0):

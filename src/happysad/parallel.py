@@ -1,4 +1,4 @@
-"""Work in threads: how many there are, and a map that is ordered and bounded."""
+"""Threads: their number, and a map that keeps the order and bounds the memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ordered_map", "thread_count"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# The number of items for each thread that are begun ahead of the one that is asked for.
+# Number of items per thread that are started ahead of the item whose result is next.
 _AHEAD = 16
 
 

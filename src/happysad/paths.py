@@ -1,8 +1,9 @@
-"""Folders, globs and lists of paths become single files, by one rule for everything that predicts.
+"""Expand folders, globs and lists of paths into files, in the same way for every prediction.
 
-A folder stands for all files in it and below it, of any type, in the order of their names. Hidden
-files (.name) are left out; links to folders are not followed. A folder that cannot be listed stands
-for itself, so that it gets a row with the reason. ** in a glob walks folders in the same way.
+A folder expands to all files in it and below it, of any type, in the order of their names. Hidden
+files (.name) are left out; links to folders are not followed. A folder that cannot be listed
+expands to itself, so that it gets a row with the reason. ** in a glob walks folders in the same
+way.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ HEAD = 4096
 
 
 def plain(path: str) -> str:
-    """Return a local path in its one form: photos/, ./photos and photos// become photos.
+    """Return a local path in normal form: photos/, ./photos and photos// become photos.
 
-    Links are not followed, so .. stays. A path that would become empty, or - (standard input),
-    stays as it is.
+    Links are not resolved, so .. is kept. An empty path is kept too, and so is ./-, since - means
+    standard input.
     """
     one = str(PurePath(path))
     return path if not path or one == "-" else one
 
 
 def absolute(path: str | Path) -> Path:
-    """Return a path from the root. Links are followed only where .. leads back from them."""
+    """Return an absolute path. Links are resolved only if the path contains .. ."""
     whole = Path.cwd() / path
     if ".." not in whole.parts:
         return whole
@@ -43,14 +44,15 @@ def absolute(path: str | Path) -> Path:
 
 
 def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
-    """Yield the files that a path, a folder or a glob stands for.
+    """Yield the files that a path, a folder or a glob expands to.
 
     Args:
         path: a path that does not exist is yielded as it is; reading it fails with the reason.
-        ordered: False walks folders in the disk's order and keeps no folder's names in memory.
-        without: a folder to leave out, with all below it, where a folder or glob leads into it.
+        ordered: False to walk folders in the order of the file system, without keeping the names in
+            a folder in memory.
+        without: a folder to leave out, with everything below it.
     """
-    # os.path says False of what may not be looked at, or has too long a name; Path raises.
+    # os.path returns False for a path without permission or with too long a name; Path raises.
     if os.path.isdir(path):  # noqa: PTH112
         yield from walk(path, ordered=ordered, without=without)
     elif glob.has_magic(path) and "\0" not in path and not os.path.exists(path):  # noqa: PTH110
@@ -66,7 +68,7 @@ def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> I
 
 
 def _found(pattern: str, without: Path | None) -> Iterator[str]:
-    """Yield the files that a glob stands for."""
+    """Yield the files that a glob expands to."""
     lies_without = _below(without)
     names = pattern.replace("/", os.sep).split(os.sep)  # noqa: PTH206 - ./ stays
     if "**" not in names:
@@ -85,14 +87,14 @@ def _found(pattern: str, without: Path | None) -> Iterator[str]:
             start = os.path.join(folder, "")  # noqa: PTH118
             for path in walk(folder, ordered=False, without=without):
                 inside = path.removeprefix(start)
-                # A folder is one that could not be listed.
+                # `walk` yields a folder only if it cannot be listed.
                 if _fits(inside.split(os.sep), below) or os.path.isdir(path):  # noqa: PTH112, PTH206
                     yield path if above else inside
 
 
 def _fits(names: list[str], pattern: list[str]) -> bool:
     """Return whether a path's names match a pattern, in which ** matches any number of names."""
-    places = {0}  # in the pattern; after each name, all that what came so far may have led to
+    places = {0}  # the positions in the pattern that the names so far can have reached
     for name in [*names, None]:
         for place, part in enumerate(pattern):
             if place in places and part == "**":
@@ -108,7 +110,7 @@ def _fits(names: list[str], pattern: list[str]) -> bool:
 
 
 def _below(without: Path | None) -> Callable[[str], bool]:
-    """Return a function that says whether a folder is `without` or lies below it."""
+    """Return a predicate that is true for `without` and the folders below it."""
     if without is None:
         return lambda folder: False
     real = without.resolve()
@@ -135,7 +137,7 @@ def walk(folder: str, *, ordered: bool = True, without: Path | None = None) -> I
 
 
 def _entries(folder: str, ordered: bool) -> Iterator[str]:
-    """Yield a folder's files, then its folders, the latter with a separator at their end."""
+    """Yield a folder's files, then its folders, the latter with a trailing separator."""
     folders = []
     try:
         with os.scandir(folder) as entries:
@@ -162,19 +164,19 @@ def _same(folder: str, status: os.stat_result) -> bool:
 def is_photo(data: bytes) -> bool:
     """Return whether bytes are a photo of any type, rather than a list of paths.
 
-    The first bytes do not tell: BM is all that BMP files have in common, and a name may begin so.
+    A signature is not enough: BMP files share only the letters BM, which may also begin a path.
     """
     return b"\0" in data[:HEAD]
 
 
 def lines(file: Iterable[bytes]) -> Iterator[str]:
-    """Yield the paths of a list, one a line; empty lines are skipped.
+    """Yield the paths of a list, one per line; empty lines are skipped.
 
     Raises:
         UsageError: a line has a NUL, which no path has; find -print0 writes them.
     """
     for line in file:
         if b"\0" in line:
-            raise UsageError("a list has one path a line, not NULs between them")
+            raise UsageError("a list must have one path per line, not NULs between paths")
         if path := line.rstrip(b"\r\n"):
             yield os.fsdecode(path)

@@ -1,7 +1,7 @@
-"""A photo that is decoded no further than needed: libjpeg shrinks JPEGs as it decodes them.
+"""Photos that are decoded only as far as needed: libjpeg shrinks JPEGs while it decodes them.
 
-Everything that trains, evaluates or predicts opens photos here, so that a network is asked about
-the pixels that it learned from, and a path, a file's bytes and an upload get the same answer. An
+Training, evaluation and prediction all open photos here, so that a network predicts on the same
+pixels that it was trained on, and a path, the bytes of a file and an upload get the same answer. An
 array is used as it is.
 """
 
@@ -19,26 +19,26 @@ from happysad.images import MAX_PIXELS, Pixels, Source, decode, loaded
 
 __all__ = ["Photo", "View"]
 
-# The least length of the longer side of the view in which faces are searched for.
+# Minimum length in pixels of the longer side of the view that is searched for faces.
 # docs/decisions.md, "Searching faces in a reduced photo".
 _SEARCHED = 1000
-# The least number of a view's pixels, across, for one pixel of a face crop; and the least ratio of
-# a view's longer side to the side of the network's input. docs/decisions.md, "Cutting crops from a
-# reduced photo".
+# Minimum number of a view's pixels, in each direction, per pixel of a face crop; and minimum ratio
+# of a view's longer side to the side of the network's input. docs/decisions.md, "Cutting crops from
+# a reduced photo".
 _PER_PIXEL, _PER_SIDE = 1.25, 4
 
 
 class View(NamedTuple):
-    """A photo as far as it is decoded."""
+    """A photo at the size at which it was decoded."""
 
     pixels: Pixels
     """RGB, uint8, shape (height, width, 3), turned upright."""
     reduced: int
-    """The factor by which the photo's own sides are longer: 1, 2, 4 or 8."""
+    """The ratio of the full-size photo's sides to those of `pixels`: 1, 2, 4 or 8."""
 
 
 class Photo:
-    """A photo that is decoded when it is looked at, and again where more of it is needed."""
+    """A photo that is decoded on first use, and again when a larger view is needed."""
 
     def __init__(
         self,
@@ -52,21 +52,21 @@ class Photo:
         """Open a photo.
 
         Args:
-            content: as `images.loaded` takes it.
-            name: what messages call it; by default its path, or "the picture".
-            source: what predictions keep as their source; by default `content`.
-            max_pixels: files of more pixels are refused.
-            bgr: True where an array is in BGR order; other content ignores it.
+            content: as for `images.loaded`.
+            name: the photo's name in messages; by default its path, or "the picture".
+            source: the `source` of predictions for this photo; by default `content`.
+            max_pixels: maximum number of pixels of a file; larger ones are refused.
+            bgr: True if `content` is an array in BGR order; ignored for other content.
 
         Raises:
             ImageError: the photo cannot be opened.
         """
         self.source = content if source is None else source
-        """What was given."""
+        """The `source` of predictions for this photo."""
         self.bgr = bgr and isinstance(content, np.ndarray)
-        """Whether an array was given in BGR order."""
+        """Whether the content is an array in BGR order."""
         self.notes: tuple[str, ...] = ()
-        """What decoding it involved, such as "first of several frames"."""
+        """Remarks on the decoding, such as "first of several frames"."""
         path = os.fsdecode(content) if isinstance(content, str | os.PathLike) else None
         self._shown = name or path or "the picture"
         self._max_pixels = max_pixels
@@ -79,7 +79,7 @@ class Photo:
             self._view = View(came[..., ::-1] if self.bgr else came, 1)
 
     def view(self, least: float) -> View:
-        """Return a view whose longer side has at least `least` pixels, or the whole photo.
+        """Return a view whose longer side has at least `least` pixels, or the full-size photo.
 
         Raises:
             ImageError: the photo cannot be decoded.
@@ -94,7 +94,7 @@ class Photo:
         return seen
 
     def whole(self, size: int) -> Pixels:
-        """Return a view that is large enough for `images.fit` to bring it to `size` pixels.
+        """Return the pixels of a view from which `images.fit` can make a square of `size` pixels.
 
         Raises:
             ImageError: the photo cannot be decoded.
@@ -102,7 +102,7 @@ class Photo:
         return self.view(_PER_SIDE * size).pixels
 
     def faces(self, *, threads: int = 0) -> list[Face]:
-        """Return the faces, the largest first, in pixels of the photo itself.
+        """Return the faces, the largest first, in pixels of the full-size photo.
 
         Args:
             threads: as for `face_detection.find`.
@@ -114,14 +114,14 @@ class Photo:
         return find(seen.pixels, reduced=seen.reduced, threads=threads)
 
     def close(self, faces: Sequence[Face], size: int) -> tuple[Pixels, list[Face]]:
-        """Return a view that is large enough to cut faces out of it, and where they are in it.
+        """Return a view that is large enough for face crops, and the faces in pixels of the view.
 
         Args:
-            faces: in pixels of the photo itself.
+            faces: in pixels of the full-size photo.
             size: the crops' side in pixels.
 
         Returns:
-            The view's pixels, and the faces in them, in the same order.
+            The view's pixels, and the faces in the order of `faces`.
 
         Raises:
             ImageError: the photo cannot be decoded.

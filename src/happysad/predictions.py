@@ -1,4 +1,4 @@
-"""What a classifier answers: frozen dataclasses that check themselves, and their rows.
+"""Predictions of a classifier: frozen dataclasses that check themselves, and their rows.
 
 A row has the same shape everywhere: in Python, on the command line, from the server, in the tables
 of a photo library and of a film. docs/results.md describes it.
@@ -40,14 +40,14 @@ __all__ = [
     "to_pandas",
 ]
 
-#: The version of a row. It rises when a key changes its meaning or goes.
+#: The version of the rows. It increases when a key is removed or changes its meaning.
 SCHEMA = 2
 
-#: The label of a face or photo whose answer would be wrong too often.
+#: The label of a face or photo for which a class would be wrong too often.
 UNSURE = "unsure"
-#: The label of a photo in which a classifier of faces finds none.
+#: The label of a photo in which a classifier of faces finds no face.
 NO_FACE = "no_face"
-#: Words that tables and counts use beside the classes, not allowed as class names.
+#: Words that tables and counts use besides the classes; they are not allowed as class names.
 RESERVED = (UNSURE, NO_FACE, "error", "unreadable")
 
 _BOX = ("x", "y", "width", "height", "score")
@@ -75,9 +75,9 @@ class Failure:
     """Why there is no answer for a picture."""
 
     code: ErrorCode
-    """For programs."""
+    """The reason, for programs."""
     text: str
-    """For people: one line."""
+    """The reason, for people: one line."""
 
     @classmethod
     def of(cls, error: Exception) -> Self:
@@ -109,7 +109,7 @@ class FacePrediction:
     probabilities: dict[str, float]
     """The calibrated probability of every class, in the classifier's order; they sum to 1."""
     face: Face
-    """Where the face is."""
+    """The box and the landmarks of the face."""
 
     def __post_init__(self) -> None:
         _check_probabilities(self.label, self.probabilities)
@@ -147,18 +147,18 @@ class Prediction:
     source: object = field(default=None, compare=False)
     """The path, or the object, that was given to the classifier."""
     label: str | None = None
-    """A class, "unsure" or "no_face"; None where `error` says why there is no answer."""
+    """A class, "unsure" or "no_face"; None if there is an `error`."""
     probabilities: dict[str, float] | None = None
     """The calibrated probability of every class, in the classifier's order; they sum to 1. None
-    where no face was found, or with an error."""
+    if no face was found or there is an `error`."""
     faces: tuple[FacePrediction, ...] = ()
-    """The faces, the largest first; empty where the classifier does not look for faces."""
+    """The faces, the largest first; empty if the classifier looks at whole photos."""
     classifier: str | None = None
     """The first 12 hex digits of the SHA-256 of the classifier's file."""
     notes: tuple[str, ...] = ()
-    """What reading the photo involved, such as "first of several frames"."""
+    """Remarks on reading the photo, such as "first of several frames"."""
     error: Failure | None = None
-    """Why the photo could not be read; None where it could."""
+    """Why the photo could not be read; None if it was read."""
     bgr: bool = field(default=False, compare=False)
     """Whether `source` is an array in BGR order."""
 
@@ -183,7 +183,7 @@ class Prediction:
         return f"Prediction({_short(self.source)}: {answer}{faces})"
 
     def _repr_png_(self) -> bytes | None:
-        """Return the photo with its boxes, for notebooks; None where it cannot be drawn."""
+        """Return the photo with its boxes, for notebooks; None if it cannot be drawn."""
         from happysad.drawing import png
 
         try:
@@ -198,7 +198,7 @@ class Prediction:
 
     @property
     def probability(self) -> float | None:
-        """The largest of `probabilities`; None where there are none."""
+        """The largest of `probabilities`; None if there are none."""
         return None if self.probabilities is None else max(self.probabilities.values())
 
     def describe(self) -> str:
@@ -233,8 +233,8 @@ class Prediction:
     def row(self) -> dict[str, Any]:
         r"""Return the row of schema 2, ready for JSON.
 
-        Where the path is no UTF-8, `path` shows its other bytes as ``\xNN``, and one more key,
-        `path_bytes`, has all of its bytes as hex digits.
+        If the path is not valid UTF-8, `path` has ``\xNN`` for each invalid byte, and an additional
+        key, `path_bytes`, has all bytes of the path as hex digits.
         """
         return {
             **self._head(),
@@ -258,7 +258,7 @@ class Prediction:
         return [{**self._head(), **row, **self._tail()} for row in faces or [none]]
 
     def rows(self, each: Rows | str = Rows.PHOTO) -> list[dict[str, Any]]:
-        """Return `row` in a list, or `face_rows`.
+        """Return the photo's row in a list, or the rows of its faces.
 
         Args:
             each: "photo" for one row, "face" for a row for each face.
@@ -284,7 +284,7 @@ class Prediction:
 
 
 def readable(text: str) -> str:
-    r"""Return a path, or a message with one, with ``\xNN`` for each byte that is no UTF-8.
+    r"""Return a path, or a message with one, with ``\xNN`` for each byte that is not valid UTF-8.
 
     >>> readable("caf\udce9.jpg")
     'caf\\xe9.jpg'
@@ -295,7 +295,7 @@ def readable(text: str) -> str:
 def _bytes(text: str) -> bytes:
     try:
         return os.fsencode(text)
-    except UnicodeEncodeError:  # half of a surrogate pair, which no path of this system holds
+    except UnicodeEncodeError:  # half of a surrogate pair, which no path on this system contains
         return text.encode("utf-8", "surrogatepass")
 
 
@@ -304,7 +304,7 @@ def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
 
     `probabilities` becomes a column ``p_<class>`` for each class, `error` becomes `error_code` and
     `error`, `notes` become one text, `faces` become their number (None with an error), and
-    `path_bytes` is always there.
+    `path_bytes` is always present.
 
     >>> flat({"probabilities": {"happy": 0.9, "sad": 0.1}, "error": None}, ["happy", "sad"])
     {'p_happy': 0.9, 'p_sad': 0.1, 'error_code': None, 'error': None}
@@ -343,7 +343,7 @@ def to_pandas(results: Iterable[Prediction], each: Rows | str = Rows.PHOTO) -> p
 
     Args:
         results: predictions of one classifier.
-        each: "photo" for a row a photo, "face" for a row a face.
+        each: "photo" for one row per photo, "face" for one row per face.
 
     Raises:
         UsageError: `each` is neither.
@@ -363,14 +363,14 @@ def to_pandas(results: Iterable[Prediction], each: Rows | str = Rows.PHOTO) -> p
 
 def _check_probabilities(label: str, probabilities: Mapping[str, float]) -> None:
     if not 2 <= len(probabilities) <= 3:
-        raise ValueError(f"probabilities are of 2 or 3 classes, not {len(probabilities)}")
+        raise ValueError(f"probabilities must be of 2 or 3 classes, not {len(probabilities)}")
     for name, value in probabilities.items():
         if not (math.isfinite(value) and 0 <= value <= 1):
-            raise ValueError(f"the probability of {name} lies from 0 to 1, not {value!r}")
+            raise ValueError(f"the probability of {name} must be from 0 to 1, not {value!r}")
     if abs(sum(probabilities.values()) - 1) > 1e-5:
-        raise ValueError(f"probabilities sum to 1, not {sum(probabilities.values())!r}")
+        raise ValueError(f"probabilities must sum to 1, not {sum(probabilities.values())!r}")
     if label != UNSURE and label not in probabilities:
-        raise ValueError(f"a label is {UNSURE} or one of {list(probabilities)}, not {label!r}")
+        raise ValueError(f"label must be {UNSURE} or one of {list(probabilities)}, not {label!r}")
 
 
 def _short(source: object) -> str:

@@ -27,7 +27,7 @@ def log_odds(p: ArrayLike, *, epsilon: float = EPSILON) -> NDArray[np.float64]:
 
     Args:
         p: probabilities from 0 to 1, of any shape.
-        epsilon: probabilities are first brought to the range from `epsilon` to 1 - `epsilon`.
+        epsilon: probabilities are first clipped to the range from `epsilon` to 1 - `epsilon`.
 
     >>> log_odds(0.5).tolist()
     0.0
@@ -62,7 +62,7 @@ def with_temperature(p: ArrayLike, temperature: float, *, epsilon: float) -> NDA
 
 
 def logs(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return the logarithms of probabilities that are first brought within `EPSILON` of 0 and 1.
+    """Return the logarithms of probabilities, clipped to the range from `EPSILON` to 1 - `EPSILON`.
 
     Args:
         probabilities: from 0 to 1, of any shape.
@@ -75,7 +75,7 @@ def logs(probabilities: ArrayLike) -> NDArray[np.float64]:
 
 
 def from_logs(x: ArrayLike) -> NDArray[np.float64]:
-    """Return the distribution whose logarithms, up to a constant, are `x`: the softmax.
+    """Return the softmax of `x`: the distribution whose logarithms are `x` up to a constant.
 
     Args:
         x: shape (classes,).

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, with a rate and the time left, where that is a terminal."""
+"""Progress bars with rate and remaining time, if standard error is a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def bar() -> Progress:
-    """Return a bar that counts items; its tasks need the field ``note``, a text for its end."""
+    """Return a bar that counts items; its tasks need a field ``note``, the text after the bar."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -45,8 +45,8 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
     """Yield the items, and show how many are done.
 
     Args:
-        items: are passed on.
-        what: names the work, such as "reading".
+        items: the items to yield.
+        what: the name of the work, such as "reading".
         total: the number of items.
     """
     with bar() as progress:
@@ -61,8 +61,8 @@ def track_bytes(what: str, total: int | None) -> Iterator[Callable[[int], None]]
     """Show how many bytes are done.
 
     Args:
-        what: names the work, such as "downloading".
-        total: the number of bytes; None where it is unknown.
+        what: the name of the work, such as "downloading".
+        total: the number of bytes; None if it is unknown.
 
     Yields:
         A function to call with the number of bytes that are done.
@@ -91,5 +91,5 @@ def _bar(*columns: ProgressColumn) -> Progress:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    # Without a terminal, rich would still leave an empty line.
+    # Without a terminal, rich would still print an empty line.
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -24,7 +24,8 @@ def session(model: bytes, *, threads: int = 0) -> InferenceSession:
         threads: the number of threads that one run uses; 0 for one per core.
 
     Raises:
-        Exception: the content is no .onnx. The exceptions of onnxruntime share no public base.
+        Exception: the content is not an .onnx file. The exceptions of onnxruntime share no public
+            base class.
     """
     before = os.environ.get(_SWITCH)
     os.environ[_SWITCH] = "1"
@@ -39,6 +40,6 @@ def session(model: bytes, *, threads: int = 0) -> InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Threads that wait for the next run must not keep the cores from the other network.
+    # Threads that wait for the next run must not spin, since the other network needs the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
