@@ -191,7 +191,9 @@ def test_the_scheduler_is_killed(photos: Path, model: Path, tmp_path: Path) -> N
                 os.killpg(scheduler.pid, signal.SIGKILL)
     assert 0 < len(there) < 50
     assert process.returncode == 1
-    assert errors == f"happysad: {gone}: the scheduler went away; the same command goes on\n"
+    assert (
+        errors == f"happysad: {gone}: the scheduler went away; run the same command to continue\n"
+    )
     predict(photos, out, model, None)
     assert set(rows(out)) == files(photos)
     assert there.items() <= parts(out).items()
@@ -206,7 +208,7 @@ def test_a_scheduler_that_goes_away_with_a_result_is_said(error: Exception) -> N
 
     future = SimpleNamespace(status="finished", result=result)
     work = SimpleNamespace(_address="tcp://h:1")
-    with pytest.raises(LibraryError, match=r"^tcp://h:1: the scheduler went away; the same"):
+    with pytest.raises(LibraryError, match=r"^tcp://h:1: the scheduler went away; run the same"):
         cluster._Work._result(work, future, Shard(0, 7, ("/a.jpg",)))  # type: ignore[arg-type]
 
 
@@ -252,13 +254,13 @@ def test_a_worker_with_another_happysad_is_said(
     photos: Path, model: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "__version__", "99.0")
-    said = r"^the worker tcp://127.0.0.1:\d+: has happysad .*, you have 99.0; install the same$"
+    said = r"^the worker tcp://127.0.0.1:\d+: has happysad .*, not 99.0; install 99.0$"
     with pytest.raises(LibraryError, match=said):
         predict(photos, tmp_path / "out", model, address)
 
 
 def test_relative_paths_are_refused(model: Path, tmp_path: Path, address: str) -> None:
-    with pytest.raises(UsageError, match=r"^a\.jpg: on a cluster a photo needs its absolute path"):
+    with pytest.raises(UsageError, match=r"^a\.jpg: with a cluster, the path of a photo must be"):
         library.predict(
             ["a.jpg"], tmp_path / "out", sources=["a.jpg"], model=model, cluster=address
         )

@@ -70,7 +70,7 @@ def test_a_damaged_part_is_told_and_done_again(photos: Path, format_: str, damag
         list(results.photos())
     said = str(raised.value)
     assert said.startswith(f"{part}: damaged: ")
-    assert said.endswith("; remove it, and the same predict command does it again")
+    assert said.endswith("; remove it, and run the same predict command again")
     assert "\n" not in said
     part.unlink()
     names = [path_of(row) for row in run(photos, format_).photos()]
@@ -142,7 +142,7 @@ def test_no_room_to_sort_is_told(photos: Path, monkeypatch: pytest.MonkeyPatch) 
 
     results = run(photos)
     monkeypatch.setattr(sqlite3, "connect", small)
-    with pytest.raises(LibraryError, match=r"disk is full; .*SQLITE_TMPDIR names another"):
+    with pytest.raises(LibraryError, match=r"disk is full; .*set SQLITE_TMPDIR to a folder"):
         results.add(f"{number:0200}" for number in range(1000))
     assert sorted(file.name for file in (results.folder / "files").iterdir()) == ["list-0.gz"]
 
@@ -161,5 +161,5 @@ def test_a_list_is_sorted_by_bytes_and_has_each_new_path_once(photos: Path) -> N
 def test_results_of_another_schema_are_refused_in_one_line(photos: Path) -> None:
     file = run(photos).folder / "library.json"
     file.write_text(file.read_text().replace('"schema": 2', '"schema": 1'))
-    with pytest.raises(LibraryError, match=r"^.*out: results of schema 1, not 2; make them anew"):
+    with pytest.raises(LibraryError, match=r"^.*out: results of schema 1, not 2; make new ones"):
         run(photos)

@@ -180,7 +180,7 @@ def test_what_was_added_is_done_and_what_is_gone_keeps_its_row(
     assert summary.done == 5
     (line,) = said
     assert "5 files were added" in line
-    assert "1 are gone" in line
+    assert "1 files are gone" in line
     assert before.items() <= parts(out).items()
     found = rows(out)
     assert len(found) == 15
@@ -255,7 +255,7 @@ def test_another_classifier_or_other_sources_are_refused(
 def test_a_folder_that_holds_something_else_is_left_alone(
     photos: Path, model: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"holds 0 and no results"):
+    with pytest.raises(UsageError, match=r"contains 0 and no results"):
         run(photos, photos, model)
     with pytest.raises(UsageError, match="must be a folder"):
         run(photos, model, model)

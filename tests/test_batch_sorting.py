@@ -148,7 +148,7 @@ def test_what_was_changed_since_stays(photos: Path, results: Results, tmp_path: 
 def test_the_folder_must_lie_apart(photos: Path, results: Results, tmp_path: Path) -> None:
     before = tree(tmp_path)
     for folder in (photos / "sorted", tmp_path, results.folder / "sorted"):
-        with pytest.raises(UsageError, match="must lie apart"):
+        with pytest.raises(UsageError, match="must neither contain"):
             sort(results, folder)
     assert tree(tmp_path) == before
 

@@ -76,7 +76,7 @@ def test_a_list_on_standard_input(given: list[str]) -> None:
         (["photos", "--out", "out", "--rows", "face"], "neither --draw nor --rows face"),
         (["photos", "--out", "out", "--draw", "a.png"], "neither --draw nor --rows face"),
         (["photos", "--out", "out", "--faces", "given"], "whole photos"),
-        (["photos", "--out", "photos"], "holds 0.png and no results"),
+        (["photos", "--out", "photos"], "contains 0.png and no results"),
         (["photos", "--shard", "5"], "--shard goes with --out"),
         (["-", "--out", "out"], "standard input is empty"),
         (

@@ -1,10 +1,10 @@
 """Predict a library on a Dask cluster: a shard is a task, and each task writes its own parts.
 
 The workers call `predict_shard`, as one machine does, and return only the number of photos of each
-label. All of them must reach the photos and the folder of results by the same paths; the classifier
-lies in the folder of results. A few tasks for each worker are submitted at a time, whatever the
-number of shards. The folder alone says what is done, as on one machine, so that a cluster can go on
-where one machine was stopped, and the other way round.
+label. All workers must reach the photos and the folder of results, which also contains the
+classifier, by the same paths. Only a few tasks per worker are submitted at a time, whatever the
+number of shards. The parts in the folder are the only record of what is done, as on one machine, so
+that a cluster can continue the work of one machine, and the other way round.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "local", "work"]
 
-# The maximum number of submitted tasks for each worker (one at work, one that waits), and the
-# maximum where there are few workers or none yet.
+# Maximum number of submitted tasks per worker (one running, one waiting), and in total while there
+# are few workers or none.
 _EACH, _LEAST = 2, 4
 # Seconds between polls of the worker count.
 _POLL = 2.0
@@ -44,7 +44,7 @@ _POLL = 2.0
 _CONNECT = 10.0
 # The loggers of Dask that are silenced: each has a level of its own.
 _LOGS = ("distributed", "distributed.client", "tornado.application")
-# The number of times that a failed task is tried again, after a lost disk for example.
+# Number of times that a failed task is repeated, for example after a lost disk.
 _RETRIES = 2
 
 # A worker predicts one shard at a time, with the number of threads that Dask gave it.
@@ -57,7 +57,7 @@ def check(address: str) -> None:
     """Connect to a scheduler, so that a wrong address is refused before any work.
 
     Raises:
-        UsageError: `address` is no address of a scheduler.
+        UsageError: `address` is not the address of a scheduler.
         LibraryError: no scheduler answers there.
     """
     with _client(address):
@@ -80,10 +80,10 @@ def work(
         say: called with a line while there are no workers yet.
 
     Raises:
-        UsageError: `address` is no address of a scheduler.
+        UsageError: `address` is not the address of a scheduler.
         LibraryError: the scheduler cannot be reached or went away; a worker has another version of
-            happysad or does not reach `results`; or a shard could not be predicted, and all others
-            were.
+            happysad or does not reach `results`; or a shard could not be predicted, although all
+            others were.
     """
     with _client(address) as client:
         with _there(address):
@@ -97,7 +97,7 @@ def work(
 
 
 class _Work:
-    """The shards of results on their way through a cluster."""
+    """Predicts the missing shards of results on a cluster."""
 
     def __init__(self, results: Results, client: Client, address: str) -> None:
         from distributed import as_completed
@@ -133,8 +133,8 @@ class _Work:
                 self._begin(skipped)
         if self._failed:
             raise LibraryError(
-                f"{self._results.folder}: {len(self._failed):,} parts are missing; the same "
-                f"command tries them again; {self._failed[0]}"
+                f"{self._results.folder}: {len(self._failed):,} parts are missing; run the same "
+                f"command to try them again; {self._failed[0]}"
             )
         return Summary(self._counts, self._parts, self._photos)
 
@@ -161,8 +161,8 @@ class _Work:
                     shard.list,
                     shard.number,
                     b"\0".join(map(os.fsencode, shard.paths)),
-                    # A client that was started again uses the same key, so that a task which is
-                    # still at work does not begin twice.
+                    # A restarted client uses the same key, so that a task that is still running
+                    # does not start twice.
                     key=(f"happysad-{self._library[:16]}", shard.list, shard.number),
                     pure=False,
                     retries=_RETRIES,
@@ -171,10 +171,10 @@ class _Work:
             self._finished.add(future)
 
     def _result(self, future: Future, shard: Shard) -> Counter[str] | None:
-        """Return the counts of a task; None where its worker died, which costs this shard alone.
+        """Return the counts of a task; None if its workers died, which loses only this shard.
 
         Raises:
-            LibraryError: the other tasks would fail, too.
+            LibraryError: an error because of which the other tasks would fail too.
         """
         from distributed import KilledWorker
 
@@ -191,10 +191,10 @@ class _Work:
             first = f"each worker died at {shard.name}, which begins with {shard.paths[0]}"
             self._failed.append(first)
             return None
-        raise LibraryError(f"{shard.name}: a worker says: {_line(error)}; {_GO_ON}")
+        raise LibraryError(f"{shard.name}: a worker reports: {_line(error)}; {_GO_ON}")
 
 
-_GO_ON = "the same command goes on"
+_GO_ON = "run the same command to continue"
 
 
 def _line(error: BaseException) -> str:
@@ -211,7 +211,7 @@ def _gone(address: str) -> LibraryError:
 
 @contextmanager
 def _there(address: str) -> Iterator[None]:
-    """Raise a LibraryError where a scheduler goes away during a request."""
+    """Raise a LibraryError if the scheduler goes away during a request."""
     from distributed import CancelledError
     from distributed.client import ClosedClientError
 
@@ -230,7 +230,7 @@ def _client(address: str) -> Iterator[Client]:
         raise UsageError(f"--cluster must be an address, tcp://HOST:PORT, not {address[:80]!r}")
     with _quiet():
         try:
-            with ThreadPoolExecutor(1) as thread:  # this one may run a loop, as in a notebook
+            with ThreadPoolExecutor(1) as thread:  # this thread may run a loop, as in a notebook
                 thread.submit(asyncio.run, _handshake(address)).result()
             client = Client(address, timeout=_CONNECT, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:  # a timeout is an OSError
@@ -242,7 +242,7 @@ def _client(address: str) -> Iterator[Client]:
 
 
 async def _handshake(address: str) -> None:
-    """Connect as Dask's client does, which would wait forever for a port that does not answer."""
+    """Connect with a timeout; Dask's client waits forever for a port that does not answer."""
     from distributed import Security
     from distributed.comm import connect
 
@@ -255,7 +255,7 @@ async def _handshake(address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask from logging, such as a traceback where a scheduler goes away."""
+    """Suppress Dask's logs, such as a traceback when a scheduler goes away."""
     logs = [logging.getLogger(name) for name in _LOGS]
     levels = [log.level for log in logs]
     for log in logs:
@@ -278,17 +278,18 @@ def _task(
     """Predict a shard, on a worker.
 
     Returns:
-        The number of photos of each label; or one line that says why this worker can predict none.
+        The number of photos of each label; or one line with the reason why this worker cannot
+        predict.
     """
     from distributed import get_worker
 
     here = get_worker()
     try:
         if version != __version__:
-            raise LibraryError(f"has happysad {__version__}, you have {version}; install the same")
+            raise LibraryError(f"has happysad {__version__}, not {version}; install {version}")
         results = _opened(Path(folder), library)
         shard = Shard(list_, number, tuple(map(os.fsdecode, paths.split(b"\0"))))
-        if (there := results.counts(shard)) is not None:  # by a worker that died afterwards
+        if (there := results.counts(shard)) is not None:  # written by a worker that died since
             return dict(there)
         with _one:
             classifier = _classifier(_model(results), results.made.sha256, here.state.nthreads)
@@ -298,7 +299,7 @@ def _task(
 
 
 def _opened(folder: Path, library: str) -> Results:
-    """Open the results, which must be the folder that the client sees."""
+    """Open the results, which must be in the same folder as those of the client."""
     try:
         results = Results.open(folder)
     except UsageError:
@@ -329,7 +330,7 @@ def local(workers: int, port: int) -> Iterator[str]:
 
     Args:
         workers: the number of processes; they share the cores.
-        port: the port of the scheduler; 0 for any that is free.
+        port: the port of the scheduler; 0 for any free port.
 
     Raises:
         LibraryError: the cluster cannot be started, for example because the port is taken.

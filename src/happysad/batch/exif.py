@@ -10,19 +10,19 @@ from happysad.decoding_cost import LARGEST_EXIF
 
 __all__ = ["taken_of"]
 
-# The first bytes of a JPEG that are read: EXIF stands in its first 64 KiB.
+# Number of bytes that are read at the beginning of a JPEG: EXIF is in the first 64 KiB.
 _HEAD = 1 << 17
-# The maximum number of chunks of a PNG or a WebP that are passed over; photos have some dozens.
+# Maximum number of chunks of a PNG or a WebP that are skipped; photos have some dozens.
 _CHUNKS = 1000
 # Exif 2.3, 4.6.5: the tag that leads to the Exif IFD, and DateTimeOriginal in it.
 _EXIF_IFD, _DATE_TIME_ORIGINAL = 0x8769, 0x9003
 
 
 def taken_of(file: BinaryIO) -> datetime | None:
-    """Return the camera's local time at which a photo was taken; None where the file has none.
+    """Return when a photo was taken, in the camera's local time; None if the file has no time.
 
     Args:
-        file: at its beginning; no pixels are read.
+        file: an open file at its beginning; no pixels are read.
     """
     head = file.read(12)
     if head.startswith(b"\xff\xd8"):

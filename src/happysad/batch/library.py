@@ -1,6 +1,6 @@
 """Predict a photo library into a folder of results, on this machine or on a cluster.
 
-What an earlier call has done stays as it is, so that the same call goes on where it was stopped.
+The results of an earlier call are kept, so that repeating an interrupted call continues it.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ def predict(
     cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
-    """Predict many photos into a folder of results; go on where an earlier call was stopped.
+    """Predict many photos into a folder of results, and continue an interrupted call.
 
     Args:
-        files: the paths of all photos, in any order; a path that comes twice counts once. With
-            `cluster` they are absolute, or addresses.
+        files: the paths of all photos, in any order; duplicates count once. With `cluster`, they
+            must be absolute paths or addresses.
         out: the folder of results; see `happysad.batch.results`.
-        sources: the names that the files were found by; a later call must give the same.
+        sources: the names that were expanded into the files; a later call must pass the same.
         model: as for `Classifier`.
         faces: as for `Classifier.predict`.
         unsure: as for `Classifier.predict`.
         format: the format of the parts.
-        shard: the maximum number of photos in a part.
+        shard: maximum number of photos in a part.
         cluster: the address of a Dask scheduler whose workers predict; see `cluster.work`.
         say: called with a line on what differs from an earlier call.
 
     Raises:
-        UsageError: `out` holds something else, or results of other sources, options or another
-            classifier; with `cluster`, the path of a file is relative.
-        LibraryError: another process writes to `out`, or its results are damaged; as
-            `cluster.work`.
+        UsageError: `out` contains other files, or results of other sources, options or another
+            classifier; or, with `cluster`, the path of a file is relative.
+        LibraryError: another process writes to `out`, or its results are damaged; or, with
+            `cluster`, as for `cluster.work`.
     """
     classifier = Classifier(model)
     classifier.input.check(faces)
@@ -87,11 +87,11 @@ def predict(
 def _absolute(file: str) -> str:
     if is_remote(file) or Path(file).is_absolute():
         return file
-    raise UsageError(f"{file}: on a cluster a photo needs its absolute path")
+    raise UsageError(f"{file}: with a cluster, the path of a photo must be absolute")
 
 
 def _list(results: Results, files: Iterable[str], say: Callable[[str], None]) -> None:
-    """Write the list of files, and say what has changed since the last call."""
+    """Write the list of files, and report what has changed since the last call."""
     before = results.made
     with bar() as progress:
         task = progress.add_task("listing", total=None, note="")
@@ -104,8 +104,8 @@ def _list(results: Results, files: Iterable[str], say: Callable[[str], None]) ->
         new, gone = results.add(counted())
     if before.lists and (new or gone):
         say(
-            f"{results.folder}: since the first call {new:,} files were added, which are predicted "
-            f"too; {gone:,} are gone, and their rows stay"
+            f"{results.folder}: since the first call, {new:,} files were added and are predicted "
+            f"too; {gone:,} files are gone, and their rows are kept"
         )
     if before.lists and before.version != __version__:
         say(f"{results.folder}: begun by happysad {before.version}, this is {__version__}")

@@ -18,9 +18,9 @@ from happysad.reports.page import thumbnail, write_page
 
 __all__ = ["write_library_page"]
 
-# The maximum number of photos shown of each kind, and of errors.
+# Maximum number of photos shown of each kind, and of errors.
 _SHOWN = 12
-# A timeline of more months has one column a year.
+# Maximum number of months in a timeline; a longer one has one column per year.
 _MONTHS = 48
 
 # A year and a month; the month is 0 for the whole year.
@@ -80,13 +80,13 @@ def _style(label: str, classes: tuple[str, ...]) -> str:
 
 
 class _Least:
-    """Keeps the rows with the least keys; of equal keys, the first ones."""
+    """Keeps the rows with the smallest keys; among equal keys, the first ones."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, dict[str, Any]]] = []
 
     def add(self, key: float, number: int, row: dict[str, Any]) -> None:
-        one = (-key, -number, row)  # a heap gives its least first: the one to go
+        one = (-key, -number, row)  # the heap's smallest item is the one to drop
         if len(self._heap) < _SHOWN:
             heapq.heappush(self._heap, one)
         else:
@@ -113,7 +113,7 @@ def _photos(results: Results, rows: Iterable[dict[str, Any]]) -> Iterator[dict[s
 
 
 def _columns(times: dict[Time, Counter[str]], labels: list[str]) -> list[dict[str, Any]]:
-    """Return a column for each month or year, also without photos; heights in percent."""
+    """Return a column for each month or year, even one without photos; heights in percent."""
     if not times:
         return []
     (from_year, from_month), (to_year, to_month) = min(times), max(times)

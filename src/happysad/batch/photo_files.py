@@ -1,4 +1,4 @@
-"""The files of a photo library: which ones a name stands for, and each as a classifier's source."""
+"""The files of a photo library: expand names into files, and read a file for the classifier."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["PhotoFile", "expand", "look"]
 
 @dataclass(slots=True, eq=False)
 class PhotoFile:
-    """A photo's path or address, with what `look` found: a source of `Classifier.stream`.
+    """A photo's path or address and what `look` found: a source for `Classifier.stream`.
 
-    The classifier reads it like an open file, and a prediction's path is its path.
+    The classifier reads it like an open file, and `path` is the path of the prediction.
     """
 
     path: str
     """A path on this machine, an address such as s3://bucket/a.jpg, or - for standard input."""
     content: bytes | None = None
-    """The whole file, where it is in memory already; the first `read` takes it."""
+    """The whole file, if it is already in memory; the first `read` returns and releases it."""
     taken: datetime | None = None
     """EXIF's DateTimeOriginal: the camera's local time."""
     error: ImageError | None = None
@@ -58,7 +58,7 @@ class PhotoFile:
 def expand(
     name: str, *, ordered: bool = True, without: Path | None = None, listed: bool = False
 ) -> Iterator[str]:
-    """Yield the files that a path, a folder, a glob or an address stands for.
+    """Yield the files that a path, a folder, a glob or an address expands to.
 
     Args:
         name: see `paths.expand` and `remote.expand`.
@@ -67,7 +67,7 @@ def expand(
         listed: as for `remote.expand`.
 
     Raises:
-        UsageError, MissingExtraError, LibraryError: as `remote.expand`.
+        UsageError, MissingExtraError, LibraryError: as for `remote.expand`.
     """
     if remote.is_remote(name):
         yield from remote.expand(name, listed=listed)
@@ -76,9 +76,9 @@ def expand(
 
 
 def look(path: str) -> PhotoFile:
-    """Return the file at a path with when it was taken, or why it cannot be a photo.
+    """Return the file at a path, with the time when it was taken or why it cannot be a photo.
 
-    What lies elsewhere is fetched. A pipe or a device, which might never end, is not opened.
+    A remote file is fetched. A pipe or a device is not opened, since reading it might never end.
     """
     try:
         if remote.is_remote(path):
@@ -100,7 +100,7 @@ def look(path: str) -> PhotoFile:
 def _check_regular(path: str) -> None:
     mode = os.stat(path).st_mode  # noqa: PTH116
     if stat.S_ISDIR(mode):
-        os.scandir(path).close()  # a folder that cannot be listed stands for itself
+        os.scandir(path).close()  # raises the reason why a folder cannot be listed
         raise ImageError("a folder, not a file", ErrorCode.NOT_A_FILE, name=one_line(path))
     if not stat.S_ISREG(mode):
         raise ImageError("not a regular file", ErrorCode.NOT_A_FILE, name=one_line(path))

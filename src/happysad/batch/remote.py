@@ -1,4 +1,4 @@
-"""Photos that lie elsewhere: http(s)://, s3://, gs:// and whatever else fsspec knows."""
+"""Photos in remote storage: http(s)://, s3://, gs:// and every other protocol of fsspec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["expand", "fetch", "is_remote"]
 
-# The protocols that the extra is for; it does not install what fsspec's others need.
+# The protocols whose packages the extra cloud installs; fsspec's others need further packages.
 _CLOUD = ("s3", "s3a", "gs", "gcs", "http", "https")
 
 
@@ -34,22 +34,23 @@ def is_remote(path: str) -> bool:
 
 
 def expand(address: str, *, listed: bool = False) -> Iterator[str]:
-    """Yield the addresses of the files that an address stands for.
+    """Yield the addresses of the files that an address expands to.
 
-    A folder stands for all files in it and below it; hidden files (.name) are left out. An http(s)
-    address is a folder where it ends in /, and the links of its page are its files. The names of a
-    folder and of those above it are in memory at a time, since fsspec lists folders whole.
+    A folder expands to all files in it and below it; hidden files (.name) are left out. An http(s)
+    address is a folder if it ends in /, and the links of its page are its files. fsspec lists whole
+    folders, so the names in a folder and in those above it are in memory at the same time.
 
     Args:
         address: s3://bucket/folder and so on.
-        listed: True for an address of a list of perhaps millions. Then the storage is not asked
-            what the address is: it is a folder if it ends in /. An address that cannot be listed
-            is yielded as it is, so that fetching it fails with the reason.
+        listed: True for an address from a list, which may have millions of them. The address is
+            then a folder if it ends in /, without a request to the storage. An address that cannot
+            be listed is yielded as it is, so that fetching it fails with the reason.
 
     Raises:
-        UsageError: there is no such protocol, or its packages are not installed.
-        MissingExtraError: these packages are part of happysad[cloud]; raised where `listed`, too.
-        LibraryError: the address cannot be listed.
+        UsageError: there is no such protocol, or its packages are not installed. Not raised if
+            `listed` is True.
+        MissingExtraError: packages that happysad[cloud] installs are missing.
+        LibraryError: the address cannot be listed. Not raised if `listed` is True.
     """
     if listed:
         try:
@@ -81,13 +82,13 @@ def _expand(address: str, ask: bool) -> Iterator[str]:
                         del found[name]
             for name in sorted(files):
                 yield str(system.unstrip_protocol(files[name]["name"]))
-            system.invalidate_cache()  # it would keep every folder's names
+            system.invalidate_cache()  # the cache would keep the names in every folder
     except Exception as error:  # each protocol has errors of its own
         raise LibraryError(f"{address}: cannot be listed: {_reason(error)}") from error
 
 
 def _is_no_file(link: str) -> bool:
-    """Return whether a link of a folder's page is no file, as ?C=N;O=D, which sorts its columns."""
+    """Return whether a link of a folder's page is not a file; ?C=N;O=D, for one, sorts the page."""
     return link.lstrip("/").startswith(("?", "#", "mailto:"))
 
 
@@ -95,8 +96,8 @@ def fetch(address: str) -> bytes:
     """Return the content of a file; http(s) within the limits of `happysad.fetch`.
 
     Raises:
-        ImageError: the file cannot be fetched; the message says why.
-        MissingExtraError: the packages that it needs are part of happysad[cloud].
+        ImageError: the file cannot be fetched; the message has the reason.
+        MissingExtraError: packages that happysad[cloud] installs are missing.
     """
     if web.is_web_address(address):
         return web.fetch(address)
@@ -125,7 +126,7 @@ def _system(address: str) -> tuple[AbstractFileSystem, str]:
         raise UsageError(f"{address}: {_reason(error)}") from error
     except ValueError as error:
         raise UsageError(f"{address}: {_reason(error)}") from error
-    except Exception as error:  # some connect, or load a library, already here
+    except Exception as error:  # some protocols already connect, or load a library, here
         raise LibraryError(f"{address}: {_reason(error)}") from error
     return system, str(path)
 

@@ -2,13 +2,13 @@ r"""The folder of results: how they were made, the lists of files, and the parts
 
     library.json                          how the results were made: see `Made`
     files/list-0.gz                       the files that the first call found, sorted, between \0s
-    files/list-1.gz                       the files that a later call found beside them, and so on
+    files/list-1.gz                       the further files that a later call found, and so on
     photos/part-0-000000-HASH.parquet     the photos of the first shard of list-0
     faces/part-0-000000-HASH.parquet      their faces
 
-A list is cut into shards of a fixed number of paths. Each shard has one part in each table, named
+A list is split into shards of a fixed number of paths. Each shard has one part in each table, named
 by its list, its number and a hash of its paths. The part of the faces is written first, so a shard
-is done when the part of its photos is there. No other record says what is done.
+is done when the part of its photos exists. There is no other record of what is done.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from happysad.predictions import SCHEMA, Rows
 
 __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 
-#: The word for photos with an error, in counts.
+#: The key of photos with an error in counts.
 UNREADABLE = "unreadable"
 
 _FILE = "library.json"
-# The number of bytes of a list that are read at once.
+# Number of bytes of a list that are read at once.
 _CHUNK = 1 << 20
 _PART = re.compile(r"part-(\d+)-(\d+)-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """How results were made; a second call must make them in the same way."""
+    """How results were made; a later call must use the same settings."""
 
     sources: tuple[str, ...]
     """The names of the sources, as they were given."""
     folder: str
-    """The working folder, from which relative paths count."""
+    """The working folder, to which paths are relative."""
     classifier: str
     """The name of the classifier's file or run."""
     sha256: str
@@ -67,7 +67,7 @@ class Made:
     format: tables.Format
     """The format of the parts."""
     shard: int
-    """The maximum number of photos in a part."""
+    """Maximum number of photos in a part."""
     version: str = __version__
     """The version of happysad that began the results."""
     schema: int = SCHEMA
@@ -82,7 +82,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Shard:
-    """Some paths of a list, whose photos have one part."""
+    """Consecutive paths of a list, whose photos are in one part."""
 
     list: int
     """The number of the list, from 0."""
@@ -102,7 +102,7 @@ class Results:
     """A folder of results."""
 
     def __init__(self, folder: Path, made: Made) -> None:
-        """Use `Results.begin` or `Results.open`."""
+        """Use `Results.begin` or `Results.open` instead."""
         self.folder = folder
         self.made = made
 
@@ -122,11 +122,11 @@ class Results:
         except ValueError as error:
             raise LibraryError(f"{file}: damaged: {error}") from error
         if not isinstance(content, dict):
-            raise LibraryError(f"{file}: damaged: it holds no JSON object")
+            raise LibraryError(f"{file}: damaged: not a JSON object")
         if content.get("schema") != SCHEMA:
             raise LibraryError(
-                f"{folder}: results of schema {content.get('schema')}, not {SCHEMA}; make them "
-                "anew with happysad predict PHOTOS --out NEW_FOLDER"
+                f"{folder}: results of schema {content.get('schema')}, not {SCHEMA}; make new ones "
+                "with happysad predict PHOTOS --out NEW_FOLDER"
             )
         try:
             lists = {name: tuple(content[name]) for name in ("sources", "classes", "lists")}
@@ -136,15 +136,15 @@ class Results:
 
     @classmethod
     def begin(cls, folder: Path, made: Made) -> Results:
-        """Begin results, or open those that exist and were made in the same way.
+        """Begin results, or open existing ones that were made with the same settings.
 
         Raises:
-            UsageError: they were made in another way, or `folder` holds something else.
-            LibraryError: as `open`.
+            UsageError: they were made with other settings, or `folder` contains other files.
+            LibraryError: as for `open`.
         """
         there = (folder / _FILE).exists()
         if not there and (strange := _strangers(folder)) is not None:
-            raise UsageError(f"{folder}: holds {strange} and no results; name a new folder")
+            raise UsageError(f"{folder}: contains {strange} and no results; name a new folder")
         if not there or not cls.open(folder).made.lists:  # nothing was done yet
             results = cls(folder, made)
             results._save()
@@ -167,7 +167,7 @@ class Results:
         return sum(self.made.lists)
 
     def add(self, found: Iterable[str]) -> tuple[int, int]:
-        """Write the files that are in no list yet into a new list.
+        """Write a new list of the files that are in no list yet.
 
         Args:
             found: paths, in any order; a path may come twice.
@@ -176,7 +176,7 @@ class Results:
             The number of new files, and the number of files of earlier lists that were not found.
 
         Raises:
-            LibraryError: there is no room where the paths are sorted, or a list is damaged.
+            LibraryError: there is no space for sorting the paths, or a list is damaged.
         """
         number = len(self.made.lists)
         file = self._list(number)
@@ -237,7 +237,7 @@ class Results:
         return counts
 
     def counts(self, shard: Shard) -> Counter[str] | None:
-        """Return the number of photos of each label in a shard; None where it is not done."""
+        """Return the number of photos of each label in a shard; None if it is not done."""
         file = self.part("photos", shard)
         try:
             if self.made.format == "parquet":
@@ -249,7 +249,7 @@ class Results:
         return counts if counts.total() == len(shard.paths) else None
 
     def photos(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of all photos that are done, as `tables.read`, in the order of the shards.
+        """Yield the rows of all predicted photos, in the order of the shards; see `tables.read`.
 
         Raises:
             LibraryError: a part is damaged, or cannot be read.
@@ -272,7 +272,7 @@ class Results:
                     file.unlink(missing_ok=True)
 
     def source(self, path: str) -> Path:
-        """Return a photo's file; a relative path counts from the folder of the first call."""
+        """Return a photo's file; a relative path is relative to the folder of the first call."""
         return Path(self.made.folder, path)
 
     def _list(self, number: int) -> Path:
@@ -304,7 +304,7 @@ def _sorted(
         Each path once, with whether it is among `known`, and whether it is among `found`.
 
     Raises:
-        LibraryError: there is no room where SQLite sorts.
+        LibraryError: there is no space for SQLite to sort the paths.
     """
     try:
         with closing(sqlite3.connect("")) as base:  # a temporary file that the connection removes
@@ -322,13 +322,16 @@ def _sorted(
             yield ((path, bool(is_known), not only_known) for path, is_known, only_known in rows)
     except sqlite3.Error as error:
         raise LibraryError(
-            f"the list of files: {error}; it is sorted in the temporary folder, and "
-            "SQLITE_TMPDIR names another that has room"
+            f"the list of files: {error}; it is sorted in the temporary folder; set SQLITE_TMPDIR "
+            "to a folder with more space"
         ) from error
 
 
 def _whole(file: Path, classes: tuple[str, ...], expected: int) -> Iterator[dict[str, Any]]:
-    """Yield the `expected` rows of a part of photos; a part may be cut between two rows."""
+    """Yield the rows of a part of photos, and refuse a part without the `expected` number of them.
+
+    A damaged part may be cut off between two rows.
+    """
     count = 0
     try:
         for count, row in enumerate(tables.read(file, classes, Rows.PHOTO), 1):  # noqa: B007
@@ -340,7 +343,7 @@ def _whole(file: Path, classes: tuple[str, ...], expected: int) -> Iterator[dict
             raise LibraryError(f"{file}: {os_reason(error)}") from error
         damage = " ".join(str(error).split())
         raise LibraryError(
-            f"{file}: damaged: {damage}; remove it, and the same predict command does it again"
+            f"{file}: damaged: {damage}; remove it, and run the same predict command again"
         ) from error
 
 
@@ -349,7 +352,7 @@ def _counted(photos: Iterable[dict[str, Any]]) -> Counter[str]:
 
 
 def _strangers(folder: Path) -> str | None:
-    """Return the name of something in a folder without results; None where it is empty."""
+    """Return the name of an entry of a folder; None if the folder is empty or does not exist."""
     if not folder.exists():
         return None
     if not folder.is_dir():
@@ -359,17 +362,16 @@ def _strangers(folder: Path) -> str | None:
 
 
 def _refuse_other(folder: Path, before: Made, now: Made) -> None:
-    """Refuse to mix results that are made in two ways.
+    """Refuse to mix results that are made with different settings.
 
     Raises:
-        UsageError: the message says what differs.
+        UsageError: a setting differs.
     """
 
     def differs(what: str, then: object, here: object) -> None:
         if then != here:
             raise UsageError(
-                f"{folder}: was made with {what} {then}, not {here}; give the same again, or "
-                "another --out"
+                f"{folder}: was made with {what} {then}, not {here}; use the same, or another --out"
             )
 
     differs("the photos of", " ".join(before.sources), " ".join(now.sources))

@@ -1,7 +1,6 @@
-"""Predict a photo library shard by shard: paths become rows, and rows become parts.
+"""Predict the photos of a shard, and write their rows as parts.
 
-What an earlier call has done stays as it is, so that the same call goes on where it was stopped. At
-most one shard's rows are in memory.
+At most the rows of one shard are in memory.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ __all__ = ["SHARD", "Summary", "in_words", "predict_shard"]
 #: The default number of photos in a part: an interruption redoes at most one part.
 SHARD = 1000
 
-# The number of files that are looked at, or fetched, before the classifier reads them, and the
-# number of threads per core that do it: they mostly wait.
+# Number of files that `look` opens or fetches ahead of the classifier, and number of threads per
+# core for that: they mostly wait.
 _AHEAD, _THREADS = 64, 4
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the results hold when all photos are done."""
+    """The totals of results in which all photos are done."""
 
     counts: Counter[str]
     """The number of photos of each label; photos that cannot be read count as "unreadable"."""
@@ -68,7 +67,7 @@ def predict_shard(
         faces += answer.face_rows() if answer.faces else []
         show(answer)
     if paths != list(shard.paths):
-        raise LibraryError(f"{shard.name}: rows differ from files; this is a fault of happysad")
+        raise LibraryError(f"{shard.name}: rows differ from files; this is a bug in happysad")
     return results.write(shard, photos, faces)
 
 
@@ -95,7 +94,7 @@ def _answers(
                 yield answer.source, answer
         except HappysadError:
             raise
-        except Exception:  # a fault that one photo brings out must not cost the others
+        except Exception:  # an unexpected error for one photo must not affect the others
             for path in paths[answered:]:
                 yield _alone(classifier, path, made)
 

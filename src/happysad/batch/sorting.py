@@ -25,18 +25,20 @@ def sort(
     *,
     say: Callable[[str], None] = lambda line: None,
 ) -> Done:
-    """Put photos into `folder`/LABEL/…, at the places that they have below their source.
+    """Put photos into `folder`/LABEL/…, under their paths relative to their source.
 
-    Photos that could not be read are left out. The same call again goes on; see `happysad.moves`.
+    Photos that could not be read are left out. Repeating an interrupted call continues it; see
+    `happysad.moves`.
 
     Args:
-        results: of `happysad predict --out`.
-        folder: apart from the photos; created if it does not exist.
-        how: a symbolic link to the photo, a copy with its times, or the photo itself, moved.
-        say: is called with one line for each photo that stays where it is.
+        results: the results of `happysad predict --out`.
+        folder: the target folder; created if it does not exist.
+        how: "link" for a symbolic link to the photo, "copy" for a copy with its times, "move" to
+            move the photo.
+        say: called with one line for each photo that stays where it is.
 
     Raises:
-        UsageError: `folder` lies in the folder of a source, or such a folder in it.
+        UsageError: `folder` lies in the folder of a source or of the results, or contains one.
         MoveError: another process sorts there, or an earlier list is damaged.
     """
     inside = folder.resolve()
@@ -45,7 +47,7 @@ def sort(
     for root in [*roots, results.folder]:
         whole = root.resolve()
         if inside.is_relative_to(whole) or whole.is_relative_to(inside):
-            raise UsageError(f"{folder}: must lie apart from {root}")
+            raise UsageError(f"{folder}: must neither contain {root} nor lie in it")
     single = len(results.made.sources) == 1
     remote = 0
 
@@ -57,7 +59,7 @@ def sort(
             name = path_of(row)
             if is_remote(name):
                 remote += 1
-                say(f"{name}: is no file on this machine")
+                say(f"{name}: is not a file on this machine")
                 continue
             source = absolute(results.source(name))
             below = _below(source, roots, single)
@@ -71,11 +73,11 @@ def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Don
     """Undo everything that `sort` did in `folder`; see `moves.Journal.undo`.
 
     Args:
-        folder: of `sort`, also of happysad 0.1.0.
-        say: is called with one line for each photo that stays where it is.
+        folder: the target folder of `sort`, also of happysad 0.1.0.
+        say: called with one line for each photo that stays where it is.
 
     Raises:
-        UsageError: `folder` holds no list.
+        UsageError: `folder` does not contain a list.
         MoveError: a list is damaged, or another process sorts there.
     """
     journal = Journal(folder, _NAME, report=say)
@@ -85,10 +87,10 @@ def undo(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Don
 
 
 def _below(source: Path, roots: list[Path], single: bool) -> Path:
-    """Return the place of a photo below the folder of its label.
+    """Return the path of a photo relative to the folder of its label.
 
-    With a single source this is its path in the source's folder. With several, the number and name
-    of the source come first. A photo that lies in no source's folder keeps its whole path.
+    With a single source, this is its path relative to the source. With several sources, the number
+    and name of the source come first. A photo outside of all sources keeps its whole path.
     """
     within = [root for root in roots if source.is_relative_to(root)]
     if not within:

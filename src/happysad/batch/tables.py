@@ -2,8 +2,9 @@ r"""The tables of photos and faces: their columns, and parts in Parquet, CSV and
 
 JSON lines hold the rows of `Prediction.row` and `Prediction.face_rows`; the other formats hold the
 flat columns of `predictions.flat`. Photos have one more column, `taken`: EXIF's DateTimeOriginal,
-the camera's local time. Where a path is no UTF-8, `path` shows its other bytes as ``\xNN`` and
-`path_bytes` holds it exactly, in CSV and JSON lines as hex digits; elsewhere `path_bytes` is null.
+the camera's local time. If a path is not valid UTF-8, `path` has ``\xNN`` for each invalid byte,
+and `path_bytes` has the exact bytes, in CSV and JSON lines as hex digits; otherwise `path_bytes` is
+null.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ __all__ = [
     "write",
 ]
 
-#: The errors that reading a damaged part raises, beside OSError; the last is Arrow's own, for a
-#: type that it does not implement.
+#: The errors that reading a damaged part raises, besides OSError. Arrow raises NotImplementedError
+#: for a type that it does not implement.
 DAMAGE = (ValueError, TypeError, KeyError, NotImplementedError)
 
 Format = Literal["parquet", "csv", "jsonl"]
@@ -79,18 +80,18 @@ def columns(classes: Sequence[str], each: Rows | str) -> Columns:
 
 
 def photo_row(answer: Prediction, taken: datetime | None) -> dict[str, Any]:
-    """Return the row of a photo: that of the prediction, and when the photo was taken."""
+    """Return the row of a prediction with the additional column `taken`."""
     return {**answer.row(), "taken": None if taken is None else taken.isoformat()}
 
 
 def path_of(row: Mapping[str, Any]) -> str:
-    """Return the path of a row that `read` yields, as the system knows it."""
+    """Return the exact path of a row that `read` yields, as a path of the system."""
     exact = row["path_bytes"]
     return str(row["path"]) if exact is None else os.fsdecode(exact)
 
 
 def schema(columns: Columns) -> pa.Schema:
-    """Return the types of columns in Parquet, which never depend on a part's content."""
+    """Return the Parquet schema of columns, which never depends on the content of a part."""
     import pyarrow as pa
 
     types = {
@@ -112,15 +113,15 @@ def write(
     rows: Sequence[Mapping[str, Any]],
     about: Mapping[str, Any],
 ) -> None:
-    """Write a part, whole or not at all.
+    """Write a part, completely or not at all.
 
     Args:
-        file: its suffix decides the format.
+        file: the part; its suffix decides the format.
         classes: the classes of the classifier.
-        each: "photo" or "face": what has a row.
+        each: "photo" for one row per photo, "face" for one row per face.
         rows: as `photo_row` and `Prediction.face_rows` return them.
-        about: written into the metadata of a Parquet file, as JSON under the key "happysad"; the
-            other formats have no place for it.
+        about: the metadata of a Parquet file, written as JSON under the key "happysad"; the other
+            formats have no metadata.
     """
     named = columns(classes, each)
     with replacing(file) as temporary:
@@ -139,12 +140,12 @@ def write(
             typed = schema(named).with_metadata({_KEY: json.dumps(about)})
             table = pa.Table.from_pylist([_typed(flat(row, classes), named) for row in rows], typed)
             pq.write_table(table, temporary, compression="zstd")
-        with temporary.open("rb+") as written:  # on the disk before it has its name
+        with temporary.open("rb+") as written:  # on the disk before the file is renamed
             os.fsync(written.fileno())
 
 
 def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a part with flat columns, some thousand of them in memory at a time.
+    """Yield the rows of a part with flat columns, a few thousand of them in memory at a time.
 
     Args:
         file: as for `write`.
@@ -190,16 +191,16 @@ def about(file: Path) -> dict[str, Any]:
 
 
 def csv_writer(file: TextIO, columns: Sequence[str]) -> csv.DictWriter[str]:
-    r"""Return a writer of lines that end with LF, with fields quoted where that is needed.
+    r"""Return a writer of lines that end with LF, with fields quoted if necessary.
 
-    With ``lineterminator="\n"`` csv would not quote a CR in a field (before Python 3.13), though
+    With ``lineterminator="\n"``, csv would not quote a CR in a field (before Python 3.13), although
     every reader ends a row there.
     """
     return csv.DictWriter(_Lines(file), columns)
 
 
 class _Lines:
-    """Takes csv's rows, which end with CR LF, and ends them with LF."""
+    """Replaces the CR LF at the end of csv's rows by LF."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
