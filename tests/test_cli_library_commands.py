@@ -73,11 +73,11 @@ def test_a_list_on_standard_input(given: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["photos", "--out", "out", "--rows", "face"], "neither --draw nor --rows face"),
-        (["photos", "--out", "out", "--draw", "a.png"], "neither --draw nor --rows face"),
+        (["photos", "--out", "out", "--rows", "face"], "combined with --draw or --rows face"),
+        (["photos", "--out", "out", "--draw", "a.png"], "combined with --draw or --rows face"),
         (["photos", "--out", "out", "--faces", "given"], "whole photos"),
         (["photos", "--out", "photos"], "contains 0.png and no results"),
-        (["photos", "--shard", "5"], "--shard goes with --out"),
+        (["photos", "--shard", "5"], "--shard needs --out"),
         (["-", "--out", "out"], "standard input is empty"),
         (
             ["photos", "--out", "s3://bucket/results"],
@@ -112,9 +112,9 @@ def test_a_list_may_begin_as_a_photo_does(given: list[str], name: str) -> None:
 @pytest.mark.parametrize(
     ("stdin", "said"),
     [
-        (encoded(photo(0, 8, 8)), "a photo or NULs came"),
-        (encoded(photo(0, 8, 8), "bmp"), "a photo or NULs came"),
-        (b"photos/1.png\0photos/2.png\0", "a photo or NULs came"),
+        (encoded(photo(0, 8, 8)), "not a photo or NULs"),
+        (encoded(photo(0, 8, 8), "bmp"), "not a photo or NULs"),
+        (b"photos/1.png\0photos/2.png\0", "not a photo or NULs"),
         (b"photos/1.png\n" * 1000 + b"photos/2.png\0", "one path per line, not NULs"),
     ],
 )
@@ -188,15 +188,15 @@ def test_it_sorts_by_links_and_says_how_to_undo_what_was_done() -> None:
     assert len([file for file in Path("sorted").rglob("*.png") if file.is_symlink()]) == 3
     status, said = report("out", "--sort-into", "sorted")
     assert (status, said[1:]) == (0, ["0 photos were put into sorted (link)"])
-    assert report("--undo", "sorted") == (0, ["3 photos of sorted are as they were"])
+    assert report("--undo", "sorted") == (0, ["undone: 3 photos of sorted"])
 
 
 @pytest.mark.usefixtures("results")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["out", "--by", "move"], "--by move goes with --sort-into FOLDER"),
-        (["--undo", "sorted", "--by", "link"], "--by link goes with --sort-into FOLDER"),
+        (["out", "--by", "move"], "--by move needs --sort-into FOLDER"),
+        (["--undo", "sorted", "--by", "link"], "--by link needs --sort-into FOLDER"),
         (["out", "--undo", "sorted"], "--undo FOLDER takes no other folder"),
         ([], "report needs RESULTS"),
     ],

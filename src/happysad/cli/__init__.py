@@ -1,7 +1,7 @@
-"""The command line: it parses, calls and prints.
+"""The command line: it parses arguments, calls the library and prints.
 
-A command's module is imported when the command runs, and a command imports what it needs. Here
-stand the list of the commands, and how an error becomes one line and an exit status.
+A command's module is imported when the command runs, and a command imports what it needs. This
+module has the list of the commands, and converts an error to one line and an exit status.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ COMMANDS = {
 
 
 class _Commands(TyperGroup):
-    """The commands, each of which is imported when it is asked for."""
+    """The commands; each is imported when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of happysad --help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; None where there is none of that name."""
+        """Return a command; None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
         module, function, _ = COMMANDS[cmd_name]
@@ -100,7 +100,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="happysad",
     cls=_Commands,
-    help="Tell happy from sad in pictures of people: check, train, judge honestly, predict.",
+    help="Tell happy from sad in pictures of people: check, train, evaluate, predict.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -127,17 +127,18 @@ def _common(
 
 
 def main() -> NoReturn:
-    """Run the command line; an error that happysad raises on purpose ends as one line."""
+    """Run the command line; an error of happysad is printed as one line."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # Names of files that are no UTF-8 are printed as they are; cp1252 lacks other signs.
+            # Names of files that are not valid UTF-8 are printed as they are. Other encodings, such
+            # as cp1252, lack some characters, which are escaped.
             utf8 = codecs.lookup(stream.encoding).name == "utf-8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     try:
         app(prog_name="happysad")
     except HappysadError as error:
         fail(str(error), error.exit_status)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # a full disk, or a folder without permission

@@ -52,8 +52,8 @@ def check(
 ) -> None:
     """Find what is wrong with the photos of DIR, and split them.
 
-    Nothing in DIR is changed. Photos that are nearly the same stay in one split. Files that cannot
-    be used are left out; manifest.csv and report.html list them with the reason.
+    Nothing in DIR is changed. Near-duplicates are put into the same split. Files that cannot be
+    used are left out; manifest.csv and report.html list them with the reason.
     """
     need("train", "happysad check")
     from happysad.dataset.check import check as run_check
@@ -61,7 +61,7 @@ def check(
 
     if restore is not None:
         if data is not None or quarantine is not None:
-            raise UsageError("--restore FOLDER takes neither DIR nor --quarantine")
+            raise UsageError("--restore FOLDER cannot be combined with DIR or --quarantine")
         _print_moved(put_back(restore, report=say), f"moved back from {restore}")
         return
     if data is None:

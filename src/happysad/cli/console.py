@@ -14,7 +14,7 @@ def say(line: str = "") -> None:
 
 
 def say_now(line: str) -> None:
-    """Print a line that is read while the command goes on."""
+    """Print a line at once, without waiting for the end of the command."""
     print(line, flush=True)  # noqa: T201
 
 

@@ -23,7 +23,7 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DIR", help="Photos to judge on [default: the run's own test split]."
+            metavar="DIR", help="Photos to evaluate on [default: the run's own test split]."
         ),
     ] = None,
     model: Model = None,
@@ -44,8 +44,8 @@ def evaluate(
 ) -> None:
     """Measure how good a classifier is, with n and intervals.
 
-    With DIR, every readable photo in its class folders is test data. Two baselines stand beside the
-    figures: always the larger class, and logistic regression on 32x32 pixels.
+    With DIR, every readable photo in its class folders is test data. Two baselines are measured
+    too: always the larger class, and logistic regression on 32x32 pixels.
     """
     need("train", "happysad evaluate")
     from dataclasses import asdict
@@ -63,7 +63,7 @@ def evaluate(
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the figures of a classifier with their intervals, the baselines beside them."""
+    """Print the figures of a classifier and of the baselines, with their intervals."""
     score, abstention = evaluation.score, evaluation.abstention
     columns = {"the model": score}
     columns |= {name.replace("_", " "): one.score for name, one in evaluation.baselines.items()}

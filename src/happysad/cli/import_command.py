@@ -1,4 +1,4 @@
-"""happysad import: another dataset becomes class folders."""
+"""happysad import: copy another dataset into class folders."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def import_(
 ) -> None:
     """Copy another dataset into class folders, such as DIR/happy and DIR/sad.
 
-    Without --map and --classes, the classes happy, happiness, joy, sad and sadness are taken.
-    Nothing in DIR is overwritten. After an interruption the same command continues.
+    Without --map and --classes, the classes happy, happiness, joy, sad and sadness are copied.
+    Nothing in DIR is overwritten. Run the same command again to continue after an interruption.
     """
     from happysad.dataset.sources import import_data
 

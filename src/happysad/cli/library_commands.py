@@ -34,7 +34,7 @@ def predict_library(
     """Run happysad predict --out: write the tables of many photos, and print the counts.
 
     Args:
-        names: what the command line names; - stands for `listed`.
+        names: the arguments PATH of the command; - means `listed`.
         listed: the paths on standard input.
         out: as for `shards.predict`, like the other arguments.
         model: as for `shards.predict`.
@@ -54,11 +54,11 @@ def predict_library(
     from happysad.paths import absolute, plain
 
     def placed(path: str) -> str:
-        """Return a path as workers need it: they have other working folders."""
+        """Return an absolute path for the workers, which have other working folders."""
         stays = cluster is None or path == "-" or is_remote(path)
         return path if stays else str(absolute(path))
 
-    # In an address, // and a last / have a meaning.
+    # In an address, // and a trailing / have a meaning.
     sources = [name if is_remote(name) else placed(plain(name)) for name in names]
     sources = list(dict.fromkeys(sources))
 
@@ -81,7 +81,7 @@ def predict_library(
             say=warn,
         )
     except KeyboardInterrupt:
-        fail(f"{out}: stopped; the same command goes on", 130)
+        fail(f"{out}: stopped; run the same command to continue", 130)
     for label, count in summary.counts.items():
         say(f"{count:>12,}  {label}")
     say(f"{summary.counts.total():>12,}  photos, {summary.done:,} of them predicted now")
@@ -91,16 +91,16 @@ def predict_library(
 
 def cluster(
     workers: Annotated[
-        int, typer.Option(min=1, help="The number of workers; they share the cores.")
+        int, typer.Option(min=1, help="Number of workers; they share the cores.")
     ] = 2,
     port: Annotated[
         int,
-        typer.Option(min=0, max=65535, help="The port of the scheduler; 0 for any that is free."),
+        typer.Option(min=0, max=65535, help="Port of the scheduler; 0 for any free port."),
     ] = 8786,
 ) -> None:
     """Run a small Dask cluster on this machine, to try happysad predict --cluster.
 
-    Only programs on this machine reach it. Ctrl+C ends it.
+    Only programs on this machine can reach it. Ctrl+C ends it.
     """
     need("scale", "happysad cluster")
     import signal
@@ -163,12 +163,14 @@ def report(
     from happysad.batch import sorting
 
     if by is not None and sort_into is None:
-        raise UsageError(f"--by {by} goes with --sort-into FOLDER")
+        raise UsageError(f"--by {by} needs --sort-into FOLDER")
     if undo is not None:
         if results is not None or sort_into is not None:
-            raise UsageError("--undo FOLDER takes no other folder: FOLDER has a list of its photos")
+            raise UsageError(
+                "--undo FOLDER takes no other folder: FOLDER has the list of its photos"
+            )
         done = sorting.undo(undo, say=say)
-        say(f"{done.done:,} photos of {undo} are as they were")
+        say(f"undone: {done.done:,} photos of {undo}")
         raise typer.Exit(1 if done.failed else 0)
     if results is None:
         raise UsageError("report needs RESULTS, or --undo FOLDER")

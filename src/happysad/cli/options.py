@@ -35,12 +35,12 @@ def class_names(given: str) -> ClassNames:
     """Return the names of --classes.
 
     Raises:
-        UsageError: they are not two or three different names with commas between them.
+        UsageError: they are not two or three different names separated by commas.
     """
     names = ClassNames(given.split(","))
     if not 2 <= len(names) <= 3 or not all(names) or len(set(names)) < len(names):
         raise UsageError(
-            "--classes must be two or three different names with commas between them, such as "
+            "--classes must be two or three different names separated by commas, such as "
             f"happy,sad, not {given[:80]!r}"
         )
     return names
@@ -103,11 +103,11 @@ def data_folder(data: Path) -> Path:
     """Return the DIR of a command if it is a folder.
 
     Raises:
-        UsageError: it is a file, or there is none.
+        UsageError: it is a file or does not exist.
     """
     if not data.is_dir():
-        came = "a file" if data.exists() else "nothing there"
+        came = "is a file" if data.exists() else "does not exist"
         raise UsageError(
-            f"DIR must be a folder with one folder of photos for each class: {data}: {came}"
+            f"DIR must be a folder with one folder of photos for each class; {data} {came}"
         )
     return data

@@ -1,4 +1,4 @@
-"""happysad predict: photos on the command line become predictions on standard output."""
+"""happysad predict: predict the photos that the command line names, and print the predictions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def predict(
         typer.Argument(
             metavar="PATH...",
             help="Photos, folders, globs and http(s) addresses; s3://... and gs://... need "
-            'pip install "happysad[cloud]". - is standard input: a photo, or paths, one a line.',
+            'pip install "happysad[cloud]". - is standard input: a photo, or paths, one per line.',
         ),
     ],
     model: Model = None,
@@ -46,7 +46,7 @@ def predict(
     drawing: Annotated[
         Path | None,
         typer.Option(
-            "--draw", metavar="FILE", help="Write the one photo with boxes and labels there."
+            "--draw", metavar="FILE", help="Write a single photo with boxes and labels to FILE."
         ),
     ] = None,
     out: Annotated[
@@ -54,8 +54,8 @@ def predict(
         typer.Option(
             metavar="FOLDER",
             parser=local_folder("--out"),
-            help="Write tables of photos and faces there, in Parquet. The same command goes on "
-            "after an interruption, and predicts photos that were added.",
+            help="Write tables of photos and faces to FOLDER, in Parquet. Run the same command "
+            "again to continue after an interruption, or to predict added photos.",
         ),
     ] = None,
     as_json: Annotated[
@@ -77,14 +77,14 @@ def predict(
         typer.Option(
             metavar="ADDRESS",
             help="With --out: predict on the workers of a Dask cluster with the scheduler "
-            "tcp://HOST:PORT. They must reach the photos and FOLDER by the same paths.",
+            "tcp://HOST:PORT. The workers must reach the photos and FOLDER by the same paths.",
         ),
     ] = None,
 ) -> None:
     """Predict whether the people in photos look happy or sad.
 
-    A folder stands for all files in it and below it, except hidden ones. A file that cannot be read
-    gets a row with the reason, and the exit status is 1.
+    A folder means all files in it and below it, except hidden ones. A file that cannot be read gets
+    a row with the reason, and the exit status is 1.
     """
     # docs/decisions.md, "One thread of OpenBLAS".
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -93,16 +93,16 @@ def predict(
     if out is not None:
         if rows == Rows.FACE or drawing is not None:
             raise UsageError(
-                "--out goes with neither --draw nor --rows face: it writes both tables"
+                "--out cannot be combined with --draw or --rows face: it writes both tables"
             )
         format_: Format = "jsonl" if as_json else "csv" if as_csv else "parquet"
         listed = _standard_input() if "-" in paths else iter(())
         if isinstance(listed, bytes):
-            raise UsageError("with --out, - takes paths, one a line; a photo or NULs came")
+            raise UsageError("with --out, - must be paths, one per line, not a photo or NULs")
         predict_library(paths, listed, out, model, format_, faces, unsure, shard, cluster)
         return
     if shard is not None or cluster is not None:
-        raise UsageError(f"{'--shard' if cluster is None else '--cluster'} goes with --out")
+        raise UsageError(f"{'--shard' if cluster is None else '--cluster'} needs --out")
     from happysad.classifier import Classifier
 
     if drawing is not None:
@@ -116,7 +116,7 @@ def predict(
 
 
 def _sources(paths: Iterable[str]) -> Iterator[Source]:
-    """Yield the single photos that the command line names, in order."""
+    """Yield the photos that the command line names, in order."""
     from happysad.batch.photo_files import PhotoFile
 
     for path in paths:
@@ -130,7 +130,7 @@ def _sources(paths: Iterable[str]) -> Iterator[Source]:
 
 
 def _files(path: str, *, listed: bool = False) -> Iterator[Source]:
-    """Yield the photos that a path, a folder, a glob or an address stands for."""
+    """Yield the photos that a path, a folder, a glob or an address expands to."""
     from happysad.batch.photo_files import PhotoFile, expand
     from happysad.batch.remote import is_remote
     from happysad.fetch import is_web_address
@@ -148,7 +148,7 @@ def _files(path: str, *, listed: bool = False) -> Iterator[Source]:
 
 
 def _check_drawing(paths: list[str], drawing: Path) -> None:
-    """Refuse a drawing of other than one photo, or one that could not be written."""
+    """Refuse a drawing unless there is exactly one photo and the file can be written."""
     from happysad.drawing import check_target
     from happysad.fetch import is_web_address
 
@@ -159,7 +159,7 @@ def _check_drawing(paths: list[str], drawing: Path) -> None:
 
 
 def _drawing(answers: Iterator[Prediction], file: Path) -> Iterator[Prediction]:
-    """Pass on the answer for the one photo, and then draw it."""
+    """Yield the answer for the single photo, and then draw it."""
     for answer in answers:
         yield answer
         if answer.error is None:
@@ -167,7 +167,7 @@ def _drawing(answers: Iterator[Prediction], file: Path) -> Iterator[Prediction]:
 
 
 def _standard_input() -> bytes | Iterator[str]:
-    """Return standard input: the bytes of a photo, or the paths of a list, one a line.
+    """Return standard input: the bytes of a photo, or the paths of a list, one per line.
 
     Raises:
         UsageError: it is empty.
@@ -177,7 +177,7 @@ def _standard_input() -> bytes | Iterator[str]:
     file = sys.stdin.buffer
     first = file.read(HEAD) + file.readline()
     if not first:
-        raise UsageError("standard input is empty; give a photo, or paths, one a line")
+        raise UsageError("standard input is empty; it must be a photo, or paths, one per line")
     if is_photo(first):
         return first + file.read()
     return lines(chain(BytesIO(first), file))

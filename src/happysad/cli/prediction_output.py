@@ -22,7 +22,7 @@ def write_table(answers: Iterator[Prediction], classes: Sequence[str], rows: str
     Args:
         answers: the predictions, which are printed one by one.
         classes: the classes of the classifier.
-        rows: "photo" or "face": what has a row.
+        rows: "photo" for one row per photo, "face" for one row per face.
 
     Returns:
         The number of photos with an error.
@@ -49,7 +49,7 @@ def write_table(answers: Iterator[Prediction], classes: Sequence[str], rows: str
 
 
 def write_json(answers: Iterator[Prediction], classes: Sequence[str], rows: str) -> int:
-    """Print a JSON object for each row; as `write_table`."""
+    """Print a JSON object for each row; for the arguments see `write_table`."""
     failed = 0
     for answer in answers:
         failed += answer.error is not None
@@ -59,7 +59,7 @@ def write_json(answers: Iterator[Prediction], classes: Sequence[str], rows: str)
 
 
 def write_csv(answers: Iterator[Prediction], classes: Sequence[str], rows: str) -> int:
-    """Print CSV; as `write_table`."""
+    """Print CSV; for the arguments see `write_table`."""
     from happysad.batch.tables import csv_writer
     from happysad.predictions import flat, flat_columns
 

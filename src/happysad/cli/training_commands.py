@@ -88,7 +88,7 @@ def train(
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with a stopped run; it ends in the same weights."),
+        typer.Option(metavar="RUN", help="Continue a stopped run; it ends with the same weights."),
     ] = None,
     check_folder: CheckFolder = None,
     groups: Groups = None,
@@ -106,7 +106,10 @@ def train(
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
         if data is not None or given or out or config or groups or check_folder:
-            raise UsageError("--resume RUN stands alone: the run's config.toml has the settings")
+            raise UsageError(
+                "--resume RUN cannot be combined with other arguments: the run's config.toml has "
+                "the settings"
+            )
         trained = trainer.resume(resume)
     elif data is None:
         raise UsageError("train needs a DIR, or --resume RUN")
@@ -170,7 +173,7 @@ def export(
 ) -> None:
     """Write a run's model as .onnx, .tflite or .h5.
 
-    The file is compared with Keras on real photos, and kept only where it agrees within 1e-4.
+    The file is compared with Keras on real photos, and kept only if it agrees within 1e-4.
     """
     need("train", "happysad export")
     from happysad.export import export as run_export
