@@ -318,7 +318,7 @@ def test_an_error_that_nobody_foresaw_is_answered_and_logged(
     monkeypatch.setattr("happysad.web.api.rest.Photo", broken)
     answer = bright.post("/v1/predict", content=encoded(photo(1)))
     assert answer.status_code == 500
-    assert answer.json() == {"error": "an internal error; the server's log says more"}
+    assert answer.json() == {"error": "internal error; see the server's log"}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "the secret" in caplog.text
     assert bright.get("/healthz").status_code == 200

@@ -33,13 +33,13 @@ _STATIC = Path(str(files("happysad.web") / "static"))
 
 
 def serve(settings: Settings, *, browser: bool, say: Callable[[str], None], view: str = "") -> None:
-    """Serve the page and the REST interface until the process is told to end.
+    """Serve the page and the REST interface until the process is stopped.
 
     Args:
         settings: the server's settings.
         browser: whether to open the page in the browser.
-        say: called with each line for the user, the address among them.
-        view: the view of the page that opens, such as "#live"; "" for the first.
+        say: called with each line for the user, such as the address.
+        view: the view that the page opens with, such as "#live"; "" for the first.
 
     Raises:
         UsageError: the server cannot listen on the address.
@@ -100,7 +100,7 @@ async def page(request: Request) -> FileResponse:
 
 
 class _Static(StaticFiles):
-    """The page's files; browsers ask each time whether they have changed."""
+    """Serves the page's files; browsers check each time whether they have changed."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -1,1 +1,1 @@
-"""What programs and the page ask: predictions, what decided, the classifier, Live."""
+"""The interface for programs and the page: predictions, heat maps, the classifier, Live."""

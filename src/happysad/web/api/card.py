@@ -1,4 +1,4 @@
-"""A classifier's card as a piece of a page."""
+"""The card of a classifier as HTML for the page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def picture(which: CardPicture) -> Path:
 
 
 def card(in_use: InUse) -> str:
-    """Return a classifier's card as HTML; one without a card gets a table of its details.
+    """Return a classifier's card as HTML, or a table of its details if it has no card.
 
     Raw HTML in the card becomes text. Links stay text unless they lead to a web page.
     """

@@ -1,4 +1,4 @@
-"""What a running server holds: its settings, the classifier in use, its counters and threads."""
+"""The state of a running server: its settings, the classifier in use, its counters and threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InUse:
-    """A classifier that answers."""
+    """A loaded classifier with its file and its name."""
 
     classifier: Classifier
     file: Path
@@ -40,24 +40,24 @@ class InUse:
 
 @dataclass(slots=True, kw_only=True)
 class ServerState:
-    """What all requests share. `in_use` may be set to another classifier at any time."""
+    """The state that all requests share. `in_use` may change to another classifier at any time."""
 
     settings: Settings
     own: InUse
     """The classifier that the server was started with."""
     in_use: InUse
-    """The classifier that answers."""
+    """The classifier that answers requests."""
     counters: Counters
     threads: CapacityLimiter
-    """One token for each photo that is being worked on."""
+    """One token for each photo that is being processed."""
     live: set[WebSocket] = field(default_factory=set)
     """The open Live views."""
 
     async def work(self, call: Callable[[], Answer]) -> Answer:
         """Run a slow call in a thread, at most `Settings.workers` of them at a time.
 
-        A call that has begun runs to its end, even after its request has timed out; its token is
-        free again only then.
+        A call that has begun runs to its end, even after its request has timed out; only then its
+        token is released.
         """
         return await to_thread.run_sync(call, limiter=self.threads)
 
@@ -72,16 +72,16 @@ def load(model: Path | None) -> InUse:
         ClassifierError: there is no such file, or happysad did not write it.
     """
     file = SHIPPED if model is None else resolve(model)
-    # Each request has a thread of its own, so more threads within one would only compete.
+    # Each request has its own thread, so more threads within one would only compete.
     classifier = Classifier(file, threads=1)
-    # Load everything that is loaded on first use, so that no request waits for it.
+    # Predict once to load everything that is loaded on first use, so that no request waits for it.
     classifier.predict(np.zeros((64, 64, 3), np.uint8))
     name = model.resolve().name if model is not None and model.is_dir() else file.stem
     return InUse(classifier=classifier, file=file, name=name)
 
 
 def server_state(connection: HTTPConnection) -> ServerState:
-    """Return what the server of a request or of a WebSocket holds."""
+    """Return the state of the server that handles a request or a WebSocket."""
     state = connection.app.state.server
     assert isinstance(state, ServerState)
     return state

@@ -1,4 +1,4 @@
-"""The Live view's WebSocket: a frame comes in, its faces go out; nothing of a frame is kept."""
+"""The Live view's WebSocket: it receives frames, sends the faces in them, and stores nothing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def answer_frames(socket: WebSocket, server: ServerState) -> None:
     view = _View(server)
     while True:
         with anyio.move_on_after(server.settings.live_seconds):
-            # Let other tasks run, even where messages arrive and are answered without a wait.
+            # Let other tasks run, even if messages arrive and are answered without a wait.
             await anyio.lowlevel.checkpoint()
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -85,7 +85,7 @@ def _error(code: ErrorCode, text: str) -> dict[str, Any]:
 
 
 class _View:
-    """What is known of one view: where its faces were, by the classifier in use."""
+    """The state of one view: the faces that are tracked, and the classifier that answers."""
 
     def __init__(self, server: ServerState) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""The REST interface: predictions, what decided, the classifier, its card."""
+"""The REST interface: predictions, heat maps, the classifier and its card."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ router = APIRouter()
 
 
 class _InMemory(MultiPartParser):
-    """Keeps files in memory, whose size the limit on bodies bounds; no photo reaches the disk."""
+    """Keeps files in memory, so that no photo reaches the disk; `Limits` bounds their size."""
 
     spool_max_size = 0
 
@@ -66,8 +66,8 @@ async def predict(
     """Predict photos.
 
     Send a form with the photos as `files`, or one photo as the body. The answer has the rows of
-    `happysad predict --json`. A photo that cannot be read has the reason in `error`; where it is
-    the body itself the status is 422.
+    `happysad predict --json`. A photo that cannot be read has the reason in `error`; if it is the
+    body itself, the status is 422.
     """
     server = server_state(request)
     # Keep this classifier: Teach may replace the one in use before the photos have arrived.
@@ -118,7 +118,7 @@ async def _predict(
     responses={
         **ERRORS["post"],
         200: {
-            "description": "The face, or the photo, under a heat map of what decided.",
+            "description": "The face, or the photo, with a heat map of what decided the answer.",
             **PNG,
             "headers": {
                 "X-Happysad-Label": {
@@ -141,13 +141,13 @@ async def explain(
         Query(
             ge=1,
             description="The number of the face, 1 for the largest; by default the largest face, "
-            "or the whole photo where the classifier looks at it.",
+            "or the whole photo if the classifier looks at it.",
         ),
     ] = None,
 ) -> Response:
-    """Show what decided an answer: cover one part of the picture after the other.
+    """Show what decided an answer, by covering one part of the picture after another.
 
-    Orange parts spoke for the answer, blue ones against it.
+    Orange parts raised the probability of the most probable class, blue parts lowered it.
     """
     server = server_state(request)
     classifier, most = server.in_use.classifier, server.settings.max_pixels
@@ -168,7 +168,7 @@ async def explain(
 
 @router.get("/v1/model", response_model=ModelRow, responses=ERRORS["get"])
 async def model(request: Request) -> dict[str, Any]:
-    """Return which classifier answers."""
+    """Return the classifier in use."""
     return model_row(server_state(request).in_use)
 
 
@@ -205,7 +205,7 @@ async def card_picture(name: CardPicture) -> FileResponse:
 
 @router.get("/healthz", response_model=Alive, responses=ERRORS["get"])
 async def health() -> dict[str, str]:
-    """Return that the server answers."""
+    """Return status ok."""
     return {"status": "ok"}
 
 
@@ -216,7 +216,7 @@ async def metrics(request: Request) -> Response:
 
 
 async def photos_of(request: Request, most: int) -> list[tuple[str | None, bytes]]:
-    """Return the photos of a request with their names; the name is None where the body is a photo.
+    """Return the photos of a request with their names; the name is None if the body is a photo.
 
     Raises:
         HTTPException: the form is damaged, has no photos, or has more than `most`.

@@ -1,4 +1,4 @@
-"""The shapes of answers, for the OpenAPI description; `happysad.predictions` makes the rows."""
+"""The schemas of answers, for the OpenAPI description; `happysad.predictions` makes the rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ErrorAnswer(_Row):
 
 
 class Alive(_Row):
-    """The server answers."""
+    """The server is running."""
 
     status: str
 

@@ -1,1 +1,1 @@
-"""What every request passes: the listening server, its guard, limits, log and error answers."""
+"""The layers of every request: the listening server, access control, limits, log, error answers."""

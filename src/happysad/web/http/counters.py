@@ -1,4 +1,4 @@
-"""Counters for Prometheus; none of them holds anything of a picture or of a client's words."""
+"""Counters for Prometheus; none contains data from a picture or text from a client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 1
 
 
 class Counters:
-    """One server's counters, in a registry of their own."""
+    """The counters of one server, in a separate registry."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -42,12 +42,12 @@ class Counters:
         )
         self.held = Gauge(
             "happysad_requests_held_bytes",
-            "Bytes in memory of the bodies of these requests.",
+            "Bytes of request bodies in memory.",
             registry=self._registry,
         )
         self.photos = Counter(
             "happysad_photos",
-            "Answered photos, by label; error where a photo could not be read.",
+            "Answered photos, by label; the label is error for photos that could not be read.",
             ["label"],
             registry=self._registry,
         )

@@ -1,4 +1,4 @@
-"""Limits of requests: the size of a body, the time, and how many there are at once."""
+"""Limits of requests: the size of a body, the time, and the number of concurrent requests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from happysad.web.http.settings import Settings
 
 __all__ = ["Limits", "WholeRequests"]
 
-# Seconds that the server goes on reading from a client that it refused while the client was still
-# sending, so that the client reads the answer instead of finding a broken connection.
+# Seconds for which the server keeps reading from a refused client that is still sending, so that
+# the client receives the answer instead of a broken connection.
 _LISTEN = 1.0
 _TOO_MANY, _LATER = "too many requests at once; try again", {"Retry-After": "1"}
 
 
 class Limits:
-    """Refuses requests that are too large, too slow or too many at once; GET and HEAD pass.
+    """Refuses requests that are too large, too slow or too many at once, except GET and HEAD.
 
     A body that is too large is refused by its Content-Length before it is read, or as soon as too
     much of it has arrived. At most `max_body` bytes of it are in memory at any time.
@@ -34,7 +34,7 @@ class Limits:
         self._now = self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
         elif _length(scope) > self._settings.max_body:
@@ -66,7 +66,7 @@ class Limits:
             size += len(message.get("body", b""))
             self._hold(len(message.get("body", b"")))
             if refusal := self._refusal(size):
-                self._hold(-size)  # at once, not after the client has read its answer
+                self._hold(-size)  # at once, not only when the client has read the answer
                 size = 0
                 raise refusal
             whole = not message.get("more_body", False)
@@ -105,9 +105,9 @@ class Limits:
 
 
 class WholeRequests:
-    """Ends the connection after an answer that was given before the whole request had arrived.
+    """Closes the connection after an answer that is sent before the whole request has arrived.
 
-    Otherwise the server would read the rest, however long, to keep the connection.
+    Otherwise the server would read the rest, however long, to reuse the connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""A line in the log and a count for each answer; neither holds a picture or a token."""
+"""Log and count each answer, without any data of a picture and without tokens."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from happysad.web.http.error_responses import error_response
 __all__ = ["RequestLog", "log_to_stderr"]
 
 _LOG = logging.getLogger("happysad.web")
-# All other methods and unknown paths count as "other", so that clients cannot invent counters.
+# All other methods and unknown paths count as "other", so that clients cannot create counters.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-# The status that is logged and counted where a client leaves before its answer, as in nginx.
+# The status that is logged and counted if a client disconnects before its answer, as in nginx.
 _GONE = 499
 
 
@@ -72,8 +72,8 @@ class RequestLog:
         except Exception:
             _LOG.exception("%s %s failed", scope["method"], quote(scope["path"]))
             if status:
-                raise  # the answer has begun, so all that is left is to end the connection
-            response = error_response(500, "an internal error; the server's log says more")
+                raise  # the answer has begun, so the connection can only be closed
+            response = error_response(500, "internal error; see the server's log")
             await response(scope, receive, sending)
         finally:
             self._note(scope, status, time.perf_counter() - began)
@@ -97,7 +97,7 @@ class RequestLog:
 
 @contextlib.contextmanager
 def log_to_stderr() -> Iterator[None]:
-    """Write the server's log, and uvicorn's warnings and errors, to standard error meanwhile."""
+    """Write the server's log and uvicorn's warnings to standard error while the context is open."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     loggers = (_LOG, logging.INFO), (logging.getLogger("uvicorn"), logging.WARNING)

@@ -20,7 +20,7 @@ __all__ = ["COOKIE", "POLICY", "REPORT_POLICY", "Guard", "SafeHeaders"]
 #: The cookie that holds the token for the page.
 COOKIE = "happysad_token"
 
-#: The Content-Security-Policy of all answers but reports: nothing inline, nothing from elsewhere.
+#: The Content-Security-Policy of all answers except reports: nothing inline or from other servers.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
@@ -42,12 +42,12 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-# The path that needs no token: it tells nothing, and a container's health check knows no token.
+# The path that needs no token: it reveals nothing, and a container's health check has no token.
 _OPEN = "/healthz"
 
 
 class SafeHeaders:
-    """Adds the security headers for browsers to every answer; headers that a route set stay."""
+    """Adds security headers for browsers to every answer, but keeps headers that a route sets."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an app."""
@@ -67,10 +67,10 @@ class SafeHeaders:
 
 
 class Guard:
-    """Passes requests that name this server as Host, come from its own pages and have the token.
+    """Refuses requests that name another Host, come from another Origin or lack the token.
 
-    Checking the Host prevents DNS rebinding; checking the Origin keeps out the forms, scripts and
-    WebSockets of other sites.
+    Checking the Host prevents DNS rebinding; checking the Origin prevents requests by the forms,
+    scripts and WebSockets of other sites.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -84,7 +84,7 @@ class Guard:
         self._names = {name.lower() for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request or a WebSocket on, or answer it."""
+        """Pass a request or a WebSocket on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

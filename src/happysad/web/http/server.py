@@ -22,12 +22,12 @@ from happysad.web.http.settings import Settings
 
 __all__ = ["Config", "Protocol", "Sockets", "listen", "run"]
 
-# Seconds that a server which is stopped waits for running requests.
+# Seconds for which a stopping server waits for running requests.
 _GOODBYE = 5
-# Seconds that the server goes on reading from a client that it refused before its headers were
+# Seconds for which the server keeps reading from a client that it refused before the headers were
 # complete.
 _LISTEN = 1.0
-# Connections that wait to be accepted.
+# Maximum number of connections that wait to be accepted.
 _BACKLOG = 256
 
 
@@ -40,15 +40,15 @@ def run(
     say: Callable[[str], None],
     view: str = "",
 ) -> None:
-    """Serve an app until the process is told to end.
+    """Serve an app until the process is stopped.
 
     Args:
         app: the app.
         settings: its settings.
-        name: the name of the classifier that answers.
+        name: the name of the classifier in use.
         browser: whether to open the page in the browser.
-        say: called with each line for the user, the address among them.
-        view: the view of the page that opens, such as "#live"; "" for the first.
+        say: called with each line for the user, such as the address.
+        view: the view that the page opens with, such as "#live"; "" for the first.
 
     Raises:
         UsageError: the server cannot listen on the address.
@@ -67,7 +67,7 @@ def run(
 
 
 class Config(uvicorn.Config):
-    """uvicorn's settings, with those of the server. The access log is off: it would hold tokens."""
+    """uvicorn's settings for a server. The access log is off, since it would contain tokens."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         """Serve an app."""
@@ -81,7 +81,7 @@ class Config(uvicorn.Config):
             log_config=None,
             access_log=False,
             server_header=False,
-            # A client could invent its address.
+            # Otherwise a client could fake its address.
             proxy_headers=False,
             timeout_graceful_shutdown=_GOODBYE,
         )
@@ -89,7 +89,7 @@ class Config(uvicorn.Config):
 
 
 class _Read(asyncio.Protocol):
-    """Cuts off a client that does not read what the server sends."""
+    """Disconnects a client that does not read what the server sends."""
 
     config: uvicorn.Config
     loop: asyncio.AbstractEventLoop
@@ -123,15 +123,15 @@ class _Read(asyncio.Protocol):
 
 
 class Sockets(_Read, WebSocketsSansIOProtocol):
-    """uvicorn's WebSockets, which read from a client only while it reads too."""
+    """uvicorn's WebSockets, which stop reading from a client that does not read."""
 
     def pause_writing(self) -> None:
-        """Stop reading too, since the answer to each ping would go into a buffer without limit."""
+        """Stop reading too; otherwise the answers to pings would fill a buffer without limit."""
         super().pause_writing()
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Read again."""
+        """Resume reading."""
         super().resume_writing()
         if not self.read_paused:
             self.transport.resume_reading()
@@ -189,7 +189,7 @@ class Protocol(_Read, H11Protocol):
             self._end(408, "the request arrived too slowly")
 
     def _end(self, status: int, error: str) -> None:
-        """Answer, and go on reading for a moment; otherwise the client finds a broken pipe."""
+        """Send an error, and keep reading for a moment, so that the client gets no broken pipe."""
         self._ended = True
         if self.transport.is_closing():
             return
@@ -212,15 +212,15 @@ class Protocol(_Read, H11Protocol):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises:
         UsageError: the address does not belong to this machine, or the port is taken.
     """
     with contextlib.ExitStack() as stack:
         try:
-            # Name the protocol, which socket.create_server does not: otherwise asyncio leaves
-            # Nagle's algorithm on, and every answer takes 40 ms more.
+            # The protocol is named, which socket.create_server does not do: otherwise asyncio
+            # leaves Nagle's algorithm on, and every answer takes 40 ms more.
             kinds = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             family, type_, proto, _, address = kinds[0]
             listening = stack.enter_context(socket.socket(family, type_, proto))

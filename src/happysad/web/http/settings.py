@@ -22,7 +22,7 @@ class Settings:
     """A server's settings.
 
     The limits bound the memory: at most `max_held` bytes of bodies, and at most `workers` decoded
-    photos of `max_pixels` pixels (up to 16 bytes a pixel, depending on the format).
+    photos of `max_pixels` pixels (up to 16 bytes per pixel, depending on the format).
     """
 
     host: str = "127.0.0.1"
@@ -30,7 +30,7 @@ class Settings:
     port: int = 8000
     """The port to listen on; 0 for any free port."""
     token: str | None = field(default=None, repr=False)
-    """The token that every request must have; None where only this machine can connect."""
+    """The token that every request must have; None is allowed only if `host` is a loopback."""
     hosts: tuple[str, ...] = ()
     """Further host names of the server, allowed in the Host header."""
     folder: Path = Path("happysad-teach")
@@ -56,20 +56,20 @@ class Settings:
     headers_seconds: float = 10.0
     """Maximum time for a request's line and headers, in seconds."""
     unread_seconds: float = 20.0
-    """A client that does not read its answer for this many seconds is cut off. They begin when the
-    system's buffers and one of 64 KiB are full."""
+    """A client that does not read its answer for this many seconds is disconnected. The time starts
+    when the system's buffers and the server's buffer of 64 KiB are full."""
     idle_seconds: float = 10.0
     """Maximum pause of a client while it sends a request, in seconds."""
     request_seconds: float = 60.0
-    """Maximum time for a request in seconds, including its sending."""
+    """Maximum time for a request in seconds, including its upload."""
     live_seconds: float = 300.0
     """A Live view that sends no frame for this many seconds is closed."""
     workers: int = os.cpu_count() or 1
-    """Maximum number of photos that are worked on at once."""
+    """Maximum number of photos that are processed at once."""
 
     def __post_init__(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token):
-            raise UsageError("--token may have letters, digits and . _ ~ + / - and = at its end")
+            raise UsageError("--token may contain letters, digits and . _ ~ + / -, then only =")
         if self.token is None and not is_loopback(self.host):
             raise UsageError(
                 f"--host {self.host}: other machines could connect; set --token, or use 127.0.0.1"
