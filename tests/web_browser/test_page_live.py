@@ -141,7 +141,7 @@ def test_a_view_that_the_server_ends_is_opened_again(seen: Seen) -> None:
 
     page.route_web_socket("**/v1/live", refuse)
     page.get_by_role("button", name="Start the camera").click()
-    expect(page.locator("#live-trouble")).to_contain_text("asking again", ignore_case=True)
+    expect(page.locator("#live-trouble")).to_contain_text("connecting again", ignore_case=True)
     enough = True
     expect(page.locator("#live-label .chip")).to_be_visible()
     expect(page.locator("#live-trouble")).to_be_hidden()
@@ -150,7 +150,7 @@ def test_a_view_that_the_server_ends_is_opened_again(seen: Seen) -> None:
 
 @pytest.mark.parametrize(
     ("flag", "words"),
-    [(FAKE_CONSENT, "No camera was found"), (FAKE_CAMERA, "did not let this page use the camera")],
+    [(FAKE_CONSENT, "No camera was found"), (FAKE_CAMERA, "does not allow this page to use")],
 )
 def test_without_camera_or_permission(launch: Launch, address: str, flag: str, words: str) -> None:
     with watched(launch(flag), address) as seen:

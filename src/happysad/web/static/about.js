@@ -11,10 +11,10 @@ const LOOKS_AT = {
   both: "the whole photo and its faces",
 };
 
-/** Make the view work. */
+/** Set up the view. */
 export function start() {}
 
-/** Ask each time: the classifier may have changed. */
+/** Load the classifier each time, since it may have changed. */
 export async function enter() {
   const card = at("about-card");
   card.setAttribute("aria-busy", "true");
@@ -51,6 +51,6 @@ function rule({ classes, unsure, threshold }) {
   const [first, second] = classes;
   const p = `the probability of ${second}`;
   return unsure
-    ? `${first} where ${p} is below ${unsure[0].toPrecision(2)}, ${second} from ${unsure[1].toPrecision(3)} on, unsure between`
-    : `${first} where ${p} is below ${threshold.toPrecision(2)}, ${second} from there on; never unsure`;
+    ? `${first} if ${p} is below ${unsure[0].toPrecision(2)}, ${second} from ${unsure[1].toPrecision(3)} on, unsure in between`
+    : `${first} if ${p} is below ${threshold.toPrecision(2)}, otherwise ${second}; never unsure`;
 }

@@ -1,11 +1,12 @@
-// Requests to the server. Every error is one line; a busy server is asked again.
+// Requests to the server. Every error is one line; a request to a busy server is repeated.
 
 const TRIES = 10;
-// Photos and bytes a request: few, so that answers come soon; far below the server's limits.
+// Maximum number of photos and of bytes in a request: small, so that answers come soon, and far
+// below the server's limits.
 const FILES = 8;
 const BYTES = 12 * 1024 * 1024;
 
-/** A refusal, in the server's words. */
+/** An error answer, with the server's message. */
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
@@ -16,12 +17,12 @@ export class Refused extends Error {
 const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 /**
- * Ask the server for something.
+ * Send a request to the server, and return its answer.
  * @param {string} path
  * @param {RequestInit} options
  * @param {(seconds: number) => void} waiting called when the server is busy
  * @returns {Promise<Response>}
- * @throws {Refused} where the server refuses, or does not answer
+ * @throws {Refused} if the server refuses, or does not answer
  */
 export async function ask(path, options = {}, waiting = () => {}) {
   for (let tries = 1; ; tries++) {
@@ -64,7 +65,7 @@ export async function post(path, body) {
   return (await ask(path, options)).json();
 }
 
-/** Cut a list of files into batches for one request each. */
+/** Split a list of files into batches, one for each request. */
 export function* batches(files) {
   let batch = [];
   let bytes = 0;

@@ -1,24 +1,24 @@
-// The webcam: opened, looked at, and closed again.
+// The webcam: open it, take pictures, close it.
 
-/** Why there is no camera, and what helps. */
+/** The messages for the browser's errors: the reason, and what to do. */
 const REASONS = {
   NotAllowedError:
-    "The browser did not let this page use the camera. Allow it, beside the address, and start again.",
+    "The browser does not allow this page to use the camera. Allow it next to the address, and start again.",
   NotFoundError: "No camera was found. Plug one in and start again.",
   OverconstrainedError: "That camera is no longer there. Choose another.",
   NotReadableError: "The camera cannot be read. Perhaps another program uses it.",
   AbortError: "The camera stopped. Start it again.",
 };
 
-/** Return in words why there is no camera. */
+/** Return the message for an error of the camera. */
 export const cameraReason = (error) =>
   REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
 
-/** Open the camera, the one of `id` where that is given, and show it in a video element. */
+/** Open the camera with the given id, or the default one, and show it in a video element. */
 export async function openCamera(video, id) {
   if (!navigator.mediaDevices)
     throw new DOMException(
-      "browsers give it only to https pages, or to this machine’s own as localhost.",
+      "browsers allow it only for https pages, and for pages of this machine at localhost.",
       "SecurityError",
     );
   const which = id ? { deviceId: { exact: id } } : { facingMode: "user" };
@@ -44,7 +44,7 @@ export function closeCamera(video, stream) {
   video.srcObject = null;
 }
 
-/** Return all cameras; their names are known once one was opened. */
+/** Return all cameras; their names are known only after one was opened. */
 export async function cameras() {
   const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.filter(({ kind }) => kind === "videoinput");

@@ -19,7 +19,7 @@ export function answerCard(file) {
     image.remove();
     boxes.before(h("p", { class: "soft blank" }, `No preview: this browser cannot show ${file.name}`));
   });
-  const words = h("div", { class: "words" }, h("p", { class: "soft" }, "Waiting for its answer"));
+  const words = h("div", { class: "words" }, h("p", { class: "soft" }, "Waiting for the answer"));
   const title = h("h3", { id, class: "name", title: file.name }, file.name);
   const element = h(
     "li",
@@ -62,14 +62,14 @@ function answered(card) {
   return parts;
 }
 
-/** Give a row the file's own name: a form cannot hold quotes and line breaks in it. */
+/** Put the file's own name into a row: a form cannot contain a name with quotes or line breaks. */
 function named(row, name) {
   const { path, error } = row;
   if (!error?.text.startsWith(`${path}: `)) return { ...row, path: name };
   return { ...row, path: name, error: { ...error, text: name + error.text.slice(path.length) } };
 }
 
-/** The error's text without the name, which is shown beside it. */
+/** Return the error's text without the name, which is shown next to it. */
 function reason({ path, error: { text: whole } }) {
   const text = whole.startsWith(`${path}: `) ? whole.slice(path.length + 2) : whole;
   return text.charAt(0).toUpperCase() + text.slice(1);
@@ -93,7 +93,7 @@ function several(card, faces) {
   );
 }
 
-/** A button that asks for the heat map and shows it. */
+/** Return a button that loads the heat map and shows it. */
 function decided(card, face, text, label) {
   const button = h(
     "button",
@@ -114,7 +114,7 @@ async function explain(card, face, button) {
   const heat = h(
     "figure",
     { class: "heat", tabindex: "-1" },
-    h("figcaption", { role: "status" }, "Covering one part after the other"),
+    h("figcaption", { role: "status" }, "Covering one part after another"),
   );
   card.element.querySelector(".text").append(heat);
   try {
@@ -137,9 +137,9 @@ async function explain(card, face, button) {
         "figcaption",
         {},
         h("i", { class: "key for", "aria-hidden": "true" }),
-        "Orange parts spoke for the answer, ",
+        "Orange parts raised the probability of the answer, ",
         h("i", { class: "key against", "aria-hidden": "true" }),
-        "blue ones against it.",
+        "blue parts lowered it.",
       ),
       h(
         "button",
@@ -176,7 +176,7 @@ function drawn({ image, boxes, row }) {
     if (many) box.append(badge(place + 1, x, y, Math.max(wide / 4, Math.max(width, height) / 28)));
     return box;
   });
-  // The largest face's last, on top.
+  // The largest face is drawn last, on top of the others.
   boxes.replaceChildren(...marks.reverse());
 }
 

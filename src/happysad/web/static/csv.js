@@ -4,7 +4,7 @@ import { model } from "./model.js";
 
 const FLOATS = /^(probability|p_.*)$/s;
 
-/** Write the rows of /v1/predict as CSV; of the faces, their number. */
+/** Return the rows of /v1/predict as CSV, with the number of faces instead of the faces. */
 export function csv(rows) {
   const { classes } = model().details;
   const flat = rows.map((row) => columns(row, classes));
@@ -15,7 +15,7 @@ export function csv(rows) {
   return [names.map(cell).join(","), ...lines, ""].join("\n");
 }
 
-/** Offer a text as a file. */
+/** Download a text as a file. */
 export function save(text, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
@@ -24,7 +24,7 @@ export function save(text, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A row with the flat columns of happysad.predictions.flat, in their order. */
+/** Return a row with the columns of happysad.predictions.flat, in the same order. */
 function columns({ schema, path, classifier, label, probability, ...row }, classes) {
   return {
     schema,
@@ -46,7 +46,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Write a float as Python does: 1.0 and 5e-05, not 1 and 0.00005. */
+/** Return a float as Python writes it: 1.0 and 5e-05, not 1 and 0.00005. */
 function float(value) {
   if (value === null || value === undefined) return null;
   if (value !== 0 && Math.abs(value) < 1e-4)

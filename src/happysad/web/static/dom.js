@@ -1,4 +1,4 @@
-// Making elements. Text always goes in as text, never as HTML.
+// Create elements. Text is always inserted as text, never as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -36,7 +36,7 @@ export function counted(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Ask before something is deleted; return whether to. */
+/** Ask whether to delete something; return the answer. */
 export function sure(title, text) {
   const dialog = at("sure");
   at("sure-title").textContent = title;

@@ -1,4 +1,4 @@
-// Boxes over the video, on a canvas: colours and line as in the photos that happysad draws.
+// Boxes on a canvas over the video, with the colours and lines of happysad's drawings.
 
 import { line } from "./label.js";
 import { look } from "./model.js";
@@ -10,7 +10,7 @@ const COLOURS = {
   other: ["#5a5a5a", "#fff"],
 };
 
-/** Draw an answer's faces, or clear the canvas without an answer; texts are never mirrored. */
+/** Draw the faces of an answer, or clear the canvas if there is none; texts are never mirrored. */
 export function drawFaces(canvas, answer, mirrored) {
   const sharp = window.devicePixelRatio || 1;
   const { clientWidth, clientHeight } = canvas;
@@ -22,12 +22,12 @@ export function drawFaces(canvas, answer, mirrored) {
   brush.setTransform(1, 0, 0, 1, 0, 0);
   brush.clearRect(0, 0, wide, high);
   if (!answer) return;
-  // The whole video is shown, in the middle of its frame.
+  // The whole video is visible, centred in its element.
   const factor = Math.min(clientWidth / answer.width, clientHeight / answer.height);
   const left = (clientWidth - factor * answer.width) / 2;
   const top = (clientHeight - factor * answer.height) / 2;
   brush.setTransform(sharp, 0, 0, sharp, 0, 0);
-  // The largest face's last, on top.
+  // The largest face is drawn last, on top of the others.
   for (const face of [...answer.faces].reverse()) {
     const x = mirrored ? answer.width - face.x - face.width : face.x;
     box(brush, face, {

@@ -1,8 +1,8 @@
-// Files that a person drops, pastes or chooses; a folder stands for all files in it.
+// Files that a person drops, pastes or chooses; a folder means all files in it and below it.
 
 const hidden = (name) => name.startsWith(".");
 
-/** Return the files of a drop, sorted by their paths, with those in folders. */
+/** Return the files of a drop, including those in folders, sorted by their paths. */
 export async function dropped(transfer) {
   // The entries vanish when the event ends, so take them all before the first await.
   const entries = [...transfer.items]
@@ -13,7 +13,7 @@ export async function dropped(transfer) {
   return inOrder(found);
 }
 
-/** Return the files of an input, also of a chosen folder. */
+/** Return the files of an input, or those in its chosen folder. */
 export function chosen(input) {
   const found = [...input.files].map((file) => [file.webkitRelativePath || file.name, file]);
   input.value = "";
@@ -23,7 +23,7 @@ export function chosen(input) {
 /** Return the pictures that were pasted. */
 export const pasted = (transfer) => [...(transfer?.files ?? [])];
 
-/** Accept drops on an element: it is highlighted meanwhile, and `take` gets the files. */
+/** Accept drops on an element: highlight it during a drag, and call `take` with the files. */
 export function acceptDrops(element, take) {
   let depth = 0;
   const over = (by) => {
@@ -52,7 +52,7 @@ async function childrenOf(folder) {
   const reader = folder.createReader();
   const children = [];
   for (;;) {
-    // Browsers return at most a hundred at once.
+    // Browsers return at most a hundred entries at once.
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return children;
     children.push(...some);

@@ -1,19 +1,19 @@
-// An answer as people read it: a chip, a scale and words.
+// Show an answer to people: as a chip, a scale and words.
 
 import { h } from "./dom.js";
 import { look, model } from "./model.js";
 
-/** A label in words. */
+/** Return a label in words. */
 export const nameOf = (label) => label.replaceAll("_", " ");
 
-/** A probability in words; never 100 %, which nobody knows. */
+/** Return a probability in words; never 100 %, since no answer is certain. */
 export function percent(p) {
   const digits = p >= 0.99 ? 1 : 0;
   const shown = Math.floor(1000 * p + 1e-9) / 10;
   return `${Math.min(shown, 99.9).toFixed(digits)} %`;
 }
 
-/** How sure an answer is: "93 %", or "leans happy 66 %" where it is unsure. */
+/** Return how sure an answer is, in parts: "93 %", or "leans happy 66 %" if it is unsure. */
 function sureness(label, probabilities) {
   const [likeliest, p] = Object.entries(probabilities).reduce((one, other) =>
     other[1] > one[1] ? other : one,
@@ -23,14 +23,14 @@ function sureness(label, probabilities) {
     : ["", "", "", percent(probabilities[label])];
 }
 
-/** An answer in one line of text: "happy 93 %", "unsure, leans happy 66 %" or "no face". */
+/** Return an answer as one line: "happy 93 %", "unsure, leans happy 66 %" or "no face". */
 export function line(label, probabilities) {
   if (!probabilities) return nameOf(label);
   const comma = label === "unsure" ? "," : "";
   return `${nameOf(label)}${comma} ${sureness(label, probabilities).join("")}`;
 }
 
-/** The same as elements. */
+/** Return an answer as elements. */
 export function shown(label, probabilities) {
   const chip = h("span", { class: `chip ${look(label)}` }, nameOf(label));
   if (!probabilities) return [chip];
@@ -39,7 +39,7 @@ export function shown(label, probabilities) {
   return [chip, " ", h("span", { class: "sureness" }, words.join(""), figure)];
 }
 
-/** The probabilities of all classes as a picture. */
+/** Return the probabilities of all classes as a picture. */
 export function scale(probabilities) {
   const classes = Object.entries(probabilities);
   const text = classes.map(([name, p]) => `${name} ${percent(p)}`).join(", ");
@@ -47,7 +47,7 @@ export function scale(probabilities) {
   return classes.length === 2 ? between(classes, attributes) : bars(classes, attributes);
 }
 
-/** From one class to the other: where the answer lies, and where it would be unsure. */
+/** Return a scale from one class to the other, with the answer and the zone of unsure. */
 function between([[first], [second, p]], attributes) {
   const { unsure, threshold = 0.5 } = model().details;
   const [low, high] = unsure ?? [threshold, threshold];
@@ -66,7 +66,7 @@ function between([[first], [second, p]], attributes) {
   );
 }
 
-/** One bar for each class. */
+/** Return one bar for each class. */
 function bars(classes, attributes) {
   const rows = classes.flatMap(([name, p]) => {
     const bar = h("i", { class: `bar-of ${look(name)}` });
@@ -76,13 +76,13 @@ function bars(classes, attributes) {
   return h("div", { class: "scale bars", ...attributes }, ...rows);
 }
 
-/** Why there is no class, in words; null where there is one. */
+/** Return in words why the label is not a class; null if it is one. */
 export function why(label) {
   if (label === "no_face")
-    return "No face was found. This classifier looks at faces: one that is larger, upright and turned to the camera may be found.";
+    return "No face was found, and this classifier looks only at faces. Faces are found more easily if they are large, upright and turned to the camera.";
   if (label !== "unsure") return null;
   const { unsure, classes } = model().details;
-  const reason = "Not sure enough to say: a class would be the wrong answer too often.";
+  const reason = "Not sure enough: any class would be wrong too often.";
   if (!unsure || classes.length !== 2) return reason;
   const [first, second] = classes;
   return `${reason} It answers ${first} from ${percent(1 - unsure[0])} on and ${second} from ${percent(unsure[1])} on.`;

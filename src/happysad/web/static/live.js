@@ -9,12 +9,13 @@ import { line, scale, shown } from "./label.js";
 const LONGEST = 640;
 // A waiting frame that is older than this, in milliseconds, is replaced by the next one.
 const STALE = 50;
-// Milliseconds until a server that ended the view is asked again.
+// Milliseconds until the page connects again to a server that ended the view.
 const RETRY = 2000;
-// The figures cover this many milliseconds; where answers are rarer, the last two answers.
+// The figures are over the answers of the last WINDOW milliseconds; if there are fewer than two,
+// over the last two answers within RARE milliseconds.
 const WINDOW = 2000;
 const RARE = 10000;
-// A screen reader is told what is seen once it has stayed the same for this many milliseconds.
+// Milliseconds for which labels must stay the same before a screen reader announces them.
 const STEADY = 1500;
 
 const canvas = document.createElement("canvas");
@@ -26,7 +27,7 @@ let wanted = null;
 let answers = [];
 let said = { text: "", since: 0, told: "" };
 
-/** Make the view work. */
+/** Set up the view. */
 export function start() {
   video = at("live-video");
   at("live-start").addEventListener("click", () => begin());
@@ -68,7 +69,7 @@ async function begin(id) {
   }
   stream.getVideoTracks()[0].addEventListener("ended", () => {
     end();
-    at("live-message").textContent = "The camera is gone. Start it again when it is back.";
+    at("live-message").textContent = "The camera was disconnected. Connect it and start it again.";
   });
   change("running");
   offerCameras();
@@ -81,7 +82,7 @@ async function begin(id) {
 function end() {
   attempt += 1;
   clearInterval(timer);
-  // First, so that nothing that ends on its own starts again.
+  // First, so that closing the socket does not open it again.
   change("off");
   socket?.close();
   socket = null;
@@ -94,7 +95,7 @@ function end() {
   figures();
   at("live-label").replaceChildren(h("p", { class: "soft" }, "The result appears here."));
   at("live-message").textContent =
-    "Frames go to the server that this page came from, one at a time. It does not keep them.";
+    "Frames go to the server that this page came from, one at a time. The server does not keep them.";
 }
 
 function pause() {
@@ -150,7 +151,7 @@ async function newFrame() {
   fresh = false;
 }
 
-/** Open the WebSocket; each frame is sent after the answer to the one before. */
+/** Open the WebSocket; each frame is sent after the answer to the previous one. */
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const mine = new WebSocket(`${scheme}://${location.host}/v1/live`);
@@ -161,7 +162,7 @@ function connect() {
 
   const here = () => mine === socket && state !== "off" && mine.readyState === WebSocket.OPEN;
 
-  /** Keep a frame ready while another is answered, to not wait for the camera's next one then. */
+  /** Keep a frame ready while another is answered, so that it can be sent without waiting. */
   async function take() {
     while (here()) {
       await newFrame();
@@ -193,12 +194,12 @@ function connect() {
     send();
   });
   mine.addEventListener("close", () => {
-    // A server ends a view that is paused for long; resuming opens it again.
+    // The server closes a view that is paused for a long time; resuming opens it again.
     if (mine !== socket || state !== "running") return;
     trouble(
       opened
-        ? "The server ended the view. Asking again."
-        : "The server refuses the view: too many may be open, or the server has stopped. Asking again.",
+        ? "The server closed the connection. Connecting again."
+        : "The server refuses the connection: too many views may be open, or the server has stopped. Connecting again.",
     );
     setTimeout(() => mine === socket && state === "running" && connect(), RETRY);
   });
@@ -224,12 +225,12 @@ function tellLabel({ label, probabilities, faces }) {
     );
   if (label === "no_face")
     parts.push(
-      h("p", { class: "soft small" }, "No face is found. Come closer, and into the light."),
+      h("p", { class: "soft small" }, "No face was found. Come closer, into better light."),
     );
   at("live-label").replaceChildren(...parts);
 }
 
-/** Tell a screen reader what is seen once it has changed for more than a moment. */
+/** Let a screen reader announce the labels when they change for more than a moment. */
 function say({ label, faces }, now) {
   const text = faces.length
     ? `${counted(faces.length, "face")}: ${faces.map((face) => line(face.label, null)).join(", ")}`

@@ -12,7 +12,7 @@ let shown = null;
 
 function show(focus) {
   const asked = location.hash.slice(1);
-  // An unknown name leaves the view that is shown.
+  // For an unknown name, the current view stays.
   const name = Object.hasOwn(VIEWS, asked) ? asked : (asked && shown) || "try";
   if (name === shown) return;
   if (shown) VIEWS[shown].leave();
@@ -31,7 +31,7 @@ function show(focus) {
 
 for (const view of Object.values(VIEWS)) view.start();
 
-// Otherwise the browser would replace this page by a file that is dropped elsewhere.
+// Otherwise the browser would replace this page by a file that is dropped outside a drop area.
 for (const name of ["dragover", "drop"]) {
   document.addEventListener(name, (event) => event.preventDefault());
 }

@@ -14,7 +14,7 @@ const listeners = new Set();
 /** The classifier in use, as GET /v1/model describes it. */
 export const model = () => current;
 
-/** Call now and whenever another classifier is used. */
+/** Call a listener now, and whenever the classifier in use changes. */
 export function onModel(listener) {
   listeners.add(listener);
   listener(current);
@@ -29,11 +29,11 @@ export function setModel(row) {
 /** Ask the server which classifier is in use. */
 export const loadModel = async () => setModel(await get("/v1/model"));
 
-/** A name of a classifier that readers know. */
+/** Return the name of a classifier for people. */
 export const modelName = (row = current) =>
   row.shipped ? "the classifier that comes with happysad" : `the classifier “${row.name}”`;
 
-/** The look of a label: that of its class, or "other". */
+/** Return the CSS class for a label: that of its class, or "other". */
 export function look(label) {
   return ["first", "second", "third"][current.details.classes.indexOf(label)] ?? "other";
 }

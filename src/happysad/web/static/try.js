@@ -13,7 +13,7 @@ let cards = [];
 let working = false;
 let waiting = "";
 
-/** Make the view work. */
+/** Set up the view. */
 export function start() {
   const input = at("choose");
   input.addEventListener("change", () => add(chosen(input)));
@@ -70,7 +70,7 @@ async function answer(batch) {
   const files = batch.map((card) => card.file);
   try {
     const found = await send("/v1/predict", files, (seconds) => {
-      waiting = `the server is busy, asking again in ${counted(seconds, "second")}`;
+      waiting = `the server is busy, trying again in ${counted(seconds, "second")}`;
       show();
     });
     batch.forEach((card, place) => card.show(found[place]));
