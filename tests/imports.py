@@ -40,7 +40,7 @@ def room_graph(modules: Graph) -> dict[str, set[str]]:
 
 
 def circles(graph: Graph) -> list[list[str]]:
-    """Return the sets of nodes that lie on a circle (Tarjan 1972), each sorted."""
+    """Return the sets of nodes on a circle (Tarjan 1972), each sorted."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []

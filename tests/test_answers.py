@@ -1,4 +1,4 @@
-"""happysad answers as recorded; benchmarks/answers.py says how to record on purpose."""
+"""The answers of happysad are those on record; benchmarks/answers.py records new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A library on a cluster of two workers: rows out equal files in, each once, whoever is killed."""
+"""A library on a cluster: each file has exactly one row, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ pytestmark = pytest.mark.xdist_group("cluster")  # one cluster for all tests
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Of what `happysad cluster` began: two workers, a process each."""
+    """The address of a cluster of `happysad cluster` with two worker processes."""
     command = [sys.executable, "-m", "happysad", "cluster", "--workers", "2", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         said = process.stdout.readline()
         assert " has 2 workers" in said
         yield said.split()[0]
-        process.send_signal(signal.SIGTERM)  # as Ctrl+C
+        process.send_signal(signal.SIGTERM)  # like Ctrl+C
         assert process.wait(30) == 0
 
 
@@ -57,7 +57,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     for number in range(20):
         save(folder / f"{number:03}.png", photo(number, 24, 24))
-    for number in range(20, 400):  # the same under other names
+    for number in range(20, 400):  # copies under other names
         os.link(folder / f"{number % 20:03}.png", folder / f"{number:03}.png")
     (folder / "bad.png").write_bytes(b"no picture")
     Path(os.fsdecode(bytes(folder) + b"/\xff.png")).symlink_to(folder / "000.png")
@@ -78,7 +78,7 @@ def begin(photos: Path, out: Path, model: Path, address: str) -> subprocess.Pope
 
 
 def rows(out: Path) -> dict[str, dict[str, Any]]:
-    """All rows by path; none may come twice."""
+    """Return all rows by path; check that no path occurs twice."""
     found = list(Results.open(out).photos())
     by_path = {path_of(row): row for row in found}
     assert len(by_path) == len(found)
@@ -216,7 +216,7 @@ def test_a_scheduler_that_goes_away_with_a_result_is_said(error: Exception) -> N
     ("given", "error", "said"),
     [
         ("tcp://127.0.0.1:9", LibraryError, r"^tcp://127.0.0.1:9: no Dask scheduler answers there"),
-        # a listener that never says anything
+        # a listener that never answers
         ("tcp://127.0.0.1:{silent}", LibraryError, r"^tcp://.*\d: no Dask scheduler answers there"),
         ("tcp://{worker}", LibraryError, r"^tcp://.*\d: no Dask scheduler answers there"),
         ("tcp://a:b:1", LibraryError, r"^tcp://a:b:1: no Dask scheduler answers there"),

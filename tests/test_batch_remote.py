@@ -1,4 +1,4 @@
-"""Photos that lie elsewhere: in memory, on a plain HTTP server, in a bucket of moto's."""
+"""Remote photos: in fsspec's memory, on a plain HTTP server, in a bucket of moto."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HIDDEN = {".hidden.png": b"", ".git/x.png": b""}
 
 
 def check(root: str, missing: str, tmp_path: Path) -> None:
-    """Predict all below an address, and one that is not there."""
+    """Predict all photos below an address, and one that does not exist."""
     names = [*remote.expand(f"{root}/"), missing]
     assert sorted(names) == sorted([*(f"{root}/{name}" for name in FILES), missing])
     model = brightness_classifier(tmp_path / "m.onnx")
@@ -49,7 +49,7 @@ def test_any_protocol_of_fsspec(tmp_path: Path) -> None:
 
 def test_what_was_listed_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     class Keeping(MemoryFileSystem):  # type: ignore[misc]
-        """Keeps every listing, as those of s3:// and gs:// do."""
+        """A file system that keeps every listing, like those of s3:// and gs://."""
 
         store: ClassVar[dict[str, Any]] = {}
         pseudo_dirs: ClassVar[list[str]] = [""]
@@ -71,7 +71,7 @@ def test_what_was_listed_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
-    """A plain HTTP server of this machine's, with the files."""
+    """A plain HTTP server on this machine with the files."""
     for name, data in {**FILES, **HIDDEN}.items():
         file = tmp_path / "web" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def test_what_a_list_names_is_not_asked_for_and_ends_no_list(
     ("error", "kind"),
     [
         (OSError("unable to load libjvm\ndlopen failed"), LibraryError),
-        (ImportError("unable to load libjvm"), UsageError),  # no extra of ours has it
+        (ImportError("unable to load libjvm"), UsageError),  # no extra of happysad installs it
     ],
 )
 def test_a_protocol_that_does_not_begin_ends_no_list(

@@ -40,7 +40,7 @@ def run(photos: Path, format_: str = "csv", shard: int = 2) -> Results:
 
 
 def in_the_middle(data: bytes) -> bytes:
-    """The footer of a Parquet file stands at its end, and stays."""
+    """Damage the middle of a file; the footer of a Parquet file, at its end, stays intact."""
     return data[:8] + b"\xff" * 24 + data[32:]
 
 
@@ -85,7 +85,7 @@ def test_a_part_with_a_type_that_arrow_has_not_is_damaged(
 
     results = run(photos, "parquet")
 
-    def refuse(file: Path) -> None:  # as of one changed byte in Arrow's schema
+    def refuse(file: Path) -> None:  # as if a byte in Arrow's schema had changed
         raise pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
 
     monkeypatch.setattr(pq, "ParquetFile", refuse)

@@ -1,4 +1,4 @@
-"""Photo libraries: rows out equal files in, each once, whatever stops it and whatever is wrong."""
+"""Photo libraries: each file has exactly one row, after interruptions and errors too."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(photos: Path, out: Path, model: Path, **options: Any) -> Summary:
 
 
 def rows(out: Path) -> dict[str, dict[str, Any]]:
-    """All rows by path; none may come twice."""
+    """Return all rows by path; check that no path occurs twice."""
     found = list(Results.open(out).photos())
     by_path = {path_of(row): row for row in found}
     assert len(by_path) == len(found)
@@ -85,7 +85,7 @@ def test_rows_are_those_of_predict(photos: Path, model: Path, tmp_path: Path, fo
 
 
 def test_faces_have_a_table(tmp_path: Path) -> None:
-    """On a real portrait that matplotlib carries."""
+    """With a real portrait, which is part of matplotlib."""
     import matplotlib
 
     from happysad.batch import tables
@@ -129,7 +129,7 @@ def test_what_is_wrong_gets_a_row_with_a_reason(
     def read(file: Path, *, follow_symlinks: bool = True) -> os.stat_result:
         if file.name == "locked.png":  # root may read everything
             raise PermissionError(13, "Permission denied", str(file))
-        if file.name == "vanishes.png":  # between the look and the reading
+        if file.name == "vanishes.png":  # between `look` and the reading
             file.unlink()
         return stat(file, follow_symlinks=follow_symlinks)
 
@@ -168,7 +168,7 @@ def test_a_fault_that_one_photo_brings_out_costs_no_other(
 def test_what_was_added_is_done_and_what_is_gone_keeps_its_row(
     photos: Path, model: Path, tmp_path: Path
 ) -> None:
-    out = photos / "out"  # inside what is looked at
+    out = photos / "out"  # inside the folder of the photos
     said: list[str] = []
     run(photos, out, model, say=said.append)
     before = parts(out)
@@ -191,7 +191,7 @@ def test_what_was_added_is_done_and_what_is_gone_keeps_its_row(
 def test_another_photo_of_the_same_path_is_done_once_its_part_is_removed(
     photos: Path, model: Path, tmp_path: Path
 ) -> None:
-    """README: what is done is told by paths alone."""
+    """Only the paths decide what is already done; see README."""
     out, changed = tmp_path / "out", photos / "0" / "000.png"
     run(photos, out, model)
     before = rows(out)
@@ -292,7 +292,7 @@ def test_two_processes_do_not_write_to_one_folder(
 def test_rows_that_are_not_the_files_are_never_written(
     photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check can fail: an answer that is lost is noticed before the part is there."""
+    """The check can fail: a lost answer is noticed before the part is written."""
     stream = Classifier.stream
 
     def loses(*given: Any, **options: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Sorting loses and overwrites nothing, and every way of it can be undone."""
+"""Sorting loses and overwrites nothing, and links, copies and moves can be undone."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.file_tree import tree
 from tests.pictures import photo, save
 
 WAYS = cast("list[How]", ["link", "copy", "move"])
-# A CR as in macOS's Icon\r. With , or \n beside it, csv would quote it as these.
+# A CR as in macOS's Icon\r. Next to a , or \n, csv would quote it because of these.
 ODD = os.fsdecode(b"\xff.png\r")
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Dark ones are happy, bright ones sad; two have the same name."""
+    """Photos: dark ones are happy, bright ones sad; two have the same name."""
     folder = tmp_path / "photos"
     for number, name in enumerate(["a.png", "below/a.png", ODD, "b.png"]):
         save(folder / name, photo(number, 8, 8) // 4 + 190 * (number % 2), "png")
@@ -60,7 +60,7 @@ def test_it_sorts_and_undoes(how: How, photos: Path, results: Results, tmp_path:
         assert (into / place).read_bytes() == before[name]
         assert (into / place).is_symlink() == (how == "link")
         assert (photos / name).exists() == (how != "move")
-    assert sort(results, into, how).done == 0  # again: there is nothing left to do
+    assert sort(results, into, how).done == 0  # the second call has nothing left to do
     assert tree(into) == placed
     done = undo(into)
     assert (done.done, done.failed) == (4, 0)
@@ -111,7 +111,7 @@ def test_killed_in_the_middle_it_goes_on_and_is_undone(
     assert sort(results, into, how).done == 2
     assert set(tree(into)) == {*PLACES, "sorted-1.csv", "sorted-2.csv"}
     done = undo(into)
-    assert (done.done, done.failed) == (4, 0)  # those of both lists once
+    assert (done.done, done.failed) == (4, 0)  # each file once, even those in both lists
     assert tree(photos) == before
     assert list(into.iterdir()) == []
 
@@ -238,7 +238,7 @@ def test_what_holds_the_same_but_is_the_photo_itself_is_not_removed(
 def test_what_was_begun_when_it_was_killed_is_removed(
     how: How, then: str, photos: Path, results: Results, tmp_path: Path
 ) -> None:
-    # What a user's own hidden files may be called.
+    # Possible names of a user's own hidden files.
     (photos / ".b-20240101.png").write_bytes((photos / "b.png").read_bytes())
     (photos / ".b-20240102.png").touch()
     before, into = tree(photos), tmp_path / "sorted"
@@ -252,7 +252,7 @@ def test_what_was_begun_when_it_was_killed_is_removed(
             raise KeyboardInterrupt
 
     def killed(*_: Any, **__: Any) -> None:
-        pass  # so that nothing is tidied up
+        pass  # so that nothing is cleaned up
 
     def kill(do: Callable[[], object]) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -294,7 +294,7 @@ def test_another_photo_with_the_same_content_is_not_removed(
     assert tree(photos) == before
 
     (into / "happy").mkdir()
-    (into / "happy" / "a.png").write_bytes(before["a.png"])  # and so the user's own
+    (into / "happy" / "a.png").write_bytes(before["a.png"])  # which makes it the user's own file
     sort(results, into, "move")
     undo(into)
     assert tree(into) == {"happy/a.png": before["a.png"]}

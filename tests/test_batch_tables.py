@@ -1,4 +1,4 @@
-"""Rows are read as they were written, in each format; Parquet's types never depend on the rows."""
+"""Rows are read back as they were written; Parquet's types never depend on the rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from happysad.predictions import NO_FACE, FacePrediction, Failure, Prediction
 from tests.pictures import encoded, photo, save
 
 FACE = Face(x=1.5, y=2, width=30, height=40, landmarks=((0, 0),) * 5, score=0.75)
-ODD = os.fsdecode(b'caf\xe9/\\xe9\n,".jpg\r')  # bytes that are no UTF-8, and what looks like them
+ODD = os.fsdecode(b'caf\xe9/\\xe9\n,".jpg\r')  # bytes that are not UTF-8, and their escapes
 CLASSES = ("happy", "neither", "sad")
 SAD = {"happy": 0.1, "neither": 0.2, "sad": 0.7}
 HAPPY = {"happy": 2 / 3, "neither": 1 / 3 - 0.1, "sad": 0.1}
@@ -99,7 +99,7 @@ def test_json_lines_hold_the_rows_of_predict(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("each", ["photo", "face"])
 def test_parquet_has_one_schema_whatever_stands_in_it(tmp_path: Path, each: str) -> None:
-    """An error column that is null all through one part breaks reading the whole elsewhere."""
+    """Other readers cannot read all parts if a column has the type null in one of them."""
     import pandas as pd
     import pyarrow.parquet as pq
 

@@ -80,7 +80,7 @@ def square(x: float, y: float, side: float) -> Face:
 
 @pytest.fixture
 def of_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Classifier:
-    """Finds one large face on the left half of wide photos, and a small one on the right half."""
+    """Find one large face in the left half of wide photos, and a small one in the right half."""
 
     def find(image: Pixels, reduced: int, threads: int) -> list[Face]:
         height, width = image.shape[:2]
@@ -107,7 +107,7 @@ def test_every_face_is_answered_and_the_photo_by_all_of_them(of_faces: Classifie
     # sigmoid(0.02 * (228 - 128)) and sigmoid(0.02 * (8 - 128))
     assert (first, second) == pytest.approx((1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2.4))), abs=1e-5)
     assert [a.label for a in answer.faces] == ["sad", "happy"]
-    # in log-odds, the large face twice as much: (2 * 2 - 2.4) / 3
+    # in log-odds, with twice the weight for the large face: (2 * 2 - 2.4) / 3
     assert p_sad(answer) == pytest.approx(1 / (1 + np.exp(-1.6 / 3)), abs=1e-5)
     assert answer.label == "sad"
     assert answer.probability == p_sad(answer)
@@ -188,7 +188,7 @@ def test_flags_of_numpy_and_generators_are_taken(classifier: Classifier) -> None
 
 
 def test_bgr_is_said(tmp_path: Path) -> None:
-    """A red picture is darker than a blue one only in grey; here the channels' order shows."""
+    """Red and blue differ in grey, so a grey classifier shows the order of the channels."""
     grey = Classifier(brightness_classifier(tmp_path / "grey.onnx", channels=1, slope=0.01))
     red = np.zeros((20, 20, 3), np.uint8)
     red[..., 0] = 255

@@ -70,7 +70,7 @@ def test_info_says_what_a_file_is(model: Path) -> None:
 
 
 def test_faces_rows_and_a_drawing(tmp_path: Path) -> None:
-    """On a real portrait that matplotlib carries: the whole way, with YuNet."""
+    """The whole pipeline with YuNet, on a real portrait, which is part of matplotlib."""
     import matplotlib
 
     model = brightness_classifier(
@@ -232,7 +232,7 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        # a wrong call ends with 2, and says what is wrong
+        # a wrong call ends with status 2 and the reason
         (("predict", "-", "--model", "MODEL"), 2, "standard input is empty"),
         (("predict", "x.jpg", "--model", "MODEL", "--json", "--csv"), 2, "exclude each other"),
         (("check",), 2, "check needs a DIR"),
@@ -245,7 +245,7 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
         (("import", "nowhere", "x"), 2, "nowhere: no such file"),
         (("import", "nowhere", "x", "--map", "joy"), 2, "--map must be THEIRS=OURS"),
         (("import", "ftp://host/x.zip", "x"), 2, "must begin with http:// or https://"),
-        # work that failed ends with 1
+        # failed work ends with status 1
         (("predict", "x.jpg", "--model", "missing.onnx"), 1, "missing.onnx: no such file"),
         (("predict", "missing.jpg", "--model", "MODEL"), 1, "missing.jpg: no such file"),
         (("train", "--resume", "nowhere"), 1, "nowhere: not a run's folder"),

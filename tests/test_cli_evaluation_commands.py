@@ -1,4 +1,4 @@
-"""happysad evaluate: every figure with what it counts and its interval."""
+"""happysad evaluate: every figure with its n and its interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.pictures import photo, save
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
-    """All four faces of each class are classified correctly, but one of each is unsure."""
+    """All four faces of each class are classified correctly; one of each class is unsure."""
     for label, levels in {"happy": (10, 30, 50, 120), "sad": (140, 210, 230, 250)}.items():
         for level in levels:
             pixels = level - 2 + photo(level, 40, 40) * 0.02  # no near-duplicates

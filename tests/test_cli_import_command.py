@@ -1,4 +1,4 @@
-"""`happysad import`: 0, 1 or 2 at the end, and one line on standard error where it is not 0."""
+"""`happysad import`: exit status 0, 1 or 2, and one line on standard error unless it is 0."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CALLS = [
     (["ftp://localhost/x", "x"], 2, "a link must begin with http:// or https://"),
     (["hf:a", "x"], 2, "a Hugging Face dataset must be hf:OWNER/NAME, not hf:a"),
     (["hf:a/b", "x"], 2, 'pip install "happysad[huggingface]"'),
-    # work that failed
+    # failed work
     (["cut.zip", "x"], 1, "cut.zip: damaged, or not an archive: "),
     (["row.csv", "x"], 1, "row.csv, line 2: pixels must be 2,304 numbers, not 3"),
     (["none.csv", "x"], 1, "none.csv: no picture of a wanted class"),

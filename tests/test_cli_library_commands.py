@@ -27,14 +27,14 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def predict(*arguments: str, stdin: str | bytes = "") -> tuple[int, str]:
-    """The exit status, and standard output followed by standard error."""
+    """Return the exit status, and standard output followed by standard error."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
     done = run_command("predict", *arguments, stdin=given)
     return done.status, (done.stdout + done.stderr).decode()
 
 
 def refused(*arguments: str, stdin: bytes = b"") -> str:
-    """The one line by which a wrong call ends."""
+    """Return the one line that a wrong call prints."""
     done = run_command(*arguments, stdin=stdin)
     assert (done.status, done.stdout) == (2, b"")
     [line] = done.stderr.decode().splitlines()
@@ -56,7 +56,7 @@ def test_it_says_what_there_is_and_the_same_again_does_nothing(given: list[str])
 
 def test_a_photo_that_cannot_be_read_makes_the_status_1(given: list[str]) -> None:
     Path("photos", "bad.png").write_text("no picture")
-    for _ in range(2):  # it is said of the results, not of this call
+    for _ in range(2):  # the status is about the results, not about this call
         status, said = predict("photos", "--out", "out", "--csv", *given)
         assert status == 1
         assert "           1  unreadable" in said
@@ -175,7 +175,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def report(*arguments: str) -> tuple[int, list[str]]:
-    """The exit status, and the lines of standard output followed by those of standard error."""
+    """Return the exit status, and the lines of standard output and then of standard error."""
     done = run_command("report", *arguments)
     return done.status, (done.stdout + done.stderr).decode().splitlines()
 

@@ -1,4 +1,4 @@
-"""The list of commands, the extras that they need, and the options that they share."""
+"""The list of commands, the extras that they need, and their shared options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from happysad.errors import MissingExtraError, UsageError
 
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
-# The packages whose modules have other names, or that bring another package which is needed.
+# The packages whose modules have other names, or that install another package which is needed.
 MODULES = {
     "dask[distributed]": {"dask", "distributed"},
     "fsspec[http]": {"fsspec", "aiohttp"},

@@ -1,4 +1,4 @@
-"""happysad predict: what it takes, and how it prints its answers."""
+"""happysad predict: its arguments, and the output of its predictions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def rows(*arguments: str) -> list[dict[str, Any]]:
 
 
 def refused(*arguments: str) -> str:
-    """Return the one line by which a wrong call ends."""
+    """Return the one line that a wrong call prints."""
     done = predict(*arguments)
     assert (done.status, done.stdout) == (2, b"")
     (line,) = done.stderr.decode().splitlines()

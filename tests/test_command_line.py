@@ -1,4 +1,4 @@
-"""The tests' own way to run a command answers as a process does."""
+"""`run_command` gives the same results as a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.pictures import photo, save
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A folder with a classifier and two photos; the name of one is no UTF-8."""
+    """A folder with a classifier and two photos; the name of one is not valid UTF-8."""
     brightness_classifier(tmp_path / "model.onnx")
     save(tmp_path / "photos" / "a.png", photo(1))
     save(tmp_path / "photos" / os.fsdecode(b"\xff.png"), photo(2))

@@ -1,6 +1,6 @@
-"""The Dockerfile's steps, run as commands: no container engine is needed for that.
+"""The Dockerfile's steps, run as commands without a container engine.
 
-But pip's, which needs the network: the requirements' hashes are pip's own matter.
+The step of pip is not run, since it needs the network; pip checks the hashes of the requirements.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def value(instruction: str) -> str:
-    """What an instruction says that is there once."""
+    """Return the text of an instruction that occurs once."""
     [only] = [rest for name, rest in instructions() if name == instruction]
     return only
 
@@ -60,7 +60,7 @@ def test_only_what_prediction_and_the_web_need_is_installed() -> None:
     names = set(re.findall(r"(?m)^([a-z0-9-]+)==", text))
     assert {"fastapi", "uvicorn", "onnxruntime", "opencv-python-headless"} <= names
     assert not names & {"tensorflow", "keras", "pandas", "matplotlib", "scikit-learn", "pytest"}
-    # Each has its hashes, and none an address.
+    # Each package has hashes, and none has an address.
     blocks = re.split(r"(?m)^(?=[a-z0-9-]+==)", text)[1:]
     assert len(blocks) >= len(names)
     assert all("--hash=sha256:" in block for block in blocks)
@@ -70,7 +70,7 @@ def test_only_what_prediction_and_the_web_need_is_installed() -> None:
 
 
 def test_it_starts_answers_and_is_well(tmp_path: Path) -> None:
-    """Its own entry point and health check, from a copy of the sources, in a folder of no use."""
+    """The entry point and the health check run with a copy of the sources, in an empty folder."""
     app = tmp_path / "app"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "happysad", app / "happysad", ignore=ignore)

@@ -1,4 +1,4 @@
-"""Small files that would take hours or gigabytes are refused; odd honest ones are read."""
+"""Small files that would take hours or gigabytes are refused; unusual but cheap ones are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.pictures import encoded, photo
 JPEG = encoded(photo(1), "jpeg")
 PROGRESSIVE = encoded(photo(1), "jpeg", progressive=True)
 PNG = encoded(photo(1), "png")
-# What they show in upper left, to tell that nothing was turned.
+# The upper left pixel, which shows whether the picture was turned.
 CORNER = decode(PNG).pixels[0, 0]
 
 Tag = tuple[int, int, int, int]
@@ -30,20 +30,20 @@ def scans(times: int) -> bytes:
 
 
 def segments(marker: int, content: bytes, times: int = 1) -> bytes:
-    """A JPEG with further segments."""
+    """Return a JPEG with additional segments."""
     segment = struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
     return JPEG[:2] + segment * times + JPEG[2:]
 
 
 def chunks(name: bytes, content: bytes, times: int = 1) -> bytes:
-    """A PNG with further chunks."""
+    """Return a PNG with additional chunks."""
     body = name + content
     chunk = struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
     return PNG[:33] + chunk * times + PNG[33:]
 
 
 def tiff(*further: Tag, big: bool = False, order: str = "<") -> bytes:
-    """A grey TIFF of 16 by 16 pixels; `further` tags: number, type, count, value."""
+    """Return a grey TIFF of 16 by 16 pixels; `further` are tags: number, type, count, value."""
     at = 30_000
     given: list[Tag] = [
         (256, 4, 1, 16),
@@ -64,7 +64,7 @@ def tiff(*further: Tag, big: bool = False, order: str = "<") -> bytes:
     ))  # fmt: skip
     table = b""
     for number, kind, count, value in given:
-        # A single SHORT stands in the first two bytes of its field.
+        # A single SHORT is in the first two bytes of its field.
         short, rest = kind == 3 and count == 1, 8 if big else 4
         field = struct.pack(order + ("H" if short else "Q" if big else "I"), value)
         table += struct.pack(order + ("HHQ" if big else "HHI"), number, kind, count)
@@ -73,7 +73,7 @@ def tiff(*further: Tag, big: bool = False, order: str = "<") -> bytes:
 
 
 def tiles(side: int, kind: int = 4) -> bytes:
-    """A TIFF of 16 by 16 pixels in one tile that says to be so large."""
+    """Return a TIFF of 16 by 16 pixels in one tile, which declares the given size."""
     return tiff((322, kind, 1, side), (323, kind, 1, side), (324, 4, 1, 30_000), (325, 4, 1, 256))
 
 
@@ -86,7 +86,7 @@ def exif(*further: Tag) -> bytes:
     [
         (lambda: scans(101), "more than 100 scans (jpeg)"),
         (lambda: segments(0xFE, b"", 1001), "more than 1,000 segments (jpeg)"),
-        # Pillow does not take an end before the first scan for one.
+        # Pillow ignores an end marker before the first scan.
         (
             lambda: JPEG[:2] + b"\xff\xd9" + segments(0xFE, b"", 1001)[2:],
             "more than 1,000 segments (jpeg)",
@@ -138,7 +138,7 @@ def test_odd_files_that_cost_little_are_read(
 
 
 def test_exif_that_is_too_large_is_not_looked_into() -> None:
-    """It says to turn the picture by half, which is done where it is of a usual size."""
+    """EXIF with a half turn is applied if it has a usual size, and ignored if it is too large."""
     whole = exif()[6:]
     turned = decode(chunks(b"eXIf", whole)).pixels
     left = decode(chunks(b"eXIf", whole.ljust(decoding_cost.LARGEST_EXIF + 1, b"\0"))).pixels

@@ -17,5 +17,5 @@ def test_commands_md_is_what_the_command_line_says() -> None:
     assert spec and spec.loader
     commands = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(commands)
-    # Where this fails: make docs
+    # If this fails: make docs
     assert commands.FILE.read_text(encoding="utf-8") == commands.text()

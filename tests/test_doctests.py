@@ -1,4 +1,4 @@
-"""The examples of the public docstrings and of docs/python.md run as they are written."""
+"""The examples in public docstrings and in docs/python.md run as they are written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MODULES = [
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server of the folder that the page describes, which is the current one."""
+    """The address of a server of the current folder, which is the one in docs/python.md."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "party.jpg").write_bytes(portrait())
     (tmp_path / "photos").mkdir()

@@ -50,7 +50,7 @@ def test_boxes_stand_where_the_faces_are(size: tuple[int, int]) -> None:
     assert columns.min() == pytest.approx(left * factor, abs=2)
     inside = [round((v + side * 0.5) * factor) for v in place]
     assert (drawn[inside[1], inside[0]] == 255).all()
-    assert ((drawn == 255).all(axis=2) & (np.cumsum(blue, axis=0) > 0)).any()  # text on its ground
+    assert ((drawn == 255).all(axis=2) & (np.cumsum(blue, axis=0) > 0)).any()  # text on its box
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_note_of_a_face_at_the_edge_stays_in_the_photo() -> None:
     photo = np.full((500, 500, 3), 255, np.uint8)
     drawn = drawing.draw(photo, answer(face(460, -30, 80, "happy", 0.1)))
     ground = np.argwhere((drawn == (230, 159, 0)).all(axis=2))
-    assert ground[:, 1].min() < 440  # moved left, so that all of it can be read
+    assert ground[:, 1].min() < 440  # moved left, so that the whole text can be read
 
 
 def test_three_classes_have_three_colours() -> None:
@@ -143,7 +143,7 @@ def test_a_prediction_draws_its_source_again(tmp_path: Path, kind: str) -> None:
         "BGR": pixels[..., ::-1],
     }[kind]
     if kind == "file":
-        source.read()  # as a classifier has
+        source.read()  # as a classifier does
     drawn = replace(answer(), source=source, bgr=kind == "BGR").draw()
     assert tuple(drawn[-1, -1]) == (200, 10, 20)
 

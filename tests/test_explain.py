@@ -1,4 +1,4 @@
-"""What decided: the places that matter are found, and nothing else is made to look so."""
+"""Heat maps show the places that decide, and no other places."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.pictures import photo, portrait
 
 
 def looks_at(rows: slice, columns: slice, sign: int = 1) -> Callable[[Pixels], NDArray[np.float64]]:
-    """A network that looks at one place alone: white there is of the second class."""
+    """Return a network that depends on one place only: white there means the second class."""
 
     def answer(pictures: Pixels) -> NDArray[np.float64]:
         mean = pictures[:, rows, columns].mean(axis=(1, 2, 3))
@@ -70,7 +70,7 @@ def test_every_place_is_covered_and_the_input_stays_as_it_is() -> None:
 
     (_, p), heat = occlusion(answer, picture)
     assert p == pytest.approx(0.3)
-    assert touched.mean() > 0.99  # a pixel may be of the mean's colour
+    assert touched.mean() > 0.99  # some pixels may have the colour of the mean
     assert (heat == 0).all()
     np.testing.assert_array_equal(picture, before)
 
@@ -84,7 +84,7 @@ def faces(tmp_path: Path) -> Classifier:
 
 
 def test_a_large_photo_is_explained_as_it_is_predicted(faces: Classifier) -> None:
-    """It is decoded at reduced size, as far as its face allows."""
+    """It is decoded at the smallest size that its face allows."""
     file = io.BytesIO()
     Image.open(io.BytesIO(portrait())).resize((2560, 3000)).save(file, "jpeg")
     expected = faces.predict(file.getvalue()).faces[0]
@@ -94,7 +94,7 @@ def test_a_large_photo_is_explained_as_it_is_predicted(faces: Classifier) -> Non
 
 
 def test_a_face_is_explained_as_it_is_predicted(faces: Classifier) -> None:
-    """On a real portrait that matplotlib carries."""
+    """With a real portrait, which is part of matplotlib."""
     pixels = read(portrait())
     shown = explain(faces, Photo(pixels))
     expected = faces.predict(pixels).faces[0]
@@ -119,7 +119,7 @@ def test_a_whole_photo(tmp_path: Path) -> None:
     shown = explain(classifier, Photo(picture))
     assert shown.label == "happy"
     assert shown.heat[:, 0].mean() > 0 > shown.heat[:, -1].mean()
-    # Orange for what speaks for it: more red than blue; blue against it.
+    # Orange parts, with more red than blue, support the answer; blue parts contradict it.
     red, _, blue = np.moveaxis(shown.shown.astype(int), 2, 0)
     assert (red - blue)[:, :50].mean() > 5
     assert (red - blue)[:, -50:].mean() < -5
@@ -147,7 +147,7 @@ def test_faces_of_a_classifier_of_photos(tmp_path: Path) -> None:
 
 @pytest.fixture
 def both(tmp_path: Path) -> Classifier:
-    """Looks at photos and their faces: at the brightness of each alone."""
+    """A classifier of photos and their faces, which depends only on the brightness of each."""
     file = brightness_classifier(
         tmp_path / "both.onnx", size=48, channels=1, looks_at="both", slope=0.02
     )

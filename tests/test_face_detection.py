@@ -30,7 +30,7 @@ AT = (0.49, 0.43)
 
 @cache
 def hopper() -> Pixels:
-    """Rear admiral Grace Hopper, a work of the U.S. Navy, as matplotlib carries her: 480x480."""
+    """Rear admiral Grace Hopper, a photo by the U.S. Navy that is part of matplotlib: 480x480."""
     import matplotlib
 
     file = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -43,7 +43,7 @@ def portrait(size: int = 160) -> Pixels:
 
 
 def on_canvas(height: int, width: int, *places: tuple[int, int, int]) -> Pixels:
-    """Lay portraits on a plain wall, each at (x, y, size)."""
+    """Put portraits on a plain wall, each at (x, y, size)."""
     canvas = np.full((height, width, 3), (150, 160, 170), np.uint8)
     for x, y, size in places:
         canvas[y : y + size, x : x + size] = portrait(size)
@@ -61,14 +61,14 @@ def centre(face: Face) -> tuple[float, float]:
     return face.x + face.width / 2, face.y + face.height / 2
 
 
-# What a frontal face's landmarks are, in units of the eyes' distance from the middle between them.
+# The landmarks of a frontal face relative to the middle between its eyes, in eye distances.
 FRONTAL = np.array([(-0.5, 0), (0.5, 0), (0, 0.55), (-0.4, 1.05), (0.4, 1.05)])
 
 
 def face_at(
     points: np.ndarray[tuple[int, ...], np.dtype[np.float64]], distance: float, score: float = 0.9
 ) -> Face:
-    """A face by hand, its box as YuNet draws it round an upright one."""
+    """Return a face with a box like that of YuNet around an upright face."""
     middle = points[:2].mean(axis=0)
     height = distance / 0.37
     width = 0.82 * height
@@ -163,8 +163,8 @@ class TestFind:
         assert find(image) == []
 
     def test_a_low_strip_is_searched_soundly(self) -> None:
-        # On an input of 32 pixels or less YuNet on OpenCV gives what lay in memory, with a score of
-        # 1; here such strips are like others.
+        # For an input of 32 pixels or less, YuNet in OpenCV returns uninitialised memory with a
+        # score of 1; here such strips give correct results.
         find(portrait())
         for seed in range(20):
             assert find(photo(seed, 20 + seed, 600)) == []
@@ -318,7 +318,7 @@ class TestCrop:
         assert np.abs(one - other).max() <= 2
 
     def test_shrinking_averages(self) -> None:
-        # A board of single black and white pixels is even grey when seen from afar.
+        # The average of a board of single black and white pixels is an even grey.
         board = (np.indices((900, 900)).sum(axis=0) % 2 * 255).astype(np.uint8)
         cut = crop(board, frontal((450.0, 420.0), 200.0, 7.0), 48).astype(int)
         assert np.abs(cut - 127).max() <= 12
@@ -326,7 +326,7 @@ class TestCrop:
     @pytest.mark.parametrize("degrees", [0.0, 17.0])
     @pytest.mark.parametrize("distance", [11.0, 30.0, 58.0])
     def test_every_pixel_comes_from_its_place(self, distance: float, degrees: float) -> None:
-        # On a ramp each pixel tells where it came from, to the corners; rounded twice: 1 of 255.
+        # On a ramp the value of a pixel is its position. It is rounded twice: 1 of 255.
         ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
         left, right = (complex(*eye) * 48 for eye in EYES)
         step = distance * np.exp(1j * np.radians(degrees)) / (right - left)
@@ -360,7 +360,7 @@ class TestCrop:
     @pytest.mark.parametrize("degrees", [0.0, 20.0])
     @pytest.mark.parametrize("narrow", [0.0, 0.02, 0.4, -0.2])
     def test_a_profile_keeps_turn_and_scale_in_bounds(self, narrow: float, degrees: float) -> None:
-        # Eyes and mouth's corners move together as a head turns; the eyes' own line says little.
+        # When a head turns, the eyes move together, so the line between them is unreliable.
         points = 60 * FRONTAL * (narrow, 1)
         points[1, 1] += 3
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

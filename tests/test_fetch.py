@@ -1,4 +1,4 @@
-"""Pictures from the web, by servers that are slow, odd or far."""
+"""Pictures from web servers that are slow, faulty or unreachable."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def web() -> Iterator[str]:
 
 @contextmanager
 def endless_head() -> Iterator[str]:
-    """Serve one client a head that never ends, in pieces that come before any read times out."""
+    """Send one client headers that never end, in pieces that arrive before a read times out."""
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 

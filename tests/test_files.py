@@ -1,4 +1,4 @@
-"""Files are there whole or not at all, and errors name the file that was asked for."""
+"""Files are written completely or not at all, and errors name the file that was requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file ends in a right decode or in ImageError with one line; nothing else gets out."""
+"""Every file is either decoded correctly or raises ImageError with one line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 
 
 def tried(data: bytes) -> Pixels | None:
-    """Decode; None for an ImageError of one line that names the file."""
+    """Decode bytes; return None for an ImageError of one line that names the file."""
     try:
         pixels = decode(data, "a.file").pixels
     except ImageError as error:
@@ -60,7 +60,7 @@ def tried(data: bytes) -> Pixels | None:
 
 
 def pillow(data: bytes) -> Pixels | None:
-    """What Pillow itself gives of a file without alpha or orientation."""
+    """Return the pixels that Pillow reads from a file without alpha or orientation."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,7 +84,7 @@ def test_whole_files_are_read(name: str) -> None:
 def test_truncated_files(name: str, part: float) -> None:
     data = FILES[name][: int(part * len(FILES[name]))]
     pixels = tried(data)
-    if pixels is not None:  # only what can be spared was cut off: an end marker, metadata
+    if pixels is not None:  # only dispensable bytes were cut off: an end marker, metadata
         np.testing.assert_array_equal(pixels, decode(FILES[name]).pixels)
 
 
@@ -99,7 +99,7 @@ def test_flipped_bytes(name: str, flips: list[tuple[float, int]]) -> None:
         data[int(place * len(data))] ^= mask
     pixels = tried(bytes(data))
     expected = pillow(bytes(data))
-    # "exif" may lose its orientation, and a flip may bring alpha: their shapes are checked alone.
+    # "exif" may lose its orientation, and a flip may add alpha: only their shapes are checked.
     if pixels is not None and expected is not None and name in ("jpeg", "progressive", "bmp"):
         np.testing.assert_array_equal(pixels, expected)
 
@@ -120,7 +120,7 @@ def test_other_bytes(data: bytes) -> None:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says its size and holds next to nothing."""
+    """Return a PNG that declares a size and contains almost no data."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (
@@ -183,7 +183,7 @@ def test_16_bits_are_read_in_both_byte_orders(mode: str) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([0, 0.5, 1], [0, 128, 255]),  # as programs for photographs write it
+        ([0, 0.5, 1], [0, 128, 255]),  # as photo editors write it
         ([0, 0.1, 0.2], [0, 26, 51]),
         ([0, 0, 0], [0, 0, 0]),
         ([0, 1, 254.6], [0, 1, 255]),
@@ -252,7 +252,7 @@ def test_palette_with_a_transparent_colour(transparency: int | bytes) -> None:
 
 
 def test_a_hundred_thousand_frames_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counting those of a small GIF took seconds, those of a TIFF minutes."""
+    """Counting the frames took seconds for a small GIF and minutes for a TIFF."""
     from PIL.GifImagePlugin import GifImageFile
 
     looked_at = []
@@ -277,7 +277,7 @@ def test_animations_give_their_first_frame(format: str) -> None:  # noqa: A002
     frames[0].save(file, format, save_all=True, append_images=frames[1:], **extra)
     decoded = decode(file.getvalue())
     assert decoded.notes == ("first of several frames",)
-    if format != "gif":  # which brings the colours to 256
+    if format != "gif":  # which reduces the colours to 256
         np.testing.assert_array_equal(decoded.pixels, photo(1))
 
 
@@ -294,7 +294,7 @@ def test_orientations_are_as_cv2_turns_them(tmp_path: Path, orientation: int, su
 
 
 def test_warnings_stay_inside_with_many_threads() -> None:
-    """Files that Pillow warns about are read without a word, and the filters are as before."""
+    """Files that Pillow warns about are read without a warning; the filters stay as before."""
     broken = FILES["tiff"][:4] + b"\xff" * 4 + FILES["tiff"][8:]
     short = turned(1).tobytes()[:-4]  # metadata that ends too early
     loose = encoded(PHOTO, "jpeg", exif=short)
@@ -336,7 +336,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     ("name", "reason"),
     [
         ("folder", "is a directory"),
-        ("pipe", "not a regular file"),  # to open it would never end
+        ("pipe", "not a regular file"),  # opening it would never end
         ("large.png", "too large: 1,001 bytes (at most 1,000)"),
         ("x" * 300, "file name too long"),
         ("a\0b", "embedded null byte"),

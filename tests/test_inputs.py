@@ -1,4 +1,4 @@
-"""A network is asked about the pixels that it learned from, bit for bit, whatever the file is."""
+"""Networks get exactly the same pixels in training and prediction, for every kind of file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLASSES = ("happy", "sad")
 LARGE = on_canvas(1200, 2000, (50, 50, 900))
 CROWD = on_canvas(1200, 2000, (50, 50, 900), (1500, 700, 200))  # the smaller face needs all pixels
 SMALL = on_canvas(200, 240, (10, 5, 180))
-# How a camera that was held so lays a photo down, by EXIF's orientation: quarter turns.
+# The quarter turns of a photo's pixels in the file, by EXIF orientation.
 TURNS = {1: 0, 3: 2, 6: 1, 8: -1}
 
 
@@ -65,7 +65,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 class Asked:
-    """Keeps what networks are asked."""
+    """Records the inputs of networks."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[Mapping[str, NDArray[Any]]] = []
@@ -78,7 +78,7 @@ class Asked:
         monkeypatch.setattr(ModelFile, "run", kept)
 
     def all(self) -> dict[str, NDArray[Any]]:
-        """Return what they were asked since the last time."""
+        """Return the inputs since the last call."""
         asked, self.asked = self.asked, []
         return {name: np.concatenate([one[name] for one in asked]) for name in asked[0]}
 
@@ -123,7 +123,7 @@ def test_training_judging_and_prediction_see_the_same(
 
 
 def test_large_jpegs_are_reduced_for_training(manifest: Manifest, tmp_path: Path) -> None:
-    """Else the test above would hold of photos that are decoded whole, too."""
+    """Otherwise the test above would pass even if photos were always decoded whole."""
     rows = manifest.table
     images = load(manifest, rows, WholePhoto(SIZE, 1), tmp_path).inputs["image"]
     for path, file, image in zip(rows["path"], manifest.files(rows), images, strict=True):

@@ -1,4 +1,7 @@
-"""The rooms of happysad: which may import which. Imports inside functions count too."""
+"""The rooms of happysad (see tests/imports.py), and which room may import which.
+
+Imports inside functions count too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tests.imports import SOURCE, circles, module_graph, outside, room_graph
 MODULES = module_graph()
 ROOMS = room_graph(MODULES)
 
-#: What predicting needs. It knows nothing of training, and of no library that only training needs.
+#: The rooms that predicting needs. They import no training, and no library only for training.
 PREDICT_SIDE = {
     "classifier",
     "decoding_cost",
@@ -40,7 +43,7 @@ HEAVY = {"keras", "tensorflow", "pandas", "matplotlib", "sklearn", "scipy", "jax
 #: The helpers that only convert, which may import what they convert to.
 CONVERTERS = {("predictions", "pandas")}
 
-#: What each room may import beside the predict side.
+#: The rooms that each room may import besides the predict side.
 SHARED = {"progress", "locks", "moves", "reports", "run"}
 ALLOWED = {
     "progress": set(),
@@ -77,7 +80,7 @@ def test_each_room_imports_what_it_may(room: str) -> None:
 
 
 def test_no_room_is_forgotten() -> None:
-    entries = {"", "__main__", "cli", "demo"}  # what calls the rooms
+    entries = {"", "__main__", "cli", "demo"}  # the entry points, which call the rooms
     assert set(ROOMS) == PREDICT_SIDE | set(ALLOWED) | entries
     assert all(entry not in ROOMS[room] for room in set(ROOMS) - entries for entry in entries)
 

@@ -1,4 +1,4 @@
-"""After a kill at any step, the same call or its undo leaves every file in exactly one place."""
+"""After a kill at any step, the same call or its undo leaves each file in exactly one place."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_a_kill_at_any_step_leaves_every_file_in_one_place(
         cwd=Path(__file__).parents[1],
     )
     assert done.stderr == ""
-    assert int(done.stdout) > 8  # calls at which it was killed
+    assert int(done.stdout) > 8  # the number of calls at which it was killed
 
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, which is quick and another disk, where the system has such a folder."""
+    """A folder in memory, which is fast and another disk, if the system has such a folder."""
     if not Path("/dev/shm").is_dir():
         yield tmp_path
         return

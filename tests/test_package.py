@@ -1,4 +1,4 @@
-"""What importing costs, and what the rooms may know of each other."""
+"""The cost of importing happysad, its public names and its errors."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_every_public_name_is_its_modules_own() -> None:
 
 
 def test_type_checkers_see_the_public_names() -> None:
-    """They read the imports under TYPE_CHECKING, which never run."""
+    """Type checkers read the imports under TYPE_CHECKING, which are never executed."""
     [block] = [node for node in trees()["happysad"].body if isinstance(node, ast.If)]
     seen = {
         alias.asname: node.module

@@ -1,4 +1,4 @@
-"""The figures in README and docs are those that the benchmarks wrote."""
+"""The figures in README and docs are those that the benchmarks have written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_pages_hold_the_results_as_they_are() -> None:
     for page in pages.PAGES:
         text = page.read_text(encoding="utf-8")
         shown += re.findall(r"<!-- results/(\w+)\.md -->", text)
-        # Where this fails: python benchmarks/pages.py
+        # If this fails: python benchmarks/pages.py
         assert text == pages.with_results(text)
         stale = re.sub(r"(?m)^\|---", "|===", text, count=1)
         assert stale != text

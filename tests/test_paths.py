@@ -19,7 +19,7 @@ def tree(tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"")
     (tmp_path / "tree" / "broken.jpg").symlink_to("nowhere")
-    (tmp_path / "tree" / "itself").symlink_to("itself")  # to look where it leads is an error
+    (tmp_path / "tree" / "itself").symlink_to("itself")  # resolving it is an error
     (tmp_path / "tree" / "loop").symlink_to(tmp_path / "tree")
     return tmp_path / "tree"
 
@@ -43,7 +43,7 @@ def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) 
     [
         (".", FILES),
         ("*.jpg", ["b.jpg", "broken.jpg"]),
-        ("*", HERE),  # of a glob files count, folders do not
+        ("*", HERE),  # a glob matches files, not folders
         ("c/**", ["c/deep/y.png", "c/z.png"]),
         ("**", sorted(FILES)),  # without loop, a link to the folder itself
         ("./**/[yz].png", ["c/deep/y.png", "c/z.png"]),
@@ -52,7 +52,7 @@ def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) 
         ("**/" * 30 + "[yz].png", ["c/deep/y.png", "c/z.png"]),
         ("**/deep", []),  # a folder
         ("**/*.none", ["**/*.none"]),
-        ("missing.jpg", ["missing.jpg"]),  # reading it says why
+        ("missing.jpg", ["missing.jpg"]),  # reading it fails with the reason
         ("none-*.jpg", ["none-*.jpg"]),
         ("x" * 300, ["x" * 300]),
         ("x" * 300 + "*", ["x" * 300 + "*"]),

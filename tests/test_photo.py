@@ -1,4 +1,4 @@
-"""Large JPEGs are decoded at reduced size; answers, boxes and refusals are those of the whole."""
+"""Large JPEGs are decoded at reduced size, with the results of decoding them whole."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def averaged(pixels: Pixels, by: int) -> Pixels:
 
 @pytest.fixture
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Lists the reductions of what is decoded, one after the other."""
+    """Record the reduction of each decoded picture, in order."""
     seen: list[int] = []
 
     def counted(*args: Any, **options: Any) -> Decoded:
@@ -65,13 +65,13 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize(
     ("height", "width", "least", "reduced"),
     [
-        (1200, 2000, None, 1),  # not asked for
+        (1200, 2000, None, 1),  # not requested
         (1200, 2000, 2001, 1),  # more than there is
         (1200, 2000, 1001, 1),
         (1200, 2000, 1000, 2),  # the longer side keeps exactly 1000
         (2000, 1200, 500, 4),
         (1200, 2000, 1, 8),  # libjpeg goes no further
-        (5, 2000, 1, 4),  # something is left of the shorter side
+        (5, 2000, 1, 4),  # the shorter side keeps at least one pixel
         (1, 1, 1, 1),
         (1201, 2003, 1000, 2),  # sides that cannot be halved are rounded up
     ],
@@ -173,7 +173,7 @@ def test_a_crop_is_that_of_the_whole_photo(orientation: int, degrees: float) -> 
 
 
 def test_a_pixel_in_the_photo_is_where_it_was() -> None:
-    """A white square is seen at its place in every view, whatever the sides are."""
+    """A white square has the same position in every view, whatever the sides are."""
     pixels = np.zeros((1203, 2005, 3), np.uint8)
     pixels[400:700, 900:1300] = 255
     for orientation in range(1, 9):
@@ -183,7 +183,7 @@ def test_a_pixel_in_the_photo_is_where_it_was() -> None:
             small, reduced = Photo(data).view(least)
             y, x = np.nonzero(small[..., 0] > 128)
             for seen, right in ((y, rows), (x, columns)):
-                # Where a side is no multiple and runs backwards, it starts a little early.
+                # In a flipped side that is not a multiple of the reduction, it starts a bit early.
                 assert seen.min() * reduced == pytest.approx(right.min(), abs=reduced)
                 assert (seen.max() + 1) * reduced == pytest.approx(right.max() + 1, abs=reduced)
 
@@ -200,7 +200,7 @@ def test_a_face_is_scaled_with_all_it_has() -> None:
 def test_a_reduced_picture_hides_no_face_that_is_large_in_the_photo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The least height counts in the photo's pixels."""
+    """The minimum height of a face is in pixels of the photo."""
     monkeypatch.setattr(face_detection, "LEAST_HEIGHT", 100)
     image = on_canvas(300, 400, (200, 100, 120))
     assert find(image) == []

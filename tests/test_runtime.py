@@ -1,4 +1,4 @@
-"""What people look at stays with them."""
+"""Predicting leaves no data on the machine and sends none."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ assert os.environ.get("ORT_DISABLE_TELEMETRY") == before
 def test_predicting_writes_nothing_and_keeps_the_environment(
     chosen: dict[str, str], tmp_path: Path
 ) -> None:
-    # onnxruntime would leave an identifier of the device here.
+    # onnxruntime would write an identifier of the device into one of these folders.
     homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"), str(tmp_path))
-    # It holds its telemetry back by itself where it sees one of these.
+    # onnxruntime sends no telemetry if one of these variables is set.
     ours = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_ACTIONS")}
     environment = {**ours, **homes, **chosen, "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([sys.executable, "-c", PREDICT], env=environment, cwd=tmp_path, check=True)

@@ -1,6 +1,6 @@
-"""Abuse: what is too large, too slow, too much or no picture is refused, and the server stays well.
+"""Abuse: requests that are too large, too slow, too many or not pictures are refused.
 
-Where time or connections matter the server is a real one, on a free port.
+Afterwards the server must still answer. Tests of time and connections use a real server.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts real servers with some settings; when they end each has to be well."""
+    """Start real servers with given settings; at the end, each must still answer."""
     import contextlib
 
     model = brightness_classifier(tmp_path / "model.onnx")
@@ -58,7 +58,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def png(width: int, height: int, data: bytes = b"") -> bytes:
-    """A PNG that says to be so large; `data` is what it holds, unpacked."""
+    """Return a PNG that declares this size; `data` is its content before compression."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (
@@ -99,7 +99,7 @@ def test_what_is_no_picture(start: Start, name: str) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
-    """Its pixels would take 243 MB; what numpy and Python take is counted."""
+    """The pixels would take 243 MB; the allocations of numpy and Python are counted."""
     bomb = png(9_000, 9_000, bytes(9_000 * 27_001))
     assert len(bomb) < MIB
     tracemalloc.start()
@@ -125,7 +125,7 @@ def test_a_body_that_says_to_be_too_large_is_not_read(start: Start) -> None:
 
 @pytest.mark.parametrize("form", [False, True])
 def test_a_body_that_turns_out_too_large_is_let_go(tmp_path: Path, form: bool) -> None:
-    """What the app takes in and what it holds at most, without a network between."""
+    """Measure how much the app reads and how much it holds at most, without a network."""
     model = brightness_classifier(tmp_path / "model.onnx")
     app = create_app(settings(tmp_path, model=model, max_body=4 * MIB, idle_seconds=5))
     kind = b"multipart/form-data; boundary=x" if form else b"image/png"
@@ -135,7 +135,7 @@ def test_a_body_that_turns_out_too_large_is_let_go(tmp_path: Path, form: bool) -
 
     async def receive() -> dict[str, Any]:
         nonlocal taken
-        if answered:  # it only listens on to let go of the connection
+        if answered:  # the app only keeps reading to close the connection
             await anyio.sleep_forever()
         part = head if form and taken == 0 else bytes(MIB)
         taken += len(part)
@@ -248,7 +248,7 @@ def test_too_many_requests_at_once(start: Start, monkeypatch: pytest.MonkeyPatch
     with ThreadPoolExecutor(3) as pool:
         try:
             busy = [pool.submit(one.client.post, "/v1/predict", content=GOOD) for _ in range(3)]
-            # As many as there are workers are in hand; the others wait for them.
+            # As many requests as there are workers are processed; the others wait.
             assert inside.acquire(timeout=20)
             one.wait_for("happysad_requests_busy 3.0")
             answer = one.client.post("/v1/predict", content=GOOD)
@@ -267,7 +267,7 @@ def test_too_many_requests_at_once(start: Start, monkeypatch: pytest.MonkeyPatch
 
 
 def test_too_much_at_once(start: Start) -> None:
-    """Bodies that are each small enough, but not together."""
+    """Each body is small enough, but all together are too large."""
     one = start(max_body=MIB, max_held=MIB + MIB // 2)
     head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {MIB}\r\n\r\n".encode()
     with one.connect() as first:
@@ -277,7 +277,7 @@ def test_too_much_at_once(start: Start) -> None:
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
         first.sendall(b"\0")
         assert first.recv(65536).startswith(b"HTTP/1.1 422 ")
-    for _ in range(3):  # nothing is held any more
+    for _ in range(3):  # the bodies of earlier requests are released
         assert one.client.post("/v1/predict", content=bytes(MIB)).status_code == 422
 
 
@@ -310,7 +310,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_workers(
 
 
 def test_an_answer_that_takes_too_long(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The photo that is in hand is worked on to its end, the others are not begun."""
+    """The photo that is being processed is finished; the others are not started."""
     one = start(request_seconds=0.3, workers=1)
     begun = []
     original = images.decode
@@ -417,7 +417,7 @@ def test_too_many_connections(start: Start) -> None:
     with one.connect(), one.connect():
         answer = one.send(b"")
         assert answer.startswith(b"HTTP/1.1 503 ")
-    for _ in range(1000):  # the server sees only after a moment that they are closed
+    for _ in range(1000):  # the server notices only after a while that they are closed
         if one.send(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").startswith(OK):
             return
     raise AssertionError("it lets nobody in again")
@@ -433,7 +433,7 @@ HANDSHAKE = (
     ("first", "again"),
     [
         (b"", b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
-        (HANDSHAKE, b"\x89\xfd\0\0\0\0" + b"x" * 125),  # a ping, which is answered too
+        (HANDSHAKE, b"\x89\xfd\0\0\0\0" + b"x" * 125),  # a ping, which also gets an answer
     ],
     ids=["requests", "pings"],
 )
@@ -441,7 +441,7 @@ def test_a_client_that_does_not_read_is_cut_off(start: Start, first: bytes, agai
     one = start(max_live=1, unread_seconds=0.3)
     with socket.socket() as connection:
         connection.settimeout(20)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # full soon
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # fills up soon
         connection.connect(("127.0.0.1", one.port))
         if first:
             connection.sendall(first)
@@ -453,7 +453,7 @@ def test_a_client_that_does_not_read_is_cut_off(start: Start, first: bytes, agai
 
 
 def test_memory_is_what_it_was_after_large_and_bad_requests(tmp_path: Path) -> None:
-    """Counted are the allocations of Python and numpy that are left when all is answered."""
+    """The allocations of Python and numpy that remain after all answers are counted."""
     model = brightness_classifier(tmp_path / "model.onnx")
     large = encoded(np.zeros((1500, 1500, 3), np.uint8))
     bodies = [large, png(20_000, 20_000), portrait()[:9000], b"\0" * 2 * MIB]

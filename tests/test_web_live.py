@@ -1,4 +1,4 @@
-"""The Live view's WebSocket: frames in, faces out; and what it refuses."""
+"""The Live view's WebSocket: its answers to frames, and what it refuses."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_classifier_of_photos_answers_the_frame(bright: TestClient, tmp_path: 
         second = view.receive_json()
         assert (first["faces"], first["label"]) == ([], "sad")
         sad = [one["probabilities"]["sad"] for one in (first, second)]
-        assert 0.3 < sad[1] < sad[0]  # smoothed: black alone is at 0.2
+        assert 0.3 < sad[1] < sad[0]  # smoothed: without smoothing, black has 0.2
         dark = brightness_classifier(tmp_path / "dark.onnx", slope=-0.01)
         bright.app.state.server.in_use = load(dark)  # type: ignore[attr-defined]
         view.send_bytes(white)
@@ -129,7 +129,7 @@ def test_a_bad_frame_is_answered_and_the_next_is_too(
 
 
 def test_many_messages_at_once_do_not_keep_others_waiting(bright: TestClient) -> None:
-    """A few bytes each, so that tens of thousands lie in what is read at once."""
+    """Each has a few bytes, so that one read contains tens of thousands of them."""
     left, turns = 100, 0
 
     class Burst:
@@ -200,7 +200,7 @@ def test_a_failure_ends_only_its_view(
 
 
 def test_on_a_real_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Frames, one that is far too large, a client that goes away, one of another origin."""
+    """Frames, a frame that is too large, a client that disconnects, and one of another origin."""
     caplog.set_level(logging.INFO)
     model = brightness_classifier(tmp_path / "model.onnx")
     with running(settings(tmp_path, model=model, max_live=1, max_frame=100_000)) as one:

@@ -1,4 +1,4 @@
-"""The OpenAPI description is true: whatever it allows or forbids is answered as it says."""
+"""The OpenAPI description is correct: valid and invalid requests get the answers it describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICTURES = st.sampled_from([encoded(photo(1)), encoded(photo(2, 9, 5), "gif"), p
 for kind in ("image/*", "application/octet-stream"):
     schemathesis.openapi.media_type(kind, PICTURES)
 
-# Teach's folder is never made: its routes are tested in test_web_teach.py.
+# Teach's folder does not exist: its routes are tested in test_web_teach.py.
 schema = schemathesis.openapi.from_asgi(
     "/openapi.json", create_app(Settings(folder=Path("nowhere"), hosts=("testserver",)))
 ).exclude(path_regex="^/v1/teach")
@@ -27,6 +27,6 @@ schema = schemathesis.openapi.from_asgi(
 @schema.parametrize()
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_described(case: Any) -> None:
-    # That a picture shows no face, or no second one, cannot be described.
+    # OpenAPI cannot describe that a picture must show a face, or a second one.
     unsaid = [checks.positive_data_acceptance] if case.path == "/v1/explain" else []
     case.call_and_validate(excluded_checks=unsaid)

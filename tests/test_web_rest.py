@@ -1,4 +1,4 @@
-"""What single requests are answered; the rows are those of the command line and of Python."""
+"""The answers to single requests; their rows equal those of the command line and of Python."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rows_of_command_line(folder: Path, names: list[str], *options: str) -> list[
 
 
 def shorten(row: dict[str, Any]) -> None:
-    """Cut a row's path to its last part, as the server does."""
+    """Shorten a row's path to its last part, as the server does."""
     whole, row["path"] = row["path"], Path(row["path"]).name
     if row["error"]:
         row["error"]["text"] = row["error"]["text"].replace(whole, row["path"])
@@ -64,7 +64,7 @@ def shorten(row: dict[str, Any]) -> None:
 def test_server_command_line_and_python_give_identical_rows(
     shipped: TestClient, tmp_path: Path
 ) -> None:
-    """Faces, none, grey, transparent, turned, damaged and no picture at all."""
+    """With and without faces, grey, transparent, turned, damaged, and not a picture at all."""
     pictures = {
         "portrait.jpg": portrait(),
         "blobs.png": encoded(photo(1)),
@@ -229,7 +229,7 @@ def test_another_classifier_answers_as_soon_as_it_is_in_use(
 def test_a_request_ends_with_the_classifier_it_began_with(
     bright: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Teach puts one to use that does not allow what was asked, while the photos come."""
+    """While the photos arrive, Teach switches to a classifier that does not allow `faces`."""
     serving = bright.app.state.server  # type: ignore[attr-defined]
     photos = serving.in_use
     faces = brightness_classifier(tmp_path / "faces.onnx", looks_at="face", slope=-0.1)

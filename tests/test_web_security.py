@@ -1,4 +1,4 @@
-"""Who comes in, and what every answer tells the browser."""
+"""Access control, and the security headers of every answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def closed(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def refused(one: TestClient, headers: dict[str, Any]) -> int:
-    """The status that a WebSocket is refused with; 0 where it is not."""
+    """Return the status with which a WebSocket is refused; 0 if it is accepted."""
     try:
         with one.websocket_connect(LIVE, headers=headers) as view:
             view.send_bytes(encoded(photo(1)))
@@ -55,7 +55,7 @@ def refused(one: TestClient, headers: dict[str, Any]) -> int:
     [
         ("127.0.0.1:8000", 200),
         ("localhost", 200),
-        ("LOCALHOST:9000", 200),  # a port of another machine, brought here by ssh -L
+        ("LOCALHOST:9000", 200),  # a port of another machine, forwarded by ssh -L
         ("[::1]:8000", 200),
         ("127.0.0.2", 200),
         ("happysad.example", 421),
@@ -80,7 +80,7 @@ def test_only_this_machines_names_are_answered(open_: TestClient, host: str, sta
     ("host", "status"),
     [
         ("127.0.0.1", 200),
-        ("192.168.0.7:8000", 200),  # an address cannot be rebound
+        ("192.168.0.7:8000", 200),  # DNS rebinding needs a name
         ("happysad.example", 200),
         ("HAPPYSAD.EXAMPLE:443", 200),
         ("evil.com", 421),
@@ -97,7 +97,7 @@ def test_names_of_a_server_for_others(tmp_path: Path, host: str, status: int) ->
     ("origin", "status"),
     [
         (ADDRESS, 200),
-        ("https://127.0.0.1:8000", 200),  # behind a proxy that speaks TLS
+        ("https://127.0.0.1:8000", 200),  # behind a proxy that ends TLS
         ("http://127.0.0.1:8001", 403),
         ("http://localhost:8000", 403),
         ("http://evil.com", 403),

@@ -1,4 +1,4 @@
-"""What a server may be told, and how happysad serve tells it."""
+"""The settings of a server, and the options of happysad serve that set them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_token_is_not_shown() -> None:
 
 
 def test_answers_are_sent_at_once() -> None:
-    """asyncio sets TCP_NODELAY only where a socket names its protocol."""
+    """asyncio sets TCP_NODELAY only if a socket names its protocol."""
     with listen("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
 

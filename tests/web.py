@@ -52,7 +52,7 @@ class Running:
             return rest(connection)
 
     def connect(self) -> socket.socket:
-        """Return a bare connection."""
+        """Return a plain TCP connection."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def is_well(self) -> bool:

@@ -32,7 +32,7 @@ expect.set_options(timeout=PATIENCE)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the speed of Live, which no test depends on."""
+    """Print the speed of Live, on which no test depends."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "live":

@@ -1,4 +1,4 @@
-"""What holds for all views: keyboard alone, no fault that axe finds, text that stays text."""
+"""All views: use by keyboard alone, no serious finding of axe, text that stays text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def focused(page: Page, what: str) -> None:
 
 def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     page = seen.page
-    # From the start: that it is listened for reaches the browser only after a while.
+    # Listen from the start, since it takes a while until the browser reports it.
     page.on("filechooser", lambda chooser: chooser.set_files(photos / "one.png"))
     seen.open()
     tab_to(page, "Skip to the content")
@@ -129,7 +129,7 @@ def test_a_card_never_becomes_a_script(seen: Seen) -> None:
         'rel="noopener noreferrer" target="_blank">two</a><a>s</a>'
     )
     assert page.title().startswith("About")
-    # The parser says what the policy forbids, though nothing of it comes into the page.
+    # The parser reports what the policy forbids, although none of it gets into the page.
     assert all("Content Security Policy" in one for one in seen.complaints)
     seen.complaints.clear()
 
@@ -174,7 +174,7 @@ def test_axe_finds_no_serious_fault(
 
 
 def serious(page: Page, where: str) -> list[str]:
-    """What axe finds, serious or critical, by rule and element."""
+    """Return the serious and critical findings of axe, by rule and element."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [

@@ -1,4 +1,4 @@
-"""Live: boxes over the webcam's picture, one frame in flight, its rate and latency."""
+"""Live: boxes over the webcam's picture, one frame at a time, rate and latency."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.web_browser.conftest import (
 
 pytestmark = pytest.mark.browser
 
-# Whether the canvas over the video holds anything.
+# Whether anything is drawn on the canvas over the video.
 DRAWN = """() => {
   const { width, height } = document.getElementById("live-boxes");
   if (!width) return false;
   const brush = document.getElementById("live-boxes").getContext("2d");
   return brush.getImageData(0, 0, width, height).data.some((value) => value > 0);
 }"""
-# The figures of one moment, once there are all three.
+# All three figures at one moment.
 FIGURES = """() => {
   const [rate, latency, server] = ["rate", "latency", "server"].map((name) =>
     parseFloat(document.getElementById(`live-${name}`).textContent),
@@ -36,7 +36,7 @@ FIGURES = """() => {
   const size = `${videoWidth}x${videoHeight}`;
   return [rate, latency, server].some(Number.isNaN) ? null : { rate, latency, server, size };
 }"""
-# Counts the frames that were sent, and the most that were on their way at once.
+# Counts the frames that were sent, and the maximum number without an answer at one moment.
 COUNTED = """
   window.frames_ = { sent: 0, open: 0, most: 0 };
   window.WebSocket = class extends WebSocket {
@@ -52,7 +52,7 @@ COUNTED = """
     }
   };
 """
-# Shows the camera in another video until that has had ten more pictures.
+# Shows the camera in another video until it has shown ten more pictures.
 TEN_PICTURES = """async () => {
   const video = document.createElement("video");
   video.muted = true;

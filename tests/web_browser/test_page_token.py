@@ -1,4 +1,4 @@
-"""A server with a token: who brings it once comes in, others are told how to."""
+"""A server with a token: one link with the token gives access; other visitors see how to get it."""
 
 from __future__ import annotations
 

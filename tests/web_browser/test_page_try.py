@@ -20,7 +20,7 @@ NAMES = ["notes.jpg", "one.png", 'two, "twins".png', "wall.png"]
 
 
 def card(page: Page, name: str) -> str:
-    """The words of a photo's card."""
+    """Return the text of a photo's card."""
     found = page.locator(".answer:not(.waiting)", has=page.get_by_role("heading", name=name))
     return found.inner_text()
 
