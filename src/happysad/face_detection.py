@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCORE", "Face", "check_image", "find", "find_again", "part_around", "resized"]
 
-#: The minimum score of a face. docs/decisions.md, "The minimum score of a face".
+#: Minimum score of a face. docs/decisions.md, "The minimum score of a face".
 SCORE = 0.8
 
 # A photo is searched twice: once for most faces, once for faces that fill the photo. Each pair is
