@@ -8,10 +8,8 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
 
-# The browser tests run alone: other tests would take the CPU time that the Live view needs.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist loadgroup
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
