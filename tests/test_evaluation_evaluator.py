@@ -269,6 +269,11 @@ def test_folders_may_have_other_names(
     assert set(score.per_class) == {"happy", "sad"}
 
 
+def test_classes_without_a_folder_are_refused(made: Path) -> None:
+    with pytest.raises(UsageError, match="classes name folders of data"):
+        evaluate(made / "run", classes=("left", "right"))
+
+
 def test_copies_count_as_one_group(tmp_path: Path) -> None:
     data = new_folder(tmp_path)
     for size in range(5):

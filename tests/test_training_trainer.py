@@ -316,8 +316,11 @@ def test_a_loss_that_is_not_finite_says_what_to_do(tmp_path: Path) -> None:
     feed = Feed(images, np.zeros((2, 1), np.float32), TrainConfig(), training=True)
     books = Bookkeeper(Run(tmp_path), feed, State(), patience=0)
     books.on_epoch_begin(0)
-    with pytest.raises(RunError, match=r"diverged in epoch 1 .*--learning-rate"):
-        books.on_epoch_end(0, {"loss": float("nan"), "val_loss": 0.5})
+    for logs in ({"loss": float("nan"), "val_loss": 0.5}, {"loss": 0.5, "val_loss": float("nan")}):
+        [name] = [name for name, value in logs.items() if value != 0.5]
+        words = rf"diverged in epoch 1 \({name} nan\); .*--learning-rate"
+        with pytest.raises(RunError, match=words):
+            books.on_epoch_end(0, logs)
     assert list(tmp_path.iterdir()) == []
 
 

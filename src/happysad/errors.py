@@ -111,13 +111,13 @@ class ErrorCode(StrEnum):
     EMPTY = "empty"
     """The file has no bytes."""
     NOT_AN_IMAGE = "not_an_image"
-    """The content is not a picture of a supported type."""
+    """The content is not a picture of a type that happysad reads."""
     TRUNCATED = "truncated"
     """The picture ends before its last pixel."""
     DAMAGED = "damaged"
-    """The picture begins well, but cannot be decoded."""
+    """The picture has a valid beginning, but cannot be decoded."""
     TOO_LARGE = "too_large"
-    """The picture has more bytes or pixels than allowed."""
+    """The picture has more bytes or pixels than happysad reads."""
     TOO_COMPLEX = "too_complex"
     """Decoding would take far more work than the number of pixels warrants."""
     CANNOT_OPEN = "cannot_open"
@@ -129,7 +129,7 @@ class ErrorCode(StrEnum):
     CANNOT_FETCH = "cannot_fetch"
     """The address cannot be fetched."""
     INTERNAL = "internal"
-    """A fault of happysad itself."""
+    """A bug in happysad."""
 
 
 class UsageError(HappysadError):

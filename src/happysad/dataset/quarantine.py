@@ -38,7 +38,7 @@ def quarantine(
     """
     root, inside = manifest.root.resolve(), folder.resolve()
     if inside.is_relative_to(root) or root.is_relative_to(inside):
-        raise UsageError(f"{folder}: the quarantine must lie apart from the data folder {root}")
+        raise UsageError(f"{folder}: must neither contain the data folder {root} nor lie in it")
     journal = Journal(folder, _NAME, former=_LIST_OF_0_1_0, report=report)
     stayed = 0
 

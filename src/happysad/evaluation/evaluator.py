@@ -172,8 +172,8 @@ def evaluate(
         faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
 
     Raises:
-        UsageError: `data` is missing and `model` is no run; a class folder is missing; or `faces`
-            is "given" and the classifier looks at photos.
+        UsageError: `data` is missing and `model` is no run; `classes` is given without `data`; a
+            class folder is missing; or `faces` is "given" and the classifier looks at photos.
         ClassifierError: `model` is no classifier.
         DatasetError: there is no readable photo, or none with a face.
 
@@ -188,6 +188,8 @@ def evaluate(
     classifier.input.check(faces)
     if data is not None:
         return _evaluate_folder(classifier, model, Path(data), classes, faces)
+    if classes is not None:
+        raise UsageError("classes name folders of data; the run's evaluation has its own classes")
     if not model.is_dir():
         raise UsageError(
             f"{model}: an .onnx alone has no test split; name a folder of photos, or give the run "

@@ -66,11 +66,12 @@ class Bookkeeper(keras.callbacks.Callback):  # type: ignore[misc]
             RunError: the loss is not finite.
         """
         logs = dict(logs or {})
-        if not all(math.isfinite(value) for value in logs.values()):
-            raise RunError(
-                f"{self.run.folder}: training diverged in epoch {epoch + 1} (loss {logs['loss']}); "
-                "start again with a lower --learning-rate"
-            )
+        for name, value in logs.items():
+            if not math.isfinite(value):
+                raise RunError(
+                    f"{self.run.folder}: training diverged in epoch {epoch + 1} ({name} {value}); "
+                    "start again with a lower --learning-rate"
+                )
         state = self.state
         row = Epoch(
             epoch=epoch + 1,

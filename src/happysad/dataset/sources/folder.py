@@ -28,7 +28,7 @@ def copy(source: Path, class_map: ClassMap, target: Target) -> None:
     """
     here, there = source.resolve(), target.folder.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise UsageError(f"SOURCE and DIR must lie apart: {source}, {target.folder}")
+        raise UsageError(f"SOURCE and DIR must not contain each other: {source}, {target.folder}")
     files = list(_members(source))
     members = Members(str(source), class_map, target)
     members.register(files)

@@ -107,7 +107,7 @@ async function resume() {
   change("running");
   await video.play();
   answers = [];
-  if (socket.readyState !== WebSocket.OPEN) connect();
+  if (socket.readyState > WebSocket.OPEN) connect(); // not one that is still connecting
 }
 
 function change(to) {
