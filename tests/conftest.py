@@ -25,16 +25,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slow modules first, and run all browser tests in one process.
+    """Run the browser tests first and in one process, then the slow modules, then all others.
 
-    Otherwise one process would still train when the others are done, and every process would start
-    a server and a browser.
+    Otherwise every process would start a server and a browser, and one process would still wait for
+    its browser, or train, when the others are done.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+    browser = {item for item in items if item.get_closest_marker("browser")}
+    for item in browser:
+        item.add_marker(pytest.mark.xdist_group("browser"))
+    items.sort(key=lambda item: (item not in browser, item.path not in slow))
 
 
 @pytest.fixture(scope="session")
