@@ -63,6 +63,22 @@ def test_takes_uint8_and_gives_a_probability(name: str, size: int, channels: int
     assert model.layers[-1].name == PROBABILITIES
 
 
+def test_efficientnet_is_scaled_as_keras_does() -> None:
+    """Not by its own Normalization, whose constants become inputs of an .onnx."""
+    theirs = keras.applications.EfficientNetV2B0(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    kinds = [type(layer).__name__ for layer in theirs.layers]
+    last = theirs.layers[kinds.index("Normalization")]
+    model = build("efficientnetv2b0", size=32, channels=3, pretrained=False)
+    own = model.layers[[type(layer).__name__ for layer in model.layers].index("Rescaling")]
+    assert "Normalization" not in [type(layer).__name__ for layer in backbone(model).layers]
+    assert len(backbone(model).get_weights()) == len(theirs.get_weights())
+    images = noise(32, 3).astype(np.float32)
+    expected = np.asarray(keras.Model(theirs.input, last.output)(images))
+    np.testing.assert_allclose(np.asarray(own(images)), expected, atol=1e-5)
+
+
 def test_dropout_works_only_while_training() -> None:
     model = build("classic", size=32, channels=1, dropout=0.5)
     one, two = (np.asarray(model(noise(32, 1), training=True)) for _ in range(2))

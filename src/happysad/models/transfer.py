@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,23 @@ BACKBONES = {
     "vgg16": applications.VGG16,
     "resnet50": applications.ResNet50,
     "mobilenetv3": applications.MobileNetV3Large,
-    "efficientnetv2b0": applications.EfficientNetV2B0,
+    # Without its own Normalization, whose constants become inputs of an .onnx.
+    "efficientnetv2b0": partial(applications.EfficientNetV2B0, include_preprocessing=False),
 }
 
-# These two expect 0 to 255 minus ImageNet's mean, in BGR order; the others preprocess inside.
-_PLAIN = ("vgg16", "resnet50")
-_MEAN_RGB = [123.68, 116.779, 103.939]
+# The scale and the offsets with which the levels of RGB, 0 to 255, become a backbone's input, as in
+# keras.applications; other backbones scale their input themselves.
+_CENTRED: tuple[Any, Any] = (1.0, [-123.68, -116.779, -103.939])
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The backbones that expect BGR order.
+_BGR = ("vgg16", "resnet50")
+_SCALING = {
+    **dict.fromkeys(_BGR, _CENTRED),
+    "efficientnetv2b0": (
+        [1 / (255 * deviation) for deviation in _DEVIATION],
+        [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],
+    ),
+}
 
 
 def build(
@@ -55,7 +67,7 @@ def build(
     base = _backbone(name, size, weights, pretrained=pretrained)
     image = layers.Input((size, size, channels), dtype="uint8", name="image")
     x = layers.Concatenate()([image, image, image]) if channels == 1 else image
-    x = layers.Rescaling(1.0, offset=[-mean for mean in _MEAN_RGB] if name in _PLAIN else 0.0)(x)
+    x = layers.Rescaling(*_SCALING.get(name, (1.0, 0.0)))(x)
     x = base(x)
     x = layers.Dropout(dropout)(x)
     p = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(x)
@@ -92,7 +104,7 @@ def _backbone(name: str, size: int, weights: Path | None, *, pretrained: bool) -
     def in_rgb(base: Any) -> Any:
         # Reversing the first kernel from BGR to RGB equals reversing the picture, and needs no
         # operation that HDF5 files cannot hold.
-        if name in _PLAIN:
+        if name in _BGR:
             first = next(layer for layer in base.layers if isinstance(layer, layers.Conv2D))
             kernel, *bias = first.get_weights()
             first.set_weights([kernel[:, :, ::-1], *bias])
