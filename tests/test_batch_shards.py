@@ -22,7 +22,7 @@ from happysad.classifier import Classifier
 from happysad.errors import LibraryError, UsageError
 from happysad.paths import expand
 from happysad.predictions import flat
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import photo, save
 
 
@@ -221,12 +221,13 @@ def test_a_file_that_went_before_its_turn_has_a_row(
         ({"shard": 5}, "with --shard 4, not 5"),
         ({"format": "csv"}, "with the format parquet, not csv"),
         ({"faces": "given"}, "with --faces find, not given"),
+        ({"answers": ("happy", "sad")}, "with --answers happy,neither,sad, not happy,sad"),
     ],
 )
 def test_another_option_is_refused(
     tmp_path: Path, photos: Path, changed: dict[str, Any], said: str
 ) -> None:
-    model = brightness_classifier(tmp_path / "model.onnx", looks_at="face")
+    model = three_class_classifier(tmp_path / "model.onnx", looks_at="face")
     run(photos, tmp_path / "out", model)
     before = parts(tmp_path / "out")
     with pytest.raises(UsageError, match=said):

@@ -5,7 +5,7 @@ import io
 import multiprocessing
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -144,6 +144,15 @@ def test_face_crops_are_not_for_a_classifier_of_whole_photos(classifier: Classif
     ("source", "options", "words"),
     [
         (BRIGHT, {"faces": "off"}, 'faces must be "find" or "given", not \'off\''),
+        (
+            BRIGHT,
+            {"answers": ("happy", "glad")},
+            r"answers must be two or more of happy, sad, not \['",
+        ),
+        ([BRIGHT], {"answers": ("sad", "sad")}, "answers must be two or more of happy, sad, not"),
+        (BRIGHT, {"answers": ("sad",)}, r"answers must be .* not \['sad'\]"),
+        (BRIGHT, {"answers": "happy,sad"}, "answers must be .* not 'happy,sad'"),
+        (BRIGHT, {"answers": ()}, r"answers must be .* not \(\)"),
         (BRIGHT, {"faces": True}, 'faces must be "find" or "given", not True'),
         ([BRIGHT], {"unsure": 0}, "unsure must be True or False, not 0"),
         (BRIGHT, {"bgr": None}, "bgr must be True or False, not None"),
@@ -410,3 +419,51 @@ def test_bgr_is_of_arrays_alone(classifier: Classifier, tmp_path: Path) -> None:
         answer = classifier.predict(source, bgr=True)
         assert answer.probabilities == classifier.predict(red).probabilities
         assert answer.draw()[400, 300].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "level", "label"),
+    [
+        (("happy", "sad"), 100, "happy"),
+        (("sad", "happy"), 130, "sad"),
+        (["happy", "neither"], 255, "neither"),
+        (["neither", "sad"], 100, "neither"),
+        (("sad", "neither", "happy"), 128, "neither"),
+    ],
+)
+def test_answers_leave_the_other_classes_out(
+    tmp_path: Path, answers: Sequence[str], level: int, label: str
+) -> None:
+    classifier = Classifier(three_class_classifier(tmp_path / "model.onnx"))
+    photo = np.full((20, 20, 3), level, np.uint8)
+    every, answer = classifier.predict(photo), classifier.predict(photo, answers=answers)
+    assert answer.label == label
+    assert every.probabilities is not None
+    left = {name: p for name, p in every.probabilities.items() if name in answers}
+    scaled = {name: p / sum(left.values()) for name, p in left.items()}
+    assert answer.probabilities == pytest.approx(scaled, abs=1e-12)
+    assert list(answer.probabilities or ()) == sorted(answers)
+    assert classifier.predict([photo], answers=answers) == [answer]
+    assert list(classifier.stream([photo], answers=answers)) == [answer]
+    assert classifier.answering(answers).predict(photo) == answer
+    assert classifier.predict(photo) == every
+
+
+def test_answers_of_a_photo_are_those_of_its_faces(tmp_path: Path, of_faces: Classifier) -> None:
+    """Leaving a class out before and after the mean over faces is the same."""
+    file = three_class_classifier(tmp_path / "three.onnx", slope=0.02, looks_at="face")
+    classifier = Classifier(file)
+    every = classifier.predict(halves(228, 100)).probabilities
+    assert every is not None
+    two = classifier.predict(halves(228, 100), answers=("happy", "sad"))
+    assert p_sad(two) == pytest.approx(every["sad"] / (every["happy"] + every["sad"]), abs=1e-6)
+    assert [list(face.probabilities) for face in two.faces] == [["happy", "sad"]] * 2
+
+
+def test_a_pickle_keeps_its_answers(tmp_path: Path) -> None:
+    file = three_class_classifier(tmp_path / "model.onnx")
+    classifier = Classifier(file).answering(("happy", "sad"))
+    for one in (copy.deepcopy(classifier), pickle.loads(pickle.dumps(classifier))):
+        assert (one.classes, one.id) == (("happy", "sad"), classifier.id)
+        assert one.predict(BRIGHT) == classifier.predict(BRIGHT)
+        assert one.details.classes == one.classes

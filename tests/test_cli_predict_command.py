@@ -81,6 +81,19 @@ def test_a_classifier_of_three_classes(tmp_path: Path) -> None:
         assert told == [row["path"], row["label"], row["probabilities"]["neither"]]
 
 
+def test_answers_leave_a_class_out(tmp_path: Path) -> None:
+    model = ["--model", str(three_class_classifier(tmp_path / "three.onnx"))]
+    found = rows("photos", *model, "--answers", "sad,happy")
+    assert [row["label"] for row in found] == ["happy", "sad", "sad"]  # the grey one is a tie
+    assert [list(row["probabilities"]) for row in found] == [["happy", "sad"]] * 3
+    flat = predict("photos", "--csv", *model, "--answers", "happy,neither").lines
+    assert flat[0].split(",") == flat_columns(["happy", "neither"])
+    line = refused("photos", *model, "--answers", "happy,glad")
+    said = "answers must be two or more of happy, neither, sad, not ['happy', 'glad']"
+    assert line.endswith(said)
+    assert "--answers must be two or three" in refused("photos", *model, "--answers", "happy")
+
+
 def test_csv_without_any_photo_has_its_columns(model: list[str]) -> None:
     Path("none").mkdir()
     done = predict("none", "--csv", "--rows", "face", *model)

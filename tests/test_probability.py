@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from happysad.probability import (
+    among,
     from_log_odds,
     from_logs,
     log_odds,
@@ -54,3 +55,9 @@ def test_the_mean_of_three_classes_sums_to_1() -> None:
 
 def test_the_mean_of_one_is_itself() -> None:
     assert mean([[1.0, 0.0]], [3]).tolist() == [1.0, 0.0]
+
+
+def test_classes_that_are_left_out_leave_a_distribution() -> None:
+    rows = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
+    np.testing.assert_allclose(among(rows, [0, 2]), [[0.4, 0.6], [0.5, 0.5]])
+    assert among(rows[:, None], [1, 2]).shape == (2, 1, 2)

@@ -132,6 +132,21 @@ def test_three_classes(tmp_path: Path) -> None:
         explained = one.post("/v1/explain", content=picture)
         assert json.loads(explained.headers["x-happysad-probabilities"]) == row["probabilities"]
         assert one.get("/v1/model").json()["details"]["classes"] == list(row["probabilities"])
+        two = one.post("/v1/predict?answers=sad,happy", content=picture).json()
+        assert two == [Classifier(model).predict(picture, answers=("happy", "sad")).row()]
+        explained = one.post("/v1/explain?answers=happy,sad", content=picture)
+        shown = json.loads(explained.headers["x-happysad-probabilities"])
+        assert shown == two[0]["probabilities"]
+
+
+def test_a_server_of_two_answers(tmp_path: Path) -> None:
+    model = three_class_classifier(tmp_path / "three.onnx")
+    picture = encoded(np.full((9, 9, 3), 130, np.uint8))
+    given = settings(tmp_path, model=model, answers=("happy", "sad"))
+    with client(create_app(given)) as one:
+        [row] = one.post("/v1/predict", content=picture).json()
+        assert row == Classifier(model).predict(picture, answers=("happy", "sad")).row()
+        assert one.get("/v1/model").json()["details"]["classes"] == ["happy", "sad"]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +155,8 @@ def test_three_classes(tmp_path: Path) -> None:
         ("faces=given", "faces given is for a classifier of faces; this one looks at whole photos"),
         ("faces=some", "query faces: input should be 'find' or 'given'"),
         ("rows=each", "query rows: input should be 'photo' or 'face'"),
+        ("answers=happy,glad", "answers must be two or more of happy, sad, not ['happy', 'glad']"),
+        ("answers=", "answers must be two or more of happy, sad, not ['']"),
         ("unsure=perhaps", "query unsure: input should be a valid boolean"),
     ],
 )

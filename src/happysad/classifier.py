@@ -22,6 +22,7 @@ from happysad.parallel import ordered_map, thread_count
 from happysad.paths import walk
 from happysad.photo import Photo
 from happysad.predictions import NO_FACE, FacePrediction, Faces, Failure, Prediction
+from happysad.probability import among
 
 if TYPE_CHECKING:
     from happysad.face_detection import Face
@@ -83,12 +84,13 @@ class Classifier:
     def _use(self, file: ModelFile, threads: int) -> None:
         self._file = file
         self._threads = threads
-        details = file.details
+        self._details = details = file.details
         self._input = network_input(details.looks_at, details.size, details.channels)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the file's content."""
-        return _restored, (type(self), self._file.content, self._file.name, self._threads)
+        file = self._file
+        return _restored, (type(self), file.content, file.name, self._threads, self.classes)
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -96,13 +98,13 @@ class Classifier:
 
     @property
     def details(self) -> Details:
-        """The metadata of the file."""
-        return self._file.details
+        """The metadata of the file; after `answering`, with its answers as the classes."""
+        return self._details
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The two or three classes, in the order of `Prediction.probabilities`."""
-        return self._file.details.classes
+        return self._details.classes
 
     @property
     def id(self) -> str:
@@ -129,13 +131,54 @@ class Classifier:
         """The object that prepares the network's inputs and combines its outputs."""
         return self._input
 
+    def answering(self, answers: Sequence[str] | None) -> Self:
+        """Return this classifier with some of its classes as the only answers.
+
+        The other classes are left out, and the probabilities of the answers are scaled to the sum
+        1: the probability that most people would give this answer, for a face of which these
+        answers are equally likely beforehand. Both share the network in memory.
+
+        Args:
+            answers: two or more of `classes`, in any order; None for all of them.
+
+        Raises:
+            UsageError: `answers` is something else.
+
+        >>> Classifier().answering(("sad", "happy")).classes
+        ('happy', 'sad')
+        """
+        if answers is None:
+            return self
+        named = list(answers) if isinstance(answers, list | tuple) else []
+        if len(named) < 2 or len(set(named)) < len(named) or not set(named) <= set(self.classes):
+            raise UsageError(
+                f"answers must be two or more of {', '.join(self.classes)}, "
+                f"not {reprlib.repr(named or answers)}"
+            )
+        restricted = type(self).__new__(type(self))
+        restricted._use(self._file, self._threads)
+        restricted._details = self._details.answering(named)
+        return restricted
+
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, source: Source | Photo, *, faces: str = "find", unsure: bool = True, bgr: bool = False
+        self,
+        source: Source | Photo,
+        *,
+        faces: str = "find",
+        answers: Sequence[str] | None = None,
+        unsure: bool = True,
+        bgr: bool = False,
     ) -> Prediction: ...
     @overload
     def predict(
-        self, source: Sources, *, faces: str = "find", unsure: bool = True, bgr: bool = False
+        self,
+        source: Sources,
+        *,
+        faces: str = "find",
+        answers: Sequence[str] | None = None,
+        unsure: bool = True,
+        bgr: bool = False,
     ) -> list[Prediction]: ...
     @overload
     def predict(
@@ -143,6 +186,7 @@ class Classifier:
         source: Iterator[Source],
         *,
         faces: str = "find",
+        answers: Sequence[str] | None = None,
         unsure: bool = True,
         bgr: bool = False,
     ) -> Iterator[Prediction]: ...
@@ -152,6 +196,7 @@ class Classifier:
         source: Any,
         *,
         faces: str = "find",
+        answers: Sequence[str] | None = None,
         unsure: bool = True,
         bgr: bool = False,
     ) -> Any:
@@ -166,6 +211,8 @@ class Classifier:
                 folder, or a generator of these.
             faces: "find" finds the faces in photos; "given" takes every picture as a face crop,
                 framed like those of FER2013, and is only for a classifier of faces.
+            answers: the only answers that may be given, such as ("happy", "sad"), as for
+                `answering`; None for all classes.
             unsure: False to never answer "unsure".
             bgr: True if arrays are in BGR order, as cv2.imread returns them; False for RGB.
 
@@ -181,6 +228,9 @@ class Classifier:
         >>> Classifier().predict(np.zeros((64, 64, 3), np.uint8)).label
         'no_face'
         """
+        if answers is not None:
+            only = self.answering(answers)
+            return only.predict(source, faces=faces, unsure=unsure, bgr=bgr)
         if isinstance(source, list | tuple):
             return list(self.stream(source, faces=faces, unsure=unsure, bgr=bgr))
         if isinstance(source, Iterator) and not hasattr(source, "read"):
@@ -197,6 +247,7 @@ class Classifier:
         sources: Iterable[Source],
         *,
         faces: str = "find",
+        answers: Sequence[str] | None = None,
         unsure: bool = True,
         bgr: bool = False,
     ) -> Iterator[Prediction]:
@@ -205,6 +256,7 @@ class Classifier:
         Args:
             sources: what `predict` takes for one photo.
             faces: as for `predict`.
+            answers: as for `predict`.
             unsure: as for `predict`.
             bgr: as for `predict`.
 
@@ -215,7 +267,8 @@ class Classifier:
         self._check(faces, unsure=unsure, bgr=bgr)
         if isinstance(sources, str | bytes) or not isinstance(sources, Iterable):
             raise UsageError(f"sources must be an iterable of photos, not {reprlib.repr(sources)}")
-        return self._stream(map(_checked, sources), faces, unsure, bgr)
+        only = self.answering(answers)
+        return only._stream(map(_checked, sources), faces, unsure, bgr)
 
     def _stream(
         self, sources: Iterator[Source], faces: str, unsure: bool, bgr: bool
@@ -259,8 +312,14 @@ class Classifier:
         return dict(zip(self.classes, map(float, probabilities), strict=True))
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        """Run only the network; see `ModelFile.run`."""
-        return self._file.run(inputs)
+        """Run only the network; see `ModelFile.run`. The columns are those of `classes`."""
+        outputs = self._file.run(inputs)
+        every = self._file.details.classes
+        if self.classes == every:
+            return outputs
+        places = [every.index(name) for name in self.classes]
+        of_faces = None if outputs.of_faces is None else among(outputs.of_faces, places)
+        return Outputs(among(outputs.probabilities, places), of_faces)
 
     def _check(self, faces: str, **flags: bool) -> None:
         """Refuse wrong arguments of a call."""
@@ -345,9 +404,11 @@ class _Ready:
         return cls(photo.source, photo.notes, photo.bgr, prepared)
 
 
-def _restored(kind: type[Classifier], content: bytes, name: str, threads: int) -> Classifier:
+def _restored(
+    kind: type[Classifier], content: bytes, name: str, threads: int, answers: Sequence[str]
+) -> Classifier:
     """Load a pickled classifier."""
-    return kind.from_bytes(content, name=name, threads=threads)
+    return kind.from_bytes(content, name=name, threads=threads).answering(answers)
 
 
 def _checked(source: Any) -> Any:

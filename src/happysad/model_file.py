@@ -16,7 +16,7 @@ import json
 import os
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -139,6 +139,15 @@ class Details:
         if second < low:
             return self.classes[0]
         return UNSURE if second < high else self.classes[1]
+
+    def answering(self, answers: Sequence[str]) -> Details:
+        """Return the details of the same classifier with some of its classes as the only answers.
+
+        Args:
+            answers: two or more of `classes`, in any order.
+        """
+        kept = tuple(one for one in self.classes if one in answers)
+        return self if kept == self.classes else replace(self, classes=kept)
 
     def to_json(self) -> str:
         """Return the details as one JSON object."""

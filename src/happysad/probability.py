@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "EPSILON",
+    "among",
     "from_log_odds",
     "from_logs",
     "log_odds",
@@ -108,6 +110,28 @@ def mean(probabilities: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
         return np.asarray(rows[0])
     weights = np.asarray(weights, dtype=np.float64)
     return from_logs(np.average(logs(rows), axis=0, weights=weights))
+
+
+def among(probabilities: ArrayLike, places: Sequence[int]) -> NDArray[np.float64]:
+    """Return distributions over some of the classes: the others are left out, the rest sums to 1.
+
+    This is the distribution of a photo that is known to be of one of these classes. Equal priors of
+    all classes become equal priors of these.
+
+    Args:
+        probabilities: shape (..., classes).
+        places: the places of the classes that stay.
+
+    Returns:
+        Shape (..., len(places)).
+
+    >>> among([0.5, 0.2, 0.3], [0, 1]).round(3).tolist()
+    [0.714, 0.286]
+    """
+    # A softmax in float32 can be 0 for all classes that stay; they then stay equal.
+    kept = np.asarray(probabilities, dtype=np.float64)[..., list(places)]
+    kept = np.maximum(kept, np.finfo(np.float32).tiny)
+    return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 
 
 def of_second(p: NDArray[Any]) -> NDArray[np.float64]:

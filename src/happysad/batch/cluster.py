@@ -293,7 +293,8 @@ def _task(
             return dict(there)
         with _one:
             classifier = _classifier(_model(results), results.made.sha256, here.state.nthreads)
-            return dict(predict_shard(results, classifier, shard))
+            only = classifier.answering(results.made.classes)
+            return dict(predict_shard(results, only, shard))
     except HappysadError as error:
         return f"the worker {here.address}: {error}"
 

@@ -6,7 +6,7 @@ The results of an earlier call are kept, so that repeating an interrupted call c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from happysad import __version__
@@ -30,6 +30,7 @@ def predict(
     sources: Iterable[str],
     model: Path | None = None,
     faces: str = "find",
+    answers: Sequence[str] | None = None,
     unsure: bool = True,
     format: tables.Format = "parquet",  # noqa: A002
     shard: int = SHARD,
@@ -45,6 +46,7 @@ def predict(
         sources: the names that were expanded into the files; a later call must pass the same.
         model: as for `Classifier`.
         faces: as for `Classifier.predict`.
+        answers: as for `Classifier.predict`.
         unsure: as for `Classifier.predict`.
         format: the format of the parts.
         shard: maximum number of photos in a part.
@@ -57,7 +59,7 @@ def predict(
         LibraryError: another process writes to `out`, or its results are damaged; or, with
             `cluster`, as for `cluster.work`.
     """
-    classifier = Classifier(model)
+    classifier = Classifier(model).answering(answers)
     classifier.input.check(faces)
     made = Made(
         sources=tuple(sources),

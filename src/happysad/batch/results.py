@@ -59,7 +59,7 @@ class Made:
     sha256: str
     """The SHA-256 of the classifier's file, as 64 hex digits."""
     classes: tuple[str, ...]
-    """The two or three classes of the classifier."""
+    """The two or three classes that may be the answer."""
     faces: str
     """Where the faces come from: "find" or "given"."""
     unsure: bool
@@ -380,6 +380,7 @@ def _refuse_other(folder: Path, before: Made, now: Made) -> None:
     if before.sha256 != now.sha256:
         names = (f"{one.classifier} (sha256 {one.sha256[:12]})" for one in (before, now))
         differs("the classifier", *names)
+    differs("--answers", *(",".join(one.classes) for one in (before, now)))
     differs("--faces", before.faces, now.faces)
     differs("--unsure", *("on" if one.unsure else "off" for one in (before, now)))
     differs("the format", before.format, now.format)

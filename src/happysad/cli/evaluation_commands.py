@@ -31,7 +31,7 @@ def evaluate(
         ClassNames | None,
         typer.Option(
             metavar="NAMES",
-            parser=class_names,
+            parser=class_names("--classes"),
             help="The class folders to use, in the order of the classifier's classes, such as "
             "smiling,crying [default: the folders with the names of its classes].",
         ),

@@ -27,6 +27,7 @@ def predict_library(
     model: Path | None,
     format_: Format,
     faces: str,
+    answers: tuple[str, ...] | None,
     unsure: bool,
     shard: int | None,
     cluster: str | None,
@@ -40,6 +41,7 @@ def predict_library(
         model: as for `shards.predict`.
         format_: as for `shards.predict`.
         faces: as for `shards.predict`.
+        answers: as for `shards.predict`.
         unsure: as for `shards.predict`.
         shard: as for `shards.predict`; None for the default.
         cluster: as for `shards.predict`.
@@ -74,6 +76,7 @@ def predict_library(
             sources=sources,
             model=model,
             faces=faces,
+            answers=answers,
             unsure=unsure,
             format=format_,
             shard=shard or SHARD,

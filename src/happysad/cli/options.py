@@ -13,6 +13,7 @@ from happysad.extras import EXTRAS, need
 
 __all__ = [
     "EXTRAS",
+    "Answers",
     "CheckFolder",
     "ClassNames",
     "Classes",
@@ -31,19 +32,22 @@ class ClassNames(tuple[str, ...]):
     """The names of two or three classes."""
 
 
-def class_names(given: str) -> ClassNames:
-    """Return the names of --classes.
+def class_names(option: str) -> Callable[[str], ClassNames]:
+    """Return the parser of an option that names classes, separated by commas.
 
-    Raises:
-        UsageError: they are not two or three different names separated by commas.
+    The parser raises a UsageError if they are not two or three different names.
     """
-    names = ClassNames(given.split(","))
-    if not 2 <= len(names) <= 3 or not all(names) or len(set(names)) < len(names):
-        raise UsageError(
-            "--classes must be two or three different names separated by commas, such as "
-            f"happy,sad, not {given[:80]!r}"
-        )
-    return names
+
+    def parse(given: str) -> ClassNames:
+        names = ClassNames(given.split(","))
+        if not 2 <= len(names) <= 3 or not all(names) or len(set(names)) < len(names):
+            raise UsageError(
+                f"{option} must be two or three different names separated by commas, such as "
+                f"happy,sad, not {given[:80]!r}"
+            )
+        return names
+
+    return parse
 
 
 DataFolder = Annotated[
@@ -62,7 +66,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="NAMES",
-        parser=class_names,
+        parser=class_names("--classes"),
         help="The two or three class folders to use, such as happy,sad [default: all].",
     ),
 ]
@@ -78,6 +82,16 @@ Groups = Annotated[
     typer.Option(
         "--groups",
         help="A CSV with columns path,group: photos of one group (one person) stay together.",
+    ),
+]
+Answers = Annotated[
+    ClassNames | None,
+    typer.Option(
+        "--answers",
+        metavar="NAMES",
+        parser=class_names("--answers"),
+        help="The only classes that may be the answer, such as happy,sad [default: all of the "
+        "classifier].",
     ),
 ]
 Unsure = Annotated[

@@ -14,7 +14,7 @@ import typer
 
 from happysad.cli.console import warn
 from happysad.cli.library_commands import predict_library
-from happysad.cli.options import Model, Unsure, local_folder
+from happysad.cli.options import Answers, Model, Unsure, local_folder
 from happysad.cli.prediction_output import write_csv, write_json, write_table
 from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError
 from happysad.predictions import Faces, Rows
@@ -42,6 +42,7 @@ def predict(
         typer.Option(help="find: find the faces in photos; given: every picture is a face crop."),
     ] = Faces.FIND,
     rows: Annotated[Rows, typer.Option(help="Print one row for each photo or face.")] = Rows.PHOTO,
+    answers: Answers = None,
     unsure: Unsure = True,
     drawing: Annotated[
         Path | None,
@@ -99,7 +100,7 @@ def predict(
         listed = _standard_input() if "-" in paths else iter(())
         if isinstance(listed, bytes):
             raise UsageError("with --out, - must be paths, one per line, not a photo or NULs")
-        predict_library(paths, listed, out, model, format_, faces, unsure, shard, cluster)
+        predict_library(paths, listed, out, model, format_, faces, answers, unsure, shard, cluster)
         return
     if shard is not None or cluster is not None:
         raise UsageError(f"{'--shard' if cluster is None else '--cluster'} needs --out")
@@ -107,12 +108,12 @@ def predict(
 
     if drawing is not None:
         _check_drawing(paths, drawing)
-    classifier = Classifier(model)
-    answers = classifier.stream(_sources(paths), faces=faces, unsure=unsure)
+    classifier = Classifier(model).answering(answers)
+    predictions = classifier.stream(_sources(paths), faces=faces, unsure=unsure)
     if drawing is not None:
-        answers = _drawing(answers, drawing)
+        predictions = _drawing(predictions, drawing)
     write = write_json if as_json else write_csv if as_csv else write_table
-    raise typer.Exit(1 if write(answers, classifier.classes, rows) else 0)
+    raise typer.Exit(1 if write(predictions, classifier.classes, rows) else 0)
 
 
 def _sources(paths: Iterable[str]) -> Iterator[Source]:

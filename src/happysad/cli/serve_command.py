@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from happysad.cli.console import say_now
-from happysad.cli.options import Model, need
+from happysad.cli.options import Answers, Model, need
 
 __all__ = ["serve"]
 
@@ -32,6 +32,7 @@ def serve(
         Path, typer.Option(metavar="FOLDER", help="Where Teach keeps photos and runs.")
     ] = Path("happysad-teach"),
     model: Model = None,
+    answers: Answers = None,
 ) -> None:
     """Serve the page and the REST interface on this machine.
 
@@ -48,5 +49,6 @@ def serve(
         hosts=tuple(allow_host or ()),
         folder=folder,
         model=model,
+        answers=answers,
     )
     run_serve(settings, browser=open_, say=say_now)

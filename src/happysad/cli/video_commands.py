@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from happysad.cli.console import fail, say, say_now
-from happysad.cli.options import Model, Unsure, need
+from happysad.cli.options import Answers, Model, Unsure, need
 from happysad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def video(
             metavar="FILE", help="Where to plot probabilities over time [default: NAME-plot.png]."
         ),
     ] = None,
+    answers: Answers = None,
     unsure: Unsure = True,
 ) -> None:
     """Follow the faces of a film, and tell happy from sad.
@@ -53,7 +54,8 @@ def video(
     from happysad.video.films import codec_of
 
     plot = plot or Path(f"{file.stem}-plot.png")
-    classifier = Classifier(model, threads=1)  # more would only wait for each other
+    # More threads would only wait for each other.
+    classifier = Classifier(model, threads=1).answering(answers)
     watched = watch(file, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
     _print_watched(watched, classifier.classes)
     if table is not None:
@@ -99,6 +101,7 @@ def webcam(
             min=0, metavar="N", help="The camera, with --terminal; the page asks [default: 0]."
         ),
     ] = None,
+    answers: Answers = None,
 ) -> None:
     """Watch the webcam, and tell happy from sad.
 
@@ -112,14 +115,16 @@ def webcam(
         from happysad.web.app import serve as run_serve
         from happysad.web.http.settings import Settings
 
-        run_serve(Settings(port=0, model=model), browser=True, say=say_now, view="#live")
+        run_serve(
+            Settings(port=0, model=model, answers=answers), browser=True, say=say_now, view="#live"
+        )
         return
     from contextlib import suppress
 
     from happysad.classifier import Classifier
     from happysad.video.camera import Camera, lines
 
-    classifier = Classifier(model, threads=1)
+    classifier = Classifier(model, threads=1).answering(answers)
     with suppress(KeyboardInterrupt), Camera(camera or 0) as opened:
         for line in lines(opened.frames(), classifier):
             say_now(line)

@@ -70,7 +70,11 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
         redoc_url=None,
         redirect_slashes=False,
     )
-    counters, jobs, own = Counters(), Jobs(settings.folder, command=lesson), load(settings.model)
+    counters, jobs, own = (
+        Counters(),
+        Jobs(settings.folder, command=lesson),
+        load(settings.model, settings.answers),
+    )
     app.state.server = ServerState(
         settings=settings,
         own=own,

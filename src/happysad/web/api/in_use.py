@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -62,18 +62,20 @@ class ServerState:
         return await to_thread.run_sync(call, limiter=self.threads)
 
 
-def load(model: Path | None) -> InUse:
+def load(model: Path | None, answers: Sequence[str] | None = None) -> InUse:
     """Load a classifier to serve.
 
     Args:
         model: an .onnx or a run's folder; None for the classifier that comes with happysad.
+        answers: as for `Classifier.answering`.
 
     Raises:
         ClassifierError: there is no such file, or happysad did not write it.
+        UsageError: `answers` are not its classes.
     """
     file = SHIPPED if model is None else resolve(model)
     # Each request has its own thread, so more threads within one would only compete.
-    classifier = Classifier(file, threads=1)
+    classifier = Classifier(file, threads=1).answering(answers)
     # Predict once to load everything that is loaded on first use, so that no request waits for it.
     classifier.predict(np.zeros((64, 64, 3), np.uint8))
     name = model.resolve().name if model is not None and model.is_dir() else file.stem

@@ -36,6 +36,14 @@ __all__ = ["model_row", "name_of", "photos_of", "router"]
 
 router = APIRouter()
 
+_Answers = Annotated[
+    str | None,
+    Query(
+        description="The only classes that may be the answer, separated by commas, such as "
+        "happy,sad; by default all of the classifier."
+    ),
+]
+
 
 class _InMemory(MultiPartParser):
     """Keeps files in memory, so that no photo reaches the disk; `Limits` bounds their size."""
@@ -61,6 +69,7 @@ async def predict(
     rows: Annotated[
         Rows, Query(description="photo: one row for each photo; face: one row for each face.")
     ] = Rows.PHOTO,
+    answers: _Answers = None,
     unsure: Annotated[bool, Query(description="Whether a label may be unsure.")] = True,
 ) -> Response:
     """Predict photos.
@@ -71,25 +80,30 @@ async def predict(
     """
     server = server_state(request)
     # Keep this classifier: Teach may replace the one in use before the photos have arrived.
-    classifier = server.in_use.classifier
+    classifier = _answering(server, answers)
     classifier.input.check(faces)
     photos = await photos_of(request, server.settings.max_files)
-    answers: list[Prediction | None] = [None] * len(photos)
+    predictions: list[Prediction | None] = [None] * len(photos)
 
     async def answer(place: int) -> None:
-        answers[place] = await _predict(server, classifier, *photos[place], faces, unsure)
+        predictions[place] = await _predict(server, classifier, *photos[place], faces, unsure)
 
     async with anyio.create_task_group() as group:
         for place in range(len(photos)):
             group.start_soon(answer, place)
     found = []
-    for one in answers:
+    for one in predictions:
         assert one is not None
         server.counters.photos.labels(one.label or "error").inc()
         found += one.rows(rows)
         if one.error is not None and photos[0][0] is None:
             raise HTTPException(422, one.error.text)
     return JSONResponse(found)
+
+
+def _answering(server: ServerState, answers: str | None) -> Classifier:
+    """Return the classifier in use with the answers of a request."""
+    return server.in_use.classifier.answering(None if answers is None else answers.split(","))
 
 
 async def _predict(
@@ -144,13 +158,14 @@ async def explain(
             "or the whole photo if the classifier looks at it.",
         ),
     ] = None,
+    answers: _Answers = None,
 ) -> Response:
     """Show what decided an answer, by covering one part of the picture after another.
 
     Orange parts raised the probability of the most probable class, blue parts lowered it.
     """
     server = server_state(request)
-    classifier, most = server.in_use.classifier, server.settings.max_pixels
+    classifier, most = _answering(server, answers), server.settings.max_pixels
     data = await request.body()
 
     def work() -> Response:

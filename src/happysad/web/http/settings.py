@@ -37,6 +37,8 @@ class Settings:
     """The one folder that Teach writes to."""
     model: Path | None = None
     """An .onnx or a run's folder; None for the classifier that comes with happysad."""
+    answers: tuple[str, ...] | None = None
+    """The only classes that this classifier may answer with; None for all of them."""
     max_body: int = 32 * _MIB
     """Maximum size of a request's body in bytes."""
     max_pixels: int = 50_000_000
