@@ -74,7 +74,12 @@ def brightness_classifier(
 
 
 def three_class_classifier(
-    file: Path, *, size: int = 16, slope: float = 0.1, looks_at: LooksAt = "photo"
+    file: Path,
+    *,
+    size: int = 16,
+    slope: float = 0.1,
+    looks_at: LooksAt = "photo",
+    unsure: tuple[float, float, float] | None = None,
 ) -> Path:
     """Write a classifier of brightness with the classes happy, neither and sad; return `file`.
 
@@ -90,6 +95,7 @@ def three_class_classifier(
         trained_on=10,
         version="0",
         looks_at=looks_at,
+        unsure=unsure,
     )
     nodes = [
         *_logit("image", "axes", "logit"),

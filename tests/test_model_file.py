@@ -29,6 +29,9 @@ DETAILS = Details(
 )
 
 
+THREE: dict[str, object] = {"classes": ["happy", "neither", "sad"]}
+
+
 def changed(**fields: object) -> str:
     """Return the details in an .onnx, with some of them changed."""
     return json.dumps({**json.loads(DETAILS.to_json()), **fields})
@@ -46,6 +49,10 @@ def changed(**fields: object) -> str:
         (changed(unsure=["0.1", "0.9"]), "unsure must be two probabilities"),
         (changed(unsure=[0.1, float("nan")]), "unsure must be two probabilities"),
         (changed(unsure=[0.6, 0.9]), "on either side of the threshold 0.5"),
+        (changed(**THREE, unsure=[0.1, 0.9]), "unsure must be three probabilities, one for each"),
+        (changed(**THREE, unsure=[0.1, 0.9, 1.1]), "unsure must be three probabilities"),
+        (changed(**THREE, unsure=[0.1, "a", 0.5]), "unsure must be three probabilities"),
+        (changed(**THREE, threshold=0.6), "threshold must be 0.5 with 3 classes, not 0.6"),
         (changed(classes=[1, 2]), "classes must be 2 or 3 names"),
         (changed(classes=["a"]), "classes must be 2 or 3 names"),
         (changed(classes=["a", "b", "c", "d"]), "classes must be 2 or 3 names"),
@@ -74,7 +81,8 @@ def test_an_onnx_of_someone_else_is_refused(
 
 
 def test_details_survive_json() -> None:
-    for details in (DETAILS, replace(DETAILS, unsure=(0.0, 1.0))):
+    three = replace(DETAILS, classes=("happy", "neither", "sad"), unsure=(0.0, 0.7, 1.0))
+    for details in (DETAILS, replace(DETAILS, unsure=(0.0, 1.0)), three):
         assert Details.from_json(details.to_json()) == details
 
 
@@ -128,6 +136,54 @@ def test_outputs_sum_to_1(tmp_path: Path) -> None:
 def test_the_label_of_two_classes(second: float, unsure: bool, label: str) -> None:
     details = replace(DETAILS, threshold=0.6, unsure=(0.3, 0.8))
     assert details.label_of([1 - second, second], unsure=unsure) == label
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "unsure", "label"),
+    [
+        ((0.5, 0.3, 0.2), True, "happy"),
+        ((0.49, 0.3, 0.21), True, "unsure"),
+        ((0.49, 0.3, 0.21), False, "happy"),
+        ((0.1, 0.69, 0.21), True, "unsure"),
+        ((0.1, 0.7, 0.2), True, "neither"),
+        ((0.1, 0.69, 0.21), False, "neither"),
+        ((0.3, 0.3, 0.4), True, "sad"),
+    ],
+)
+def test_the_label_of_three_classes(
+    probabilities: tuple[float, ...], unsure: bool, label: str
+) -> None:
+    details = replace(DETAILS, classes=("happy", "neither", "sad"), unsure=(0.5, 0.7, 0.4))
+    assert details.label_of(probabilities, unsure=unsure) == label
+
+
+def test_without_thresholds_the_label_of_three_classes_is_never_unsure() -> None:
+    details = replace(DETAILS, classes=("happy", "neither", "sad"))
+    assert details.label_of((0.34, 0.33, 0.33)) == "happy"
+
+
+@pytest.mark.parametrize(
+    ("answers", "unsure"),
+    [
+        (("happy", "sad"), (0.5, 0.8)),
+        (("neither", "happy"), (0.5, 0.75)),
+        (("sad", "neither"), (0.25, 0.8)),
+    ],
+)
+def test_fewer_answers_keep_their_thresholds(
+    answers: tuple[str, ...], unsure: tuple[float, float]
+) -> None:
+    details = replace(DETAILS, classes=("happy", "neither", "sad"), unsure=(0.4, 0.75, 0.8))
+    two = details.answering(answers)
+    assert (two.classes, two.unsure) == (tuple(sorted(answers)), unsure)
+    for kept, least in zip(two.classes, (1 - unsure[0], unsure[1]), strict=True):
+        sure = [least + 1e-9 if name == kept else 1 - least - 1e-9 for name in two.classes]
+        assert two.label_of(sure) == kept
+        if least > 0.5:
+            doubtful = [p - 2e-9 if p > 0.5 else p + 2e-9 for p in sure]
+            assert two.label_of(doubtful) == "unsure"
+            assert two.label_of(doubtful, unsure=False) == kept
+    assert details.answering(details.classes[::-1]) is details
 
 
 def test_a_run_folder_stands_for_its_classifier(tmp_path: Path) -> None:

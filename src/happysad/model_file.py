@@ -86,9 +86,11 @@ class Details:
     """The version of happysad that wrote the file."""
     looks_at: LooksAt = "photo"
     """The network's input: a whole photo, a face crop, or a photo and its faces."""
-    unsure: tuple[float, float] | None = None
+    unsure: tuple[float, ...] | None = None
     """With two classes, the answer is "unsure" if the probability of the second class is at least
-    the first and below the second of these. None: the answer is never "unsure"."""
+    the first and below the second of these. With three, there is one of these for each class: the
+    answer is "unsure" if the probability of the most probable class is below that of this class.
+    They are chosen jointly on validation. None: the answer is never "unsure"."""
     schema: int = 2
 
     def __post_init__(self) -> None:
@@ -113,17 +115,25 @@ class Details:
         if self.looks_at not in get_args(LooksAt):
             allowed = ", ".join(get_args(LooksAt))
             raise ValueError(f"looks_at must be one of {allowed}, not {self.looks_at!r}")
+        if len(self.classes) > 2 and self.threshold != 0.5:
+            raise ValueError(f"threshold must be 0.5 with 3 classes, not {self.threshold!r}")
         if self.unsure is not None:
-            good = len(self.unsure) == 2 and all(isinstance(p, int | float) for p in self.unsure)
-            if not good or not 0 <= self.unsure[0] <= self.threshold <= self.unsure[1] <= 1:
-                raise ValueError(
-                    "unsure must be two probabilities on either side of the threshold "
-                    f"{self.threshold!r}, not {self.unsure!r}"
-                )
+            self._check_unsure(self.unsure)
         if self.schema != 2:
             raise ValueError(
                 f"schema must be 1 or 2, not {self.schema!r}; a later happysad wrote the file"
             )
+
+    def _check_unsure(self, unsure: tuple[float, ...]) -> None:
+        allowed = f"two probabilities on either side of the threshold {self.threshold!r}"
+        good = len(unsure) == len(self.classes)
+        good = good and all(isinstance(p, int | float) and 0 <= p <= 1 for p in unsure)
+        if len(self.classes) == 2:
+            good = good and unsure[0] <= self.threshold <= unsure[1]
+        else:
+            allowed = "three probabilities, one for each class"
+        if not good:
+            raise ValueError(f"unsure must be {allowed}, not {unsure!r}")
 
     def label_of(self, probabilities: Sequence[float], *, unsure: bool = True) -> str:
         """Return the label for probabilities in the order of `classes`.
@@ -133,7 +143,9 @@ class Details:
             unsure: False never returns "unsure".
         """
         if len(self.classes) > 2:
-            return self.classes[int(np.argmax(probabilities))]
+            first = int(np.argmax(probabilities))
+            sure = not unsure or self.unsure is None or probabilities[first] >= self.unsure[first]
+            return self.classes[first] if sure else UNSURE
         low, high = (unsure and self.unsure) or (self.threshold, self.threshold)
         second = probabilities[1]
         if second < low:
@@ -143,11 +155,21 @@ class Details:
     def answering(self, answers: Sequence[str]) -> Details:
         """Return the details of the same classifier with some of its classes as the only answers.
 
+        The probabilities of two of three classes are scaled to the sum 1. Each class keeps the
+        probability from which on it is sure, at least 0.5: it is as often wrong there as among
+        three classes, since the scaled probabilities are those of photos of the two classes.
+
         Args:
             answers: two or more of `classes`, in any order.
         """
         kept = tuple(one for one in self.classes if one in answers)
-        return self if kept == self.classes else replace(self, classes=kept)
+        if kept == self.classes:
+            return self
+        unsure = None
+        if self.unsure is not None:
+            first, second = (max(0.5, self.unsure[self.classes.index(one)]) for one in kept)
+            unsure = (1 - first, second)
+        return replace(self, classes=kept, unsure=unsure)
 
     def to_json(self) -> str:
         """Return the details as one JSON object."""

@@ -64,7 +64,8 @@ def write(file: Path, courses: Sequence[Course], details: Details, seconds: floa
         canvas.text(at, words, colour, font, anchor)
 
     drawn = details.classes[-1]
-    low, high = details.unsure or (details.threshold,) * 2
+    two = len(details.classes) == 2
+    low, high = (two and details.unsure) or (details.threshold,) * 2
     canvas.rectangle((left, place(0, high)[1], right, place(0, low)[1]), fill=_BAND)
     for p in _TICKS:
         canvas.line((left, place(0, p)[1], right, place(0, p)[1]), _LINES, _OVER)

@@ -1,8 +1,9 @@
 // About: the classifier's facts and its card.
 
 import { ask } from "./api.js";
-import { at, h } from "./dom.js";
-import { loadModel, model, modelName } from "./model.js";
+import { at, h, inWords } from "./dom.js";
+import { percent } from "./label.js";
+import { loadModel, model, modelName, sureFrom } from "./model.js";
 import { safely } from "./safely.js";
 
 const LOOKS_AT = {
@@ -46,8 +47,14 @@ function facts(row) {
 }
 
 /** How the label follows from the probabilities. */
-function rule({ classes, unsure, threshold }) {
-  if (classes.length > 2) return "the most probable class";
+function rule(details) {
+  const { classes, unsure, threshold } = details;
+  if (classes.length > 2) {
+    const from = sureFrom(details).map(([name, p]) => `${percent(p)} (${name})`);
+    return from.length
+      ? `the most probable class, or unsure if its probability is below ${inWords(from, "or")}`
+      : "the most probable class, never unsure";
+  }
   const [first, second] = classes;
   const p = `the probability of ${second}`;
   return unsure

@@ -36,6 +36,12 @@ export function counted(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** Write a list: "one", "one and two", "one, two and three". */
+export function inWords(items, last = "and") {
+  const before = items.slice(0, -1).join(", ");
+  return before ? `${before} ${last} ${items.at(-1)}` : items.join("");
+}
+
 /** Ask whether to delete something; return the answer. */
 export function sure(title, text) {
   const dialog = at("sure");

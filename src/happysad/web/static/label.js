@@ -1,7 +1,7 @@
 // Show an answer to people: as a chip, a scale and words.
 
-import { h } from "./dom.js";
-import { look, model } from "./model.js";
+import { h, inWords } from "./dom.js";
+import { look, model, sureFrom } from "./model.js";
 
 /** Return a label in words. */
 export const nameOf = (label) => label.replaceAll("_", " ");
@@ -81,9 +81,7 @@ export function why(label) {
   if (label === "no_face")
     return "No face was found, and this classifier looks only at faces. Faces are found more easily if they are large, upright and turned to the camera.";
   if (label !== "unsure") return null;
-  const { unsure, classes } = model().details;
   const reason = "Not sure enough: any class would be wrong too often.";
-  if (!unsure || classes.length !== 2) return reason;
-  const [first, second] = classes;
-  return `${reason} It answers ${first} from ${percent(1 - unsure[0])} on and ${second} from ${percent(unsure[1])} on.`;
+  const from = sureFrom(model().details).map(([name, p]) => `${name} from ${percent(p)} on`);
+  return from.length ? `${reason} It answers ${inWords(from)}.` : reason;
 }

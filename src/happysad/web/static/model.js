@@ -33,6 +33,13 @@ export const loadModel = async () => setModel(await get("/v1/model"));
 export const modelName = (row = current) =>
   row.shipped ? "the classifier that comes with happysad" : `the classifier “${row.name}”`;
 
+/** Return each class with the probability from which on it is the answer; empty if never unsure. */
+export function sureFrom({ classes, unsure }) {
+  if (!unsure) return [];
+  const least = classes.length === 2 ? [1 - unsure[0], unsure[1]] : unsure;
+  return classes.map((name, place) => [name, least[place]]);
+}
+
 /** Return the CSS class for a label: that of its class, or "other". */
 export function look(label) {
   return ["first", "second", "third"][current.details.classes.indexOf(label)] ?? "other";
