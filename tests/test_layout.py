@@ -19,6 +19,7 @@ ROOMS = room_graph(MODULES)
 #: The rooms that predicting needs. They import no training, and no library only for training.
 PREDICT_SIDE = {
     "classifier",
+    "colours",
     "decoding_cost",
     "drawing",
     "errors",

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from happysad.colours import GREY, colours_of
 from happysad.errors import UsageError
 from happysad.fetch import fetch, is_web_address
 from happysad.files import replacing
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_target", "draw", "draw_source", "png", "save"]
 
-# The colours of the classes in their order, each with the colour of its text (Okabe & Ito 2008:
-# colour-blind people can tell them apart), and of all other labels.
-_COLOURS = (((230, 159, 0), "black"), ((0, 114, 178), "white"), ((0, 158, 115), "white"))
-_OTHER = ((90, 90, 90), "white")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 # Minimum length in pixels of the photo's longer side; smaller photos are enlarged, so that the text
 # can be read.
@@ -61,8 +58,7 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
     canvas = ImageDraw.Draw(image)
     longest = max(image.size)
     least, most = max(_LEAST_TEXT, longest * _OF_PHOTO), longest * _MOST_OF_PHOTO
-    classes = prediction.probabilities or {}
-    colours = dict(zip(classes, _COLOURS, strict=False))
+    colours = colours_of(list(prediction.probabilities or ()))
 
     def note(text: str, label: str, left: float, bottom: float, height: float, room: float) -> None:
         """Write a text on a filled box, as large as fits, with the box's lower left corner given.
@@ -80,13 +76,13 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
                 break
             height *= 0.9
         high = (0.5 + len(lines)) * height
-        ground, ink = colours.get(label, _OTHER)
+        ground = colours.get(label, GREY)
         x = min(max(left, 0), max(0, image.width - wide))
         y = min(max(bottom - high, 0), max(0, image.height - high))
-        canvas.rectangle((x, y, x + wide, y + high), fill=ground)
+        canvas.rectangle((x, y, x + wide, y + high), fill=ground.rgb)
         for number, line in enumerate(lines):
             middle = y + (0.75 + number) * height
-            canvas.text((x + wide / 2, middle), line, ink, font, anchor="mm")
+            canvas.text((x + wide / 2, middle), line, ground.ink.rgb, font, anchor="mm")
 
     notes = []
     for answer in prediction.faces:
@@ -94,8 +90,8 @@ def draw(pixels: Pixels, prediction: Prediction) -> Pixels:
         x, y, wide, high = (factor * v for v in (face.x, face.y, face.width, face.height))
         height = min(max(least, wide * _OF_FACE), most)
         line = max(2, round(height / 6))
-        ground, _ = colours.get(answer.label, _OTHER)
-        canvas.rectangle((x, y, x + wide, y + high), None, ground, line)
+        colour = colours.get(answer.label, GREY).rgb
+        canvas.rectangle((x, y, x + wide, y + high), None, colour, line)
         notes.append((answer.describe(), answer.label, x, y + line, height, wide))
     for one in reversed(notes):  # the largest face last, on top of the others
         note(*one)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
+from happysad.colours import BLUE, ORANGE
 from happysad.drawing import png
 from happysad.images import Pixels
 from happysad.photo import Photo
@@ -32,9 +33,8 @@ _COVER, _STEP = 1 / 4, 1 / 12
 _FULL = 0.5
 # The opacity of the strongest heat, 0 to 1.
 _STRENGTH = 0.6
-# The colours of parts that support the answer and of parts that contradict it (Okabe & Ito 2008:
-# colour-blind people can tell them apart).
-_FOR, _AGAINST = (230, 159, 0), (0, 114, 178)
+# The colours of parts that support the answer and of parts that contradict it.
+_FOR, _AGAINST = ORANGE, BLUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,6 @@ def _laid_over(picture: Pixels, heat: NDArray[np.float32]) -> Pixels:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
     smooth = cv2.resize(heat, (side, side), interpolation=cv2.INTER_CUBIC)
     share = np.clip(smooth / max(_FULL, float(np.abs(heat).max())), -1, 1)[..., None]
-    colour = np.where(share >= 0, np.array(_FOR), np.array(_AGAINST))
+    colour = np.where(share >= 0, np.array(_FOR.rgb), np.array(_AGAINST.rgb))
     strength = np.abs(share) * _STRENGTH
     return np.asarray((grey * (1 - strength) + colour * strength).round(), dtype=np.uint8)

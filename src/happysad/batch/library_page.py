@@ -11,6 +11,7 @@ from typing import Any
 from happysad.batch.remote import fetch, is_remote
 from happysad.batch.results import UNREADABLE, Results
 from happysad.batch.tables import path_of
+from happysad.colours import colours_of
 from happysad.errors import HappysadError
 from happysad.images import read
 from happysad.predictions import NO_FACE, UNSURE, describe
@@ -67,6 +68,7 @@ def write_library_page(folder: Path) -> Path:
         sheets=[(title, list(_photos(results, least.rows()))) for title, least in sheets],
         columns=_columns(times, labels),
         styles=[_style(name, classes) for name in labels],
+        colours=[colour.hex for colour in colours_of(classes).values()],
         dated=sum(labelled.total() for labelled in times.values()),
         unreadable=[row["error"] for row in unreadable.rows()],
         unread=counts[UNREADABLE],

@@ -3,13 +3,6 @@
 import { line } from "./label.js";
 import { look } from "./model.js";
 
-const COLOURS = {
-  first: ["#e69f00", "#000"],
-  second: ["#0072b2", "#fff"],
-  third: ["#009e73", "#000"],
-  other: ["#5a5a5a", "#fff"],
-};
-
 /** Draw the faces of an answer, or clear the canvas if there is none; texts are never mirrored. */
 export function drawFaces(canvas, answer, mirrored) {
   const sharp = window.devicePixelRatio || 1;
@@ -43,7 +36,9 @@ export function drawFaces(canvas, answer, mirrored) {
 }
 
 function box(brush, face, { x, y, width, height, least, most, top }) {
-  const [ground, ink] = COLOURS[look(face.label)];
+  const style = getComputedStyle(document.documentElement);
+  const name = look(face.label);
+  const [ground, ink] = [`--${name}`, `--on-${name}`].map((one) => style.getPropertyValue(one));
   brush.lineJoin = "round";
   for (const [colour, line] of [
     ["rgb(255 255 255 / 0.7)", 6],

@@ -51,8 +51,8 @@ export function scale(probabilities) {
 function between([[first], [second, p]], attributes) {
   const { unsure, threshold = 0.5 } = model().details;
   const [low, high] = unsure ?? [threshold, threshold];
-  const left = h("i", { class: "zone first" });
-  const right = h("i", { class: "zone second" });
+  const left = h("i", { class: `zone ${look(first)}` });
+  const right = h("i", { class: `zone ${look(second)}` });
   const mark = h("i", { class: "mark" });
   left.style.width = `${100 * low}%`;
   right.style.width = `${100 * (1 - high)}%`;

@@ -40,7 +40,16 @@ export function sureFrom({ classes, unsure }) {
   return classes.map((name, place) => [name, least[place]]);
 }
 
-/** Return the CSS class for a label: that of its class, or "other". */
+// The colours of the classes; happysad's colours.py has the same rule.
+const LOOKS = ["happy", "sad", "neither"];
+
+/**
+ * Return the CSS class of a label's colour: by the name of its class, or, for other names, by its
+ * place among the colours that are left; "other" if it is not a class.
+ */
 export function look(label) {
-  return ["first", "second", "third"][current.details.classes.indexOf(label)] ?? "other";
+  if (LOOKS.includes(label)) return label;
+  const { classes } = current.details;
+  const left = LOOKS.filter((one) => !classes.includes(one));
+  return left[classes.filter((one) => !LOOKS.includes(one)).indexOf(label)] ?? "other";
 }
