@@ -134,7 +134,7 @@ def test_csv_and_table(model: Path, photos: Path) -> None:
     assert (none["path"], none["label"]) == (str(icon), "")
     table = run_command("predict", photos, "--model", model).stdout.decode().splitlines()
     assert table[0].split() == ["answer", "photo"]
-    assert table[1].split("  ")[0] == "sad 100 %"
+    assert table[1].split("  ")[0] == "sad 99.9 %"
     assert table[1].endswith(f"  {photos / 'bright.png'}")
     assert table[-1] == "1 error, 1 happy, 1 sad"
 

@@ -63,7 +63,7 @@ def test_an_unsure_answer_says_what_it_leans_to(model: list[str]) -> None:
     assert [line.split("  ")[0] for line in lines] == [
         "happy 94 %",
         "unsure, leans happy 50 %",
-        "sad 100 %",
+        "sad 99.9 %",
     ]
     assert counts == "1 happy, 1 sad, 1 unsure"
 

@@ -36,6 +36,7 @@ __all__ = [
     "describe",
     "flat",
     "flat_columns",
+    "percent",
     "readable",
     "to_pandas",
 ]
@@ -96,8 +97,25 @@ def describe(label: str | None, probabilities: Mapping[str, float] | None) -> st
         return label or "error"
     likeliest = max(probabilities, key=lambda name: probabilities[name])
     if label == UNSURE:
-        return f"{UNSURE}, leans {likeliest} {probabilities[likeliest] * 100:.0f} %"
-    return f"{label} {probabilities[label] * 100:.0f} %"
+        return f"{UNSURE}, leans {likeliest} {percent(probabilities[likeliest])}"
+    return f"{label} {percent(probabilities[label])}"
+
+
+def percent(probability: float) -> str:
+    """Return a probability in words, the same everywhere: whole percents, tenths near 0 and 100.
+
+    No answer is certain, so it is at least 0.1 % and at most 99.9 %.
+
+    Args:
+        probability: 0 to 1.
+
+    >>> percent(0.934), percent(0.9934), percent(1.0)
+    ('93 %', '99.3 %', '99.9 %')
+    """
+    if 0.01 <= probability < 0.99:
+        return f"{math.floor(100 * probability + 0.5)} %"
+    tenths = min(max(math.floor(1000 * probability + 0.5), 1), 999)
+    return f"{tenths / 10:.1f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

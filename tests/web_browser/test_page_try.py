@@ -6,11 +6,13 @@ import base64
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from happysad.predictions import Prediction
+from happysad.colours import GREY, colours_of
+from happysad.predictions import Prediction, percent
 from tests.command_line import run_command
 from tests.web_browser.conftest import Seen, until
 
@@ -105,6 +107,56 @@ def test_an_answer_in_words(
     expect(page.locator(".answer .label")).to_have_text(words)
     figures = ", ".join(f"{name} {100 * p:.0f} %" for name, p in classes.items())
     expect(page.get_by_role("img", name=figures)).to_be_visible()
+
+
+def test_percents_are_those_of_python(seen: Seen) -> None:
+    seen.open()
+    edges = [0, 0.0004, 0.0049, 0.00949, 0.00999, 0.01, 0.0149, 0.015, 0.145, 0.505, 0.985]
+    edges += [0.9899, 0.99, 0.9949, 0.995, 0.99949, 0.9995, 1]
+    values = [*edges, *np.random.default_rng(0).uniform(size=1000).tolist()]
+    script = "async (ps) => ps.map((await import('/static/label.js')).percent)"
+    assert seen.page.evaluate(script, values) == [percent(p) for p in values]
+
+
+@pytest.mark.parametrize(
+    ("classes", "question"),
+    [
+        (["happy", "sad"], "Happy or sad?"),
+        (["happy", "neither", "sad"], "Happy, sad or neither?"),
+        (["angry", "happy", "sad"], "Angry, happy or sad?"),
+        (["calm", "stormy"], "Calm or stormy?"),
+        (["a", "b", "neither"], "A, b or neither?"),
+    ],
+)
+def test_classes_have_their_colours_and_their_question(
+    seen: Seen, classes: list[str], question: str
+) -> None:
+    seen.open()
+    script = """async (classes) => {
+      const { look, model, setModel } = await import("/static/model.js");
+      setModel({ ...model(), details: { ...model().details, classes } });
+      const style = getComputedStyle(document.documentElement);
+      return [...classes, "unsure"].map((one) => style.getPropertyValue(`--${look(one)}`));
+    }"""
+    shown = seen.page.evaluate(script, classes)
+    assert shown == [one.hex for one in [*colours_of(classes).values(), GREY]]
+    expect(seen.page.locator("#try-title")).to_have_text(question)
+
+
+def test_three_shares_are_a_divided_bar(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    classes = {"happy": 0.25, "neither": 0.6, "sad": 0.15}
+    row = Prediction(source="one.png", label="neither", probabilities=classes).row()
+    page.route("**/v1/predict", lambda route: route.fulfill(json=[row]))
+    seen.open()
+    page.set_input_files("#choose", [photos / "one.png"])
+    answered(page, 1)
+    boxes = [part.bounding_box() for part in page.locator(".shares .part").all()]
+    widths = np.array([box["width"] for box in boxes if box is not None])
+    np.testing.assert_allclose(widths / widths.sum(), list(classes.values()), atol=0.01)
+    said = [name.inner_text().split() for name in page.locator(".shares .names > span").all()]
+    assert said == [["happy", "25", "%"], ["neither", "60", "%"], ["sad", "15", "%"]]
+    expect(page.locator(".track")).to_have_count(0)
 
 
 def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:

@@ -27,10 +27,10 @@ def write_table(answers: Iterator[Prediction], classes: Sequence[str], rows: str
     Returns:
         The number of photos with an error.
     """
-    from happysad.predictions import UNSURE, Rows, describe
+    from happysad.predictions import UNSURE, Rows, describe, percent
 
     of_faces = rows == Rows.FACE
-    width = max(len(f"{UNSURE}, leans {name} 100 %") for name in classes)
+    width = max(len(f"{UNSURE}, leans {name} {percent(1.0)}") for name in classes)
     titles = f"{'face':>6}{'x':>6}{'y':>6}{'width':>7}{'height':>7}" if of_faces else ""
     say(f"{'answer':<{width}}{titles}  photo")
     counts: Counter[str] = Counter()

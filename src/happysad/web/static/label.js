@@ -6,11 +6,11 @@ import { look, model, sureFrom } from "./model.js";
 /** Return a label in words. */
 export const nameOf = (label) => label.replaceAll("_", " ");
 
-/** Return a probability in words; never 100 %, since no answer is certain. */
+/** Return a probability in words, by the rule of percent in happysad's predictions.py. */
 export function percent(p) {
-  const digits = p >= 0.99 ? 1 : 0;
-  const shown = Math.floor(1000 * p + 1e-9) / 10;
-  return `${Math.min(shown, 99.9).toFixed(digits)} %`;
+  if (p >= 0.01 && p < 0.99) return `${Math.floor(100 * p + 0.5)} %`;
+  const tenths = Math.min(Math.max(Math.floor(1000 * p + 0.5), 1), 999);
+  return `${(tenths / 10).toFixed(1)} %`;
 }
 
 /** Return how sure an answer is, in parts: "93 %", or "leans happy 66 %" if it is unsure. */
@@ -44,7 +44,7 @@ export function scale(probabilities) {
   const classes = Object.entries(probabilities);
   const text = classes.map(([name, p]) => `${name} ${percent(p)}`).join(", ");
   const attributes = { role: "img", "aria-label": text, title: text };
-  return classes.length === 2 ? between(classes, attributes) : bars(classes, attributes);
+  return classes.length === 2 ? between(classes, attributes) : shares(classes, attributes);
 }
 
 /** Return a scale from one class to the other, with the answer and the zone of unsure. */
@@ -66,14 +66,22 @@ function between([[first], [second, p]], attributes) {
   );
 }
 
-/** Return one bar for each class. */
-function bars(classes, attributes) {
-  const rows = classes.flatMap(([name, p]) => {
-    const bar = h("i", { class: `bar-of ${look(name)}` });
-    bar.style.width = `${100 * p}%`;
-    return [h("span", {}, name), h("span", { class: "track" }, bar), h("span", {}, percent(p))];
+/** Return one bar that is divided between the classes, and below it the share of each. */
+function shares(classes, attributes) {
+  const parts = classes.map(([name, p]) => {
+    const part = h("i", { class: `part ${look(name)}` });
+    part.style.flexGrow = p;
+    return part;
   });
-  return h("div", { class: "scale bars", ...attributes }, ...rows);
+  const names = classes.map(([name, p]) =>
+    h("span", {}, h("i", { class: `key ${look(name)}` }), name, h("b", {}, percent(p))),
+  );
+  return h(
+    "div",
+    { class: "scale shares", ...attributes },
+    h("span", { class: "whole" }, ...parts),
+    h("span", { class: "names" }, ...names),
+  );
 }
 
 /** Return in words why the label is not a class; null if it is one. */

@@ -3,10 +3,10 @@
 import { batches, send } from "./api.js";
 import { answerCard } from "./card.js";
 import { csv, save } from "./csv.js";
-import { at, counted, tell } from "./dom.js";
+import { at, counted, inWords, tell } from "./dom.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
 import { nameOf } from "./label.js";
-import { model } from "./model.js";
+import { model, onModel } from "./model.js";
 
 // The cards of the photos, in order; a card has its row once it is answered.
 let cards = [];
@@ -23,6 +23,7 @@ export function start() {
     if (files.length) event.preventDefault();
     add(files);
   });
+  onModel(({ details }) => (at("try-title").textContent = question(details.classes)));
   at("try-csv").addEventListener("click", () => save(csv(rows()), "happysad.csv"));
   at("try-clear").addEventListener("click", clear);
 }
@@ -30,6 +31,14 @@ export function start() {
 export function enter() {}
 
 export function leave() {}
+
+/** Return the question that a classifier answers, such as "Happy, sad or neither?". */
+function question(classes) {
+  // The answer "neither" follows the others.
+  const order = [...classes].sort((one, other) => (one === "neither") - (other === "neither"));
+  const words = inWords(order, "or");
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}?`;
+}
 
 const rows = () => cards.filter((card) => card.row).map((card) => card.row);
 
