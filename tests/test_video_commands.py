@@ -16,7 +16,7 @@ from happysad.cli import video_commands
 from happysad.errors import MissingExtraError
 from happysad.images import Pixels
 from happysad.video import camera
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.command_line import Done, run_command, run_process
 from tests.films import film, party
 from tests.test_video_camera import Capture
@@ -49,6 +49,24 @@ def test_video_says_who_was_seen_and_what_it_wrote(room: Path, tmp_path: Path) -
         "plot:  party-plot.png",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.mp4", "party-plot.png"]
+
+
+def test_video_of_three_classes_and_of_two_answers(room: Path, tmp_path: Path) -> None:
+    three_class_classifier(tmp_path / "three.onnx", looks_at="face", slope=0.02)
+    three = ["video", str(room / "party.avi"), "--every", "10", "--model", "three.onnx"]
+    for options, classes, means in (
+        ([], ["happy", "neither", "sad"], ["p_happy", "p_neither", "p_sad"]),
+        (["--answers", "happy,sad"], ["happy", "sad"], ["p_sad"]),
+    ):
+        done = run_command(*three, *options, cwd=tmp_path)
+        assert (done.status, done.stderr) == (0, b"")
+        head, face, *_ = done.stdout.decode().splitlines()
+        assert head.split()[4:] == [*classes, "unsure", *means]
+        assert len(face.split()) == len(head.split())
+        assert len(face) == len(head)
+    refused = run_command(*three, "--answers", "happy,glad", cwd=tmp_path)
+    assert refused.status == 2
+    assert b"answers must be two or more of happy, neither, sad" in refused.stderr
 
 
 def test_a_film_that_is_cut_off_gives_what_it_has_and_ends_with_1(

@@ -14,7 +14,7 @@ from happysad.errors import UsageError, VideoError
 from happysad.video.film_analysis import Course, columns, watch
 from happysad.video.films import Film
 from happysad.video.timeline import clock
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.films import film, party
 
 EMPTY = range(12, 30)
@@ -90,6 +90,28 @@ def test_whole_frames_where_the_classifier_looks_at_photos(tmp_path: Path, scene
     assert len(read) == 40
     assert {row["track"] for row in read} == {""}
     assert all(0 < float(row[name]) < 1 for row in read for name in ("p_sad", "p_sad_now"))
+
+
+def test_three_classes_have_a_panel_each(tmp_path: Path, scene: Path) -> None:
+    file = three_class_classifier(
+        tmp_path / "model.onnx", looks_at="face", slope=0.02, unsure=(0.5, 0.6, 0.7)
+    )
+    three = Classifier(file, threads=1)
+    watched = watch(scene, three, table=tmp_path / "a.csv", plot=tmp_path / "a.png")
+    read = rows(tmp_path / "a.csv")
+    assert list(read[0]) == columns(["happy", "neither", "sad"])
+    sums = [sum(float(row[f"p_{name}"]) for name in three.classes) for row in read if row["track"]]
+    assert sums == pytest.approx([1] * 22)
+    assert sum(watched.courses[0].mean.values()) == pytest.approx(1)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (1200, 3 * 320)
+        coloured = np.asarray(image.convert("HSV"))[..., 1] > 100
+    lines = coloured[:, 130:1070].reshape(3, 320, -1)
+    assert lines.any(axis=1).mean(axis=1) == pytest.approx([22 / 40] * 3, abs=0.1)
+    # The line is higher where the probability is.
+    heights = [np.argwhere(line)[:, 0].mean() for line in lines]
+    means = [watched.courses[0].mean[name] for name in three.classes]
+    assert np.argsort(heights).tolist() == np.argsort(means)[::-1].tolist()
 
 
 def test_a_film_without_a_face(tmp_path: Path, classifier: Classifier) -> None:

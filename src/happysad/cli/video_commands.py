@@ -72,8 +72,10 @@ def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:
     from happysad.video.timeline import clock
 
     labels = (*classes, UNSURE)
+    means = classes if len(classes) > 2 else classes[-1:]  # one probability tells the other
+    width = max(9, *(len(f"p_{name}") + 1 for name in classes))
     if watched.courses:
-        names = "".join(f"{name:>9}" for name in (*labels, f"p_{classes[-1]}"))
+        names = "".join(f"{name:>{width}}" for name in (*labels, *(f"p_{one}" for one in means)))
         say(f"{'face':>5}{'from':>9}{'to':>9}{'frames':>8}{names}")
     shown = watched.courses[:_MOST_FACES]
     for course in shown:
@@ -81,8 +83,8 @@ def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:
         say(
             f"{'' if course.track is None else course.track:>5}"
             f"{clock(course.times[0]):>9}{clock(course.times[-1]):>9}{frames:>8,}"
-            + "".join(f"{course.labels[label] / frames:>9.0%}" for label in labels)
-            + f"{course.mean[classes[-1]]:>9.4f}"
+            + "".join(f"{course.labels[label] / frames:>{width}.0%}" for label in labels)
+            + "".join(f"{course.mean[name]:>{width}.4f}" for name in means)
         )
     if more := len(watched.courses) - len(shown):
         say(f"{more:,} more faces, each seen in no more frames than these")

@@ -1,4 +1,7 @@
-"""A plot of probabilities over the time of a film, with a line for each face."""
+"""A plot of probabilities over the time of a film, with a line for each face.
+
+With two classes it shows the probability of the second, with three a panel for each class.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,14 @@ from happysad.predictions import UNSURE
 from happysad.probability import log_odds
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from happysad.video.film_analysis import Course
 
 __all__ = ["clock", "write"]
 
-_SIZE = (1200, 480)
+# The width of the plot, the height of a single panel, and that of each of several panels.
+_WIDTH, _HEIGHT, _LOW = 1200, 480, 320
 #: Left, upper, right and lower margin.
 _MARGINS = (130, 54, 130, 46)
 #: The factor by which the plot is drawn larger and then shrunk, which smooths the lines.
@@ -35,10 +41,11 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 360
 
 
 def write(file: Path, courses: Sequence[Course], details: Details, seconds: float) -> None:
-    """Draw the smoothed probability of the last class for each face, on a scale of log-odds.
+    """Draw the smoothed probabilities of each face, on a scale of log-odds.
 
-    The first faces have a colour and a number each; the others are grey. The band in the middle is
-    where the label is "unsure".
+    The first faces have a colour and a number each; the others are grey. With two classes, the band
+    in the middle is where the label is "unsure". With three, the band is where the label is never
+    the panel's class.
 
     Args:
         file: a .png, replaced where it is there.
@@ -46,34 +53,61 @@ def write(file: Path, courses: Sequence[Course], details: Details, seconds: floa
         details: the classifier's classes and thresholds.
         seconds: the film's length.
     """
+    from PIL import Image
+
+    drawn = details.classes if len(details.classes) > 2 else details.classes[-1:]
+    height = _HEIGHT if len(drawn) == 1 else _LOW
+    size = (_WIDTH, height * len(drawn))
+    image = Image.new("RGB", (_OVER * size[0], _OVER * size[1]))
+    for number, name in enumerate(drawn):
+        panel = _panel(name, courses, details, seconds, height)
+        image.paste(panel, (0, _OVER * height * number))
+    with replacing(file) as temporary:
+        image.resize(size, Image.Resampling.BOX).save(temporary)
+
+
+def _zones(
+    drawn: str, details: Details
+) -> tuple[tuple[float, float], list[tuple[str, float, float]]]:
+    """Return the ends of the grey band for a class, and each zone's name and ends."""
+    if len(details.classes) == 2:
+        low, high = details.unsure or (details.threshold,) * 2
+        zones = [(details.classes[0], 0.0, low), (UNSURE, low, high), (drawn, high, 1.0)]
+        return (low, high), zones
+    # The most probable of three classes has at least 1/3.
+    least = 0.0 if details.unsure is None else details.unsure[details.classes.index(drawn)]
+    low = max(least, 1 / 3)
+    return (0.0, low), [(drawn, low, 1.0)]
+
+
+def _panel(
+    drawn: str, courses: Sequence[Course], details: Details, seconds: float, height: int
+) -> Image.Image:
+    """Return the plot of one class, enlarged by `_OVER`."""
     from PIL import Image, ImageDraw, ImageFont
 
-    image = Image.new("RGB", tuple(_OVER * side for side in _SIZE), "white")  # type: ignore[arg-type]
+    image = Image.new("RGB", (_OVER * _WIDTH, _OVER * height), "white")
     canvas = ImageDraw.Draw(image)
     left, top, right, bottom = (
-        _OVER * edge for edge in (*_MARGINS[:2], _SIZE[0] - _MARGINS[2], _SIZE[1] - _MARGINS[3])
+        _OVER * edge for edge in (*_MARGINS[:2], _WIDTH - _MARGINS[2], height - _MARGINS[3])
     )
     font = ImageFont.load_default(_OVER * 15)
 
     def place(at: float, p: float) -> tuple[float, float]:
         share = min(1.0, at / seconds) if seconds else 0.0
-        height = float(log_odds(p, epsilon=1 - _MOST) / log_odds(_MOST) + 1) / 2
-        return left + share * (right - left), bottom - height * (bottom - top)
+        rise = float(log_odds(p, epsilon=1 - _MOST) / log_odds(_MOST) + 1) / 2
+        return left + share * (right - left), bottom - rise * (bottom - top)
 
     def text(at: tuple[float, float], words: str, anchor: str, colour: str = _INK) -> None:
         canvas.text(at, words, colour, font, anchor)
 
-    drawn = details.classes[-1]
-    two = len(details.classes) == 2
-    low, high = (two and details.unsure) or (details.threshold,) * 2
+    (low, high), zones = _zones(drawn, details)
     canvas.rectangle((left, place(0, high)[1], right, place(0, low)[1]), fill=_BAND)
     for p in _TICKS:
         canvas.line((left, place(0, p)[1], right, place(0, p)[1]), _LINES, _OVER)
         text((left - 12 * _OVER, place(0, p)[1]), f"{p:g}", "rm")
-    bounds = [place(0, p)[1] for p in (0, low, high, 1)]
-    other = details.classes[0] if len(details.classes) == 2 else f"not {drawn}"
-    names = (other, UNSURE, drawn)
-    for name, lower, upper in zip(names, bounds[:-1], bounds[1:], strict=True):
+    for name, *ends in zones:
+        lower, upper = (place(0, p)[1] for p in ends)
         if lower > upper:
             text((left - 60 * _OVER, (lower + upper) / 2), name, "rm")
     step = next((step for step in _STEPS if seconds / step <= 10), math.ceil(seconds / 10) or 1)
@@ -102,8 +136,7 @@ def write(file: Path, courses: Sequence[Course], details: Details, seconds: floa
         text(at, f"{len(courses) - len(_COLOURS):,} others", "lm", _OTHERS)
     if not courses:
         text(((left + right) / 2, (top + bottom) / 2), "no face was found", "mm")
-    with replacing(file) as temporary:
-        image.resize(_SIZE, Image.Resampling.BOX).save(temporary)
+    return image
 
 
 def clock(seconds: float, step: float = 1) -> str:
