@@ -8,6 +8,7 @@ from PIL import Image
 
 from happysad.batch.library import predict
 from happysad.batch.library_page import _columns, _Least, write_library_page
+from happysad.colours import colours_of
 from happysad.paths import expand
 from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import save
@@ -63,6 +64,11 @@ def test_the_page_of_three_classes(tmp_path: Path) -> None:
     assert "happy 86 %<br>" in happy
     assert neither.index("/128.png") < neither.index("/127.png") < neither.index("/126.png")
     assert "sad 86 %<br>" in sad
+    figures = page[page.index('class="figures"') : sheets[0]]
+    for name, count in (("happy", 1), ("neither", 3), ("sad", 1), ("unsure", 0)):
+        assert f"<b>{count}</b>{name}" in figures
+    for place, colour in enumerate(colours_of(("happy", "neither", "sad")).values()):
+        assert f".class-{place} {{ background: {colour.hex}; }}" in page
 
 
 def test_the_timeline_has_no_gaps_and_turns_to_years() -> None:

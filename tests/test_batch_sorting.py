@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from happysad.batch.library import predict
@@ -18,7 +20,7 @@ from happysad.errors import MoveError, UsageError
 from happysad.locks import LOCK, alone
 from happysad.moves import Done, How
 from happysad.paths import expand
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.file_tree import tree
 from tests.pictures import photo, save
 
@@ -46,6 +48,26 @@ def results(photos: Path, tmp_path: Path) -> Results:
 
 
 PLACES = {"happy/a.png", f"happy/{ODD}", "sad/below/a.png", "sad/b.png"}
+
+
+def test_three_classes_and_two_answers_of_them(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for level in (90, 128, 170):
+        save(photos / f"{level}.png", np.full((8, 8, 3), level, np.uint8))
+    model = three_class_classifier(tmp_path / "three.onnx", unsure=(0.5, 0.5, 0.99))
+    places = {
+        None: {"happy/90.png", "neither/128.png", "unsure/170.png"},
+        ("happy", "neither"): {"happy/90.png", "neither/128.png", "neither/170.png"},
+    }
+    for answers, expected in places.items():
+        out, into = tmp_path / f"out-{answers}", tmp_path / f"sorted-{answers}"
+        made = predict(
+            expand(str(photos)), out, sources=[str(photos)], model=model, answers=answers
+        )
+        counts = Counter(place.partition("/")[0] for place in expected)
+        assert +made.counts == counts
+        sort(Results.open(out), into)
+        assert set(tree(into)) == {*expected, "sorted-1.csv"}
 
 
 @pytest.mark.parametrize("how", WAYS)

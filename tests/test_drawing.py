@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from happysad import drawing
+from happysad.colours import colours_of
 from happysad.errors import ErrorCode, UsageError
 from happysad.face_detection import Face
 from happysad.predictions import NO_FACE, UNSURE, FacePrediction, Failure, Prediction
@@ -93,15 +94,14 @@ def test_a_note_of_a_face_at_the_edge_stays_in_the_photo() -> None:
     assert ground[:, 1].min() < 440  # moved left, so that the whole text can be read
 
 
-def test_three_classes_have_three_colours() -> None:
-    photo = np.zeros((500, 500, 3), np.uint8)
-    classes = ("happy", "neither", "sad")
-    grounds = set()
-    for label in classes:
-        probabilities = {one: 0.8 if one == label else 0.1 for one in classes}
+def test_three_classes_have_the_colours_of_their_names() -> None:
+    photo = np.full((500, 500, 3), 128, np.uint8)
+    colours = colours_of(("happy", "neither", "sad"))
+    for label, colour in colours.items():
+        probabilities = {one: 0.8 if one == label else 0.1 for one in colours}
         drawn = drawing.draw(photo, Prediction(label=label, probabilities=probabilities))
-        grounds.add(tuple(drawn[0, 0].tolist()))
-    assert len(grounds) == 3
+        assert tuple(drawn[0, 0].tolist()) == colour.rgb
+        assert (drawn == colour.ink.rgb).all(axis=2).any()
 
 
 def test_the_photo_is_never_overwritten(tmp_path: Path) -> None:

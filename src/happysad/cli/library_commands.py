@@ -141,7 +141,7 @@ def report(
         typer.Option(
             metavar="FOLDER",
             parser=local_folder("--sort-into"),
-            help="Also put the photos into FOLDER/LABEL: happy, sad, unsure and no_face.",
+            help="Also put the photos into FOLDER/LABEL, such as FOLDER/happy or FOLDER/no_face.",
         ),
     ] = None,
     by: Annotated[
