@@ -23,7 +23,7 @@ from happysad.batch.shards import Summary
 from happysad.batch.tables import path_of
 from happysad.errors import LibraryError, UsageError
 from happysad.paths import expand
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import photo, save
 
 distributed = pytest.importorskip("distributed", reason="needs happysad[scale]: Dask")
@@ -123,6 +123,19 @@ def test_rows_are_those_of_one_machine_and_either_goes_on(
         assert (again.done, again.counts) == (8, summary.counts)
         assert before.items() <= parts(out).items()
     assert rows(out) == rows(alone)
+
+
+def test_workers_give_the_same_answers(tmp_path: Path, address: str) -> None:
+    three = three_class_classifier(tmp_path / "three.onnx")
+    some = tmp_path / "some"
+    for number in range(3):
+        save(some / f"{number}.png", photo(number, 8, 8))
+    for answers in (("happy", "sad"), None):  # the workers keep the classifier between the calls
+        alone, out = (tmp_path / f"{name}-{answers}" for name in ("alone", "out"))
+        predict(some, alone, three, None, answers=answers)
+        predict(some, out, three, address, answers=answers)
+        assert rows(out) == rows(alone)
+        assert ("p_neither" in next(iter(rows(out).values()))) == (answers is None)
 
 
 def test_a_worker_is_killed(photos: Path, model: Path, tmp_path: Path, address: str) -> None:

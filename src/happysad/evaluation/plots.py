@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from happysad.colours import colours_of
 from happysad.dataset.quality import shrink
 from happysad.evaluation.calibration import EPSILON
 from happysad.evaluation.metrics import answers_of
@@ -48,8 +49,8 @@ __all__ = [
     "worst_mistakes",
 ]
 
-#: One colour for each class: amber for the first (happy), blue for the second, grey for a third.
-COLOURS = ("#b7791f", "#2b6cb0", "#718096")
+#: Amber and blue for two curves: dark enough for text on white. Classes have `colours_of`.
+COLOURS = ("#b7791f", "#2b6cb0")
 
 #: The colours of the main text, and of labels and notes.
 INK, SOFT = "#1b1f24", "#57606a"
@@ -139,11 +140,13 @@ def samples(images: Pixels, y: ArrayLike, classes: Sequence[str], file: Path) ->
         file: the PNG to write.
     """
     truth = np.asarray(y).astype(int).reshape(-1)
+    colours = list(colours_of(classes).values())
     columns = min(8, max(1, len(images)))
     figure, axes = _grid(len(images), columns, 1.25, 1.42)
     for ax, image, place in zip(axes, images, truth, strict=False):
         picture(ax, image)
-        ax.set_title(classes[place], fontsize=9, color=COLOURS[place], pad=3)
+        title = ax.set_title(classes[place], fontsize=9, color=colours[place].ink.hex, pad=4)
+        title.set_bbox({"facecolor": colours[place].hex, "linewidth": 0, "pad": 1.5})
     size, channels = (images.shape[1], images.shape[3]) if len(images) else (0, 0)
     counts = ", ".join(f"{(truth == k).sum()} {name}" for k, name in enumerate(classes))
     colour = "grey" if channels == 1 else "colour"
@@ -223,12 +226,13 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], file: Pat
     figure = new_figure(5.6, 4.6)
     ax = figure.add_subplot()
     places = range(len(classes))
+    colours = [one.hex for one in colours_of(classes).values()]
     for i in places:
         for j in places:
             ax.fill(
                 [j - 0.5, j + 0.5, j + 0.5, j - 0.5],
                 [i - 0.5, i - 0.5, i + 0.5, i + 0.5],
-                color=COLOURS[i],
+                color=colours[i],
                 alpha=0.08 + 0.5 * shares[i, j],
                 linewidth=0,
             )
