@@ -18,11 +18,12 @@ from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
 from happysad.evaluation.evaluator import evaluate
 from happysad.images import Pixels, fit, read
-from happysad.inputs import WholePhoto
+from happysad.inputs import CLEAR, WholePhoto, face_weights
 from happysad.model_file import LooksAt, ModelFile, Outputs
+from happysad.photo import View
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded
-from tests.test_face_detection import on_canvas
+from tests.test_face_detection import frontal, on_canvas
 
 SIZE = 48
 CLASSES = ("happy", "sad")
@@ -130,3 +131,24 @@ def test_large_jpegs_are_reduced_for_training(manifest: Manifest, tmp_path: Path
         off = np.abs(image.astype(int) - fit(read(file), SIZE, 1))
         assert (off.max() > 0) == ("large" in path and path.endswith("jpg")), path
         assert off.mean() < 1
+
+
+# The heights of faces in pixels of the photo, and whether each one decides.
+@pytest.mark.parametrize(
+    ("heights", "decides"),
+    [
+        pytest.param([100, 40, CLEAR], [1, 1, 1], id="all are large enough"),
+        pytest.param([100, CLEAR - 1, 13], [1, 0, 0], id="small ones beside a large one"),
+        pytest.param([CLEAR - 1, 13], [1, 1], id="only small ones"),
+        pytest.param([], [], id="none"),
+    ],
+)
+@pytest.mark.parametrize("reduced", [1, 4])
+def test_no_small_face_decides_beside_a_larger_one(
+    heights: list[int], decides: list[int], reduced: int
+) -> None:
+    view = View(np.zeros((300 // reduced, 400 // reduced, 3), np.uint8), reduced)
+    faces = [frontal((50.0, 50.0), 0.37 * height).scaled(1 / reduced) for height in heights]
+    weights = face_weights(view, faces)
+    shares = [height * np.sqrt(0.82 / (300 * 400)) for height in heights]
+    assert weights == pytest.approx(np.multiply(shares, decides), rel=1e-3)

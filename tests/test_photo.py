@@ -128,7 +128,7 @@ def test_the_limit_counts_the_files_own_pixels() -> None:
 def test_a_large_face_is_found_and_cut_out_of_one_reduced_picture(decodes: list[int]) -> None:
     opened = Photo(scene())
     (face,) = opened.faces()
-    pixels, (there,) = opened.close([face], 48)
+    (pixels, _), (there,) = opened.close([face], 48)
     assert decodes == [2]
     assert pixels.shape == (1200, 1600, 3)
     assert there.x * 2 == pytest.approx(face.x)
@@ -140,7 +140,7 @@ def test_a_small_face_is_cut_out_of_a_larger_picture(
 ) -> None:
     opened = Photo(scene(side=side))
     (face,) = opened.faces()
-    pixels, (there,) = opened.close([face], 48)
+    (pixels, _), (there,) = opened.close([face], 48)
     assert decodes == again
     assert detail(there, 48) >= 2 or pixels.shape == (2400, 3200, 3)
 
@@ -166,7 +166,7 @@ def test_faces_are_given_in_the_photos_own_pixels(side: int, middle: int) -> Non
 def test_a_crop_is_that_of_the_whole_photo(orientation: int, degrees: float) -> None:
     data = jpeg(photo(4, 2000, 2000), orientation)
     face = frontal((1000.0, 900.0), 330.0, degrees)
-    pixels, (there,) = Photo(data).close([face], 48)
+    (pixels, _), (there,) = Photo(data).close([face], 48)
     assert pixels.shape[0] == 1000
     off = crop(pixels, there, 48).astype(int) - crop(decode(data).pixels, face, 48)
     assert np.abs(off).mean() < 1
@@ -245,7 +245,7 @@ def test_an_array_is_looked_at_as_it_is(decodes: list[int]) -> None:
     opened = Photo(WIDE)
     face: Face = frontal((900.0, 600.0), 300.0)
     assert opened.view(10).pixels is WIDE
-    pixels, same = opened.close([face], 48)
+    (pixels, _), same = opened.close([face], 48)
     assert pixels is WIDE
     assert same == [face]
     assert decodes == []

@@ -20,11 +20,12 @@ from happysad.face_crop import crop
 from happysad.face_detection import Face
 from happysad.images import Pixels, fit
 from happysad.model_file import LooksAt, Outputs
-from happysad.photo import Photo
+from happysad.photo import Photo, View
 from happysad.predictions import Faces
 from happysad.probability import mean
 
 __all__ = [
+    "CLEAR",
     "FACES",
     "PHOTO_SIZE",
     "FaceCrops",
@@ -40,6 +41,9 @@ __all__ = [
 
 #: Number of faces in a row of `FacesAndPhoto`; the first row has the largest ones.
 FACES = 8
+#: Minimum height in pixels of the photo of a face that decides beside others; a smaller one decides
+#: only if all are smaller.
+CLEAR = 20
 #: The side in pixels of the small photo in a row of `FacesAndPhoto`.
 PHOTO_SIZE = 64
 
@@ -140,12 +144,12 @@ class NetworkInput(ABC):
         found = photo.faces(threads=threads) if found is None else found
         return self._of_faces(found, *photo.close(found, self.size))
 
-    def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
+    def _of_faces(self, found: Sequence[Face], view: View, there: Sequence[Face]) -> Prepared:
         """Prepare the inputs for a photo from its faces; only if `finds_faces` is True.
 
         Args:
             found: the faces, the largest first.
-            pixels: a view of the photo that is large enough for their crops.
+            view: a view of the photo that is large enough for their crops.
             there: the faces in pixels of the view.
         """
         raise NotImplementedError
@@ -215,10 +219,10 @@ class FaceCrops(NetworkInput):
     looks_at = "face"
     averages_faces = True
 
-    def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
+    def _of_faces(self, found: Sequence[Face], view: View, there: Sequence[Face]) -> Prepared:
         """Prepare one row for each face."""
-        cut = crops(pixels, there, self.size, self.channels)
-        return Prepared({"image": cut}, found, face_weights(pixels, there))
+        cut = crops(view.pixels, there, self.size, self.channels)
+        return Prepared({"image": cut}, found, face_weights(view, there))
 
     def combine(
         self, prepared: Prepared, outputs: Outputs
@@ -232,8 +236,8 @@ class FaceCrops(NetworkInput):
     def focus(self, photo: Photo, face: int | None, shown: int) -> Focus:
         """Return the crop of one face."""
         found, which = _chosen(photo, 1 if face is None else face)
-        pixels, there = photo.close(found, self.size)
-        picture = crops(pixels, [there[which]], self.size, self.channels)[0]
+        view, there = photo.close(found, self.size)
+        picture = crops(view.pixels, [there[which]], self.size, self.channels)[0]
         return Focus(picture, _close_up(photo, found[which], shown), _image, _probabilities)
 
 
@@ -256,17 +260,17 @@ class FacesAndPhoto(NetworkInput):
             "photo": ((PHOTO_SIZE, PHOTO_SIZE, 3), np.uint8),
         }
 
-    def _of_faces(self, found: Sequence[Face], pixels: Pixels, there: Sequence[Face]) -> Prepared:
+    def _of_faces(self, found: Sequence[Face], view: View, there: Sequence[Face]) -> Prepared:
         """Prepare one row for every `FACES` faces; the first row decides the photo's answer."""
         starts = range(0, max(1, len(found)), FACES)
-        rows = [self._row(pixels, there[start : start + FACES]) for start in starts]
+        rows = [self._row(view, there[start : start + FACES]) for start in starts]
         return Prepared({name: np.stack([row[name] for row in rows]) for name in rows[0]}, found)
 
-    def _row(self, pixels: Pixels, faces: Sequence[Face]) -> Arrays:
+    def _row(self, view: View, faces: Sequence[Face]) -> Arrays:
         row = {name: np.zeros(shape, dtype) for name, (shape, dtype) in self.shapes.items()}
-        row["faces"][: len(faces)] = crops(pixels, faces, self.size, self.channels)
-        row["weights"][: len(faces)] = face_weights(pixels, faces)
-        row["photo"] = fit(pixels, PHOTO_SIZE, 3)
+        row["faces"][: len(faces)] = crops(view.pixels, faces, self.size, self.channels)
+        row["weights"][: len(faces)] = face_weights(view, faces)
+        row["photo"] = fit(view.pixels, PHOTO_SIZE, 3)
         return row
 
     def combine(
@@ -291,8 +295,8 @@ class FacesAndPhoto(NetworkInput):
             )
         found, which = _chosen(photo, face)
         # The output for a face does not depend on the others, so the chosen one may come first.
-        pixels, there = photo.close([found[which], *found], self.size)
-        row = self._row(pixels, there[:FACES])
+        view, there = photo.close([found[which], *found], self.size)
+        row = self._row(view, there[:FACES])
 
         def with_face(variants: Pixels) -> Arrays:
             same = _repeated(row, len(variants))
@@ -344,15 +348,22 @@ def crops(pixels: Pixels, faces: Sequence[Face], size: int, channels: int) -> Pi
     return np.stack([crop(pixels, face, size) for face in faces])
 
 
-def face_weights(pixels: Pixels, faces: Sequence[Face]) -> NDArray[np.float32]:
+def face_weights(view: View, faces: Sequence[Face]) -> NDArray[np.float32]:
     """Return the weight of each face: the square root of its share of the photo's area.
 
+    Beside a face of at least `CLEAR` pixels, smaller ones have weight 0.
+
+    Args:
+        view: a view of the photo.
+        faces: n faces in pixels of the view.
+
     Returns:
-        float32, shape (n,), 0 to 1.
+        float32, shape (n,), 0 to 1; if n is at least 1, one or more are above 0.
     """
-    whole = pixels.shape[0] * pixels.shape[1]
-    shares = [min(1.0, face.width * face.height / whole) for face in faces]
-    return np.sqrt(np.array(shares, dtype=np.float32))
+    whole = view.pixels.shape[0] * view.pixels.shape[1]
+    shares = np.array([min(1.0, face.width * face.height / whole) for face in faces], np.float32)
+    clear = np.array([face.height * view.reduced >= CLEAR for face in faces], bool)
+    return np.sqrt(np.where(clear, shares, 0.0) if clear.any() else shares)
 
 
 def _image(variants: Pixels) -> Arrays:
@@ -372,8 +383,8 @@ def _chosen(photo: Photo, number: int) -> tuple[list[Face], int]:
 
 
 def _close_up(photo: Photo, face: Face, side: int) -> Pixels:
-    pixels, [there] = photo.close([face], side)
-    return crop(pixels, there, side)
+    view, [there] = photo.close([face], side)
+    return crop(view.pixels, there, side)
 
 
 def _repeated(row: Mapping[str, NDArray[Any]], times: int) -> Arrays:

@@ -113,7 +113,7 @@ class Photo:
         seen = self.view(_SEARCHED)
         return find(seen.pixels, reduced=seen.reduced, threads=threads)
 
-    def close(self, faces: Sequence[Face], size: int) -> tuple[Pixels, list[Face]]:
+    def close(self, faces: Sequence[Face], size: int) -> tuple[View, list[Face]]:
         """Return a view that is large enough for face crops, and the faces in pixels of the view.
 
         Args:
@@ -121,7 +121,7 @@ class Photo:
             size: the crops' side in pixels.
 
         Returns:
-            The view's pixels, and the faces in the order of `faces`.
+            The view, and the faces in pixels of the view, in the order of `faces`.
 
         Raises:
             ImageError: the photo cannot be decoded.
@@ -130,4 +130,4 @@ class Photo:
         longest = max(seen.pixels.shape[:2]) * seen.reduced
         least = max((_PER_PIXEL / detail(face, size) for face in faces), default=0.0)
         seen = self.view(longest * min(1.0, least))
-        return seen.pixels, [face.scaled(1 / seen.reduced) for face in faces]
+        return seen, [face.scaled(1 / seen.reduced) for face in faces]

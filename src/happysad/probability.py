@@ -97,7 +97,7 @@ def mean(probabilities: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
 
     Args:
         probabilities: shape (n, classes), n at least 1; each row sums to 1.
-        weights: shape (n,), each above 0.
+        weights: shape (n,), each at least 0, and one of them above 0.
 
     Returns:
         Shape (classes,).

@@ -109,8 +109,8 @@ def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.D
         if not found:
             return ""
         size, channels = RECIPES["face"]["size"], RECIPES["face"]["channels"]
-        pixels, there = photo.close(found, size)  # all faces, as in a prediction
-        [face] = crops(pixels, there[:1], size, channels)
+        view, there = photo.close(found, size)  # all faces, as in a prediction
+        [face] = crops(view.pixels, there[:1], size, channels)
         file = out / f"{path}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(face[..., 0]).save(file)  # without loss

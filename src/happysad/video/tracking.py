@@ -14,6 +14,7 @@ from happysad.classifier import Classifier
 from happysad.face_detection import Face, find, find_again
 from happysad.images import Pixels, read
 from happysad.inputs import face_weights
+from happysad.photo import View
 from happysad.predictions import NO_FACE, FacePrediction, Prediction, describe
 from happysad.probability import from_logs, logs, mean
 
@@ -209,7 +210,7 @@ class Follower:
             p = self._whole.add(now.probabilities.values(), at)
         elif faces:
             rows = [list(one.probabilities.values()) for one in faces]
-            p = mean(rows, face_weights(frame, [one.face for one in faces]))
+            p = mean(rows, face_weights(View(frame, 1), [one.face for one in faces]))
         else:
             return Prediction(label=NO_FACE, classifier=self._classifier.id)
         label, probabilities = self._answer(p)
