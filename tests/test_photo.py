@@ -20,7 +20,7 @@ from happysad.images import Decoded, Pixels, Source, decode, fit
 from happysad.photo import Photo
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
-from tests.test_face_detection import frontal, on_canvas
+from tests.test_face_detection import AT, frontal, on_canvas
 
 WIDE = photo(2, 1200, 2000)
 
@@ -159,6 +159,17 @@ def test_faces_are_given_in_the_photos_own_pixels(side: int, middle: int) -> Non
     for point, place in zip(whole.landmarks, face.landmarks, strict=True):
         assert place == pytest.approx(point, abs=0.05 * whole.height)
     assert face.height == pytest.approx(whole.height, rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(2500, 12000), (12000, 2500)])
+def test_a_small_face_in_a_panorama_is_found_beside_a_large_one(shape: tuple[int, int]) -> None:
+    """Faces of 1,000 and of 275 pixels."""
+    height, width = shape
+    places = (0, 0, 2200), (width - 1500, height - 700, 600)
+    large, small = Photo(jpeg(on_canvas(height, width, *places))).faces()
+    assert large.height == pytest.approx(1000, rel=0.15)
+    assert small.height == pytest.approx(275, rel=0.15)
+    assert small.x + small.width / 2 == pytest.approx(width - 1500 + AT[0] * 600, abs=30)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

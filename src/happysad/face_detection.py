@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 __all__ = ["SCORE", "Face", "check_image", "find", "find_again", "part_around", "resized"]
+__all__ += ["stretch"]
 
 #: Minimum score of a face. docs/decisions.md, "The minimum score of a face".
 SCORE = 0.8
 
 # A photo is searched twice: once for most faces, once for faces that fill the photo. Each pair is
-# the length in pixels to which the longer side is resized, and the maximum enlargement.
+# the length in pixels to which the longer side is resized, and the maximum enlargement. A panorama
+# is resized to a longer side; see `stretch`.
 _USUAL, _CLOSE = (640, 4.0), (240, 5.0)
 # A larger photo, such as one of a group, is also searched at this size if the first two searches
 # find no face, or one that is less than `_SMALL` pixels high in the usual search.
@@ -122,7 +124,7 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
     """
     check_image(image)
     _check_score(score)
-    longest = max(image.shape[:2])
+    longest = max(image.shape[:2]) / stretch(image.shape)
     photo = _rgb(image)
     scales = [min(side / longest, most) for side, most in (_USUAL, _CLOSE)]
     rows = np.concatenate([_search(photo, scale, score, threads) for scale in scales])
@@ -131,6 +133,24 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
         rows = np.concatenate([rows, _search(photo, min(1.0, _FAR / longest), score, threads)])
     rows[:, :14] *= reduced
     return _faces(rows)
+
+
+def stretch(shape: Sequence[int]) -> float:
+    """Return how many times as long a photo is searched as a photo of usual shape.
+
+    A photo whose longer side is more than twice the shorter one, such as a panorama, is searched
+    with as many pixels as a photo of 2:1, up to 4 times as long.
+
+    Args:
+        shape: height and width in pixels, then any other dimensions.
+
+    Returns:
+        1.0 to 4.0.
+
+    >>> stretch((600, 800)), stretch((100, 800)), stretch((1, 800))
+    (1.0, 2.0, 4.0)
+    """
+    return min(max(1.0, math.sqrt(max(shape[:2]) / min(shape[:2]) / 2)), 4.0)
 
 
 def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) -> list[Face]:

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from happysad.face_crop import detail
-from happysad.face_detection import Face, find
+from happysad.face_detection import Face, find, stretch
 from happysad.images import MAX_PIXELS, Pixels, Source, decode, loaded
 
 __all__ = ["Photo", "View"]
 
-# Minimum length in pixels of the longer side of the view that is searched for faces.
+# Minimum length in pixels of the longer side of the view that is searched for faces, for a photo of
+# usual shape.
 # docs/decisions.md, "Searching faces in a reduced photo".
 _SEARCHED = 1000
 # Minimum number of a view's pixels, in each direction, per pixel of a face crop; and minimum ratio
@@ -111,6 +112,7 @@ class Photo:
             ImageError: the photo cannot be decoded.
         """
         seen = self.view(_SEARCHED)
+        seen = self.view(_SEARCHED * stretch(seen.pixels.shape))
         return find(seen.pixels, reduced=seen.reduced, threads=threads)
 
     def close(self, faces: Sequence[Face], size: int) -> tuple[View, list[Face]]:
