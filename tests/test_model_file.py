@@ -186,6 +186,11 @@ def test_fewer_answers_keep_their_thresholds(
     assert details.answering(details.classes[::-1]) is details
 
 
+def test_two_answers_that_are_always_sure_are_never_unsure() -> None:
+    details = replace(DETAILS, classes=("happy", "neither", "sad"), unsure=(0.4, 0.9, 0.5))
+    assert details.answering(("happy", "sad")).unsure is None
+
+
 def test_a_run_folder_stands_for_its_classifier(tmp_path: Path) -> None:
     file = brightness_classifier(tmp_path / "model.onnx")
     assert resolve(tmp_path) == resolve(file) == file

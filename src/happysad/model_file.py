@@ -156,8 +156,8 @@ class Details:
         """Return the details of the same classifier with some of its classes as the only answers.
 
         The probabilities of two of three classes are scaled to the sum 1. Each class keeps the
-        probability from which on it is sure, at least 0.5: it is as often wrong there as among
-        three classes, since the scaled probabilities are those of photos of the two classes.
+        probability from which on it is sure, at least 0.5: calibrated answers of this probability
+        are as often wrong among two classes as among three.
 
         Args:
             answers: two or more of `classes`, in any order.
@@ -168,7 +168,7 @@ class Details:
         unsure = None
         if self.unsure is not None:
             first, second = (max(0.5, self.unsure[self.classes.index(one)]) for one in kept)
-            unsure = (1 - first, second)
+            unsure = None if first == second == 0.5 else (1 - first, second)
         return replace(self, classes=kept, unsure=unsure)
 
     def to_json(self) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
+from tests.classifiers import three_class_classifier
 from tests.web_browser.conftest import (
     FAKE_CAMERA,
     FAKE_CONSENT,
     Launch,
     Seen,
     check,
+    serving,
     until,
     watched,
 )
@@ -62,6 +65,18 @@ TEN_PICTURES = """async () => {
   for (let left = 10; left; left--) await new Promise((go) => video.requestVideoFrameCallback(go));
   video.remove();
 }"""
+# Whether the canvas has the colour of the photo's label, of which the only face has the same.
+SAME_COLOUR = """() => {
+  const chip = document.querySelector("#live-label .chip");
+  const wanted = getComputedStyle(chip).backgroundColor.match(/\\d+/g).map(Number);
+  const { width, height } = document.getElementById("live-boxes");
+  const brush = document.getElementById("live-boxes").getContext("2d");
+  const { data } = brush.getImageData(0, 0, width, height);
+  for (let at = 0; at < data.length; at += 4)
+    if (data[at + 3] === 255 && wanted.every((value, place) => data[at + place] === value))
+      return true;
+  return false;
+}"""
 TRACKS = "document.getElementById('live-video').srcObject?.getTracks().map((t) => t.readyState)"
 
 
@@ -70,6 +85,36 @@ def start(seen: Seen) -> Page:
     seen.page.get_by_role("button", name="Start the camera").click()
     expect(seen.page.locator("#live-label .chip")).to_be_visible()
     return seen.page
+
+
+@pytest.mark.parametrize(
+    ("options", "classes", "picture"),
+    [
+        ([], ["happy", "neither", "sad"], ".shares .part"),
+        (["--answers", "happy,sad"], ["happy", "sad"], ".track .zone"),
+    ],
+    ids=["all", "two answers"],
+)
+def test_three_classes_before_the_camera(
+    browser: Browser, tmp_path: Path, options: list[str], classes: list[str], picture: str
+) -> None:
+    model = three_class_classifier(
+        tmp_path / "three.onnx", looks_at="face", slope=0.02, unsure=(0.3, 0.3, 0.3)
+    )
+    with (
+        serving(tmp_path, "--model", str(model), *options) as address,
+        watched(browser, address) as seen,
+    ):
+        page = start(seen)
+        expect(page.locator(f"#live-label {picture}")).to_have_count(len(classes))
+        words = re.compile(", ".join(rf"{name} [\d.]+ %" for name in classes))
+        expect(page.get_by_role("img", name=words)).to_be_visible()
+        until(page, lambda: bool(page.evaluate(SAME_COLOUR)))
+        page.get_by_role("button", name="Stop the camera").click()
+        seen.open("#about")
+        expect(page.locator("#about-facts")).to_contain_text(", ".join(classes))
+        expect(page.locator("#about-facts")).to_contain_text("unsure")
+    check(seen)
 
 
 def test_a_face_before_the_camera(
