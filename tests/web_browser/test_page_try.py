@@ -141,6 +141,8 @@ def test_classes_have_their_colours_and_their_question(
     shown = seen.page.evaluate(script, classes)
     assert shown == [one.hex for one in [*colours_of(classes).values(), GREY]]
     expect(seen.page.locator("#try-title")).to_have_text(question)
+    expect(seen.page.locator("#try-faces .sad")).to_be_visible()
+    expect(seen.page.locator("#try-faces .neither")).to_be_visible(visible="neither" in classes)
 
 
 def test_three_shares_are_a_divided_bar(seen: Seen, photos: Path) -> None:

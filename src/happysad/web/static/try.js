@@ -23,7 +23,7 @@ export function start() {
     if (files.length) event.preventDefault();
     add(files);
   });
-  onModel(({ details }) => (at("try-title").textContent = question(details.classes)));
+  onModel(({ details }) => ask(details.classes));
   at("try-csv").addEventListener("click", () => save(csv(rows()), "happysad.csv"));
   at("try-clear").addEventListener("click", clear);
 }
@@ -32,12 +32,15 @@ export function enter() {}
 
 export function leave() {}
 
-/** Return the question that a classifier answers, such as "Happy, sad or neither?". */
-function question(classes) {
+/** Show the question that a classifier answers, such as "Happy, sad or neither?". */
+function ask(classes) {
   // The answer "neither" follows the others.
   const order = [...classes].sort((one, other) => (one === "neither") - (other === "neither"));
   const words = inWords(order, "or");
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}?`;
+  at("try-title").textContent = `${words.charAt(0).toUpperCase()}${words.slice(1)}?`;
+  const third = classes.includes("neither");
+  at("try-faces").setAttribute("viewBox", `0 0 ${third ? 188 : 132} 72`);
+  at("try-faces").querySelector(".neither").toggleAttribute("hidden", !third);
 }
 
 const rows = () => cards.filter((card) => card.row).map((card) => card.row);
