@@ -74,8 +74,21 @@ def test_a_call_that_fails_ends_in_one_line(
 
 def test_the_same_command_again(here: Path) -> None:
     call = ["import", "set.zip", "out", "--map", "happy=good", "--map", "sad=bad"]
-    assert run_command(*call) == Done(0, b"       1  bad\n       1  good\n", b"")
+    lines = b"       1  bad (from sad 1)\n       1  good (from happy 1)\n"
+    assert run_command(*call) == Done(0, lines, b"")
     done = run_command(*call)
     assert (done.status, done.stderr) == (0, b"")
     assert done.lines[-1] == "there already: 2 files"
     assert (here / "out/good/x.png").read_bytes() == encoded(photo(1))
+
+
+def test_what_became_what(here: Path) -> None:
+    folders(here / "more", each=2, labels=("happy", "sadness", "anger", "neutral", "bored"))
+    done = run_command("import", "more", "out", "--neither")
+    assert (done.status, done.stderr) == (0, b"")
+    assert done.lines == [
+        "       2  happy",
+        "       4  neither (from anger 2, neutral 2)",
+        "       2  sad (from sadness 2)",
+        "left out: 2 files of other classes: bored 2 (choose classes with --map THEIRS=OURS)",
+    ]

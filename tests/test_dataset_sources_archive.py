@@ -387,7 +387,7 @@ def test_a_stopped_import_goes_on(tmp_path: Path) -> None:
     before = (tmp_path / "out/happy/x.png").stat()
     (tmp_path / "a").write_bytes(ZIP)
     imported = import_data(str(tmp_path / "a"), tmp_path / "out")
-    assert imported == Imported({"happy": 2}, ("there already: 1 files",))
+    assert imported == Imported({"happy": 2}, {"happy": {"happy": 2}}, ("there already: 1 files",))
     assert files(tmp_path / "out") == {"happy/x.png": A, "happy/y.png": B}
     after = (tmp_path / "out/happy/x.png").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

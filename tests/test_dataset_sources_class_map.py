@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from happysad.dataset.sources import import_data
-from happysad.dataset.sources.class_map import DEFAULT, ClassMap
+from happysad.dataset.sources.class_map import DEFAULT, OTHERS, ClassMap
 from happysad.errors import ImportDataError, UsageError
 from happysad.predictions import RESERVED
 from tests.pictures import folders
@@ -130,6 +130,31 @@ def test_chosen_class_folders_are_filled_by_name_or_by_the_mapping(tmp_path: Pat
     assert imported.counts == {"happy": 1, "neither": 2, "sad": 1}
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_emotions_are_neither_only_where_asked_for(name: str) -> None:
+    assert ClassMap(neither=True).folder_of(name.upper()) == "neither"
+    assert ClassMap(neither=True).folder_of("Joy") == "happy"
+    assert ClassMap().folder_of(name) is None
+
+
+def test_neither_takes_only_what_no_other_folder_takes(tmp_path: Path) -> None:
+    labels = ("happiness", "sad", "Neutral", "anger", "fear", "confused")
+    source = str(folders(tmp_path / "theirs", each=2, labels=labels))
+    imported = import_data(
+        source,
+        tmp_path / "ours",
+        classes=("happy", "sad", "fear"),
+        mapping={"anger": "sad", "confused": "neither"},
+        neither=True,
+    )
+    assert imported.sources == {
+        "fear": {"fear": 2},
+        "happy": {"happiness": 2},
+        "neither": {"Neutral": 2, "confused": 2},
+        "sad": {"anger": 2},
+    }
+
+
 @pytest.mark.parametrize(
     ("chosen", "mapping", "error", "words"),
     [
@@ -149,6 +174,15 @@ def test_class_folders_that_cannot_be_filled(
     source = str(folders(tmp_path / "theirs", each=1, labels=("joy", "sad")))
     with pytest.raises(error, match=words):
         import_data(source, tmp_path / "ours", classes=chosen, mapping=mapping)
+    assert not (tmp_path / "ours").exists()
+
+
+def test_neither_cannot_be_filled(tmp_path: Path) -> None:
+    source = str(folders(tmp_path / "theirs", each=1))
+    with pytest.raises(
+        ImportDataError, match=r"no class is named neither, neutral, .*THEIRS=neither"
+    ):
+        import_data(source, tmp_path / "ours", neither=True)
     assert not (tmp_path / "ours").exists()
 
 

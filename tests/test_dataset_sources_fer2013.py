@@ -76,6 +76,14 @@ MAPS = [
 ]
 
 
+def test_the_other_emotions_become_neither(tmp_path: Path) -> None:
+    imported = import_data(a_csv(tmp_path, *ALL), tmp_path / "out", neither=True)
+    assert imported.counts == {"happy": 1, "neither": 5, "sad": 1}
+    others = dict.fromkeys(("angry", "disgust", "fear", "neutral", "surprise"), 1)
+    assert imported.sources["neither"] == others
+    assert imported.notes == ()
+
+
 @pytest.mark.parametrize(("mapping", "counts", "others"), MAPS)
 def test_classes_go_by_name_and_by_number(
     tmp_path: Path, mapping: dict[str, str], counts: dict[str, int], others: int

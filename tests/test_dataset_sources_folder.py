@@ -50,14 +50,16 @@ def test_again_changes_nothing_and_brings_what_is_new(tmp_path: Path) -> None:
     save(source / "joy/001.png", photo(50))  # two of that name
     save(source / "joy/002.png", photo(2))  # the same picture as happy's
     first = import_data(str(source), tmp_path / "ours")
-    assert first == Imported({"happy": 4, "sad": 3}, ())
+    sources = {"happy": {"happy": 3, "joy": 1}, "sad": {"sad": 3}}
+    assert first == Imported({"happy": 4, "sad": 3}, sources, ())
     before = snapshot(tmp_path / "ours")
     again = import_data(str(source), tmp_path / "ours")
-    assert again == Imported({"happy": 4, "sad": 3}, ("there already: 7 files",))
+    assert again == Imported({"happy": 4, "sad": 3}, sources, ("there already: 7 files",))
     assert snapshot(tmp_path / "ours") == before
     save(source / "sad/more.png", photo(60))
     more = import_data(str(source), tmp_path / "ours")
-    assert more == Imported({"happy": 4, "sad": 4}, ("there already: 7 files",))
+    sources["sad"] = {"sad": 4}
+    assert more == Imported({"happy": 4, "sad": 4}, sources, ("there already: 7 files",))
     after = snapshot(tmp_path / "ours")
     assert after.pop("sad/more.png")[2] == encoded(photo(60))
     assert after == before

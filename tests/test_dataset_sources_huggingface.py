@@ -203,6 +203,15 @@ def test_columns_that_leave_a_doubt(
         import_data("hf:a/b", tmp_path / "out")
 
 
+def test_other_emotions_become_neither(hub: Hub, tmp_path: Path) -> None:
+    features = {"image": Image(), "label": ClassLabel("contempt", "Fear", "happy", "sad")}
+    rows = [(inside(PNG), number) for number in (0, 1, 1, 2, 3)]
+    hub.gives = {"train": Rows(features, rows)}
+    imported = import_data("hf:anna/faces", tmp_path / "out", neither=True)
+    assert imported.counts == {"happy": 1, "neither": 3, "sad": 1}
+    assert imported.sources["neither"] == {"Fear": 2, "contempt": 1}
+
+
 def test_classes_that_are_not_there(hub: Hub, tmp_path: Path) -> None:
     rows = {"image": Image(), "label": EMOTIONS}, [(inside(PNG), 0)]
     hub.gives = {"train": Rows(*rows)}

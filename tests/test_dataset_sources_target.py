@@ -15,12 +15,13 @@ def test_one_name_with_two_contents_gets_two_names(tmp_path: Path) -> None:
     placed = Target(tmp_path)
     for _ in range(2):
         for data in (b"one", b"two", b"three"):
-            placed.write("happy", "x.png", data)
+            placed.write("happy", "x.png", data, theirs="joy")
     assert (tmp_path / "happy/x.png").read_bytes() == b"one"
     others = {file.name: file.read_bytes() for file in tmp_path.glob("happy/x-*")}
     assert sorted(others.values()) == [b"three", b"two"]
     assert all(len(name) == len("x-0123456789abcdef.png") for name in others)
     assert placed.counts == {"happy": 3}
+    assert placed.sources == {"happy": {"joy": 3}}
     assert placed.notes == ()
     assert placed.so_far == "; 3 files copied before are complete and stay"
 
@@ -32,7 +33,7 @@ def test_nothing_is_written_through_a_link_of_mine(tmp_path: Path, dangling: boo
         outside.write_bytes(b"mine")
     (tmp_path / "out/happy").mkdir(parents=True)
     (tmp_path / "out/happy/x.png").symlink_to(outside)
-    Target(tmp_path / "out").write("happy", "x.png", b"new")
+    Target(tmp_path / "out").write("happy", "x.png", b"new", theirs="joy")
     assert (tmp_path / "out/happy/x.png").is_symlink()
     assert outside.exists() is not dangling
     assert [file.read_bytes() for file in tmp_path.glob("out/happy/x-*")] == [b"new"]
@@ -42,18 +43,18 @@ def test_nothing_is_written_through_a_link_of_mine(tmp_path: Path, dangling: boo
 
 def test_a_folder_has_the_name(tmp_path: Path) -> None:
     (tmp_path / "happy/x.png").mkdir(parents=True)
-    Target(tmp_path).write("happy", "x.png", b"new")
+    Target(tmp_path).write("happy", "x.png", b"new", theirs="joy")
     assert [file.read_bytes() for file in tmp_path.glob("happy/x-*")] == [b"new"]
 
 
 def test_both_names_are_taken(tmp_path: Path) -> None:
     placed = Target(tmp_path)
-    placed.write("happy", "x.png", b"one")
-    placed.write("happy", "x.png", b"two")
+    placed.write("happy", "x.png", b"one", theirs="joy")
+    placed.write("happy", "x.png", b"two", theirs="joy")
     (second,) = tmp_path.glob("happy/x-*")
     second.write_bytes(b"mine")
     with pytest.raises(ImportDataError, match=f"x.png: this name and {second.name} are both taken"):
-        placed.write("happy", "x.png", b"two")
+        placed.write("happy", "x.png", b"two", theirs="joy")
     assert second.read_bytes() == b"mine"
 
 
@@ -62,9 +63,9 @@ def test_both_names_are_taken(tmp_path: Path) -> None:
 )
 def test_the_longest_names_fit_twice(tmp_path: Path, name: str) -> None:
     placed = Target(tmp_path)
-    placed.write("happy", name, b"one")
-    placed.write("happy", name, b"two")
-    placed.write("happy", "b" + name, b"one")
+    placed.write("happy", name, b"one", theirs="joy")
+    placed.write("happy", name, b"two", theirs="joy")
+    placed.write("happy", "b" + name, b"one", theirs="joy")
     assert placed.counts == {"happy": 3}
 
 
@@ -79,7 +80,7 @@ def test_a_stop_while_writing_leaves_nothing_half(
     placed = Target(tmp_path)
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
-        placed.write("happy", "x.png", b"whole")
+        placed.write("happy", "x.png", b"whole", theirs="joy")
     assert list((tmp_path / "happy").iterdir()) == []
     assert placed.counts == {}
 

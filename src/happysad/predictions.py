@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from happysad.images import Pixels
 
 __all__ = [
+    "NEITHER",
     "NO_FACE",
     "RESERVED",
     "SCHEMA",
@@ -44,6 +45,8 @@ __all__ = [
 #: The version of the rows. It increases when a key is removed or changes its meaning.
 SCHEMA = 2
 
+#: The class of faces whose expression is neither happy nor sad: neutral, surprised, angry, …
+NEITHER = "neither"
 #: The label of a face or photo for which a class would be wrong too often.
 UNSURE = "unsure"
 #: The label of a photo in which a classifier of faces finds no face.

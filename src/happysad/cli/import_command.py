@@ -35,6 +35,14 @@ def import_(
             help="A class of SOURCE and its name here, such as joy=happy; several are allowed.",
         ),
     ] = None,
+    neither: Annotated[
+        bool,
+        typer.Option(
+            "--neither",
+            help="Also copy neutral, surprise, anger, fear, disgust and contempt, as the class "
+            "neither.",
+        ),
+    ] = False,
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="The SHA-256 of the download, 64 hex digits.")
     ] = None,
@@ -45,6 +53,7 @@ def import_(
     Nothing in DIR is overwritten. Run the same command again to continue after an interruption.
     """
     from happysad.dataset.sources import import_data
+    from happysad.dataset.sources.target import listed
 
     names: dict[str, str] = {}
     for pair in mapping or []:
@@ -54,8 +63,12 @@ def import_(
                 f"--map must be THEIRS=OURS, such as joy=happy, once for each class, not "
                 f"{pair[:80]!r}"
             )
-    imported = import_data(source, target, classes=classes, mapping=names, sha256=sha256)
+    imported = import_data(
+        source, target, classes=classes, mapping=names, neither=neither, sha256=sha256
+    )
     for label, count in imported.counts.items():
-        say(f"{count:>8,}  {label}")
+        parts = imported.sources[label]
+        came = "" if list(parts) == [label] else f" (from {listed(parts)})"
+        say(f"{count:>8,}  {label}{came}")
     for line in imported.notes:
         say(line)

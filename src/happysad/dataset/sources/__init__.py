@@ -28,6 +28,8 @@ class Imported:
 
     counts: dict[str, int]
     """The number of the source's files in each class folder, by its name, sorted."""
+    sources: dict[str, dict[str, int]]
+    """The parts of each count, by the source's name of the class."""
     notes: tuple[str, ...]
     """Lines about the other files, such as "left out: 3 files that are no pictures"."""
 
@@ -38,6 +40,7 @@ def import_data(
     *,
     classes: Sequence[str] | None = None,
     mapping: Mapping[str, str] | None = None,
+    neither: bool = False,
     sha256: str | None = None,
 ) -> Imported:
     """Copy the pictures of `source` into ``target/CLASS/…``.
@@ -55,6 +58,8 @@ def import_data(
         mapping: the class folder for each class of the source, whose names may be in upper or
             lower case. Without `classes` and `mapping`, the source's happy, happiness and joy go
             to happy, and its sad and sadness to sad.
+        neither: True also copies the source's neutral, surprise, anger, fear, disgust and contempt
+            into the class folder neither, except those that `mapping` or `classes` use otherwise.
         sha256: the expected SHA-256 of the file behind a link, 64 hex digits.
 
     Raises:
@@ -62,7 +67,7 @@ def import_data(
         ImportDataError: the source cannot be downloaded, verified, unpacked or written, or has no
             picture of a wanted class. Files copied before the error are complete and are kept.
     """
-    class_map = ClassMap(mapping, classes)
+    class_map = ClassMap(mapping, classes, neither=neither)
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
     sha256 = _checked(sha256, source, is_link)
     place = Target(target)
@@ -87,7 +92,7 @@ def import_data(
         ) from error
     if not place.counts:
         raise ImportDataError("; ".join([f"{source}: no picture of a wanted class", *place.notes]))
-    return Imported(place.counts, place.notes)
+    return Imported(place.counts, place.sources, place.notes)
 
 
 def _checked(sha256: str | None, source: str, is_link: bool) -> str | None:

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from happysad.errors import ImportDataError, UsageError, shown
-from happysad.predictions import RESERVED
+from happysad.predictions import NEITHER, RESERVED
 
-__all__ = ["DEFAULT", "ClassMap"]
+__all__ = ["DEFAULT", "OTHERS", "ClassMap"]
 
 #: The class folder of each class that is imported by default; deliberately few.
 DEFAULT = {
@@ -19,6 +19,22 @@ DEFAULT = {
     "sad": "sad",
     "sadness": "sad",
 }
+
+#: The names of the classes that are imported as `NEITHER` when asked for.
+OTHERS = (
+    NEITHER,
+    "neutral",
+    "surprise",
+    "surprised",
+    "anger",
+    "angry",
+    "fear",
+    "fearful",
+    "disgust",
+    "disgusted",
+    "contempt",
+    "contemptuous",
+)
 
 # A folder's name that every system allows: one path component, not hidden.
 _FOLDER = re.compile(r"\w([\w .-]{0,98}\w)?")
@@ -31,6 +47,8 @@ class ClassMap:
         self,
         mapping: Mapping[str, str] | None = None,
         folders: Sequence[str] | None = None,
+        *,
+        neither: bool = False,
     ) -> None:
         """Check the names.
 
@@ -38,16 +56,19 @@ class ClassMap:
             mapping: the class folder for each class of the source.
             folders: the class folders to fill. A folder that is not in `mapping` is filled from the
                 source's class of that name, or of one of its names in `DEFAULT`.
+            neither: True also fills the folder `NEITHER` from the classes `OTHERS`, except those
+                that `mapping` or `folders` use otherwise.
 
-        Without either, `DEFAULT` applies.
+        Without `mapping` and `folders`, `DEFAULT` applies.
 
         Raises:
             UsageError: a class folder has an invalid name; a class has two folders; or `mapping`
                 fills a folder that is not one of `folders`.
         """
         mapping = mapping or {}
+        extra = (NEITHER,) if neither else ()
         self._mapped = tuple(map(_key, mapping))
-        self._required = tuple(folders or ())
+        self._required = tuple(dict.fromkeys((*(folders or ()), *extra)))
         self._folders: dict[str, str] = {}
         for theirs, ours in mapping.items():
             if not _key(theirs):
@@ -55,10 +76,10 @@ class ClassMap:
                     f"--map must be THEIRS=OURS, such as joy=happy, not {'=' + ours!r}"
                 )
             _refuse_name(ours, f"--map {shown(theirs)}")
-            if folders and ours not in folders:
+            if folders and ours not in self._required:
                 raise UsageError(
                     f"--map {shown(theirs)}: the class folder must be one of --classes "
-                    f"{','.join(folders)}, not {ours[:80]!r}"
+                    f"{','.join(self._required)}, not {ours[:80]!r}"
                 )
             if self._folders.setdefault(_key(theirs), ours) != ours:
                 raise UsageError(
@@ -73,6 +94,8 @@ class ClassMap:
                     self._folders.setdefault(_key(name), folder)
         if not self._folders:
             self._folders = dict(DEFAULT)
+        for name in OTHERS if neither else ():
+            self._folders.setdefault(name, NEITHER)
 
     def folder_of(self, *names: str) -> str | None:
         """Return the class folder of a class that has any of `names`; None to leave it out.

@@ -61,7 +61,13 @@ def copy(file: Path, class_map: ClassMap, target: Target) -> None:
             continue
         split = re.sub(r"[^a-z0-9]", "", row.get("usage", "").lower())
         name = "-".join(part for part in ("fer2013", split, f"{number:05}") if part)
-        target.write(folder, f"{name}.png", _png(row["pixels"], where), same=_same_pixels)
+        target.write(
+            folder,
+            f"{name}.png",
+            _png(row["pixels"], where),
+            theirs=EMOTIONS[emotion][0],
+            same=_same_pixels,
+        )
 
 
 def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:

@@ -65,7 +65,7 @@ def copy(name: str, class_map: ClassMap, target: Target) -> None:
                 target.leave_out("that are no pictures")
                 continue
             stem = f"{name.replace('/', '-')}-{split}-{number:06}"
-            target.write(folder, stem + EXTENSIONS[type_][0], data)
+            target.write(folder, stem + EXTENSIONS[type_][0], data, theirs=theirs[0])
 
 
 def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:

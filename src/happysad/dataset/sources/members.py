@@ -100,7 +100,8 @@ class Members:
             self._target.leave_out("that are no pictures")
         else:
             class_folder, index = found
-            self._target.write(class_folder, "-".join(parts[:index] + parts[index + 1 :]), data)
+            name = "-".join(parts[:index] + parts[index + 1 :])
+            self._target.write(class_folder, name, data, theirs=parts[index])
 
     def _class_folder_of(self, parts: list[str]) -> tuple[str, int] | None:
         """Return the class folder, and the index in `parts` of the folder that decides it."""

@@ -6,13 +6,13 @@ import hashlib
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from happysad.errors import ImportDataError, UsageError, shown
 from happysad.files import replacing
 
-__all__ = ["Target"]
+__all__ = ["Target", "listed"]
 
 # Characters that some systems forbid in file names.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
@@ -35,7 +35,7 @@ class Target:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"DIR must be a folder: {folder}: a file")
         self.folder = folder
-        self._names: dict[str, set[str]] = {}
+        self._names: dict[str, dict[str, str]] = {}
         self._new = 0
         self._other_classes: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
@@ -46,6 +46,8 @@ class Target:
         class_folder: str,
         name: str,
         data: bytes,
+        *,
+        theirs: str,
         same: Callable[[bytes, bytes], bool] = operator.eq,
     ) -> None:
         """Write a picture's bytes to ``folder/class_folder/name``, whole or not at all.
@@ -57,6 +59,7 @@ class Target:
             class_folder: the name of the class folder.
             name: the name of the file; characters that some systems forbid become "_".
             data: the whole file.
+            theirs: the source's name of the picture's class.
             same: returns whether the content of an existing file is the same as `data`.
 
         Raises:
@@ -75,7 +78,7 @@ class Target:
             raise ImportDataError(
                 f"{self.folder / class_folder / name}: this name and {file.name} are both taken"
             )
-        self._names.setdefault(class_folder, set()).add(file.name)
+        self._names.setdefault(class_folder, {}).setdefault(file.name, theirs)
 
     def leave_out(self, which: str) -> None:
         """Count a file that is left out.
@@ -99,14 +102,21 @@ class Target:
         return {name: len(files) for name, files in sorted(self._names.items())}
 
     @property
+    def sources(self) -> dict[str, dict[str, int]]:
+        """The parts of each of `counts`, by the source's name of the class."""
+        return {
+            name: dict(sorted(Counter(files.values()).items()))
+            for name, files in sorted(self._names.items())
+        }
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Lines about the files left out, and about those that were there already."""
         lines = [f"left out: {_files(n)} {which}" for which, n in sorted(self._left_out.items())]
         if self._other_classes:
-            classes = [f"{shown(name)} {n:,}" for name, n in sorted(self._other_classes.items())]
-            listed = ", ".join(classes[:_LISTED]) + (", …" if len(classes) > _LISTED else "")
             lines.append(
-                f"left out: {_files(self._other_classes.total())} of other classes: {listed} "
+                f"left out: {_files(self._other_classes.total())} of other classes: "
+                f"{listed(self._other_classes)} "
                 "(choose classes with --map THEIRS=OURS)"
             )
         there = sum(self.counts.values()) - self._new
@@ -119,6 +129,12 @@ class Target:
         """The part of an error message about the files that were already copied."""
         done = sum(self.counts.values())
         return f"; {_files(done)} copied before are complete and stay" if done else ""
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Return classes with their counts, such as "anger 12, fear 3"; at most 12 of them."""
+    classes = [f"{shown(name)} {count:,}" for name, count in sorted(counts.items())]
+    return ", ".join(classes[:_LISTED]) + (", …" if len(classes) > _LISTED else "")
 
 
 def _files(count: int) -> str:
