@@ -12,7 +12,7 @@ from happysad.cli.evaluation_commands import print_evaluation
 from happysad.evaluation.abstention import Abstention
 from happysad.evaluation.evaluator import Evaluation
 from happysad.evaluation.metrics import Figure, score
-from tests.classifiers import brightness_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.command_line import run_command
 from tests.pictures import photo, save
 
@@ -60,7 +60,13 @@ def test_photos_without_a_face_are_not_answered(capsys: pytest.CaptureFixture[st
             n=13,
             coverage=Figure(8 / 13, (0.4, 0.8)),
             selective_accuracy=Figure(1.0, None),
+            called={
+                "happy": Figure(5 / 13, (0.2, 0.6)),
+                "sad": Figure(3 / 13, (0.1, 0.4)),
+                "unsure": Figure(2 / 13, (0.0, 0.4)),
+            },
             no_face=Figure(3 / 13, (0.1, 0.4)),
+            labels={"happy": {"happy": 5, "sad": 3, "unsure": 2, "no_face": 3}},
         ),
         baselines={},
         seen_in_training=None,
@@ -87,3 +93,28 @@ def test_as_json_it_is_one_object(command: list[str]) -> None:
     assert (found["score"]["n"], found["abstention"]["n"]) == (8, 8)
     assert found["abstention"]["coverage"]["value"] == 0.75
     assert found["abstention"]["selective_accuracy"] == {"value": 1.0, "interval": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize("folders", [2, 3])
+def test_the_shares_of_three_answers_stand_beside_the_figures(tmp_path: Path, folders: int) -> None:
+    levels = {"happy": (10, 30, 124), "sad": (132, 230, 250), "neither": (126, 130)}
+    for label in list(levels)[:folders]:
+        for level in levels[label]:
+            pixels = level - 2 + photo(level, 40, 40) * 0.02
+            save(tmp_path / "data" / label / f"{level}.png", pixels.astype(np.uint8))
+    file = three_class_classifier(tmp_path / "face.onnx", looks_at="face")
+    call = ["evaluate", str(tmp_path / "data"), "--model", str(file), "--faces", "given"]
+    done = run_command(*call)
+    assert (done.status, done.stderr) == (0, b"")
+    lines = [" ".join(line.split()) for line in done.lines]
+    assert "label happy neither sad unsure no_face" in lines
+    assert "happy 2 1 0 0 0" in lines
+    assert "sad 0 1 2 0 0" in lines
+    if folders == 3:
+        assert "neither 0 2 0 0 0" in lines
+        assert "most probable class happy neither sad" in lines
+        assert "recall of neither 1.000 no spread seen (n = 2)" in lines
+        return
+    assert any(line.startswith("accuracy 1.000 no spread seen") for line in lines)
+    assert any(line.startswith("called neither 0.333") for line in lines)
+    assert any("neither is left out" in line for line in lines)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-import numpy as np
 import pytest
 
 from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.metrics import Figure
 
+CLASSES = ("happy", "sad")
+
 
 def test_unanswered_photos_count_for_coverage_alone() -> None:
-    right = np.array([1, 0, 1, 0, 0, 0], bool)
-    answered = np.array([1, 0, 1, 1, 0, 0], bool)
-    no_face = np.array([0, 0, 0, 0, 0, 1], bool)
-    got = abstention(right, answered, no_face, list("abcdef"))
+    labels = ["happy", "unsure", "sad", "happy", "unsure", "no_face"]
+    truth = ["happy", "happy", "sad", "sad", "sad", "sad"]
+    got = abstention(labels, truth, list("abcdef"), classes=CLASSES)
     assert got.n == 6
     assert got.coverage.value == 0.5
     assert got.selective_accuracy.value == pytest.approx(2 / 3)
     assert got.no_face.value == pytest.approx(1 / 6)
+    called = {name: figure.value for name, figure in got.called.items()}
+    assert called == pytest.approx({"happy": 2 / 6, "sad": 1 / 6, "unsure": 2 / 6})
+    assert got.labels == {
+        "happy": {"happy": 1, "sad": 0, "unsure": 1, "no_face": 0},
+        "sad": {"happy": 1, "sad": 1, "unsure": 1, "no_face": 1},
+    }
     for figure in (got.coverage, got.no_face):
         assert figure.value is not None
         assert figure.interval is not None
@@ -29,13 +35,11 @@ def test_unanswered_photos_count_for_coverage_alone() -> None:
 
 
 def test_where_nothing_is_answered_no_answer_is_right_or_wrong() -> None:
-    none = np.zeros(3, bool)
-    got = abstention(none, none, none, list("abc"))
+    got = abstention(["unsure"] * 3, ["sad"] * 3, list("abc"), classes=CLASSES)
     assert got.coverage.value == 0
     assert got.selective_accuracy == Figure(None, None)
 
 
 def test_one_group_has_no_interval() -> None:
-    every = np.ones(3, bool)
-    got = abstention(every, every, ~every, list("aaa"))
+    got = abstention(["sad"] * 3, ["sad"] * 3, list("aaa"), classes=CLASSES)
     assert got.coverage == Figure(1.0, None)

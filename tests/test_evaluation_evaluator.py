@@ -375,3 +375,69 @@ def test_three_classes_are_evaluated(tmp_path: Path) -> None:
     assert found.score.accuracy.value == pytest.approx(np.mean(right))
     assert found.score.auc is None
     assert sum(map(sum, found.score.confusion)) == 9
+    assert {name: one.recall.value for name, one in found.score.per_class.items()} == {
+        "happy": 1.0,
+        "neither": pytest.approx(1 / 3),
+        "sad": 1.0,
+    }
+
+
+def test_three_answers_are_judged_on_two_folders(tmp_path: Path) -> None:
+    """The answer is sad for a mean of about 138 or more, happy for 118 or less, else neither."""
+    lights = {"happy": (0.3, 1.05, 1.15), "sad": (1.05, 1.6, 1.9)}  # 1.05 gives about 123
+    for place, (label, several) in enumerate(lights.items()):
+        for number, light in enumerate(several):
+            save(
+                tmp_path / "data" / label / f"{number}.png", with_face(100 * place + number, light)
+            )
+    save(tmp_path / "data" / "sad" / "nobody.png", photo(61, 500, 600))
+    file = three_class_classifier(tmp_path / "face.onnx", looks_at="face")
+    found = evaluate(file, tmp_path / "data")
+    answers = Classifier(file).predict(sorted((tmp_path / "data").glob("*/*.png")))
+    truth = [Path(str(answer.path)).parent.name for answer in answers]
+    assert "neither" in [answer.label for answer in answers]
+
+    right = 0  # happy against sad alone; what has no face is wrong
+    for answer, label in zip(answers, truth, strict=True):
+        p = answer.probabilities or {"happy": 0.0, "sad": 0.0}
+        right += p[label] > p["sad" if label == "happy" else "happy"]
+    score = found.score
+    assert score.classes == ("happy", "sad")
+    assert score.n == 7
+    assert score.accuracy.value == pytest.approx(right / 7)
+    assert score.per_class["sad"].recall.value is not None
+    assert score.per_class["sad"].recall.value <= 3 / 4
+    assert score.auc is not None
+
+    labels = [answer.label for answer in answers]
+    called = {name: figure.value for name, figure in found.abstention.called.items()}
+    shares = {name: labels.count(name) / 7 for name in ("happy", "neither", "sad", "unsure")}
+    assert called == pytest.approx(shares)
+    assert found.abstention.no_face.value == 1 / 7
+    assert found.abstention.labels["sad"]["no_face"] == 1
+    assert found.baselines["largest_class"].score.classes == score.classes
+    as_json = json.dumps(asdict(found), allow_nan=False)
+    assert Evaluation.from_json(json.loads(as_json)) == found
+
+
+@pytest.mark.parametrize(
+    ("classes", "judged"),
+    [
+        (None, ("happy", "sad")),
+        (("left", "right"), ("happy", "sad")),
+        (("left", "middle", "right"), ("happy", "neither", "sad")),
+    ],
+)
+def test_two_or_three_folders_may_be_named(
+    tmp_path: Path, classes: tuple[str, ...] | None, judged: tuple[str, ...]
+) -> None:
+    file = three_class_classifier(tmp_path / "model.onnx")
+    names = classes or ("happy", "sad")
+    levels = dict(zip(names, (20, 230) if len(names) == 2 else (20, 128, 230), strict=True))
+    for name, level in levels.items():
+        pixels = np.clip(photo(level, 40, 40) * 0.02 + level, 0, 255).astype(np.uint8)
+        save(tmp_path / "data" / name / "a.png", pixels)
+    score = evaluate(file, tmp_path / "data", classes=classes).score
+    assert (score.classes, score.accuracy.value) == (judged, 1.0)
+    with pytest.raises(UsageError, match=r"must be 3 folders, .*, or 2, for happy, sad, not 4"):
+        evaluate(file, tmp_path / "data", classes=("a", "b", "c", "d"))

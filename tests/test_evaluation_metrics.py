@@ -208,7 +208,8 @@ def test_one_group_alone_has_no_interval() -> None:
         ([0, 1], [0.5], ["a", "b"], ValueError, "equally long"),
         ([0, 2], [0.5, 0.5], ["a", "b"], ValueError, "from 0 to 1"),
         ([0, 1], [0.5, 1.5], ["a", "b"], ValueError, "from 0 to 1"),
-        ([0, 1], [0.5, float("nan")], ["a", "b"], ValueError, "from 0 to 1"),
+        ([0, 1], [0.5, -0.5], ["a", "b"], ValueError, "from 0 to 1"),
+        ([0, 1], [float("nan")] * 2, ["a", "b"], DatasetError, "no photo to judge"),
     ],
 )
 def test_wrong_input_is_refused(
@@ -216,6 +217,30 @@ def test_wrong_input_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         score(y, p, groups)
+
+
+def test_a_photo_without_an_answer_is_wrong_but_has_no_probability() -> None:
+    y, p = drawn(60)
+    none = float("nan")
+    got = score([*y, 0, 1, 1], [*p, none, none, none], alone(63))
+    without = score(y, p, alone(60))
+    assert got.accuracy.value == pytest.approx((60 - without.wrong) / 63)
+    assert (got.n, got.wrong) == (63, without.wrong + 3)
+    for name, more in {"happy": 1, "sad": 2}.items():
+        mine, its = got.per_class[name], without.per_class[name]
+        assert (mine.n, mine.answered) == (its.n + more, its.answered)
+        assert mine.precision.value == its.precision.value
+        assert mine.recall.value == pytest.approx((its.recall.value or 0) * its.n / mine.n)
+    assert got.confusion == without.confusion
+    assert got.ece.value == pytest.approx(without.ece.value)
+    assert got.auc is not None
+    assert without.auc is not None
+    assert got.auc.value == pytest.approx(without.auc.value)
+
+
+def test_a_row_with_some_probabilities_is_refused() -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        score_of([0, 1], [[0.5, 0.5], [float("nan"), 0.5]], alone(2), classes=("happy", "sad"))
 
 
 def test_three_classes_are_those_of_scikit_learn() -> None:

@@ -25,7 +25,6 @@ def scored(right: int, n: int, groups: int | None = None) -> Score:
 
 
 def evaluation(test: Score, baseline: Score, seen: int = 0) -> Evaluation:
-    every = [True, True]
     return Evaluation(
         model="run",
         classifier="0123456789ab",
@@ -35,7 +34,7 @@ def evaluation(test: Score, baseline: Score, seen: int = 0) -> Evaluation:
         threshold=0.5,
         data="data",
         score=test,
-        abstention=abstention(every, every, [False, False], ["a", "b"]),
+        abstention=abstention(LABELS, LABELS, ["a", "b"], classes=LABELS),
         baselines={"logistic_regression": Baseline(baseline, "the training photos")},
         seen_in_training=seen,
     )

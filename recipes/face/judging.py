@@ -102,9 +102,8 @@ def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> di
     probabilities = of_second(p)
     scored = score(y, probabilities, groups, classes=details.classes, threshold=details.threshold)
     labels = [details.label_of(row) for row in probabilities.tolist()]
-    right = [label == details.classes[place] for label, place in zip(labels, y, strict=True)]
-    answered = [label in details.classes for label in labels]
-    chosen = abstention(right, answered, np.zeros(len(y), bool), groups)
+    truth = [details.classes[place] for place in y]
+    chosen = abstention(labels, truth, groups, classes=details.classes)
     return {"score": asdict(scored), "abstention": asdict(chosen)}
 
 

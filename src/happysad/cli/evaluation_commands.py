@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from happysad.cli.console import say
 from happysad.cli.options import ClassNames, Model, class_names, data_folder, need
-from happysad.predictions import Faces
+from happysad.predictions import NO_FACE, UNSURE, Faces
 
 if TYPE_CHECKING:
     from happysad.evaluation.evaluator import Evaluation
@@ -45,7 +46,9 @@ def evaluate(
     """Measure how good a classifier is, with n and intervals.
 
     With DIR, every readable photo in its class folders is test data. Two baselines are measured
-    too: always the larger class, and logistic regression on 32x32 pixels.
+    too: always the larger class, and logistic regression on 32x32 pixels. A classifier that also
+    answers neither may be judged on the folders happy and sad alone: the main figures then tell
+    happy from sad, and the shares called neither, unsure and no_face are printed below them.
     """
     need("train", "happysad evaluate")
     from dataclasses import asdict
@@ -75,13 +78,38 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_figure(f"precision of {name}", one.precision, f"{one.answered:,}")
         _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
         _print_figure(f"f1 of {name}", one.f1, f"{score.n:,}")
+    others = [name for name in abstention.called if name not in (*score.classes, UNSURE)]
+    for name in others:
+        say(
+            f"These are the figures of {' against '.join(score.classes)}: {name} is left out, and "
+            "a photo without a face is wrong."
+        )
+    if len(score.classes) > 2:
+        rows = zip(score.classes, score.confusion, strict=True)
+        _print_counts("most probable class", score.classes, dict(rows))
+    if others or len(score.classes) > 2:
+        labels = (*abstention.called, NO_FACE)
+        counts = {one: tuple(row.values()) for one, row in abstention.labels.items()}
+        _print_counts("label", labels, counts)
+    for name in others:
+        _print_figure(f"called {name}", abstention.called[name], f"{abstention.n:,}")
     coverage, no_face = abstention.coverage.value or 0.0, abstention.no_face.value
     if coverage < 1:
         which = "neither unsure nor without a face" if no_face else "not unsure"
         _print_figure("answered", abstention.coverage, f"{abstention.n:,}, {which}")
         answered = round(coverage * abstention.n)
         _print_figure("right of these", abstention.selective_accuracy, f"{answered:,}")
+        if others or len(score.classes) > 2:
+            _print_figure(f"called {UNSURE}", abstention.called[UNSURE], f"{abstention.n:,}")
         _print_figure("no face found", abstention.no_face, f"{abstention.n:,}")
+
+
+def _print_counts(what: str, columns: Sequence[str], rows: Mapping[str, Sequence[int]]) -> None:
+    """Print the number of photos by class (rows) and answer (columns)."""
+    width = max(10, *(len(name) + 2 for name in columns))
+    say(f"{what:<20}" + "".join(f"{name:>{width}}" for name in columns))
+    for name, counts in rows.items():
+        say(f"{name:<20}" + "".join(f"{count:>{width},}" for count in counts))
 
 
 def _print_figure(name: str, figure: Figure, n: str) -> None:

@@ -30,7 +30,8 @@ from happysad.inputs import Prepared
 from happysad.model_file import SHIPPED
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
-from happysad.predictions import Faces
+from happysad.predictions import NEITHER, NO_FACE, Faces
+from happysad.probability import among
 from happysad.progress import track
 from happysad.run import Fusion, Run
 
@@ -62,9 +63,13 @@ class Evaluation:
     data: str
     """The folder of the photos."""
     score: Score
-    """The figures of all photos with an answer, if every answer is a class, never "unsure"."""
+    """The figures if every answer is one of the judged classes, never "unsure".
+
+    Of a classifier with two classes, the photos without a face are left out. Of one with three,
+    they count as wrong; if only the folders of happy and sad are judged, "neither" is left out, and
+    the probabilities of happy and sad are scaled to the sum 1."""
     abstention: Abstention
-    """The figures of all photos, if answers may be "unsure" or "no_face"."""
+    """The figures of all photos, if answers may be any class, "unsure" or "no_face"."""
     baselines: Baselines
     """The scores of the baselines on the photos of `score`."""
     left_out: tuple[LeftOut, ...] = ()
@@ -127,9 +132,10 @@ class Answers:
     rows: pd.DataFrame
     """Their rows in a manifest's table; index 0, 1, 2, …"""
     y: NDArray[np.intp]
-    """The class of each, shape (n,): an index into the classifier's classes."""
+    """The class of each, shape (n,): an index into the judged classes."""
     p: NDArray[np.float64]
-    """The probabilities, shape (n, classes); NaN for a photo without the face that is needed."""
+    """The probabilities of the classifier's classes, shape (n, classes); NaN for a photo without
+    the face that is needed."""
     groups: list[str]
     small: NDArray[np.uint8]
     """As `baselines.small` returns them, shape (n, 1024)."""
@@ -160,7 +166,9 @@ def evaluate(
     """Evaluate a classifier on a folder of class folders, or a run on its own test split.
 
     With `data`, every readable photo in the class folders is judged, even if a check would leave it
-    out. Near-duplicates form one group, so that repeated photos do not narrow the intervals.
+    out. Near-duplicates form one group, so that repeated photos do not narrow the intervals. A
+    classifier with the class neither may be judged on the folders of its other two classes alone;
+    see `Evaluation.score`.
 
     Args:
         model: an .onnx that happysad wrote, or a run's folder; None for the classifier that comes
@@ -168,7 +176,7 @@ def evaluate(
         data: the folder; None for the run's evaluation on its own test split.
         classes: the names of the class folders, if they differ from the classifier's classes, in
             the order of these classes. None for folders named like the classes, in upper or lower
-            case.
+            case; the folder neither may be missing.
         faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
 
     Raises:
@@ -223,21 +231,22 @@ def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
 
     def answers(split: Split) -> Answers:
         rows = manifest.of(split)
-        return _answers(classifier, manifest, rows, faces)
+        return _answers(classifier, classifier.classes, manifest, rows, faces)
 
     val, test = answers("val"), answers("test")
     evaluation = RunEvaluation(
         version=__version__,
         test=_evaluation(
             classifier,
+            classifier.classes,
             run.folder,
             data,
             test,
-            training=_training_pictures(manifest),
+            training=_training_pictures(manifest, classifier.classes),
             seed=seed,
             seen_in_training=_seen(manifest, manifest.of("test")),
         ),
-        val=_score(classifier, val, seed),
+        val=_score(classifier, classifier.classes, val, seed),
         fusion=run.fusion(),
     )
     return evaluation, test
@@ -250,24 +259,25 @@ def _evaluate_folder(
     classes: Sequence[str] | None,
     faces: Faces | str,
 ) -> Evaluation:
-    folders = _folders(data, classifier.classes, classes)
+    judged, folders = _folders(data, classifier.classes, classes)
     table = scan(data, folders, quality=False).table
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
     readable["group"] = near_groups(readable)
-    readable["label"] = readable["label"].map(dict(zip(folders, classifier.classes, strict=True)))
-    answers = _answers(classifier, Manifest(data, readable), readable, faces)
+    readable["label"] = readable["label"].map(dict(zip(folders, judged, strict=True)))
+    answers = _answers(classifier, judged, Manifest(data, readable), readable, faces)
     if answers.no_face.all():
         raise DatasetError(f"{data}: no face in any of {len(readable):,} photos")
     own = _own_manifest(model)
     unreadable = table.loc[table["pixels"] == "", ["path", "reason"]]
     return _evaluation(
         classifier,
+        judged,
         model,
         data,
         answers,
-        training=None if own is None else _training_pictures(own),
+        training=None if own is None else _training_pictures(own, judged),
         seed=0,
         seen_in_training=None if own is None else _seen(own, readable),
         left_out=(
@@ -279,6 +289,7 @@ def _evaluate_folder(
 
 def _evaluation(
     classifier: Classifier,
+    judged: Sequence[str],
     model: Path,
     data: Path,
     answers: Answers,
@@ -289,7 +300,10 @@ def _evaluation(
     left_out: tuple[LeftOut, ...] = (),
 ) -> Evaluation:
     details = classifier.details
-    answered = answers.only(np.flatnonzero(~answers.no_face))
+    if len(classifier.classes) > 2:
+        scored = answers
+    else:
+        scored = answers.only(np.flatnonzero(~answers.no_face))
     return Evaluation(
         model=str(model),
         classifier=classifier.id,
@@ -298,13 +312,13 @@ def _evaluation(
         temperature=details.temperature,
         threshold=details.threshold,
         data=str(data),
-        score=_score(classifier, answered, seed),
-        abstention=_abstention(classifier, answers, seed),
+        score=_score(classifier, judged, scored, seed),
+        abstention=_abstention(classifier, judged, answers, seed),
         baselines=baselines.score_baselines(
-            answered.y,
-            answered.small,
-            answered.groups,
-            classes=classifier.classes,
+            scored.y,
+            scored.small,
+            scored.groups,
+            classes=judged,
             seed=seed,
             training=training,
         ),
@@ -313,30 +327,37 @@ def _evaluation(
     )
 
 
-def _score(classifier: Classifier, answers: Answers, seed: int) -> Score:
+def _score(classifier: Classifier, judged: Sequence[str], answers: Answers, seed: int) -> Score:
+    p = answers.p
+    if len(judged) < len(classifier.classes):
+        p = among(p, [classifier.classes.index(name) for name in judged])
     return score(
         answers.y,
-        answers.p,
+        p,
         answers.groups,
-        classes=classifier.classes,
+        classes=judged,
         threshold=classifier.details.threshold,
         seed=seed,
     )
 
 
-def _abstention(classifier: Classifier, answers: Answers, seed: int) -> Abstention:
+def _abstention(
+    classifier: Classifier, judged: Sequence[str], answers: Answers, seed: int
+) -> Abstention:
     labels = [
-        "" if none else classifier.label_of(p)
+        NO_FACE if none else classifier.label_of(p)
         for none, p in zip(answers.no_face, answers.p.tolist(), strict=True)
     ]
-    truth = [classifier.classes[place] for place in answers.y]
-    right = [label == name for label, name in zip(labels, truth, strict=True)]
-    answered = [label in classifier.classes for label in labels]
-    return abstention(right, answered, answers.no_face, answers.groups, seed)
+    truth = [judged[place] for place in answers.y]
+    return abstention(labels, truth, answers.groups, classes=classifier.classes, seed=seed)
 
 
 def _answers(
-    classifier: Classifier, manifest: Manifest, rows: pd.DataFrame, faces: Faces | str
+    classifier: Classifier,
+    judged: Sequence[str],
+    manifest: Manifest,
+    rows: pd.DataFrame,
+    faces: Faces | str,
 ) -> Answers:
     """Return the classifier's answers for the photos of some rows, read once on all cores."""
 
@@ -361,23 +382,34 @@ def _answers(
     ]
     return Answers(
         rows.reset_index(drop=True),
-        np.array([classifier.classes.index(name) for name in rows["label"]], dtype=np.intp),
+        np.array([judged.index(name) for name in rows["label"]], dtype=np.intp),
         np.array(p),
         rows["group"].tolist(),
         np.stack([small for _, small in seen]),
     )
 
 
-def _folders(data: Path, classes: Sequence[str], given: Sequence[str] | None) -> list[str]:
-    """Return the folder of each class, whose name may be in upper or lower case."""
-    if given is not None and len(given) != len(classes):
+def _folders(
+    data: Path, classes: tuple[str, ...], given: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the classes to judge, and the folder of each, in upper or lower case."""
+    without = tuple(name for name in classes if name != NEITHER) if len(classes) > 2 else classes
+    if given is not None and len(given) not in (len(classes), len(without)):
+        also = f", or {len(without)}, for {', '.join(without)}" if without != classes else ""
         raise UsageError(
-            f"classes must be {len(classes)} folders, for {', '.join(classes)}, not {len(given)}"
+            f"classes must be {len(classes)} folders, for {', '.join(classes)}{also}, "
+            f"not {len(given)}"
         )
     names = given or sorted(entry.name for entry in data.glob("*/"))
     like = {name.casefold(): name for name in names} | {name: name for name in names}
-    found = [like.get(name, like.get(name.casefold())) for name in classes]
-    return [name for name in found if name] if all(found) else list(given or classes)
+    for judged in (classes, without):
+        if given is None or len(given) == len(judged):
+            found = [like.get(name, like.get(name.casefold())) for name in judged]
+            if all(found):
+                return judged, [name for name in found if name]
+    if given is None:
+        return classes, list(classes)
+    return classes if len(given) == len(classes) else without, list(given)
 
 
 def _beside(data: Path, folders: Sequence[str]) -> list[LeftOut]:
@@ -410,11 +442,17 @@ def _seen(manifest: Manifest, photos: pd.DataFrame) -> int:
 
 
 def _training_pictures(
-    manifest: Manifest,
+    manifest: Manifest, judged: Sequence[str]
 ) -> tuple[NDArray[np.intp], NDArray[np.uint8]] | None:
-    """Return classes and `baselines.small` pictures for training; None if the photos are gone."""
+    """Return classes and `baselines.small` pictures for training; None if the photos are gone.
+
+    The photos are those of the judged classes, and each class is an index into these.
+    """
+    rows = manifest.of("train")
     try:
-        arrays = load(manifest, manifest.of("train"), baselines.INPUT)
+        arrays = load(manifest, rows[rows["label"].isin(judged)], baselines.INPUT)
     except (DatasetError, ImageError):
         return None
-    return arrays.classes.astype(np.intp), arrays.images.reshape(len(arrays.images), -1)
+    places = np.array([judged.index(name) if name in judged else -1 for name in manifest.classes])
+    classes = places[arrays.classes.astype(np.intp)]
+    return classes, arrays.images.reshape(len(arrays.images), -1)

@@ -69,7 +69,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The figures of a classifier on some photos, where every photo gets one of the classes."""
+    """The figures of a classifier on some photos, where every answer is one of the classes."""
 
     classes: tuple[str, ...]
     n: int
@@ -88,7 +88,8 @@ class Score:
     """The area under the ROC curve of the second of two classes; None for three classes."""
     per_class: dict[str, ClassScore]
     confusion: tuple[tuple[int, ...], ...]
-    """The number of photos by class (rows) and answer (columns), in the order of `classes`."""
+    """The number of photos by class (rows) and answer (columns), in the order of `classes`. A photo
+    without an answer is counted nowhere in it."""
 
     def figures(self) -> dict[str, Figure]:
         """Return the figures over all classes by name."""
@@ -143,7 +144,8 @@ def score(
 
     Args:
         y: the class of each photo, shape (n,): an index into `classes`.
-        p: the probabilities, 0 to 1, shape (n, classes).
+        p: the probabilities, 0 to 1, shape (n, classes). A row of NaN is a photo without an answer:
+            it counts as wrong, but neither for the calibration error nor for the AUC.
         groups: the group of each photo, n of them.
         classes: the names of the two or three classes.
         threshold: with two classes, the lowest probability of the second for which it is the
@@ -151,7 +153,7 @@ def score(
         seed: the seed of the bootstrap.
 
     Raises:
-        DatasetError: there is no photo.
+        DatasetError: there is no photo with an answer.
         ValueError: the lengths differ, or a value is out of range.
     """
     truth, probabilities = _checked(y, p, groups, len(classes))
@@ -168,7 +170,7 @@ def score(
         auc=figures.get("auc"),
         per_class={
             name: ClassScore(
-                n=int(confusion[place].sum()),
+                n=int((truth == place).sum()),
                 answered=int(confusion[:, place].sum()),
                 **{key: figures[f"{key} {place}"] for key in _OF_CLASS},
             )
@@ -257,13 +259,17 @@ class _Judged:
 
     def __init__(self, y: NDArray[np.intp], p: Floats, threshold: float) -> None:
         self._classes = p.shape[1]
+        answered: NDArray[np.bool_] = np.asarray(~np.isnan(p).any(axis=1))
         answer = answers_of(p, threshold)
-        confidence = p[np.arange(len(p)), answer]
-        self._cells = np.eye(self._classes**2)[self._classes * y + answer]
+        confidence = np.where(answered, p[np.arange(len(p)), answer], 0.0)
+        self._truth = np.eye(self._classes)[y]
+        self._cells = np.eye(self._classes**2)[self._classes * y + answer] * answered[:, None]
         self._gaps = (
-            np.eye(BINS)[confidence_bins(confidence)] * ((answer == y) - confidence)[:, None]
+            np.eye(BINS)[confidence_bins(confidence)]
+            * (((answer == y) - confidence) * answered)[:, None]
         )
-        self._order = np.argsort(p[:, 1], kind="stable")
+        places = np.flatnonzero(answered)
+        self._order = places[np.argsort(p[places, 1], kind="stable")]
         self._second = y[self._order].astype(np.float64)
         self._ties = np.flatnonzero(np.diff(p[self._order, 1], prepend=-1.0))
 
@@ -276,7 +282,7 @@ class _Judged:
         """Return every figure, one value for each row of weights (rows, n); NaN where undefined."""
         cells = self.confusion(weights)
         right = np.diagonal(cells, axis1=1, axis2=2)
-        of_class, answered = cells.sum(axis=2), cells.sum(axis=1)
+        of_class, answered = weights @ self._truth, cells.sum(axis=1)
         total = of_class.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             recall, precision = right / of_class, right / answered
@@ -284,7 +290,7 @@ class _Judged:
             figures = {
                 "accuracy": right.sum(axis=1) / total,
                 "balanced_accuracy": recall.sum(axis=1) / self._classes,
-                "ece": np.abs(weights @ self._gaps).sum(axis=1) / total,
+                "ece": np.abs(weights @ self._gaps).sum(axis=1) / answered.sum(axis=1),
             }
             if self._classes == 2:
                 figures["auc"] = self._auc(weights)
@@ -317,10 +323,12 @@ def _checked(
             f"y, p and groups must be equally long, not {len(truth)}, {len(probabilities)} and "
             f"{len(groups)}"
         )
-    if not len(truth):
+    unanswered: NDArray[np.bool_] = np.asarray(np.isnan(probabilities).all(axis=1))
+    if unanswered.all():
         raise DatasetError("there is no photo to judge")
     if not ((truth >= 0) & (truth < classes)).all():
         raise ValueError(f"y must lie from 0 to {classes - 1}")
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN is refused as well
+    rest = probabilities[~unanswered]
+    if not ((rest >= 0) & (rest <= 1)).all():  # NaN is refused as well
         raise ValueError("p must lie from 0 to 1")
     return truth, probabilities
