@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from happysad.evaluation.calibration import (
     EPSILON,
+    TEMPERATURES,
     fit_temperature,
     fit_threshold,
+    fit_vector,
 )
 from happysad.probability import with_temperature
 
@@ -96,3 +98,47 @@ def test_repeated_photos_are_no_good_reason() -> None:
 )
 def test_the_threshold_is_one_half_where_nothing_can_be_told(p: list[float], y: list[int]) -> None:
     assert fit_threshold(p, y, alone(len(y)), seed=0) == 0.5
+
+
+def of_three(n: int, shares: tuple[float, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return logits calibrated for equal priors, and classes with these shares."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (8 * n, 3))
+    y = np.array([rng.choice(3, p=p) for p in softmax(z, axis=1)])
+    kept = np.concatenate([np.flatnonzero(y == k)[: int(n * s)] for k, s in enumerate(shares)])
+    return z[kept], y[kept]
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("shares", [(1 / 3, 1 / 3, 1 / 3), (0.2, 0.7, 0.1)])
+def test_the_temperature_and_the_biases_put_in_are_found(
+    temperature: float, shares: tuple[float, ...]
+) -> None:
+    """However many photos each class has, the probabilities are those for equal priors."""
+    z, y = of_three(5000, shares)
+    shift = np.array([0.8, -0.3, -0.5])
+    found, biases = fit_vector(softmax((z - shift) * temperature, axis=1), y)
+    assert found == pytest.approx(temperature, rel=0.1)
+    np.testing.assert_allclose(biases, shift, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("p", "y"),
+    [
+        ([[0.8, 0.1, 0.1], [0.2, 0.6, 0.2]], [0, 0]),  # classes are missing
+        ([[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7]], [0, 1, 2]),  # all are right
+    ],
+)
+def test_three_classes_stay_as_they_are_where_nothing_can_be_told(
+    p: list[list[float]], y: list[int]
+) -> None:
+    temperature, biases = fit_vector(p, y)
+    assert temperature == 1.0
+    assert biases.tolist() == [0, 0, 0]
+
+
+def test_certain_mistakes_keep_three_finite() -> None:
+    p = [[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    temperature, biases = fit_vector(p, [0, 1, 2, 1, 2])
+    assert TEMPERATURES[0] <= temperature <= TEMPERATURES[1]
+    assert np.abs(biases).max() <= 6

@@ -38,6 +38,20 @@ def test_classic_is_the_tutorials_network() -> None:
     assert [model.layers[place].filters for place in (2, 4, 6)] == [16, 32, 16]
 
 
+@pytest.mark.parametrize("name", ["compact", "mobilenetv3", "face"])
+def test_three_classes_have_a_softmax(name: str) -> None:
+    three = ("happy", "neither", "sad")
+    model = build(name, size=48, channels=1, classes=three, pretrained=False)
+    p = np.asarray(model(noise(48, 1), training=False))
+    assert p.shape == (3, 3)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_tutorials_network_has_one_sigmoid() -> None:
+    with pytest.raises(UsageError, match="one sigmoid, for two classes, not happy, neither, sad"):
+        build("classic", size=32, channels=1, classes=("happy", "neither", "sad"))
+
+
 @pytest.mark.parametrize(
     ("name", "size", "channels"),
     [

@@ -15,6 +15,7 @@ from happysad.export import to_onnx
 from happysad.keras_backend import quiet
 from happysad.model_file import PROBABILITIES, SHIPPED, ModelFile
 from happysad.models import build
+from happysad.probability import among
 from happysad.training.checkpoints import weights_hash
 
 quiet()
@@ -64,6 +65,21 @@ def test_it_answers_as_the_classifier_that_ships() -> None:
     model = build("face", size=48, channels=1, dropout=0.3)
     np.testing.assert_allclose(answers(model), shipped, atol=1e-5)
     assert model.layers[-1].name == PROBABILITIES
+
+
+@pytest.mark.parametrize(
+    "classes", [("happy", "neither", "sad"), ("angry", "calm", "neither"), ("neither", "y", "z")]
+)
+def test_of_three_classes_it_tells_two_apart_as_the_classifier_that_ships(
+    classes: tuple[str, ...],
+) -> None:
+    shipped = ModelFile.read(SHIPPED).run({"image": FACES}).probabilities
+    p = build("face", size=48, channels=1, classes=classes).predict(FACES, verbose=0)
+    two = [place for place, name in enumerate(classes) if name != "neither"]
+    np.testing.assert_allclose(among(p, two), shipped, atol=1e-5)
+    # Where these two are equal, so is the third.
+    neither = p[:, classes.index("neither")]
+    np.testing.assert_allclose(neither, np.sqrt(p[:, two].prod(axis=1)), atol=1e-5)
 
 
 def test_its_export_keeps_the_names_of_its_layers(tmp_path: Path) -> None:

@@ -146,7 +146,8 @@ def test_settings_of_0_1_0_are_read(tmp_path: Path) -> None:
         ({"fractions": (0.5, 0.5, 0.5)}, "fractions must be three shares"),
         ({"fractions": (0.9, 0.1, 0.0)}, "fractions must be three shares"),
         ({"classes": ("a", "a")}, "classes must be two different folders"),
-        ({"classes": ("a", "b", "c")}, "classes must be two different folders"),
+        ({"classes": ("a", "b", "c")}, "classes must be two different folders, or two and neither"),
+        ({"classes": ("a", "a", "neither")}, "classes must be two different folders"),
         (
             {"model": "compact", "fine_tune_epochs": 2},
             "fine_tune_epochs is for vgg16.*not for compact",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from happysad.errors import UsageError
 from happysad.keras_backend import quiet
@@ -24,7 +25,7 @@ quiet()
 
 import keras  # noqa: E402
 
-from happysad.training.feed import Accuracy, Feed  # noqa: E402
+from happysad.training.feed import Accuracy, AccuracyOfThree, Feed  # noqa: E402
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 
@@ -80,11 +81,11 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 1), dtype=np.uin
 LABELS = np.arange(37, dtype=np.float32)[:, None] % 2
 
 
-def feeds(training: bool, batch_size: int = 8) -> list[Feed]:
+def feeds(training: bool, batch_size: int = 8, targets: NDArray[np.float32] = LABELS) -> list[Feed]:
     """Return a feed of whole batches, and the feeds of two processes of two devices each."""
     config = TrainConfig(batch_size=batch_size)
     shares = (None, Share(0, 2, 4), Share(1, 2, 4))
-    return [Feed(IMAGES, LABELS, config, training=training, share=share) for share in shares]
+    return [Feed(IMAGES, targets, config, training=training, share=share) for share in shares]
 
 
 def test_the_parts_are_the_whole_but_for_what_is_left_over() -> None:
@@ -99,14 +100,22 @@ def test_the_parts_are_the_whole_but_for_what_is_left_over() -> None:
             assert (together == values[:kept]).all()
 
 
-def test_padding_counts_for_nothing_in_validation() -> None:
+@pytest.mark.parametrize("classes", [2, 3])
+def test_padding_counts_for_nothing_in_validation(classes: int) -> None:
     model = keras.Sequential([keras.Input((32, 32, 1)), keras.layers.Flatten()])
-    model.add(
-        keras.layers.Dense(1, "sigmoid", kernel_initializer=keras.initializers.Constant(1e-5))
-    )
-    model.compile(loss=keras.losses.BinaryCrossentropy(), metrics=[Accuracy(name="accuracy")])
-    whole, *parts = feeds(training=False)
+    if classes == 2:
+        small = keras.initializers.Constant(1e-5)
+        model.add(keras.layers.Dense(1, "sigmoid", kernel_initializer=small))
+        loss, accuracy, targets = keras.losses.BinaryCrossentropy(), Accuracy, LABELS
+    else:
+        small = keras.initializers.RandomNormal(stddev=1e-4, seed=0)
+        model.add(keras.layers.Dense(3, "softmax", kernel_initializer=small))
+        loss, accuracy = keras.losses.CategoricalCrossentropy(), AccuracyOfThree
+        targets = np.eye(3, dtype=np.float32)[np.arange(37) % 3]
+    model.compile(loss=loss, metrics=[accuracy(name="accuracy")])
+    whole, *parts = feeds(training=False, targets=targets)
     expected = model.evaluate(whole, verbose=0, return_dict=True)
+    assert 0 < expected["accuracy"] < 1
     together = [  # as JAX joins them
         np.concatenate([part[index][number] for index in range(5) for part in parts])
         for number in range(3)

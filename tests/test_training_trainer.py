@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from happysad.classifier import Classifier
+from happysad.dataset.arrays import Arrays
 from happysad.errors import ConfigError, DatasetError, RunError, UsageError
 from happysad.evaluation.evaluator import evaluate
 from happysad.keras_backend import quiet
@@ -26,7 +27,8 @@ from happysad.training import checkpoints
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load, of_run
 from happysad.training.learner import learner
-from happysad.training.trainer import resume, train
+from happysad.training.learner_base import Photos
+from happysad.training.trainer import align_output_sign, resume, train
 from tests.conftest import Once
 from tests.pictures import folders
 from tests.trainings import arrays, begun, small_data
@@ -274,11 +276,89 @@ def test_an_early_failure_leaves_nothing(trained: Path, tmp_path: Path) -> None:
         resume(run)
 
 
-def test_three_classes_are_refused(tmp_path: Path) -> None:
-    data = folders(tmp_path / "data", each=12, labels=("happy", "neither", "sad"))
-    with pytest.raises(UsageError, match="train needs two classes, not happy, neither, sad"):
-        train(data, tmp_path / "run", check_folder=tmp_path / "check")
+THREE = ("happy", "neither", "sad")
+
+
+@pytest.mark.parametrize(
+    ("labels", "settings", "says"),
+    [
+        (("angry", "happy", "sad"), {}, "needs two classes, or two and neither, not angry, happy"),
+        (THREE, {"faces": "find"}, "face on whole photos learns two classes, not happy, neither"),
+    ],
+)
+def test_three_classes_that_cannot_be_learned(
+    tmp_path: Path, labels: tuple[str, ...], settings: dict[str, Any], says: str
+) -> None:
+    data = folders(tmp_path / "data", each=12, labels=labels)
+    with pytest.raises(UsageError, match=says):
+        train(data, tmp_path / "run", check_folder=tmp_path / "check", **settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_neither_is_learned_and_goes_on_after_a_stop(tmp_path: Path) -> None:
+    data = folders(tmp_path / "data", each=20, labels=THREE)
+    settings = {**SETTINGS, "model": "compact"}
+    whole = train(data, tmp_path / "whole", check_folder=tmp_path / "check", **settings)
+    assert whole.evaluation is not None
+    test = whole.evaluation.test
+    assert test.score.classes == THREE
+    assert test.threshold == 0.5
+    classifier = whole.classifier()
+    assert classifier.classes == THREE
+    model = keras.saving.load_model(whole.run.network)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1), dtype=np.uint8)
+    p = classifier.run({"image": images}).probabilities
+    assert p.shape == (5, 3)
+    np.testing.assert_allclose(p, model.predict(images, verbose=0), atol=1e-4)
+    page = whole.run.report.read_text()
+    for words in ("happy, neither or sad: how good", "recall of neither", "the most probable"):
+        assert words in page
+    plots = {file.stem for file in whole.run.plots.iterdir()}
+    assert {"calibration-0", "calibration-1", "calibration-2"} <= plots
+
+    stopped = Run(Path(shutil.copytree(whole.folder, tmp_path / "stopped")))
+    (stopped.checkpoints / "004.npz").unlink()
+    for file in (stopped.checkpoints / "finished.json", stopped.network, stopped.metrics):
+        file.unlink()
+    resume(stopped.folder)
+    for name in ("model.onnx", "checkpoints/finished.json"):
+        assert (stopped.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def test_the_tutorials_network_learns_two_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = folders(tmp_path / "data", each=15, labels=THREE)
+    settings = {**SETTINGS, "epochs": 1}
+    run = train(data, tmp_path / "run", check_folder=tmp_path / "check", **settings)
+    assert run.classifier().classes == ("happy", "sad")
+    err = capfd.readouterr().err
+    assert "classic has one sigmoid, for two classes: it learns happy and sad" in err
+
+
+@pytest.mark.parametrize("classes", [("glum", "jolly", "neither"), ("jolly", "neither", "weepy")])
+def test_the_network_of_faces_is_turned_round_where_the_photos_say_so(
+    classes: tuple[str, ...],
+) -> None:
+    """Photos of the class that the network ranks lower are those of its first class."""
+    config = load(None, {"model": "face", "faces": "given", "size": 48, "channels": 1})
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 48, 48, 1), dtype=np.uint8)
+    two = [place for place, name in enumerate(classes) if name != "neither"]
+    every = Arrays({"image": images}, np.zeros(40, np.float32), [])
+    known = learner(config, Photos(every, every, classes))
+    before = known.build().predict(images, verbose=0)
+    ranked = np.argsort(np.argsort(before[:, two[1]] - before[:, two[0]]))
+    truth = np.where(ranked < 20, two[1], two[0]).astype(np.float32)  # in reverse
+    truth[::5] = classes.index("neither")
+    photos = Arrays({"image": images}, truth, [])
+    learns = learner(config, Photos(photos, photos, classes))
+    model = learns.build()
+    align_output_sign(model, learns, classes)
+    after = model.predict(images, verbose=0)
+    np.testing.assert_allclose(after[:, two], before[:, two[::-1]], atol=1e-6)
+    align_output_sign(model, learns, classes)  # now it is right
+    np.testing.assert_array_equal(model.predict(images, verbose=0), after)
 
 
 @pytest.mark.parametrize(
@@ -328,6 +408,8 @@ def test_class_weights_balance() -> None:
     photos = arrays(load(None, SETTINGS)).train
     few = type(photos)(photos.inputs, np.array([0, 0, 0, 1], np.float32), [])
     assert class_weights_of(few) == {0: pytest.approx(4 / 6), 1: 2.0}
+    three = type(photos)(photos.inputs, np.array([0, 0, 1, 2], np.float32), [])
+    assert class_weights_of(three, 3) == {0: pytest.approx(2 / 3), 1: 4 / 3, 2: 4 / 3}
 
 
 def test_an_epoch_is_a_row_of_the_history(trained: Path) -> None:

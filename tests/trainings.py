@@ -50,7 +50,8 @@ def arrays(config: TrainConfig) -> Photos:
         images = noise + (classes * 55).astype(np.uint8)[:, None, None, None]
         groups = [f"{count}-{number}" for number in range(count)]
         parts.append(Arrays({"image": images}, classes, groups))
-    return Photos(*parts)
+    train, val = parts
+    return Photos(train, val)
 
 
 def begun(learns: Learner, folder: Path) -> tuple[Any, Run]:

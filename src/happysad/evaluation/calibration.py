@@ -9,7 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from happysad.evaluation.metrics import resamples
 
-__all__ = ["EPSILON", "TEMPERATURES", "THRESHOLDS", "fit_temperature", "fit_threshold"]
+__all__ = [
+    "EPSILON",
+    "TEMPERATURES",
+    "THRESHOLDS",
+    "fit_temperature",
+    "fit_threshold",
+    "fit_vector",
+]
 
 #: The range in which the temperature is searched.
 TEMPERATURES = (0.1, 10.0)
@@ -20,6 +27,8 @@ THRESHOLDS = np.arange(5, 96) / 100
 #: Probabilities are clipped to this distance from 0 and 1, which float32 sigmoids reach.
 EPSILON = 1e-7
 
+# The range of a bias of `fit_vector`.
+_MOST_BIAS = 3.0
 _HALF = 45  # the index of 0.5 in `THRESHOLDS`
 _SURE = 0.95  # the share of the resamples that must prefer another threshold to 0.5
 
@@ -61,6 +70,44 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
+
+
+def fit_vector(p: ArrayLike, y: ArrayLike) -> tuple[float, Floats]:
+    """Return the temperature T and biases b for which ``softmax(log(p) / T + b)`` is calibrated.
+
+    They minimise the negative log-likelihood, in which all classes weigh the same, however many
+    photos they have: each probability is that of a photo of which all classes are equally likely
+    beforehand.
+
+    Source: vector scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks") with one
+    scale for all classes; bias-corrected temperature scaling in Alexandari et al. 2020.
+
+    Args:
+        p: the network's probabilities on validation photos, shape (n, classes).
+        y: the class of these photos, shape (n,): an index.
+
+    Returns:
+        T, from 0.1 to 10, and the biases, shape (classes,), from -3 to 3. They are 1.0 and 0 if the
+        photos do not determine them: a class is missing, or every answer is right.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    probabilities = np.clip(np.asarray(p, dtype=np.float64), EPSILON, 1.0)
+    truth = np.asarray(y).astype(np.intp).reshape(-1)
+    classes = probabilities.shape[1]
+    counts = np.bincount(truth, minlength=classes)
+    if not counts.all() or (probabilities.argmax(axis=1) == truth).all():
+        return 1.0, np.zeros(classes)
+    logs, weights = np.log(probabilities), 1 / (classes * counts[truth])
+
+    def loss(parameters: Floats) -> float:
+        calibrated = log_softmax(logs / np.exp(parameters[0]) + parameters[1:], axis=1)
+        return -float(weights @ calibrated[np.arange(len(truth)), truth])
+
+    bounds = [tuple(np.log(TEMPERATURES)), *[(-_MOST_BIAS, _MOST_BIAS)] * classes]
+    found = minimize(loss, np.zeros(1 + classes), method="L-BFGS-B", bounds=bounds).x
+    return float(np.exp(found[0])), np.asarray(found[1:] - found[1:].mean())
 
 
 def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) -> float:

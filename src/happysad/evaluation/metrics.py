@@ -19,6 +19,7 @@ __all__ = [
     "Score",
     "answers_of",
     "bootstrap",
+    "calibration_error",
     "confidence_bins",
     "interval",
     "resamples",
@@ -252,6 +253,25 @@ def confidence_bins(confidence: ArrayLike) -> NDArray[np.intp]:
     """
     place = np.ceil(np.asarray(confidence, dtype=np.float64) * BINS).astype(np.intp) - 1
     return np.clip(place, 0, BINS - 1)
+
+
+def calibration_error(y: ArrayLike, p: ArrayLike) -> float:
+    """Return the expected calibration error of the probability of one class.
+
+    It is the mean gap between this probability and the share of photos of this class, over `BINS`
+    bins of equal width; 0 to 1.
+
+    Args:
+        y: 1 for a photo of this class, 0 for another, shape (n,), n at least 1.
+        p: the probabilities, 0 to 1, shape (n,).
+
+    >>> calibration_error([1, 0, 0, 0], [0.25, 0.25, 0.25, 0.25])
+    0.0
+    """
+    probabilities = np.asarray(p, dtype=np.float64)
+    gaps = probabilities - np.asarray(y, dtype=np.float64)
+    by_bin = np.bincount(confidence_bins(probabilities), weights=gaps, minlength=BINS)
+    return float(np.abs(by_bin).sum() / len(gaps))
 
 
 class _Judged:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from happysad.colours import colours_of
 from happysad.dataset.quality import shrink
 from happysad.evaluation.calibration import EPSILON
-from happysad.evaluation.metrics import answers_of
+from happysad.evaluation.metrics import answers_of, calibration_error
 from happysad.files import replacing
 from happysad.images import Pixels, read
 from happysad.probability import with_temperature
@@ -36,6 +36,7 @@ __all__ = [
     "SOFT",
     "Mistake",
     "calibration",
+    "calibration_files",
     "confusion",
     "curves",
     "draw_run",
@@ -116,7 +117,18 @@ def draw_run(
         curves(history, folder)
     confusion(score.confusion, score.classes, folder / "confusion.png")
     worst(mistakes, score.wrong, score.n, folder / "worst.png")
+    calibrations = calibration_files(folder, score.classes)
     if len(score.classes) > 2:
+        for place, (name, file) in enumerate(calibrations.items()):
+            of_class = (answers.y == place).astype(np.intp)
+            p = answers.p[:, place]
+            calibration(
+                of_class,
+                p,
+                (f"not {name}", name),
+                file,
+                ece=calibration_error(of_class, p),
+            )
         return
     p, temperature = answers.p[:, 1], evaluation.temperature
     roc_pr(answers.y, p, score.classes, folder / "roc_pr.png")
@@ -124,10 +136,17 @@ def draw_run(
         answers.y,
         p,
         score.classes,
-        folder / "calibration.png",
+        calibrations[score.classes[1]],
         ece=score.ece.value or 0.0,
         before=None if temperature == 1 else with_temperature(p, 1 / temperature, epsilon=EPSILON),
     )
+
+
+def calibration_files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
+    """Return the file of each class's calibration plot; of two classes, only the second has one."""
+    if len(classes) == 2:
+        return {classes[1]: folder / "calibration.png"}
+    return {name: folder / f"calibration-{place}.png" for place, name in enumerate(classes)}
 
 
 def samples(images: Pixels, y: ArrayLike, classes: Sequence[str], file: Path) -> None:
@@ -175,7 +194,7 @@ def curves(history: Sequence[Epoch], folder: Path) -> None:
     else:
         when = f"after epoch {best} of {last}, whose weights are kept"
     for name, words, unit, value in (
-        ("loss", f"Validation loss is lowest ({loss:.3f}) {when}", "binary cross-entropy", loss),
+        ("loss", f"Validation loss is lowest ({loss:.3f}) {when}", "cross-entropy", loss),
         (
             "accuracy",
             f"At the kept epoch, {best}, {100 * accuracy:.1f} % of the validation photos are right",

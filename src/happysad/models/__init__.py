@@ -1,13 +1,13 @@
 """Networks, one architecture per file; `build` returns any of them by name.
 
 Every network has the input ``image``, uint8 of shape (n, size, size, channels), which it scales
-itself, and the output ``probabilities``, float32 of shape (n, 1), from a Dense layer with a
-sigmoid. Keras is imported when a network is built.
+itself, and the output ``probabilities`` of `happysad.models.head`. Keras is imported when a network
+is built.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ def build(
     channels: int,
     dropout: float = 0.0,
     weights: Path | None = None,
+    classes: Sequence[str] = ("happy", "sad"),
     pretrained: bool = True,
 ) -> keras.Model:
     """Return a new network, not compiled.
@@ -46,20 +47,31 @@ def build(
         dropout: the share of features dropped before the last layer in training, 0 to below 1.
         weights: for `TRANSFER`, a local file with the backbone's weights (without top); None
             fetches Keras's own.
+        classes: the names of the two classes, or of three, of which one is `NEITHER`.
         pretrained: False leaves all weights random, for others to be loaded.
 
     Raises:
-        UsageError: the name is unknown, or the weights cannot be loaded.
+        UsageError: the name is unknown, the network cannot have three classes, or the weights
+            cannot be loaded.
     """
     if name not in NAMES:
         raise UsageError(f"model must be one of {', '.join(NAMES)}, not {name!r}")
     if name in TRANSFER:
         from happysad.models import transfer
 
-        return transfer.build(name, size, channels, dropout, weights, pretrained=pretrained)
+        return transfer.build(
+            name, size, channels, dropout, weights, classes, pretrained=pretrained
+        )
     if name == "face":
         from happysad.models import face
 
-        return face.build(size, channels, dropout, pretrained=pretrained)
-    module = import_module(f"happysad.models.{name}")
-    return module.build(size, channels, dropout)
+        return face.build(size, channels, dropout, classes, pretrained=pretrained)
+    if name == "compact":
+        from happysad.models import compact
+
+        return compact.build(size, channels, dropout, classes)
+    if len(classes) > 2:
+        raise UsageError(f"{name} has one sigmoid, for two classes, not {', '.join(classes)}")
+    from happysad.models import classic
+
+    return classic.build(size, channels, dropout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,21 @@ from numpy.typing import NDArray
 from happysad.errors import UsageError
 from happysad.images import Pixels
 from happysad.model_file import PROBABILITIES, SHIPPED, ModelFile
+from happysad.models.head import head
 from happysad.models.residual import features
+from happysad.predictions import NEITHER
+from happysad.probability import among
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["CHANNELS", "SIZE", "WIDTHS", "build", "load_weights"]
+__all__ = ["CHANNELS", "CLASSES", "SIZE", "WIDTHS", "build", "load_weights"]
 
 #: The side of the input in pixels, and its channels: grey.
 SIZE, CHANNELS = 48, 1
+
+#: The classes of the classifier that ships.
+CLASSES = ("happy", "sad")
 
 #: The number of features of each stage.
 WIDTHS = (32, 64, 128, 192)
@@ -31,7 +37,14 @@ _STRIDE = 2
 _TOLERANCE = 1e-2
 
 
-def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) -> keras.Model:
+def build(
+    size: int,
+    channels: int,
+    dropout: float,
+    classes: Sequence[str] = CLASSES,
+    *,
+    pretrained: bool = True,
+) -> keras.Model:
     """Return the network, about 0.9 million parameters, not compiled.
 
     Its convolutions have biases instead of batch normalisation, which is folded into them.
@@ -40,6 +53,7 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
         size: `SIZE`.
         channels: `CHANNELS`.
         dropout: the share of features dropped before the last layer in training.
+        classes: the names of the two or three classes; the third of three is `NEITHER`.
         pretrained: True loads the weights of the classifier that ships; False leaves them random.
 
     Raises:
@@ -54,15 +68,23 @@ def build(size: int, channels: int, dropout: float, *, pretrained: bool = True) 
     image = layers.Input((size, size, channels), dtype="uint8", name="image")
     x = features(image, WIDTHS, stride=_STRIDE, normalised=False)
     x = layers.Dropout(dropout)(x)
-    p = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(x)
+    p = head(x, classes)
     model = keras.Model(image, p, name="face")
     if pretrained:
-        load_weights(model, SHIPPED)
+        load_weights(model, SHIPPED, classes)
     return model
 
 
-def load_weights(model: keras.Model, file: Path) -> None:
+def load_weights(model: keras.Model, file: Path, classes: Sequence[str] = CLASSES) -> None:
     """Load the weights of an .onnx that `happysad.export` wrote into the layers of the same names.
+
+    If the network has three classes and the file one sigmoid for two, the network tells these two
+    apart as the file does, and still knows nothing of the third.
+
+    Args:
+        model: the network, as `build` returns it.
+        file: the .onnx.
+        classes: as for `build`.
 
     Raises:
         UsageError: the file is missing, or it contains another network.
@@ -77,14 +99,23 @@ def load_weights(model: keras.Model, file: Path) -> None:
     for layer in model.layers:
         if not layer.weights:
             continue
-        kernel, bias = (tuple(weight.shape) for weight in layer.weights)
+        kernel, _ = (tuple(weight.shape) for weight in layer.weights)
         values = stored.get(f"{layer.name}/kernel")
-        if values is None or values.shape != kernel:
+        outputs = 1 if layer.name == PROBABILITIES else kernel[-1]
+        if values is None or values.shape != (*kernel[:-1], outputs):
             raise UsageError(f"{file}: holds another network: no weights for {layer.name}")
         # The exporter leaves out a bias of zeros.
-        layer.set_weights([values, stored.get(f"{layer.name}/bias", np.zeros(bias, np.float32))])
+        bias = stored.get(f"{layer.name}/bias", np.zeros(outputs, np.float32))
+        if outputs != kernel[-1]:  # the log-odds of two of three classes are half up, half down
+            share = np.array([0 if name == NEITHER else 0.5 for name in classes], np.float32)
+            share[np.flatnonzero(share)[0]] *= -1
+            values, bias = values * share, bias * share
+        layer.set_weights([values, bias])
     expected = ModelFile.read(file).run({"image": _faces()}).probabilities[:, 1]
-    answers = np.asarray(model(_faces(), training=False))[:, 0]
+    answers = np.asarray(model(_faces(), training=False))
+    if len(classes) > 2:
+        answers = among(answers, [k for k, name in enumerate(classes) if name != NEITHER])
+    answers = answers[:, -1]
     if not np.abs(answers - expected).max() <= _TOLERANCE:  # NaN is refused as well
         raise UsageError(f"{file}: holds another network: its answers differ")
 

@@ -13,7 +13,7 @@ def mirrored(model: keras.Model) -> keras.Model:
     """Return a network whose logit is the mean of a model's for a photo and its mirror image.
 
     The mean is taken before the last layer, which is equivalent, since this layer is linear before
-    its sigmoid. A prediction takes twice as long.
+    its sigmoid or softmax. A prediction takes twice as long.
 
     Source: test-time augmentation, Krizhevsky et al. 2012.
 

@@ -1,10 +1,11 @@
-"""Networks of keras.applications pretrained on ImageNet, with a head of one neuron."""
+"""Networks of keras.applications pretrained on ImageNet, with a new last layer."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import keras
 from keras import applications, layers
 
 from happysad.errors import UsageError
-from happysad.model_file import PROBABILITIES
+from happysad.models.head import head
 
 __all__ = ["BACKBONES", "backbone", "build", "free"]
 
@@ -48,10 +49,11 @@ def build(
     channels: int,
     dropout: float,
     weights: Path | None,
+    classes: Sequence[str],
     *,
     pretrained: bool,
 ) -> keras.Model:
-    """Return a frozen backbone with average pooling, dropout and one neuron, not compiled.
+    """Return a frozen backbone with average pooling, dropout and `head`, not compiled.
 
     Args:
         name: one of `happysad.models.TRANSFER`.
@@ -59,6 +61,7 @@ def build(
         channels: 3 for RGB, 1 for grey, which is repeated for the backbone's three channels.
         dropout: the share of features dropped before the last layer in training.
         weights: a local file with the backbone's weights; None lets Keras fetch them.
+        classes: the names of the two or three classes.
         pretrained: False leaves all weights random.
 
     Raises:
@@ -70,7 +73,7 @@ def build(
     x = layers.Rescaling(*_SCALING.get(name, (1.0, 0.0)))(x)
     x = base(x)
     x = layers.Dropout(dropout)(x)
-    p = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(x)
+    p = head(x, classes)
     model = keras.Model(image, p, name=name)
     free(model, False)
     return model

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from happysad.errors import ConfigError, UsageError, os_reason
 from happysad.models import NAMES, TRANSFER
-from happysad.predictions import Faces
+from happysad.predictions import NEITHER, Faces
 from happysad.run import BESIDE_SETTINGS, Run
 
 if TYPE_CHECKING:
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from happysad.model_file import LooksAt
 
-__all__ = ["RECIPES", "TrainConfig", "load", "of_run", "require_two_classes", "to_settings"]
+__all__ = [
+    "RECIPES",
+    "TrainConfig",
+    "load",
+    "of_run",
+    "require_learnable",
+    "require_two_classes",
+    "to_settings",
+]
 
 #: The range of an input's side in pixels.
 _SIZES = (32, 512)
@@ -55,7 +63,8 @@ class TrainConfig:
 
     model: str = _setting("face", f"The network: {', '.join(NAMES)}.", choices=NAMES)
     classes: tuple[str, ...] | None = _setting(
-        None, "The two class folders, such as happy,sad, if DIR has more."
+        None,
+        "The class folders to learn, such as happy,sad: two, or these and neither [default: all].",
     )
     fractions: tuple[float, float, float] = _setting(
         (0.7, 0.2, 0.1), "The shares of train, val and test."
@@ -96,7 +105,7 @@ class TrainConfig:
         0.02, "AdamW's weight decay; 0 is plain Adam.", low=0.0, high=1.0
     )
     label_smoothing: float = _setting(
-        0.1, "Share by which the targets move towards 0.5.", low=0.0, high=0.5
+        0.1, "Share by which the targets move towards equal ones.", low=0.0, high=0.5
     )
     dropout: float = _setting(0.3, "Share of the features dropped in training.", low=0.0, high=0.9)
     patience: int = _setting(
@@ -147,8 +156,13 @@ class TrainConfig:
             raise ConfigError(
                 f"fractions must be three shares above 0 that add up to 1, not {self.fractions}"
             )
-        if self.classes is not None and len(set(self.classes)) != 2:
-            raise ConfigError(f"classes must be two different folders, not {self.classes}")
+        if self.classes is not None:
+            good = len(set(self.classes)) == len(self.classes) in (2, 3)
+            if not good or (len(self.classes) == 3 and NEITHER not in self.classes):
+                raise ConfigError(
+                    f"classes must be two different folders, or two and {NEITHER}, "
+                    f"not {self.classes}"
+                )
         if self.model not in TRANSFER and (self.fine_tune_epochs or self.weights):
             name = "fine_tune_epochs" if self.fine_tune_epochs else "weights"
             raise ConfigError(f"{name} is for {', '.join(TRANSFER)}, not for {self.model}")
@@ -284,8 +298,35 @@ def of_run(run: Run) -> TrainConfig:
     return _config(run.settings(), f"{run.config}: ")
 
 
+def require_learnable(classes: Sequence[str], data: Path, config: TrainConfig) -> None:
+    """Raise an error if the network cannot learn three classes, or these three.
+
+    Args:
+        classes: the class folders.
+        data: their folder, for the message.
+        config: the settings, resolved.
+
+    Raises:
+        UsageError: there are three, and one is not `NEITHER`, or the network looks at faces and
+            photo together.
+    """
+    if len(classes) < 3:
+        return
+    if NEITHER not in classes:
+        raise UsageError(
+            f"{data}: train needs two classes, or two and {NEITHER}, not {', '.join(classes)}; "
+            "choose with --classes happy,sad"
+        )
+    if not config.learns_by_steps:
+        raise UsageError(
+            f"{data}: the model face on whole photos learns two classes, not "
+            f"{', '.join(classes)}; choose --classes happy,sad, or --faces given for face crops, "
+            "or --model compact"
+        )
+
+
 def require_two_classes(classes: Sequence[str], data: Path, command: str) -> None:
-    """Raise an error if there are more than the two classes that one sigmoid can distinguish.
+    """Raise an error if there are more than two classes.
 
     Raises:
         UsageError: there are more than two classes.

@@ -22,7 +22,7 @@ from happysad.training.augmentation import DRAWS, augment
 from happysad.training.config import TrainConfig
 from happysad.training.processes import Share
 
-__all__ = ["Accuracy", "Feed"]
+__all__ = ["Accuracy", "AccuracyOfThree", "Feed"]
 
 #: The target of padding.
 _PADDING = -1
@@ -34,6 +34,15 @@ class Accuracy(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""
         super().update_state(y_true, y_pred, keras.ops.cast(y_true != _PADDING, "float32"))
+
+
+class AccuracyOfThree(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
+    """As `Accuracy`, for targets and answers of shape (b, 3)."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch."""
+        photo = keras.ops.cast(y_true[:, 0] != _PADDING, "float32")
+        super().update_state(y_true, y_pred, photo)
 
 
 class Feed(keras.utils.PyDataset):  # type: ignore[misc]
@@ -55,7 +64,8 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
 
         Args:
             images: uint8, shape (n, size, size, channels); may be a memory map.
-            targets: the target values of each photo, shape (n, k); for two classes 0 or 1, k = 1.
+            targets: the target values of each photo, shape (n, k): for two classes 0
+                or 1, k = 1; for three a row with one 1, k = 3.
             config: batch size, seed and augmentation.
             training: True shuffles and augments; False keeps the photos and their order.
             share: this process's part of each batch; None for whole batches.

@@ -32,6 +32,8 @@ class Photos:
     """The training photos."""
     val: Arrays
     """The validation photos, on which choices are made."""
+    names: tuple[str, ...] = ("happy", "sad")
+    """The names of the two or three classes, in the order of `Arrays.classes`."""
 
 
 class Learner(ABC):
@@ -60,6 +62,7 @@ class Learner(ABC):
             channels=config.channels,
             dropout=config.dropout,
             weights=config.weights,
+            classes=self.photos.names,
             pretrained=pretrained,
         )
 
@@ -87,13 +90,17 @@ class Learner(ABC):
 
     @abstractmethod
     def answers(self, model: keras.Model, photos: Arrays) -> Floats:
-        """Return the probability of the second class of each photo, shape (n,)."""
+        """Return the network's answers.
+
+        Returns:
+            Of two classes the probability of the second, shape (n,); of three the probabilities,
+            shape (n, 3).
+        """
 
     @abstractmethod
     def face_answers(self, model: keras.Model) -> tuple[Floats, Floats]:
         """Return the answers for all faces in the training photos, and their classes.
 
         Returns:
-            The probability of the second class, and the class, 0 or 1, of each face: two arrays of
-            shape (faces,).
+            For each face the answers, as `answers` returns them, and the class, shape (faces,).
         """

@@ -13,7 +13,7 @@ from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.evaluation.baselines import LARGEST_CLASS, LOGISTIC_REGRESSION, Baseline
 from happysad.evaluation.evaluator import Evaluation, RunEvaluation
 from happysad.evaluation.metrics import Figure, Score
-from happysad.evaluation.plots import Mistake
+from happysad.evaluation.plots import Mistake, calibration_files
 from happysad.reports.page import inline_png, thumbnail, write_page
 from happysad.run import Run
 from happysad.training.config import TrainConfig
@@ -44,7 +44,7 @@ def write_run_page(
     config: TrainConfig,
     mistakes: Sequence[Mistake],
 ) -> None:
-    """Write report.html of a run with two classes, self-contained.
+    """Write report.html of a run, self-contained.
 
     Args:
         run: the run, with its plots.
@@ -55,7 +55,7 @@ def write_run_page(
     """
     test, used = evaluation.test, manifest.used
     score = test.score
-    first, second = score.classes
+    *others, last = score.classes
     write_page(
         run.report,
         "run.html",
@@ -63,8 +63,10 @@ def write_run_page(
         metrics=test,
         val=evaluation.val,
         test=score,
-        first=first,
-        second=second,
+        named=f"{', '.join(others)} or {last}",
+        first=score.classes[0],
+        second=score.classes[1] if len(score.classes) == 2 else None,
+        calibrations=_calibrations(run, score),
         headline=in_words(score),
         warnings=warnings(test, used["label"].value_counts()),
         figures=_figures(score),
@@ -79,7 +81,7 @@ def write_run_page(
         left_out=_left_out(manifest.table),
         plots={
             name: inline_png(run.plots / f"{name}.png")
-            for name in ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration")
+            for name in ("samples", "loss", "accuracy", "confusion", "roc_pr")
             if (run.plots / f"{name}.png").is_file()
         },
         fused=evaluation.fusion,
@@ -139,7 +141,9 @@ def warnings(evaluation: Evaluation, photos: pd.Series[int]) -> list[str]:
             )
     for name, values in test.per_class.items():
         if not values.n:
-            found.append(f"The test photos hold no {name} at all: half of the task is not judged.")
+            found.append(
+                f"The test photos hold no {name} at all: a part of the task is not judged."
+            )
     share = photos.max() / photos.sum()
     if share > _UNEVEN:
         found.append(
@@ -156,10 +160,10 @@ def warnings(evaluation: Evaluation, photos: pd.Series[int]) -> list[str]:
 
 
 def _figures(score: Score) -> list[dict[str, Any]]:
-    first, second = score.classes
-    of_first, of_second = score.per_class[first], score.per_class[second]
-    assert score.auc is not None
-    rows = [
+    *_, last = score.classes
+    detailed = [last] if len(score.classes) == 2 else score.classes
+    guessing = "0.5" if len(score.classes) == 2 else "0.33"
+    rows: list[tuple[str, Figure, int, str]] = [
         (
             "accuracy",
             score.accuracy,
@@ -170,46 +174,54 @@ def _figures(score: Score) -> list[dict[str, Any]]:
             "balanced accuracy",
             score.balanced_accuracy,
             score.n,
-            "The mean of both classes' recall: guessing gives 0.5, however uneven the classes are.",
+            f"The mean of the classes' recall: guessing gives {guessing}, however uneven the "
+            "classes are.",
         ),
-        (
-            f"recall of {first}",
-            of_first.recall,
-            of_first.n,
-            f"The share of the {first} photos that were recognised.",
+        *(
+            (
+                f"recall of {name}",
+                one.recall,
+                one.n,
+                f"The share of the {name} photos that were recognised.",
+            )
+            for name, one in score.per_class.items()
         ),
-        (
-            f"recall of {second}",
-            of_second.recall,
-            of_second.n,
-            f"The share of the {second} photos that were recognised.",
-        ),
-        (
-            f"precision of {second}",
-            of_second.precision,
-            of_second.answered,
-            f"The share of the answers “{second}” that were right.",
-        ),
-        (
-            f"F1 of {second}",
-            of_second.f1,
-            score.n,
-            "Precision and recall in one figure (their harmonic mean).",
-        ),
-        (
-            "AUC",
-            score.auc,
-            score.n,
-            f"How often a {second} photo gets a higher p than a {first} one; guessing gives 0.5.",
-        ),
+    ]
+    for name in detailed:
+        one = score.per_class[name]
+        rows += [
+            (
+                f"precision of {name}",
+                one.precision,
+                one.answered,
+                f"The share of the answers “{name}” that were right.",
+            ),
+            (
+                f"F1 of {name}",
+                one.f1,
+                score.n,
+                "Precision and recall in one figure (their harmonic mean).",
+            ),
+        ]
+    if score.auc is not None:
+        rows.append(
+            (
+                "AUC",
+                score.auc,
+                score.n,
+                f"How often a {last} photo gets a higher p than a {score.classes[0]} one; guessing "
+                "gives 0.5.",
+            )
+        )
+    rows.append(
         (
             "calibration error",
             score.ece,
             score.n,
             "How far “80 % sure” is from being right 80 times in 100; 0 is perfect. With few "
             "photos it comes out too high.",
-        ),
-    ]
+        )
+    )
     return [
         {
             "name": name,
@@ -222,18 +234,21 @@ def _figures(score: Score) -> list[dict[str, Any]]:
     ]
 
 
+def _calibrations(run: Run, score: Score) -> dict[str, str]:
+    """Return the drawn calibration of each class that has one, by the class's name."""
+    files = calibration_files(run.plots, score.classes)
+    return {name: inline_png(file) for name, file in files.items() if file.is_file()}
+
+
 def _baseline(name: str, baseline: Baseline) -> dict[str, str]:
     score = baseline.score
-    assert score.auc is not None
-    figures = {"accuracy": score.accuracy, "balanced_accuracy": score.balanced_accuracy}
+    figures = score.figures()
+    figures.pop("ece")
     return {
         "name": _BASELINES[name],
         "fitted_on": baseline.fitted_on,
         "point": _number(score.accuracy),
-        **{
-            key: _number(figure) + _bracketed(figure)
-            for key, figure in {**figures, "auc": score.auc}.items()
-        },
+        **{key: _number(figure) + _bracketed(figure) for key, figure in figures.items()},
     }
 
 

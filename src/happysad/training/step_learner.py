@@ -16,7 +16,7 @@ from happysad.run import Run
 from happysad.training import checkpoints
 from happysad.training.callbacks import Bookkeeper, Live, tensorboard
 from happysad.training.checkpoints import State
-from happysad.training.feed import Accuracy, Feed
+from happysad.training.feed import Accuracy, AccuracyOfThree, Feed
 from happysad.training.learner_base import Floats, Learner
 from happysad.training.processes import Share
 
@@ -66,9 +66,10 @@ class StepLearner(Learner):
         return mirrored(copy) if self.config.looks_twice else copy
 
     def answers(self, model: keras.Model, photos: Arrays) -> Floats:
-        """Return the probability of the second class of each photo, shape (n,)."""
+        """Return the network's answers; see `Learner.answers`."""
         feed = self._feed(photos, training=False, share=None)
-        return np.asarray(model.predict(feed, verbose=0))[:, 0]
+        p = np.asarray(model.predict(feed, verbose=0))
+        return p[:, 0] if p.shape[1] == 1 else p
 
     def face_answers(self, model: keras.Model) -> tuple[Floats, Floats]:
         """Return the answers for all training photos, which are face crops, and their classes."""
@@ -98,10 +99,13 @@ class StepLearner(Learner):
         else:
             optimizer = keras.optimizers.Adam(rate)
         optimizer.build(model.trainable_variables)
+        two = len(self.photos.names) == 2
+        loss = keras.losses.BinaryCrossentropy if two else keras.losses.CategoricalCrossentropy
+        accuracy = Accuracy if two else AccuracyOfThree
         model.compile(
             optimizer,
-            keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing),
-            metrics=[Accuracy(name="accuracy")],
+            loss(label_smoothing=config.label_smoothing),
+            metrics=[accuracy(name="accuracy")],
         )
 
     def _learn_phase(
@@ -114,13 +118,16 @@ class StepLearner(Learner):
         feed = self._feed(self.photos.train, training=True, share=share)
         books = Bookkeeper(run, feed, state, config.patience)
         rest = sum(phase.epochs for phase in phases[state.phase + 1 :])
+        weights = None
+        if config.class_weights:
+            weights = class_weights_of(self.photos.train, len(self.photos.names))
         with Live(feed, end + rest, state.epoch) as live:
             model.fit(
                 feed,
                 validation_data=self._feed(self.photos.val, training=False, share=share),
                 initial_epoch=state.epoch,
                 epochs=end,
-                class_weight=class_weights_of(self.photos.train) if config.class_weights else None,
+                class_weight=weights,
                 callbacks=[*tensorboard(run), books, live],
                 shuffle=False,  # the feed shuffles; Keras would use Python's global random state
                 verbose=0,
@@ -129,10 +136,13 @@ class StepLearner(Learner):
 
     def _feed(self, photos: Arrays, *, training: bool, share: Share | None) -> Feed:
         targets = photos.classes[:, None]
+        if len(self.photos.names) > 2:
+            targets = np.eye(len(self.photos.names), dtype=np.float32)[photos.classes.astype(int)]
         return Feed(photos.images, targets, self.config, training=training, share=share)
 
 
-def class_weights_of(photos: Arrays) -> dict[int, float]:
+def class_weights_of(photos: Arrays, classes: int = 2) -> dict[int, float]:
     """Return the inverse of each class's share, 1 on average ("balanced" in scikit-learn)."""
-    counts: NDArray[Any] = np.bincount(photos.classes.astype(int), minlength=2)
-    return {place: float(counts.sum() / (2 * count)) for place, count in enumerate(counts) if count}
+    counts: NDArray[Any] = np.bincount(photos.classes.astype(int), minlength=classes)
+    total = counts.sum()
+    return {place: float(total / (classes * count)) for place, count in enumerate(counts) if count}

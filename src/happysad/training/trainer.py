@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from happysad.classifier import Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
 from happysad.dataset.manifest import Manifest
+from happysad.dataset.scan import class_folders
 from happysad.errors import RunError
-from happysad.evaluation.calibration import fit_temperature, fit_threshold
+from happysad.evaluation.calibration import fit_temperature, fit_threshold, fit_vector
 from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
 from happysad.evaluation.plots import draw_run, samples, worst_mistakes
 from happysad.export import to_onnx
@@ -24,10 +26,12 @@ from happysad.files import replacing, write_text
 from happysad.inputs import network_input
 from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, Details
+from happysad.predictions import NEITHER
+from happysad.probability import among
 from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
 from happysad.training.checkpoints import State
-from happysad.training.config import TrainConfig, load, of_run, require_two_classes, to_settings
+from happysad.training.config import TrainConfig, load, of_run, require_learnable, to_settings
 from happysad.training.learner import learner
 from happysad.training.learner_base import Learner, Photos
 from happysad.training.processes import Process
@@ -128,6 +132,7 @@ def train_in(
     """Train in one of the processes of a training; see `train`."""
     with process.folders(run, check_folder) as (own, checked):
         own.refuse_used()
+        config = _for_classic(config, data, process)
         manifest = check(
             data,
             checked,
@@ -136,8 +141,8 @@ def train_in(
             radius=config.radius,
             groups=groups,
         ).manifest
-        require_two_classes(manifest.classes, data, "train")
         config = config.resolved(manifest.of("train"))
+        require_learnable(manifest.classes, data, config)
         with own.create() as draft:
             photos = _load(manifest, config)
             process.meet(config, **_facts(config, manifest))
@@ -182,10 +187,26 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         return _learn_and_finish(process, learns, model, manifest, own, run)
 
 
+def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConfig:
+    """Return settings without the class `NEITHER` for the network of the tutorials, and say so."""
+    if config.model != "classic":
+        return config
+    names = class_folders(data, config.classes)
+    if len(names) < 3 or NEITHER not in names:
+        return config
+    two = tuple(name for name in names if name != NEITHER)
+    if process.leads:
+        sys.stderr.write(
+            f"classic has one sigmoid, for two classes: it learns {' and '.join(two)}, "
+            f"and {NEITHER} is left out\n"
+        )
+    return replace(config, classes=two)
+
+
 def _load(manifest: Manifest, config: TrainConfig) -> Photos:
     seen = network_input(config.looks_at, config.size, config.channels)
     train, val = (arrays.load(manifest, manifest.of(split), seen) for split in ("train", "val"))
-    return Photos(train, val)
+    return Photos(train, val, manifest.classes)
 
 
 def _facts(config: TrainConfig, manifest: Manifest) -> dict[str, str]:
@@ -206,15 +227,25 @@ def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, .
     Args:
         model: the network, with the weights that ship.
         learns: its learner.
-        classes: the names of the two classes.
+        classes: the names of the two or three classes.
     """
-    if classes == ("happy", "sad"):
+    two = [place for place, name in enumerate(classes) if len(classes) < 3 or name != NEITHER]
+    if [classes[place] for place in two] == ["happy", "sad"]:
         return
     p, truth = learns.face_answers(model)
+    if len(classes) > 2:
+        known = np.isin(truth, two)
+        p = among(p[known], two)[:, 1].astype(np.float32)
+        truth = (truth[known] == two[1]).astype(np.float32)
     if p.size and ((p - p.mean()) * (truth - 0.5)).sum() < 0:
         nested = [layer for layer in model.layers if layer.name == "face"]
         last = (nested[0] if nested else model).get_layer(PROBABILITIES)
-        last.set_weights([-weight for weight in last.get_weights()])
+        if len(classes) > 2:
+            order = np.arange(len(classes))
+            order[two] = two[::-1]
+            last.set_weights([weight[..., order] for weight in last.get_weights()])
+        else:
+            last.set_weights([-weight for weight in last.get_weights()])
 
 
 def _draw_samples(photos: Photos, manifest: Manifest, config: TrainConfig, run: Run) -> None:
@@ -242,17 +273,25 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
     """
     config, val = learns.config, learns.photos.val
     shipped = learns.finished(model)
-    temperature = fit_temperature(learns.answers(shipped, val), val.classes)
-    last = shipped.get_layer(PROBABILITIES)
-    last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
     p = learns.answers(shipped, val)
+    last = shipped.get_layer(PROBABILITIES)
+    if len(manifest.classes) > 2:
+        temperature, biases = fit_vector(p, val.classes)
+        kernel, bias = (weight / np.float32(temperature) for weight in last.get_weights())
+        last.set_weights([kernel, bias + biases.astype(np.float32)])
+        threshold = 0.5
+    else:
+        temperature = fit_temperature(p, val.classes)
+        last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
+        p = learns.answers(shipped, val)
+        threshold = float(fit_threshold(p, val.classes, val.groups, config.seed))
     details = Details(
         classes=manifest.classes,
         size=config.size,
         channels=config.channels,
         architecture=config.model,
         temperature=float(temperature),
-        threshold=float(fit_threshold(p, val.classes, val.groups, config.seed)),
+        threshold=threshold,
         trained_on=len(learns.photos.train.classes),
         version=__version__,
         looks_at=config.looks_at,
