@@ -118,3 +118,29 @@ def test_the_shares_of_three_answers_stand_beside_the_figures(tmp_path: Path, fo
     assert any(line.startswith("accuracy 1.000 no spread seen") for line in lines)
     assert any(line.startswith("called neither 0.333") for line in lines)
     assert any("neither is left out" in line for line in lines)
+
+
+def test_figures_against_votes(command: list[str], tmp_path: Path) -> None:
+    lines = ["path,happy,sad"]
+    for file in sorted((tmp_path / "data").glob("*/*.png"))[1:]:
+        counts = "5,5" if file.stem == "30" else "9,1" if file.parent.name == "happy" else "6,4"
+        lines.append(f"{file.parent.name}/{file.name},{counts}")
+    votes = tmp_path / "votes.csv"
+    votes.write_text("\n".join(lines) + "\n")
+    done = run_command(*command, "--faces", "given", "--votes", str(votes))
+    assert (done.status, done.stderr) == (0, b"")
+    shown = [" ".join(line.split()) for line in done.lines]
+    at = shown.index(
+        "Against the votes on 7 photos (1 more have none; on 1 two classes lead together):"
+    )
+    assert shown[at + 1].startswith("accuracy 0.333")  # most call the four sad ones happy
+    assert shown[at + 1].endswith("(n = 6)")
+    assert shown[-1].startswith("distance of shares 0.")
+    found = json.loads(
+        run_command(*command, "--faces", "given", "--votes", str(votes), "--json").stdout
+    )
+    assert Evaluation.from_json(found).votes is not None
+    assert found["votes"]["score"]["n"] == 6
+    wrong = run_command("evaluate", "--model", command[-1], "--votes", str(votes))
+    assert (wrong.status, wrong.stdout) == (2, b"")
+    assert b"votes are on photos of data" in wrong.stderr

@@ -28,7 +28,8 @@ from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, load, of_run
 from happysad.training.learner import learner
 from happysad.training.learner_base import Photos
-from happysad.training.trainer import align_output_sign, resume, train
+from happysad.training.processes import Alone
+from happysad.training.trainer import align_output_sign, resume, train, train_in
 from tests.conftest import Once
 from tests.pictures import folders
 from tests.trainings import arrays, begun, small_data
@@ -323,6 +324,86 @@ def test_neither_is_learned_and_goes_on_after_a_stop(tmp_path: Path) -> None:
     resume(stopped.folder)
     for name in ("model.onnx", "checkpoints/finished.json"):
         assert (stopped.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def voted(data: Path, labels: tuple[str, ...], file: Path, turned: int) -> Path:
+    """Write votes: 7 of 10 for the class of the folder, for the next one from number `turned`."""
+    lines = [",".join(("path", *labels))]
+    for place, label in enumerate(labels):
+        for number, photo in enumerate(sorted((data / label).iterdir())):
+            counts = [0] * len(labels)
+            counts[place], counts[(place + 1) % len(labels)] = (7, 3) if number < turned else (3, 7)
+            lines.append(f"{label}/{photo.name}," + ",".join(map(str, counts)))
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("labels", [("happy", "sad"), THREE])
+def test_votes_are_learned_and_judged(
+    tmp_path: Path, labels: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = folders(tmp_path / "data", each=20, labels=labels)
+    settings = {**SETTINGS, "model": "compact", "epochs": 2}
+    votes = voted(data, labels, tmp_path / "votes.csv", turned=20)
+    votes.write_text("\n".join(votes.read_text().splitlines()[:-3]) + "\n")
+    runs = {}
+    for name, file in (("votes", votes), ("folders", None)):
+        where = {"check_folder": tmp_path / "check", "votes": file}
+        runs[name] = train(data, tmp_path / name, **where, **settings)
+    count = len(labels) * 20
+    err = capfd.readouterr().err
+    assert f"{count - 3} of {count} photos have votes; of the other 3 it learns the folder" in err
+    with_votes, without = runs["votes"], runs["folders"]
+    assert with_votes.run.epochs_done()[0].loss > 0
+    assert with_votes.run.epochs_done()[0].loss != without.run.epochs_done()[0].loss
+    assert with_votes.evaluation is not None
+    against = with_votes.evaluation.test.votes
+    assert against is not None
+    assert against.tied == 0
+    # All photos have most votes for their own folder.
+    assert against.score.n == against.n == with_votes.evaluation.test.score.n - against.without
+    assert without.evaluation is not None
+    assert without.evaluation.test.votes is None
+
+    stopped = with_votes.run
+    before = (stopped.folder / "model.onnx").read_bytes()
+    votes.unlink()  # the run has its own copy
+    (stopped.checkpoints / "002.npz").unlink()
+    for path in (stopped.checkpoints / "finished.json", stopped.network, stopped.metrics):
+        path.unlink()
+    resume(stopped.folder)
+    assert (stopped.folder / "model.onnx").read_bytes() == before
+
+
+def test_the_shares_are_the_targets_and_most_votes_the_class(tmp_path: Path) -> None:
+    data = folders(tmp_path / "data", each=20, labels=THREE)
+    run = Run(tmp_path / "run")
+    settings = {**SETTINGS, "model": "compact", "epochs": 1, "class_weights": True}
+    votes = voted(data, THREE, tmp_path / "votes.csv", turned=0)  # all for the next class
+    seen: list[Photos] = []
+
+    class Watching(Alone):
+        def learn(self, learner: Any, model: Any, run: Run) -> None:
+            seen.append(learner.photos)
+            super().learn(learner, model, run)
+
+    train_in(Watching(), data, load(None, settings), run, tmp_path / "check", votes=votes)
+    manifest = happysad_manifest(run)
+    folder = np.array([THREE.index(name) for name in manifest.of("train")["label"]])
+    [photos] = seen
+    assert photos.train.shares is not None
+    np.testing.assert_array_equal(photos.train.classes, (folder + 1) % 3)
+    np.testing.assert_allclose(
+        photos.train.shares, 0.3 * np.eye(3)[folder] + 0.7 * np.eye(3)[(folder + 1) % 3], rtol=1e-6
+    )
+
+
+def test_faces_and_photo_together_learn_no_votes(tmp_path: Path) -> None:
+    data = folders(tmp_path / "data", each=12)
+    votes = voted(data, ("happy", "sad"), tmp_path / "votes.csv", turned=12)
+    with pytest.raises(UsageError, match="face on whole photos learns classes, not votes"):
+        train(data, tmp_path / "run", check_folder=tmp_path / "check", votes=votes, faces="find")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_tutorials_network_learns_two_and_says_so(

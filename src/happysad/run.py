@@ -127,6 +127,11 @@ class Run:
         return self.folder / "manifest.csv"
 
     @property
+    def votes(self) -> Path:
+        """The votes on the photos, as a CSV; only in a run that learned from votes."""
+        return self.folder / "votes.csv"
+
+    @property
     def history(self) -> Path:
         """A CSV with a row for each epoch; it has no rows if the network learns without epochs."""
         return self.folder / "history.csv"

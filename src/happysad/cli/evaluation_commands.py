@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.options import ClassNames, Model, class_names, data_folder, need
+from happysad.cli.options import ClassNames, Model, Votes, class_names, data_folder, need
 from happysad.predictions import NO_FACE, UNSURE, Faces
 
 if TYPE_CHECKING:
     from happysad.evaluation.evaluator import Evaluation
     from happysad.evaluation.metrics import Figure
+    from happysad.evaluation.vote_score import VoteScore
 
 __all__ = ["evaluate", "info", "print_evaluation"]
 
@@ -41,6 +42,7 @@ def evaluate(
         Faces,
         typer.Option(help="find: find the faces in photos; given: every picture is a face crop."),
     ] = Faces.FIND,
+    votes: Votes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure how good a classifier is, with n and intervals.
@@ -56,7 +58,7 @@ def evaluate(
     from happysad.evaluation.evaluator import evaluate as run_evaluate
 
     folder = None if data is None else data_folder(data)
-    evaluation = run_evaluate(model, folder, classes=classes, faces=faces)
+    evaluation = run_evaluate(model, folder, classes=classes, faces=faces, votes=votes)
     if as_json:
         say(json.dumps(asdict(evaluation)))
         return
@@ -102,6 +104,22 @@ def print_evaluation(evaluation: Evaluation) -> None:
         if others or len(score.classes) > 2:
             _print_figure(f"called {UNSURE}", abstention.called[UNSURE], f"{abstention.n:,}")
         _print_figure("no face found", abstention.no_face, f"{abstention.n:,}")
+    if evaluation.votes is not None:
+        _print_votes(evaluation.votes)
+
+
+def _print_votes(votes: VoteScore) -> None:
+    """Print the figures against votes."""
+    score = votes.score
+    say(
+        f"Against the votes on {votes.n:,} photos ({votes.without:,} more have none; on "
+        f"{votes.tied:,} two classes lead together):"
+    )
+    for name, figure in score.figures().items():
+        _print_figure(name.replace("_", " "), figure, f"{score.n:,}")
+    for name, one in score.per_class.items():
+        _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
+    _print_figure("distance of shares", votes.distance, f"{votes.n:,}")
 
 
 def _print_counts(what: str, columns: Sequence[str], rows: Mapping[str, Sequence[int]]) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "Groups",
     "Model",
     "Unsure",
+    "Votes",
     "class_names",
     "data_folder",
     "local_folder",
@@ -77,6 +78,15 @@ CheckFolder = Annotated[
         help="The folder for manifest.csv and the report of the check [default: ./NAME-check].",
     ),
 ]
+Votes = Annotated[
+    Path | None,
+    typer.Option(
+        "--votes",
+        metavar="FILE",
+        help="A CSV with path and one column for each class: how many people gave this answer.",
+    ),
+]
+
 Groups = Annotated[
     Path | None,
     typer.Option(

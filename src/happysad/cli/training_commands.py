@@ -18,6 +18,7 @@ from happysad.cli.options import (
     Classes,
     DataFolder,
     Groups,
+    Votes,
     data_folder,
     need,
 )
@@ -92,12 +93,14 @@ def train(
     ] = None,
     check_folder: CheckFolder = None,
     groups: Groups = None,
+    votes: Votes = None,
     **settings: Any,
 ) -> None:
     """Train a classifier on DIR, evaluate it and save it as a run.
 
     DIR is checked and split first; the test photos are read once, at the end. The default of an
-    option depends on the model; config.toml in the run lists all settings.
+    option depends on the model; config.toml in the run lists all settings. With --votes, the
+    network learns the shares of the votes instead of the folders.
     """
     need("train", "happysad train")
     from happysad.training import trainer
@@ -105,7 +108,7 @@ def train(
 
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
-        if data is not None or given or out or config or groups or check_folder:
+        if data is not None or any((given, out, config, groups, votes, check_folder)):
             raise UsageError(
                 "--resume RUN cannot be combined with other arguments: the run's config.toml has "
                 "the settings"
@@ -121,6 +124,7 @@ def train(
             config=chosen,
             check_folder=check_folder,
             groups=groups,
+            votes=votes,
         )
     if trained.evaluation is None:
         say("this process is done; process 0 has the run")

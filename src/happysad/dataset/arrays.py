@@ -39,6 +39,8 @@ class Arrays:
     """The class of each photo: float32, shape (n,), the index into `Manifest.classes`."""
     groups: list[str]
     """The group of each photo."""
+    shares: NDArray[np.float32] | None = None
+    """The share of the votes for each class, float32, shape (n, classes); None without votes."""
 
     @property
     def images(self) -> Pixels:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
-from happysad.errors import DatasetError, os_reason
+from happysad.dataset.path_rows import read_path_rows
 
 __all__ = ["GroupList", "read_group_list"]
 
@@ -34,29 +33,9 @@ def read_group_list(file: Path, table: pd.DataFrame) -> GroupList:
     Raises:
         DatasetError: the file cannot be read, lacks a column, or names no file of the data folder.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{file}: {os_reason(error)}") from error
-    if not {"path", "group"} <= set(columns):
-        found = ", ".join(columns)[:80] or "none"
-        raise DatasetError(f"{file}: needs the columns path and group; found {found}")
-    pixels = dict(zip(table["path"], table["pixels"], strict=True))
+    found = read_path_rows(file, table, ("group",))
     groups: dict[str, set[str]] = {}
-    unknown = 0
-    for row in rows:
-        path = PurePosixPath((row["path"] or "").replace("\\", "/")).as_posix()
-        if path not in pixels:
-            unknown += 1
-        elif row["group"] and pixels[path]:
-            groups.setdefault(pixels[path], set()).add(row["group"])
-    if rows and unknown == len(rows):
-        first = str(rows[0]["path"])[:80]
-        raise DatasetError(
-            f"{file}: none of its paths is a file of the data folder; paths must be relative to "
-            f"it, such as happy/one.jpg, not {first!r}"
-        )
-    return GroupList(groups, unknown)
+    for row in found.rows:
+        if row.values["group"] and row.pixels:
+            groups.setdefault(row.pixels, set()).add(row.values["group"])
+    return GroupList(groups, found.unknown_paths)

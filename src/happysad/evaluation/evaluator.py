@@ -20,11 +20,13 @@ from happysad.dataset.arrays import load
 from happysad.dataset.duplicates import near_groups
 from happysad.dataset.manifest import Manifest, Split
 from happysad.dataset.scan import scan
+from happysad.dataset.votes import Votes, read_votes
 from happysad.errors import DatasetError, ImageError, UsageError
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.baselines import Baseline, Baselines
 from happysad.evaluation.metrics import Score, score
+from happysad.evaluation.vote_score import VoteScore, vote_score
 from happysad.images import read_bytes
 from happysad.inputs import Prepared
 from happysad.model_file import SHIPPED
@@ -72,6 +74,8 @@ class Evaluation:
     """The figures of all photos, if answers may be any class, "unsure" or "no_face"."""
     baselines: Baselines
     """The scores of the baselines on the photos of `score`."""
+    votes: VoteScore | None = None
+    """The figures against votes, over all classes of the classifier; None without votes."""
     left_out: tuple[LeftOut, ...] = ()
     seen_in_training: int | None
     """The number of judged photos that the run was trained or validated on, by the SHA-256 of the
@@ -88,6 +92,7 @@ class Evaluation:
                 "baselines": {
                     name: Baseline.from_json(one) for name, one in fields["baselines"].items()
                 },
+                "votes": VoteScore.from_json(fields["votes"]) if fields.get("votes") else None,
                 "left_out": tuple(LeftOut(**one) for one in fields["left_out"]),
             }
         )
@@ -162,6 +167,7 @@ def evaluate(
     *,
     classes: Sequence[str] | None = None,
     faces: Faces | str = Faces.FIND,
+    votes: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Evaluate a classifier on a folder of class folders, or a run on its own test split.
 
@@ -178,10 +184,13 @@ def evaluate(
             the order of these classes. None for folders named like the classes, in upper or lower
             case; the folder neither may be missing.
         faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
+        votes: a CSV with the column path and one for each class of the classifier, which holds the
+            number of people who gave this answer; see `Evaluation.votes`.
 
     Raises:
-        UsageError: `data` is missing and `model` is no run; `classes` is given without `data`; a
-            class folder is missing; or `faces` is "given" and the classifier looks at photos.
+        UsageError: `data` is missing and `model` is no run; `classes` or `votes` is given without
+            `data`; a class folder is missing; or `faces` is "given" and the classifier looks at
+            photos.
         ClassifierError: `model` is no classifier.
         DatasetError: there is no readable photo, or none with a face.
 
@@ -195,7 +204,10 @@ def evaluate(
     classifier = Classifier(model)
     classifier.input.check(faces)
     if data is not None:
-        return _evaluate_folder(classifier, model, Path(data), classes, faces)
+        file = None if votes is None else Path(votes)
+        return _evaluate_folder(classifier, model, Path(data), classes, faces, file)
+    if votes is not None:
+        raise UsageError("votes are on photos of data; the run's evaluation has its own votes")
     if classes is not None:
         raise UsageError("classes name folders of data; the run's evaluation has its own classes")
     if not model.is_dir():
@@ -245,6 +257,9 @@ def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
             training=_training_pictures(manifest, classifier.classes),
             seed=seed,
             seen_in_training=_seen(manifest, manifest.of("test")),
+            votes=read_votes(run.votes, manifest.table, classifier.classes)
+            if run.votes.is_file()
+            else None,
         ),
         val=_score(classifier, classifier.classes, val, seed),
         fusion=run.fusion(),
@@ -258,6 +273,7 @@ def _evaluate_folder(
     data: Path,
     classes: Sequence[str] | None,
     faces: Faces | str,
+    votes: Path | None,
 ) -> Evaluation:
     judged, folders = _folders(data, classifier.classes, classes)
     table = scan(data, folders, quality=False).table
@@ -280,6 +296,7 @@ def _evaluate_folder(
         training=None if own is None else _training_pictures(own, judged),
         seed=0,
         seen_in_training=None if own is None else _seen(own, readable),
+        votes=None if votes is None else read_votes(votes, table, classifier.classes),
         left_out=(
             *_beside(data, folders),
             *(LeftOut(path, reason) for path, reason in unreadable.to_numpy()),
@@ -297,6 +314,7 @@ def _evaluation(
     training: tuple[NDArray[np.intp], NDArray[np.uint8]] | None,
     seed: int,
     seen_in_training: int | None,
+    votes: Votes | None,
     left_out: tuple[LeftOut, ...] = (),
 ) -> Evaluation:
     details = classifier.details
@@ -321,6 +339,16 @@ def _evaluation(
             classes=judged,
             seed=seed,
             training=training,
+        ),
+        votes=None
+        if votes is None
+        else vote_score(
+            scored.p,
+            votes.counts(scored.rows),
+            scored.groups,
+            classes=classifier.classes,
+            threshold=details.threshold,
+            seed=seed,
         ),
         left_out=left_out,
         seen_in_training=seen_in_training,

@@ -298,18 +298,26 @@ def of_run(run: Run) -> TrainConfig:
     return _config(run.settings(), f"{run.config}: ")
 
 
-def require_learnable(classes: Sequence[str], data: Path, config: TrainConfig) -> None:
-    """Raise an error if the network cannot learn three classes, or these three.
+def require_learnable(
+    classes: Sequence[str], data: Path, config: TrainConfig, votes: Path | None = None
+) -> None:
+    """Raise an error if the network cannot learn three classes, these three, or from votes.
 
     Args:
         classes: the class folders.
         data: their folder, for the message.
         config: the settings, resolved.
+        votes: the file with votes.
 
     Raises:
-        UsageError: there are three, and one is not `NEITHER`, or the network looks at faces and
-            photo together.
+        UsageError: the network looks at faces and photo together, and there are votes or three
+            classes; or there are three and none is `NEITHER`.
     """
+    if votes is not None and not config.learns_by_steps:
+        raise UsageError(
+            f"{votes}: the model face on whole photos learns classes, not votes; choose "
+            "--faces given for face crops, or --model compact"
+        )
     if len(classes) < 3:
         return
     if NEITHER not in classes:

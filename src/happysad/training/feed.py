@@ -33,7 +33,8 @@ class Accuracy(keras.metrics.BinaryAccuracy):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""
-        super().update_state(y_true, y_pred, keras.ops.cast(y_true != _PADDING, "float32"))
+        photo = keras.ops.cast(y_true != _PADDING, "float32")
+        super().update_state(keras.ops.cast(y_true >= 0.5, "float32"), y_pred, photo)
 
 
 class AccuracyOfThree(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
@@ -64,8 +65,9 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc]
 
         Args:
             images: uint8, shape (n, size, size, channels); may be a memory map.
-            targets: the target values of each photo, shape (n, k): for two classes 0
-                or 1, k = 1; for three a row with one 1, k = 3.
+            targets: the target values of each photo, shape (n, k): for two classes the
+                share of the second, k = 1; for three the share of each, k = 3. Without votes, a
+                share is 0 or 1.
             config: batch size, seed and augmentation.
             training: True shuffles and augments; False keeps the photos and their order.
             share: this process's part of each batch; None for whole batches.

@@ -136,7 +136,9 @@ class StepLearner(Learner):
 
     def _feed(self, photos: Arrays, *, training: bool, share: Share | None) -> Feed:
         targets = photos.classes[:, None]
-        if len(self.photos.names) > 2:
+        if photos.shares is not None:
+            targets = photos.shares if len(self.photos.names) > 2 else photos.shares[:, 1:]
+        elif len(self.photos.names) > 2:
             targets = np.eye(len(self.photos.names), dtype=np.float32)[photos.classes.astype(int)]
         return Feed(photos.images, targets, self.config, training=training, share=share)
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from happysad import __version__
 from happysad.classifier import Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
-from happysad.dataset.manifest import Manifest
+from happysad.dataset.manifest import Manifest, Split
 from happysad.dataset.scan import class_folders
+from happysad.dataset.votes import Votes, read_votes
 from happysad.errors import RunError
 from happysad.evaluation.calibration import fit_temperature, fit_threshold, fit_vector
 from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
@@ -77,6 +79,7 @@ def train(
     config: TrainConfig | str | os.PathLike[str] | None = None,
     check_folder: str | os.PathLike[str] | None = None,
     groups: str | os.PathLike[str] | None = None,
+    votes: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> TrainedRun:
     """Check a folder of photos, train a classifier on it, and evaluate it.
@@ -91,6 +94,10 @@ def train(
         check_folder: the folder for the manifest and the page of the check; by default
             ./NAME-check.
         groups: a CSV with the columns path and group: the photos of a group stay in one split.
+        votes: a CSV with the column path and one for each class, which holds the number of people
+            who gave this answer. The network learns the shares of the votes. The class with the
+            most votes is what it is calibrated on; the folder decides where two lead together, and
+            is what is learned where a photo has no votes.
         **settings: fields of `TrainConfig`, which override `config`.
 
     Raises:
@@ -118,6 +125,7 @@ def train(
         Run(Path(out)),
         default_folder(folder) if check_folder is None else Path(check_folder),
         None if groups is None else Path(groups),
+        None if votes is None else Path(votes),
     )
 
 
@@ -128,6 +136,7 @@ def train_in(
     run: Run,
     check_folder: Path,
     groups: Path | None = None,
+    votes: Path | None = None,
 ) -> TrainedRun:
     """Train in one of the processes of a training; see `train`."""
     with process.folders(run, check_folder) as (own, checked):
@@ -142,10 +151,15 @@ def train_in(
             groups=groups,
         ).manifest
         config = config.resolved(manifest.of("train"))
-        require_learnable(manifest.classes, data, config)
+        require_learnable(manifest.classes, data, config, votes)
+        given = None if votes is None else read_votes(votes, manifest.table, manifest.classes)
         with own.create() as draft:
-            photos = _load(manifest, config)
-            process.meet(config, **_facts(config, manifest))
+            if given is not None:
+                given.write(draft.votes, manifest.used)
+                if process.leads:
+                    _say_votes(given, manifest)
+            photos = _load(manifest, config, given)
+            process.meet(config, **_facts(config, manifest, given))
             quiet()
             learns = learner(config, photos)
             deterministic(config.seed)
@@ -178,8 +192,11 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
             raise RunError(f"{run.folder}: finished already, there is nothing to resume")
         manifest = Manifest.read(own.manifest, own.data())
         checkpoints.latest(own.checkpoints)  # raises if there is none
-        photos = _load(manifest, config)
-        process.meet(config, **_facts(config, manifest))
+        given = None
+        if own.votes.is_file():
+            given = read_votes(own.votes, manifest.table, manifest.classes)
+        photos = _load(manifest, config, given)
+        process.meet(config, **_facts(config, manifest, given))
         quiet()
         learns = learner(config, photos)
         deterministic(config.seed)
@@ -203,18 +220,48 @@ def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConf
     return replace(config, classes=two)
 
 
-def _load(manifest: Manifest, config: TrainConfig) -> Photos:
+def _load(manifest: Manifest, config: TrainConfig, votes: Votes | None) -> Photos:
     seen = network_input(config.looks_at, config.size, config.channels)
-    train, val = (arrays.load(manifest, manifest.of(split), seen) for split in ("train", "val"))
-    return Photos(train, val, manifest.classes)
+
+    def load_split(split: Split) -> arrays.Arrays:
+        rows = manifest.of(split)
+        loaded = arrays.load(manifest, rows, seen)
+        return loaded if votes is None else _with_shares(loaded, votes.counts(rows))
+
+    return Photos(load_split("train"), load_split("val"), manifest.classes)
 
 
-def _facts(config: TrainConfig, manifest: Manifest) -> dict[str, str]:
+def _with_shares(photos: arrays.Arrays, counts: NDArray[np.float64]) -> arrays.Arrays:
+    """Return photos with the shares of their votes, and the class with the most votes.
+
+    Args:
+        photos: the photos; their classes are those of the folders.
+        counts: the votes of each, shape (n, classes); 0 without votes.
+    """
+    place = photos.classes.astype(int)
+    folder = np.eye(counts.shape[1])[place]
+    total = counts.sum(axis=1, keepdims=True)
+    shares = np.where(total > 0, counts / np.maximum(total, 1e-9), folder)
+    leads = shares == shares.max(axis=1, keepdims=True)
+    classes = np.where(leads.sum(axis=1) == 1, leads.argmax(axis=1), place)
+    return replace(photos, classes=classes.astype(np.float32), shares=shares.astype(np.float32))
+
+
+def _say_votes(votes: Votes, manifest: Manifest) -> None:
+    """Say how many of the used photos have votes."""
+    used = manifest.used
+    voted = int((votes.counts(used).sum(axis=1) > 0).sum())
+    rest = f"; of the other {len(used) - voted:,} it learns the folder" if voted < len(used) else ""
+    sys.stderr.write(f"{voted:,} of {len(used):,} photos have votes{rest}\n")
+
+
+def _facts(config: TrainConfig, manifest: Manifest, votes: Votes | None) -> dict[str, str]:
     """Return what must be the same in all processes of a training."""
     learned = manifest.used[["path", "pixels", "label", "split"]]
     return {
         "settings": json.dumps(to_settings(replace(config, weights=None))),
         "photos": learned.to_csv(index=False),
+        "votes": "" if votes is None else str(votes.counts(manifest.used).tolist()),
     }
 
 
