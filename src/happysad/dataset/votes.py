@@ -17,7 +17,7 @@ from happysad.dataset.path_rows import listed_columns, read_path_rows
 from happysad.errors import DatasetError
 from happysad.files import write_text
 
-__all__ = ["Votes", "read_votes"]
+__all__ = ["Votes", "leading_classes", "read_stored_votes", "read_votes"]
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +86,30 @@ def read_votes(file: Path, table: pd.DataFrame, classes: Sequence[str]) -> Votes
         if row.pixels and any(counts):
             by_pixels[row.pixels] = by_pixels.get(row.pixels, 0) + np.array(counts)
     return Votes(tuple(classes), by_pixels)
+
+
+def read_stored_votes(file: Path, table: pd.DataFrame, classes: Sequence[str]) -> Votes | None:
+    """Return the votes that a run keeps; None if it learned without votes, so has no such file.
+
+    See `read_votes` for the arguments and errors.
+    """
+    return read_votes(file, table, classes) if file.is_file() else None
+
+
+def leading_classes(counts: Floats) -> NDArray[np.intp]:
+    """Return the class with the most votes on each photo.
+
+    Args:
+        counts: the number of votes for each class, shape (n, classes).
+
+    Returns:
+        The index of the class, shape (n,); -1 if several classes lead together or nobody voted.
+
+    >>> leading_classes(np.array([[8.0, 2.0], [5.0, 5.0], [0.0, 0.0]])).tolist()
+    [0, -1, -1]
+    """
+    leads = counts == counts.max(axis=1, keepdims=True)
+    return np.where(leads.sum(axis=1) == 1, leads.argmax(axis=1), -1)
 
 
 def _count(text: str, name: str, where: str) -> float:

@@ -20,7 +20,7 @@ from happysad.dataset.arrays import load
 from happysad.dataset.duplicates import near_groups
 from happysad.dataset.manifest import Manifest, Split
 from happysad.dataset.scan import scan
-from happysad.dataset.votes import Votes, read_votes
+from happysad.dataset.votes import Votes, read_stored_votes, read_votes
 from happysad.errors import DatasetError, ImageError, UsageError
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
@@ -257,9 +257,7 @@ def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
             training=_training_pictures(manifest, classifier.classes),
             seed=seed,
             seen_in_training=_seen(manifest, manifest.of("test")),
-            votes=read_votes(run.votes, manifest.table, classifier.classes)
-            if run.votes.is_file()
-            else None,
+            votes=read_stored_votes(run.votes, manifest.table, classifier.classes),
         ),
         val=_score(classifier, classifier.classes, val, seed),
         fusion=run.fusion(),

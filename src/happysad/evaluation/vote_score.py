@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from happysad.dataset.votes import leading_classes
 from happysad.evaluation.metrics import Figure, Score, bootstrap, score
 
 __all__ = ["VoteScore", "vote_score"]
@@ -67,11 +68,10 @@ def vote_score(
         DatasetError: no photo with an answer has votes of which one class leads.
     """
     voted = np.flatnonzero(votes.sum(axis=1) > 0)
-    most = votes.max(axis=1, keepdims=True)
-    leads = (votes == most).sum(axis=1) == 1
-    decided = voted[leads[voted]]
+    leading = leading_classes(votes)
+    decided: NDArray[np.intp] = np.flatnonzero(leading >= 0)
     scored = score(
-        votes[decided].argmax(axis=1),
+        leading[decided],
         p[decided],
         [groups[place] for place in decided],
         classes=classes,

@@ -18,7 +18,7 @@ from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
 from happysad.dataset.manifest import Manifest, Split
 from happysad.dataset.scan import class_folders
-from happysad.dataset.votes import Votes, read_votes
+from happysad.dataset.votes import Votes, leading_classes, read_stored_votes, read_votes
 from happysad.errors import RunError
 from happysad.evaluation.calibration import fit_temperature, fit_threshold, fit_vector
 from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
@@ -157,7 +157,7 @@ def train_in(
             if given is not None:
                 given.write(draft.votes, manifest.used)
                 if process.leads:
-                    _say_votes(given, manifest)
+                    _print_votes(given, manifest)
             photos = _load(manifest, config, given)
             process.meet(config, **_facts(config, manifest, given))
             quiet()
@@ -192,9 +192,7 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
             raise RunError(f"{run.folder}: finished already, there is nothing to resume")
         manifest = Manifest.read(own.manifest, own.data())
         checkpoints.latest(own.checkpoints)  # raises if there is none
-        given = None
-        if own.votes.is_file():
-            given = read_votes(own.votes, manifest.table, manifest.classes)
+        given = read_stored_votes(own.votes, manifest.table, manifest.classes)
         photos = _load(manifest, config, given)
         process.meet(config, **_facts(config, manifest, given))
         quiet()
@@ -205,7 +203,7 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
 
 
 def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConfig:
-    """Return settings without the class `NEITHER` for the network of the tutorials, and say so."""
+    """Return the settings without the class `NEITHER` if the model is classic, and print a note."""
     if config.model != "classic":
         return config
     names = class_folders(data, config.classes)
@@ -242,13 +240,13 @@ def _with_shares(photos: arrays.Arrays, counts: NDArray[np.float64]) -> arrays.A
     folder = np.eye(counts.shape[1])[place]
     total = counts.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, counts / np.maximum(total, 1e-9), folder)
-    leads = shares == shares.max(axis=1, keepdims=True)
-    classes = np.where(leads.sum(axis=1) == 1, leads.argmax(axis=1), place)
+    leading = leading_classes(counts)
+    classes = np.where(leading >= 0, leading, place)
     return replace(photos, classes=classes.astype(np.float32), shares=shares.astype(np.float32))
 
 
-def _say_votes(votes: Votes, manifest: Manifest) -> None:
-    """Say how many of the used photos have votes."""
+def _print_votes(votes: Votes, manifest: Manifest) -> None:
+    """Print the number of used photos that have votes, to standard error."""
     used = manifest.used
     voted = int((votes.counts(used).sum(axis=1) > 0).sum())
     rest = f"; of the other {len(used) - voted:,} it learns the folder" if voted < len(used) else ""
