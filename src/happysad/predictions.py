@@ -38,6 +38,7 @@ __all__ = [
     "flat",
     "flat_columns",
     "percent",
+    "places_without_neither",
     "readable",
     "to_pandas",
 ]
@@ -88,6 +89,15 @@ class Failure:
         """Return the failure that an exception describes."""
         code = error.code if isinstance(error, ImageError) else ErrorCode.INTERNAL
         return cls(code, str(error) or type(error).__name__)
+
+
+def places_without_neither(classes: Sequence[str]) -> list[int]:
+    """Return the indices of all of two classes, and of the two of three that are not `NEITHER`.
+
+    >>> places_without_neither(("happy", "neither", "sad"))
+    [0, 2]
+    """
+    return [place for place, name in enumerate(classes) if len(classes) < 3 or name != NEITHER]
 
 
 def describe(label: str | None, probabilities: Mapping[str, float] | None) -> str:

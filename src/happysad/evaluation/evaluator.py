@@ -32,7 +32,7 @@ from happysad.inputs import Prepared
 from happysad.model_file import SHIPPED
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
-from happysad.predictions import NEITHER, NO_FACE, Faces
+from happysad.predictions import NO_FACE, Faces, places_without_neither
 from happysad.probability import among
 from happysad.progress import track
 from happysad.run import Fusion, Run
@@ -408,7 +408,7 @@ def _answers(
     ]
     return Answers(
         rows.reset_index(drop=True),
-        np.array([judged.index(name) for name in rows["label"]], dtype=np.intp),
+        _places(rows, judged),
         np.array(p),
         rows["group"].tolist(),
         np.stack([small for _, small in seen]),
@@ -419,8 +419,10 @@ def _folders(
     data: Path, classes: tuple[str, ...], given: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the classes to judge, and the folder of each, in upper or lower case."""
-    without = tuple(name for name in classes if name != NEITHER) if len(classes) > 2 else classes
-    if given is not None and len(given) not in (len(classes), len(without)):
+    without = tuple(classes[place] for place in places_without_neither(classes))
+    choices = [one for one in (classes, without) if given is None or len(given) == len(one)]
+    if not choices:
+        assert given is not None
         also = f", or {len(without)}, for {', '.join(without)}" if without != classes else ""
         raise UsageError(
             f"classes must be {len(classes)} folders, for {', '.join(classes)}{also}, "
@@ -428,14 +430,11 @@ def _folders(
         )
     names = given or sorted(entry.name for entry in data.glob("*/"))
     like = {name.casefold(): name for name in names} | {name: name for name in names}
-    for judged in (classes, without):
-        if given is None or len(given) == len(judged):
-            found = [like.get(name, like.get(name.casefold())) for name in judged]
-            if all(found):
-                return judged, [name for name in found if name]
-    if given is None:
-        return classes, list(classes)
-    return classes if len(given) == len(classes) else without, list(given)
+    for judged in choices:
+        found = [like.get(name, like.get(name.casefold())) for name in judged]
+        if all(found):
+            return judged, [name for name in found if name]
+    return choices[0], list(given or choices[0])
 
 
 def _beside(data: Path, folders: Sequence[str]) -> list[LeftOut]:
@@ -475,10 +474,14 @@ def _training_pictures(
     The photos are those of the judged classes, and each class is an index into these.
     """
     rows = manifest.of("train")
+    rows = rows[rows["label"].isin(judged)]
     try:
-        arrays = load(manifest, rows[rows["label"].isin(judged)], baselines.INPUT)
+        images = load(manifest, rows, baselines.INPUT).images
     except (DatasetError, ImageError):
         return None
-    places = np.array([judged.index(name) if name in judged else -1 for name in manifest.classes])
-    classes = places[arrays.classes.astype(np.intp)]
-    return classes, arrays.images.reshape(len(arrays.images), -1)
+    return _places(rows, judged), images.reshape(len(images), -1)
+
+
+def _places(rows: pd.DataFrame, judged: Sequence[str]) -> NDArray[np.intp]:
+    """Return the class of each row, shape (n,): an index into the judged classes."""
+    return np.array([judged.index(name) for name in rows["label"]], dtype=np.intp)

@@ -16,7 +16,7 @@ from happysad.images import Pixels
 from happysad.model_file import PROBABILITIES, SHIPPED, ModelFile
 from happysad.models.head import head
 from happysad.models.residual import features
-from happysad.predictions import NEITHER
+from happysad.predictions import places_without_neither
 from happysad.probability import among
 
 if TYPE_CHECKING:
@@ -107,14 +107,14 @@ def load_weights(model: keras.Model, file: Path, classes: Sequence[str] = CLASSE
         # The exporter leaves out a bias of zeros.
         bias = stored.get(f"{layer.name}/bias", np.zeros(outputs, np.float32))
         if outputs != kernel[-1]:  # the log-odds of two of three classes are half up, half down
-            share = np.array([0 if name == NEITHER else 0.5 for name in classes], np.float32)
-            share[np.flatnonzero(share)[0]] *= -1
+            share = np.zeros(len(classes), np.float32)
+            share[places_without_neither(classes)] = -0.5, 0.5
             values, bias = values * share, bias * share
         layer.set_weights([values, bias])
     expected = ModelFile.read(file).run({"image": _faces()}).probabilities[:, 1]
     answers = np.asarray(model(_faces(), training=False))
     if len(classes) > 2:
-        answers = among(answers, [k for k, name in enumerate(classes) if name != NEITHER])
+        answers = among(answers, places_without_neither(classes))
     answers = answers[:, -1]
     if not np.abs(answers - expected).max() <= _TOLERANCE:  # NaN is refused as well
         raise UsageError(f"{file}: holds another network: its answers differ")

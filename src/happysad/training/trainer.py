@@ -28,7 +28,7 @@ from happysad.files import replacing, write_text
 from happysad.inputs import network_input
 from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, Details
-from happysad.predictions import NEITHER
+from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
 from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
@@ -207,9 +207,9 @@ def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConf
     if config.model != "classic":
         return config
     names = class_folders(data, config.classes)
-    if len(names) < 3 or NEITHER not in names:
+    two = tuple(names[place] for place in places_without_neither(names))
+    if len(two) == len(names):
         return config
-    two = tuple(name for name in names if name != NEITHER)
     if process.leads:
         sys.stderr.write(
             f"classic has one sigmoid, for two classes: it learns {' and '.join(two)}, "
@@ -274,7 +274,7 @@ def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, .
         learns: its learner.
         classes: the names of the two or three classes.
     """
-    two = [place for place, name in enumerate(classes) if len(classes) < 3 or name != NEITHER]
+    two = places_without_neither(classes)
     if [classes[place] for place in two] == ["happy", "sad"]:
         return
     p, truth = learns.face_answers(model)
