@@ -19,13 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from versus_fer import _turns
 
+from happysad.evaluation.metrics import interval
 from happysad.files import write_text
-from happysad.progress import track
 
 _HERE = Path(__file__).parent.parent
 _RESAMPLES = 10_000
@@ -54,26 +58,25 @@ def main() -> None:
         "|---|---|---|---|---|",
     ]
     for name, arguments in commands.items():
-        taken = _pairs(arguments, chosen.other.resolve(), chosen.pairs, name)
-        wall = np.median(taken[:, :, 0], axis=0)
-        ratios = (_interval(taken[:, 0, figure] / taken[:, 1, figure]) for figure in (0, 1))
-        lines.append(f"| `{name}` | {wall[0]:.3f} | {wall[1]:.3f} | {' | '.join(ratios)} |")
+        sides: dict[str, Callable[..., Any]] = {
+            side: partial(_run, arguments, checkout)
+            for side, checkout in (("this", _HERE), ("other", chosen.other.resolve()))
+        }
+        taken = _turns(sides, chosen.pairs)
+        by_figure = {
+            figure: [np.array([one[figure] for one in taken[side]]) for side in sides]
+            for figure in ("seconds", "cpu_seconds")
+        }
+        wall = [float(np.median(seconds)) for seconds in by_figure["seconds"]]
+        ratios = " | ".join(_ratio(this / other) for this, other in by_figure.values())
+        lines.append(f"| `{name}` | {wall[0]:.3f} | {wall[1]:.3f} | {ratios} |")
     text = "\n".join([*lines, "", f"{chosen.pairs} pairs; {os.cpu_count()} cores."]) + "\n"
     print(text, end="")
     if chosen.write:
         write_text(chosen.write, text)
 
 
-def _pairs(arguments: list[str], other: Path, pairs: int, name: str) -> NDArray[np.float64]:
-    """Return seconds and CPU seconds by pair and side, shape (pairs, 2, 2)."""
-    taken = np.empty((pairs + 1, 2, 2))
-    for pair in track(range(pairs + 1), name, pairs + 1):
-        for side in (0, 1) if pair % 2 else (1, 0):
-            taken[pair, side] = _run(arguments, (_HERE, other)[side])
-    return taken[1:]
-
-
-def _run(arguments: list[str], checkout: Path) -> tuple[float, float]:
+def _run(arguments: list[str], checkout: Path, _: int) -> dict[str, float]:
     """Return the seconds and the CPU seconds of one process."""
     with tempfile.TemporaryDirectory() as folder:
         out = [str(Path(folder, "results"))] if arguments[-1] == "--out" else []
@@ -90,14 +93,17 @@ def _run(arguments: list[str], checkout: Path) -> tuple[float, float]:
         seconds = time.perf_counter() - began
         after = os.times()
     used = after.children_user + after.children_system
-    return seconds, used - before.children_user - before.children_system
+    return {
+        "seconds": seconds,
+        "cpu_seconds": used - before.children_user - before.children_system,
+    }
 
 
-def _interval(ratios: NDArray[np.float64]) -> str:
+def _ratio(ratios: NDArray[np.float64]) -> str:
     rng = np.random.default_rng(0)
-    medians = np.median(rng.choice(ratios, (_RESAMPLES, len(ratios))), axis=1)
-    low, high = np.percentile(medians, [2.5, 97.5])
-    return f"{np.median(ratios):.3f} ({low:.3f} to {high:.3f})"
+    span = interval(np.median(rng.choice(ratios, (_RESAMPLES, len(ratios))), axis=1))
+    assert span is not None
+    return f"{np.median(ratios):.3f} ({span[0]:.3f} to {span[1]:.3f})"
 
 
 if __name__ == "__main__":

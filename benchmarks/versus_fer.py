@@ -192,8 +192,10 @@ def _ratio(taken: dict[str, list[dict[str, float]]], name: str, figure: str) -> 
 
 def _turns(sides: dict[str, Callable[..., Any]], repeats: int) -> dict[str, list[dict[str, float]]]:
     """Ask every side in every turn; return their answers without the first turn."""
+    from happysad.progress import track  # not at the top: fer's environment has no happysad
+
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    for turn in range(repeats + 1):
+    for turn in track(range(repeats + 1), "turns", repeats + 1):
         for name in list(sides)[:: 1 if turn % 2 else -1]:
             answer = sides[name](turn)
             if turn:
