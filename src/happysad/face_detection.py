@@ -25,8 +25,16 @@ from happysad.runtime import session
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["SCORE", "Face", "check_image", "find", "find_again", "part_around", "resized"]
-__all__ += ["stretch"]
+__all__ = [
+    "SCORE",
+    "Face",
+    "check_image",
+    "find",
+    "find_again",
+    "part_around",
+    "resized",
+    "stretch",
+]
 
 #: Minimum score of a face. docs/decisions.md, "The minimum score of a face".
 SCORE = 0.8

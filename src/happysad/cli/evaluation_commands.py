@@ -80,7 +80,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_figure(f"precision of {name}", one.precision, f"{one.answered:,}")
         _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
         _print_figure(f"f1 of {name}", one.f1, f"{score.n:,}")
-    others = [name for name in abstention.called if name not in (*score.classes, UNSURE)]
+    classes = [name for name in abstention.called if name != UNSURE]
+    others = [name for name in classes if name not in score.classes]
     for name in others:
         say(
             f"These are the figures of {' against '.join(score.classes)}: {name} is left out, and "
@@ -89,7 +90,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if len(score.classes) > 2:
         rows = zip(score.classes, score.confusion, strict=True)
         _print_counts("most probable class", score.classes, dict(rows))
-    if others or len(score.classes) > 2:
+    if len(classes) > 2:
         labels = (*abstention.called, NO_FACE)
         counts = {one: tuple(row.values()) for one, row in abstention.labels.items()}
         _print_counts("label", labels, counts)
@@ -101,7 +102,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_figure("answered", abstention.coverage, f"{abstention.n:,}, {which}")
         answered = round(coverage * abstention.n)
         _print_figure("right of these", abstention.selective_accuracy, f"{answered:,}")
-        if others or len(score.classes) > 2:
+        if len(classes) > 2:
             _print_figure(f"called {UNSURE}", abstention.called[UNSURE], f"{abstention.n:,}")
         _print_figure("no face found", abstention.no_face, f"{abstention.n:,}")
     if evaluation.votes is not None:

@@ -78,20 +78,19 @@ CheckFolder = Annotated[
         help="The folder for manifest.csv and the report of the check [default: ./NAME-check].",
     ),
 ]
+Groups = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups",
+        help="A CSV with columns path,group: photos of one group (one person) stay together.",
+    ),
+]
 Votes = Annotated[
     Path | None,
     typer.Option(
         "--votes",
         metavar="FILE",
         help="A CSV with path and one column for each class: how many people gave this answer.",
-    ),
-]
-
-Groups = Annotated[
-    Path | None,
-    typer.Option(
-        "--groups",
-        help="A CSV with columns path,group: photos of one group (one person) stay together.",
     ),
 ]
 Answers = Annotated[

@@ -70,11 +70,8 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
         redoc_url=None,
         redirect_slashes=False,
     )
-    counters, jobs, own = (
-        Counters(),
-        Jobs(settings.folder, command=lesson),
-        load(settings.model, settings.answers),
-    )
+    counters, jobs = Counters(), Jobs(settings.folder, command=lesson)
+    own = load(settings.model, settings.answers)
     app.state.server = ServerState(
         settings=settings,
         own=own,
