@@ -54,17 +54,18 @@ class Answer:
     """A class, "unsure" or "no_face"; empty with an error."""
     p_sad: float | None
     """The probability of sad; None with no face or an error."""
+    p_neither: float | None
+    """The probability of neither; None with two classes, no face or an error."""
     error: str
     """The code of the error, or empty."""
 
 
 def _answer(prediction: Any) -> Answer:
     if _OLD:
-        return Answer(prediction.label or "", prediction.p_sad, _old_code(prediction))
-    probabilities = prediction.probabilities
-    p_sad = None if probabilities is None else probabilities["sad"]
+        return Answer(prediction.label or "", prediction.p_sad, None, _old_code(prediction))
+    p = prediction.probabilities or {}
     error = "" if prediction.error is None else str(prediction.error.code)
-    return Answer(prediction.label or "", p_sad, error)
+    return Answer(prediction.label or "", p.get("sad"), p.get("neither"), error)
 
 
 def _old_code(prediction: Any) -> str:
@@ -103,7 +104,7 @@ TOLERANCE = 1e-6
 
 _PER_FOLDER = 200
 _SHIPPED = "shipped"
-_COLUMNS = ("classifier", "faces", "sha256", "label", "p_sad", "error")
+_COLUMNS = ("classifier", "faces", "sha256", "label", "p_sad", "p_neither", "error")
 # Folders of ../shared/data whose pictures are also predicted as face crops.
 _CROPS = ("faces", "portraits")
 # Suffixes of the files of ../shared/cases that are not pictures.
@@ -183,9 +184,13 @@ def read(file: Path = RECORD) -> Record:
     """Return a record that `write` wrote."""
     with file.open(encoding="utf-8", newline="") as opened:
         return {
-            Key(*row[:3]): Answer(row[3], float(row[4]) if row[4] else None, row[5])
+            Key(*row[:3]): Answer(row[3], _number(row[4]), _number(row[5]), row[6])
             for row in list(csv.reader(opened))[1:]
         }
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def write(record: Mapping[Key, Answer], file: Path = RECORD) -> None:
@@ -194,21 +199,23 @@ def write(record: Mapping[Key, Answer], file: Path = RECORD) -> None:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for key, answer in record.items():
-            p_sad = "" if answer.p_sad is None else f"{answer.p_sad:.7f}"
-            writer.writerow((*key, answer.label, p_sad, answer.error))
+            p = ["" if p is None else f"{p:.7f}" for p in (answer.p_sad, answer.p_neither)]
+            writer.writerow((*key, answer.label, *p, answer.error))
 
 
 def _equal(answer: Answer, recorded: Answer) -> bool:
     if (answer.label, answer.error) != (recorded.label, recorded.error):
         return False
-    if answer.p_sad is None or recorded.p_sad is None:
-        return answer.p_sad is recorded.p_sad
-    return abs(answer.p_sad - recorded.p_sad) <= TOLERANCE
+    pairs = ((answer.p_sad, recorded.p_sad), (answer.p_neither, recorded.p_neither))
+    return all(
+        now is was if now is None or was is None else abs(now - was) <= TOLERANCE
+        for now, was in pairs
+    )
 
 
 def _words(answer: Answer) -> str:
-    p_sad = "" if answer.p_sad is None else f" {answer.p_sad:.7f}"
-    return f"{answer.label}{p_sad}{answer.error}"
+    p = [f" {p:.7f}" for p in (answer.p_sad, answer.p_neither) if p is not None]
+    return f"{answer.label}{''.join(p)}{answer.error}"
 
 
 def _answers(name: str, classifier: Any, files: Sequence[Path], faces: _Faces) -> Record:

@@ -36,7 +36,7 @@ def test_answers_are_as_recorded(script: Any) -> None:
     assert len(answers) > 750
     assert {key.faces for key in answers} == {"find", "given"}
     labels = {answer.label for answer in answers.values()}
-    assert labels == {"happy", "sad", "unsure", "no_face", ""}
+    assert labels == {"happy", "neither", "sad", "unsure", "no_face", ""}
 
 
 def test_the_record_is_small_and_holds_all_kinds_of_answers(script: Any) -> None:
@@ -52,6 +52,7 @@ CHANGES: dict[str, tuple[dict[str, Any], bool]] = {
     "nothing": ({}, False),
     "within the tolerance": ({"p_sad": 0.2500009}, False),
     "the probability": ({"p_sad": 0.2500011}, True),
+    "the other probability": ({"p_neither": 0.5000011}, True),
     "no probability": ({"p_sad": None}, True),
     "the label": ({"label": "unsure"}, True),
     "the error": ({"error": "damaged"}, True),
@@ -64,7 +65,7 @@ def test_one_changed_answer_is_named(
 ) -> None:
     answers = script.read()
     key = list(answers)[len(answers) // 2]
-    answers[key] = script.Answer(label="happy", p_sad=0.25, error="")
+    answers[key] = script.Answer(label="happy", p_sad=0.25, p_neither=0.5, error="")
     file = tmp_path / "answers.csv"
     script.write({**answers, key: replace(answers[key], **change)}, file)
     different = script.differences(answers, script.read(file))

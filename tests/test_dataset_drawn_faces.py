@@ -24,7 +24,7 @@ def test_the_label_changes_the_face() -> None:
 
 
 def test_another_label_is_refused() -> None:
-    with pytest.raises(UsageError, match="label must be happy or sad, not 'angry'"):
+    with pytest.raises(UsageError, match="label must be happy, sad, neither, not 'angry'"):
         face("angry", np.random.default_rng(0))
 
 

@@ -117,8 +117,20 @@ def test_the_temperature_and_the_biases_put_in_are_found(
     """However many photos each class has, the probabilities are those for equal priors."""
     z, y = of_three(5000, shares)
     shift = np.array([0.8, -0.3, -0.5])
-    found, biases = fit_vector(softmax((z - shift) * temperature, axis=1), y)
+    found, biases = fit_vector(softmax((z - shift) * temperature, axis=1), y, np.eye(3))
     assert found == pytest.approx(temperature, rel=0.1)
+    np.testing.assert_allclose(biases, shift, atol=0.2)
+
+
+def test_outputs_that_add_up_to_a_class_get_its_bias() -> None:
+    z, y = of_three(5000, (0.2, 0.7, 0.1))
+    shift = np.array([0.8, -0.3, -0.5])
+    z = z - shift
+    # The second class is the sum of two outputs.
+    share = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]])
+    of = z @ share.T + np.log([1, 0.3, 0.7, 1])
+    found, biases = fit_vector(softmax(of, axis=1), y, share)
+    assert found == pytest.approx(1.0, rel=0.1)
     np.testing.assert_allclose(biases, shift, atol=0.2)
 
 
@@ -132,13 +144,13 @@ def test_the_temperature_and_the_biases_put_in_are_found(
 def test_three_classes_stay_as_they_are_where_nothing_can_be_told(
     p: list[list[float]], y: list[int]
 ) -> None:
-    temperature, biases = fit_vector(p, y)
+    temperature, biases = fit_vector(p, y, np.eye(3))
     assert temperature == 1.0
     assert biases.tolist() == [0, 0, 0]
 
 
 def test_certain_mistakes_keep_three_finite() -> None:
     p = [[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-    temperature, biases = fit_vector(p, [0, 1, 2, 1, 2])
+    temperature, biases = fit_vector(p, [0, 1, 2, 1, 2], np.eye(3))
     assert TEMPERATURES[0] <= temperature <= TEMPERATURES[1]
     assert np.abs(biases).max() <= 6

@@ -53,8 +53,8 @@ def photos(network: Any, n: int, seed: int, *, look: float, faces: float) -> Arr
     is (`look`), and which of many faces, by the network's answers, it shows (`faces`)."""
     rng = np.random.default_rng(seed)
     classes = (np.arange(n) % 2).astype(np.float32)
-    noise = rng.integers(0, 256, (n, 8, 48, 48, 1), dtype=np.uint8)
-    p = network.predict(noise.reshape(-1, 48, 48, 1), verbose=0).reshape(n, 8)
+    noise = rng.integers(0, 256, (n, 16, 48, 48, 1), dtype=np.uint8)
+    p = network.predict(noise.reshape(-1, 48, 48, 1), verbose=0).reshape(n, 16)
     cut = np.zeros((n, FACES, 48, 48, 1), np.uint8)
     weights = np.zeros((n, FACES), np.float32)
     for row in range(n):

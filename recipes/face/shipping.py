@@ -39,7 +39,7 @@ def happy_or_sad(network: keras.Model) -> keras.Model:
     Returns:
         A network of `happysad.models.face.build`.
     """
-    shipped = face.build(SIZE, 1, 0.0, pretrained=False)
+    shipped = face.build(SIZE, 1, 0.0, ("happy", "sad"), pretrained=False)
     trained = [layer for layer in network.layers if layer.weights]
     convolutions = [layer for layer in trained if isinstance(layer, layers.Conv2D)]
     norms = [layer for layer in trained if isinstance(layer, layers.BatchNormalization)]

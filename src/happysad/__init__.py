@@ -2,7 +2,7 @@
 
 >>> from happysad import Classifier
 >>> Classifier().classes
-('happy', 'sad')
+('happy', 'neither', 'sad')
 
 `Classifier().predict("party.jpg")` returns a `Prediction` with `label`, `probability`,
 `probabilities` and `faces`. `check`, `train` and `evaluate` need ``happysad[train]``.

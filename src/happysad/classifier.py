@@ -45,7 +45,7 @@ class Classifier:
 
     >>> classifier = Classifier()
     >>> classifier.classes
-    ('happy', 'sad')
+    ('happy', 'neither', 'sad')
     """
 
     def __init__(self, model: str | os.PathLike[str] | None = None, *, threads: int = 0) -> None:

@@ -26,6 +26,8 @@ _SKIN = (
     (86, 56, 42),
 )
 _HAIR = ((30, 24, 22), (74, 46, 28), (140, 92, 44), (214, 176, 104), (160, 62, 34), (172, 172, 172))
+# How far the corners of the mouth go up, for each expression.
+_MOODS = {"happy": 1.0, "sad": -1.0, "neither": 0.0}
 # Faces are drawn at twice the size and then shrunk, which smooths every edge.
 _SCALE = 2
 
@@ -45,7 +47,7 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
 
     Args:
         label: "happy" or "sad": decides whether the corners of the mouth and the inner brows go up
-            or down. The strength varies; some faces are ambiguous.
+            or down. The strength varies; some faces are ambiguous. "neither": a straight mouth.
         rng: the source of all other properties: skin, hair, pose, light, glasses, noise.
         size: the side of the picture in pixels.
 
@@ -53,16 +55,15 @@ def face(label: str, rng: np.random.Generator, size: int = 160) -> Pixels:
         RGB, uint8, shape (size, size, 3).
 
     Raises:
-        UsageError: `label` is neither happy nor sad.
+        UsageError: `label` is none of these.
     """
     import cv2
 
-    if label not in ("happy", "sad"):
-        raise UsageError(f"label must be happy or sad, not {label!r}")
+    if label not in _MOODS:
+        raise UsageError(f"label must be {', '.join(_MOODS)}, not {label!r}")
     side = size * _SCALE
     canvas = _background(rng, side)
-    sign = 1.0 if label == "happy" else -1.0
-    mood = sign * float(np.clip(rng.normal(0.85, 0.4), -0.15, 1.5))
+    mood = _MOODS[label] * float(np.clip(rng.normal(0.85, 0.4), -0.15, 1.5))
     pen = _Pen(canvas, rng, side)
     skin = _varied(_SKIN[rng.integers(len(_SKIN))], rng, 10)
     hair = _varied(_HAIR[rng.integers(len(_HAIR))], rng, 14)

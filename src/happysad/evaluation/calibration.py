@@ -72,38 +72,42 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
     return float(np.exp(found.x))
 
 
-def fit_vector(p: ArrayLike, y: ArrayLike) -> tuple[float, Floats]:
-    """Return the temperature T and biases b for which ``softmax(log(p) / T + b)`` is calibrated.
+def fit_vector(p: ArrayLike, y: ArrayLike, share: ArrayLike) -> tuple[float, Floats]:
+    """Return the temperature T and biases b that calibrate a softmax.
 
-    They minimise the negative log-likelihood, in which all classes weigh the same, however many
-    photos they have: each probability is that of a photo of which all classes are equally likely
-    beforehand.
+    The calibrated probabilities are ``softmax(log(p) / T + share @ b) @ share``. They minimise the
+    negative log-likelihood, in which all classes weigh the same, however many photos they have:
+    each probability is that of a photo of which all classes are equally likely beforehand.
 
     Source: vector scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks") with one
     scale for all classes; bias-corrected temperature scaling in Alexandari et al. 2020.
 
     Args:
-        p: the network's probabilities on validation photos, shape (n, classes).
+        p: the outputs of the softmax on validation photos, shape (n, k).
         y: the class of these photos, shape (n,): an index.
+        share: the share of each output in each class, 0 or 1, shape (k, classes); the identity if
+            the outputs are the classes.
 
     Returns:
         T, from 0.1 to 10, and the biases, shape (classes,), from -3 to 3. They are 1.0 and 0 if the
         photos do not determine them: a class is missing, or every answer is right.
     """
     from scipy.optimize import minimize
-    from scipy.special import log_softmax
+    from scipy.special import log_softmax, logsumexp
 
+    merge = np.asarray(share, dtype=np.float64)
     probabilities = np.clip(np.asarray(p, dtype=np.float64), EPSILON, 1.0)
     truth = np.asarray(y).astype(np.intp).reshape(-1)
-    classes = probabilities.shape[1]
+    classes = merge.shape[1]
     counts = np.bincount(truth, minlength=classes)
-    if not counts.all() or (probabilities.argmax(axis=1) == truth).all():
+    if not counts.all() or ((probabilities @ merge).argmax(axis=1) == truth).all():
         return 1.0, np.zeros(classes)
     logs, weights = np.log(probabilities), 1 / (classes * counts[truth])
+    right = merge.T[truth]  # the outputs that count for the class of each photo
 
     def loss(parameters: Floats) -> float:
-        calibrated = log_softmax(logs / np.exp(parameters[0]) + parameters[1:], axis=1)
-        return -float(weights @ calibrated[np.arange(len(truth)), truth])
+        calibrated = log_softmax(logs / np.exp(parameters[0]) + merge @ parameters[1:], axis=1)
+        return -float(weights @ logsumexp(calibrated, axis=1, b=right))
 
     bounds = [tuple(np.log(TEMPERATURES)), *[(-_MOST_BIAS, _MOST_BIAS)] * classes]
     found = minimize(loss, np.zeros(1 + classes), method="L-BFGS-B", bounds=bounds).x

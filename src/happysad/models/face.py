@@ -14,21 +14,34 @@ from numpy.typing import NDArray
 from happysad.errors import UsageError
 from happysad.images import Pixels
 from happysad.model_file import PROBABILITIES, SHIPPED, ModelFile
-from happysad.models.head import head
+from happysad.models.head import OUTCOMES, head, merged_head
 from happysad.models.residual import features
-from happysad.predictions import places_without_neither
+from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["CHANNELS", "CLASSES", "SIZE", "WIDTHS", "build", "load_weights"]
+__all__ = ["CHANNELS", "CLASSES", "EMOTIONS", "SIZE", "WIDTHS", "build", "load_weights"]
 
 #: The side of the input in pixels, and its channels: grey.
 SIZE, CHANNELS = 48, 1
 
 #: The classes of the classifier that ships.
-CLASSES = ("happy", "sad")
+CLASSES = ("happy", NEITHER, "sad")
+
+#: The outcomes of the network of three classes: the emotions of FER+, in its order.
+EMOTIONS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+)
+_HAPPY, _SAD = EMOTIONS.index("happiness"), EMOTIONS.index("sadness")
 
 #: The number of features of each stage.
 WIDTHS = (32, 64, 128, 192)
@@ -41,13 +54,15 @@ def build(
     size: int,
     channels: int,
     dropout: float,
-    classes: Sequence[str] = CLASSES,
+    classes: Sequence[str],
     *,
     pretrained: bool = True,
 ) -> keras.Model:
     """Return the network, about 0.9 million parameters, not compiled.
 
-    Its convolutions have biases instead of batch normalisation, which is folded into them.
+    Its convolutions have biases instead of batch normalisation, which is folded into them. With
+    three classes, it has a softmax over `EMOTIONS`; all emotions but happiness and sadness add up
+    to `NEITHER`.
 
     Args:
         size: `SIZE`.
@@ -68,18 +83,17 @@ def build(
     image = layers.Input((size, size, channels), dtype="uint8", name="image")
     x = features(image, WIDTHS, stride=_STRIDE, normalised=False)
     x = layers.Dropout(dropout)(x)
-    p = head(x, classes)
+    p = head(x, classes) if len(classes) == 2 else merged_head(x, _class_of_emotions(classes))
     model = keras.Model(image, p, name="face")
     if pretrained:
         load_weights(model, SHIPPED, classes)
     return model
 
 
-def load_weights(model: keras.Model, file: Path, classes: Sequence[str] = CLASSES) -> None:
+def load_weights(model: keras.Model, file: Path, classes: Sequence[str]) -> None:
     """Load the weights of an .onnx that `happysad.export` wrote into the layers of the same names.
 
-    If the network has three classes and the file one sigmoid for two, the network tells these two
-    apart as the file does, and still knows nothing of the third.
+    A network with two classes gets from a file with three what tells happiness and sadness apart.
 
     Args:
         model: the network, as `build` returns it.
@@ -97,27 +111,37 @@ def load_weights(model: keras.Model, file: Path, classes: Sequence[str] = CLASSE
         )
     stored = _weights(onnx.load(file).graph)
     for layer in model.layers:
-        if not layer.weights:
+        if not layer.trainable_weights:
             continue
-        kernel, _ = (tuple(weight.shape) for weight in layer.weights)
-        values = stored.get(f"{layer.name}/kernel")
-        outputs = 1 if layer.name == PROBABILITIES else kernel[-1]
-        if values is None or values.shape != (*kernel[:-1], outputs):
+        kernel = tuple(layer.weights[0].shape)
+        source, outputs = layer.name, kernel[-1]
+        merged = len(classes) == 2 and f"{OUTCOMES}/kernel" in stored
+        if layer.name == PROBABILITIES and merged:
+            source, outputs = OUTCOMES, len(EMOTIONS)
+        weights = stored.get(f"{source}/kernel")
+        if weights is None or weights.shape != (*kernel[:-1], outputs):
             raise UsageError(f"{file}: holds another network: no weights for {layer.name}")
         # The exporter leaves out a bias of zeros.
-        bias = stored.get(f"{layer.name}/bias", np.zeros(outputs, np.float32))
-        if outputs != kernel[-1]:  # the log-odds of two of three classes are half up, half down
-            share = np.zeros(len(classes), np.float32)
-            share[places_without_neither(classes)] = -0.5, 0.5
-            values, bias = values * share, bias * share
-        layer.set_weights([values, bias])
-    expected = ModelFile.read(file).run({"image": _faces()}).probabilities[:, 1]
+        values = [weights, stored.get(f"{source}/bias", np.zeros(outputs, np.float32))]
+        if source != layer.name:  # a softmax of two is the sigmoid of their difference
+            values = [one[..., [_SAD]] - one[..., [_HAPPY]] for one in values]
+        layer.set_weights(values)
+    known = ModelFile.read(file)
+    expected = known.run({"image": _faces()}).probabilities
+    expected = among(expected, places_without_neither(known.details.classes))[:, 1]
     answers = np.asarray(model(_faces(), training=False))
     if len(classes) > 2:
         answers = among(answers, places_without_neither(classes))
     answers = answers[:, -1]
     if not np.abs(answers - expected).max() <= _TOLERANCE:  # NaN is refused as well
         raise UsageError(f"{file}: holds another network: its answers differ")
+
+
+def _class_of_emotions(classes: Sequence[str]) -> list[int]:
+    """Return for each emotion the index of its class."""
+    happy, sad = places_without_neither(classes)
+    neither = next(place for place in range(len(classes)) if place not in (happy, sad))
+    return [{_HAPPY: happy, _SAD: sad}.get(place, neither) for place in range(len(EMOTIONS))]
 
 
 def _weights(graph: onnx.GraphProto) -> Mapping[str, NDArray[np.float32]]:

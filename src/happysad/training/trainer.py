@@ -316,16 +316,22 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
 
     Every step rewrites its files, so an interruption in between does no harm.
     """
+    import keras
+
+    from happysad.models.head import softmax_of
+
     config, val = learns.config, learns.photos.val
     shipped = learns.finished(model)
-    p = learns.answers(shipped, val)
-    last = shipped.get_layer(PROBABILITIES)
     if len(manifest.classes) > 2:
-        temperature, biases = fit_vector(p, val.classes)
-        kernel, bias = (weight / np.float32(temperature) for weight in last.get_weights())
-        last.set_weights([kernel, bias + biases.astype(np.float32)])
+        softmax, share = softmax_of(shipped)
+        outcomes = learns.answers(keras.Model(shipped.inputs, softmax.output), val)
+        temperature, biases = fit_vector(outcomes, val.classes, share)
+        kernel, bias = (weight / np.float32(temperature) for weight in softmax.get_weights())
+        softmax.set_weights([kernel, bias + share @ biases.astype(np.float32)])
         threshold = 0.5
     else:
+        p = learns.answers(shipped, val)
+        last = shipped.get_layer(PROBABILITIES)
         temperature = fit_temperature(p, val.classes)
         last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
         p = learns.answers(shipped, val)
