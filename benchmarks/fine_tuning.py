@@ -64,7 +64,10 @@ def main() -> None:
                 work = Path(folder)
                 _save(images[learned], sad[learned], work / "few")
                 for rate in ("none", *chosen.rates):
-                    classifier = Classifier() if rate == "none" else _trained(work, rate=rate)
+                    shipped = rate == "none"
+                    classifier = (
+                        Classifier().answering(_LABELS) if shipped else _trained(work, rate=rate)
+                    )
                     p = classifier.run({"image": images[others]}).probabilities[:, 1]
                     answers = p >= classifier.details.threshold
                     figures = [

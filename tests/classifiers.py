@@ -77,6 +77,7 @@ def three_class_classifier(
     file: Path,
     *,
     size: int = 16,
+    channels: int = 3,
     slope: float = 0.1,
     looks_at: LooksAt = "photo",
     unsure: tuple[float, float, float] | None = None,
@@ -89,7 +90,7 @@ def three_class_classifier(
     details = Details(
         classes=("happy", "neither", "sad"),
         size=size,
-        channels=3,
+        channels=channels,
         architecture="brightness",
         temperature=1.0,
         trained_on=10,
@@ -106,7 +107,7 @@ def three_class_classifier(
         helper.make_node("Concat", ["dark", "even", "bright"], ["logits"], axis=1),
         helper.make_node("Softmax", ["logits"], [PROBABILITIES], axis=1),
     ]
-    inputs = {"image": (TensorProto.UINT8, [size, size, 3])}
+    inputs = {"image": (TensorProto.UINT8, [size, size, channels])}
     return _write(file, details, nodes, inputs, {PROBABILITIES: [3]}, slope, 128.0)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +18,30 @@ quiet()
 import keras  # noqa: E402
 
 from happysad.classifier import Classifier  # noqa: E402
-from happysad.dataset.scan import scan  # noqa: E402
 from happysad.errors import DatasetError  # noqa: E402
 from happysad.export import TOLERANCE  # noqa: E402
-from recipes.face import card, photos, pictures, training  # noqa: E402
-from recipes.face.__main__ import SMALL  # noqa: E402
+from happysad.model_file import ModelFile  # noqa: E402
+from happysad.models import face  # noqa: E402
+from happysad.models.face import EMOTIONS  # noqa: E402
+from recipes.face import label_training, networks, photos, pictures  # noqa: E402
+from recipes.face.__main__ import SMALL, main  # noqa: E402
+from recipes.face.networks import (  # noqa: E402
+    LABELS_FILE,
+    NETWORKS,
+    SHIPPED_NETWORK,
+    logits,
+)
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos  # noqa: E402
-from recipes.face.shipping import happy_or_sad, ship  # noqa: E402
+from recipes.face.shipping import happy_or_sad, write_happy_or_sad  # noqa: E402
+from recipes.face.vote_training import Schedule  # noqa: E402
+from tests.made_up_faces import kaggle  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
     """A network as it is after training: its normalisations are not what they began as."""
     keras.utils.set_random_seed(0)
-    network = training.network(SMALL)
+    network = label_training.network(SMALL)
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -74,7 +86,7 @@ def test_at_the_end_happy_and_sad_are_learned_and_neutral_is_half_of_each() -> N
     images[:, 0, 0, 0] = np.arange(700) % 256
     everything = Photos(images, classes, [str(number) for number in range(700)])
     taught = np.random.default_rng(0).dirichlet(np.ones(7), 700).astype(np.float32)
-    chosen, targets = training.happy_or_sad(everything, taught, 0)
+    chosen, targets = label_training.happy_or_sad(everything, taught, 0)
     rows = np.array([int(group) for group in chosen.groups])
     neutral = chosen.classes == CLASSES.index("neutral")
     assert (chosen.images[:, 0, 0, 0] == rows % 256).all()
@@ -87,58 +99,59 @@ def test_at_the_end_happy_and_sad_are_learned_and_neutral_is_half_of_each() -> N
     np.testing.assert_allclose(targets[:, SAD], (soft + hard) / 2, atol=1e-6)
 
 
-def test_what_ships_is_small_and_says_what_it_is(
-    network: keras.Model, unseen: Photos, tmp_path: Path
+def test_one_command_makes_the_classifier_from_two_csv_files(
+    network: keras.Model, unseen: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = happy_or_sad(network)
-    details = ship(model, unseen, 1000, tmp_path / "face.onnx")
-    assert (tmp_path / "face.onnx").stat().st_size < 2_000_000
-    classifier = Classifier(tmp_path / "face.onnx")
-    assert classifier.details == details
-    assert details.looks_at == "face"
-    p = classifier.run({"image": unseen.images}).probabilities[:, 1]
-    assert np.abs(p - model.predict(unseen.images, verbose=0)[:, 0]).max() < TOLERANCE
-    weights = onnx.load(tmp_path / "face.onnx").graph.initializer
-    halves = [onnx.numpy_helper.to_array(w) for w in weights if w.name.endswith("_16")]
-    assert sum(half.size for half in halves) > 0.99 * model.count_params()
-
-
-def test_the_card_says_what_was_measured(
-    network: keras.Model, unseen: Photos, tmp_path: Path
-) -> None:
-    from recipes.face.judging import judge
-    from tests.pictures import encoded
-
-    for number, name in enumerate(CLASSES):
-        (tmp_path / "test" / name).mkdir(parents=True)
-        for place, image in enumerate(unseen.images[unseen.classes == number][:12]):
-            (tmp_path / "test" / name / f"{place}.png").write_bytes(encoded(image[..., 0], "png"))
-    file = tmp_path / "face.onnx"
-    ship(happy_or_sad(network), unseen, 1000, file)
-    # One sad face is learned from too, a little lighter: no copy, but a near-duplicate.
-    lighter = np.minimum(unseen.images[unseen.classes == SAD][0, ..., 0], 245) + 10
-    (tmp_path / "train" / "sad").mkdir(parents=True)
-    (tmp_path / "train" / "sad" / "lighter.png").write_bytes(encoded(lighter, "png"))
-    (tmp_path / "train" / "happy").mkdir()
-    learned = scan(tmp_path / "train", ("happy", "sad"), quality=False).table
-    classifier = Classifier(file)
-    figures = judge(classifier, tmp_path / "test", learned)
-    assert figures["test"]["score"]["n"] == 24
-    assert figures["others"]["neutral"]["n"] == 12
-    curve = figures["risk_coverage"]
-    assert curve["coverage"][-1] == 1
-    assert curve["risk"][-1] == pytest.approx(1 - figures["test"]["score"]["accuracy"]["value"])
-    assert curve["low"][-1] < curve["risk"][-1] < curve["high"][-1]
-    assert 1 <= figures["seen_in_training"] < 24
-    assert figures["unseen"]["score"]["n"] == 24 - figures["seen_in_training"]
-    drawn = pictures.write(classifier, figures, tmp_path)
-    assert drawn["n"] == sum(sum(h["outcomes"].values()) for h in drawn["as_drawn"].values())
-    text = card.write(file, figures, drawn)
+    kaggle(tmp_path / "data", 160)
+    work, assets = tmp_path / "work", tmp_path / "assets"
+    short = replace(
+        NETWORKS[SHIPPED_NETWORK], schedule=Schedule(head_epochs=1, epochs=1, rate=5e-4)
+    )
+    monkeypatch.setitem(NETWORKS, SHIPPED_NETWORK, short)
+    monkeypatch.setattr(pictures.write, "__kwdefaults__", {"faces": 20})
+    # The first step is done: a network has learned from labels.
+    write_happy_or_sad(network, unseen, work / LABELS_FILE)
+    written = ModelFile.read(work / LABELS_FILE).run({"image": unseen.images}).probabilities
+    expected = happy_or_sad(network).predict(unseen.images, verbose=0)
+    assert np.abs(written[:, [1]] - expected).max() < TOLERANCE
+    arguments = [str(tmp_path / "data"), "--work", str(work), "--assets", str(assets)]
+    monkeypatch.setattr("sys.argv", ["recipes.face", *arguments])
+    main()
+    files = {file.name: file.read_bytes() for file in assets.iterdir()}
+    assert set(files) == {
+        "face.onnx",
+        "face.json",
+        "MODEL_CARD.md",
+        pictures.CALIBRATION,
+        pictures.RISK_COVERAGE,
+        pictures.FAILURES,
+    }
+    figures = json.loads(files["face.json"])
+    assert figures["n"] == 48
+    text = files["MODEL_CARD.md"].decode()
     for name in re.findall(r"\]\((.*?)\)", text):
-        assert 1_000 < (tmp_path / name).stat().st_size < 100_000
-    assert f"{file.stat().st_size:,} bytes" in text
-    assert f"| accuracy | {figures['test']['score']['accuracy']['value']:.3f}" in text
-    assert "1,000 of them" in text
+        assert name in files
+    recall = figures["three"]["score"]["balanced_accuracy"]["value"]
+    assert f"| mean recall of the three classes | {recall:.3f}" in text
+    assert f"face.onnx, {len(files['face.onnx']):,} bytes" in text
+    assert "{" not in text
+
+    # What ships is small, and it is the mean of what the network says of a face and its mirror
+    # image: the order of happiness and sadness stays.
+    assert len(files["face.onnx"]) < 2_000_000
+    classifier = Classifier(assets / "face.onnx")
+    details, images = classifier.details, unseen.images
+    assert (details.looks_at, details.classes) == ("face", face.CLASSES)
+    assert details.unsure is not None
+    p = classifier.run({"image": images}).probabilities
+    scores = logits(networks.trained(SHIPPED_NETWORK, tmp_path / "data", work), images)
+    happy, sad = (EMOTIONS.index(name) for name in ("happiness", "sadness"))
+    expected = (scores[:, sad] - scores[:, happy]) / details.temperature
+    shift = np.log(p[:, 2] / p[:, 0]) - expected
+    assert np.ptp(shift) < 0.02 < np.ptp(expected)
+    weights = onnx.load(assets / "face.onnx").graph.initializer
+    halves = [onnx.numpy_helper.to_array(w) for w in weights if w.name.endswith("_16")]
+    assert sum(half.size for half in halves) > 850_000
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

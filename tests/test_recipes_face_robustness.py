@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
 from happysad.errors import DatasetError
-from happysad.evaluation.metrics import score
+from happysad.evaluation.metrics import Figure, score
 from happysad.images import Pixels
-from recipes.face.robustness import CHANGES, Change, markdown, measure
-from tests.classifiers import brightness_classifier
+from recipes.face.robustness import CHANGES, Change, Row, costliest, markdown, measure
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import photo
 
 BY_NAME = {change.name: change for change in CHANGES}
@@ -161,19 +160,22 @@ def crops_of_two_levels(n: int) -> tuple[Pixels, NDArray[np.intp], list[str]]:
     return images, y, [str(number // 2) for number in range(n)]
 
 
+def by_change(rows: list[Row]) -> dict[tuple[str | None, float | None], Row]:
+    return {(row.change, row.strength): row for row in rows}
+
+
 def test_the_table_tells_what_each_change_costs(bright: Classifier) -> None:
     images, y, groups = crops_of_two_levels(150)
     measured = measure(bright, images, y, groups)
-    rows = {(row["change"], row["strength"]): row for row in measured["rows"]}
-    assert len(rows) == 1 + sum(len(change.strengths) for change in CHANGES)
-    assert (measured["n"], measured["groups"]) == (150, 75)
+    rows = by_change(measured)
+    assert len(rows) == len(measured) == 1 + sum(len(change.strengths) for change in CHANGES)
     perfect, dark = rows[None, None], rows["darkness", 0.5]
-    assert (perfect["accuracy"], perfect["difference"]) == (1.0, 0.0)
-    # At half the light every mean is below 100: the first class alone is answered.
-    assert (dark["accuracy"], dark["balanced_accuracy"], dark["difference"]) == (0.5, 0.5, -0.5)
-    assert dark["intervals"]["difference"] == (-0.5, -0.5)
-    assert rows["blur", 6]["difference"] == 0.0
-    json.dumps(measured, allow_nan=False)
+    assert (perfect.recall.value, perfect.difference.value) == (1.0, 0.0)
+    # At half the light every mean is below 100: only the first class is answered.
+    assert (dark.recall.value, dark.difference.value) == (0.5, -0.5)
+    assert dark.difference.interval == (-0.5, -0.5)
+    assert rows["blur", 6].difference.value == 0.0
+    assert dark.words == "darkness, levels times 0.5"
 
 
 def test_figures_and_paired_intervals(bright: Classifier) -> None:
@@ -182,9 +184,8 @@ def test_figures_and_paired_intervals(bright: Classifier) -> None:
     levels = (np.where(y == 1, 115, 85) + rng.normal(0, 25, 200))[:, None, None, None]
     images = np.broadcast_to(levels, (200, 48, 48, 1)).astype(np.uint8)
     groups = [str(number // 4) for number in range(200)]
-    measured = measure(bright, images, y, groups, seed=3)
-    by_change = {(row["change"], row["strength"]): row for row in measured["rows"]}
-    dark = by_change["darkness", 0.5]
+    rows = by_change(measure(bright, images, y, groups, seed=3))
+    dark, whole = rows["darkness", 0.5], rows[None, None]
     halved = np.rint(images * 0.5).astype(np.uint8)
     scored = score(
         y,
@@ -193,18 +194,14 @@ def test_figures_and_paired_intervals(bright: Classifier) -> None:
         classes=("happy", "sad"),
         seed=3,
     )
-    for name in ("accuracy", "balanced_accuracy"):
-        figure = scored.figures()[name]
-        assert dark[name] == pytest.approx(figure.value)
-        assert dark["intervals"][name] == pytest.approx(figure.interval)
-    whole = by_change[None, None]
-    assert dark["difference"] == pytest.approx(
-        dark["balanced_accuracy"] - whole["balanced_accuracy"]
-    )
-    low, high = dark["intervals"]["difference"]
-    assert low < dark["difference"] < high
+    assert dark.recall == scored.balanced_accuracy
+    assert dark.recall.value is not None and whole.recall.value is not None
+    assert dark.difference.value == pytest.approx(dark.recall.value - whole.recall.value)
+    assert dark.difference.interval is not None
+    low, high = dark.difference.interval
+    assert low < (dark.difference.value or 0) < high
     # Blurring a plain crop does nothing; pairing shows it without any doubt.
-    assert by_change["blur", 2]["intervals"]["difference"] == (0.0, 0.0)
+    assert rows["blur", 2].difference.interval == (0.0, 0.0)
 
 
 def test_the_seed_decides_everything(bright: Classifier) -> None:
@@ -213,7 +210,17 @@ def test_the_seed_decides_everything(bright: Classifier) -> None:
     groups = [str(number) for number in range(40)]
     tables = [measure(bright, images, y, groups, seed=seed) for seed in (1, 1, 2)]
     assert tables[0] == tables[1]
-    assert tables[0]["rows"] != tables[2]["rows"]
+    assert tables[0] != tables[2]
+
+
+def test_three_classes_have_a_mean_recall(tmp_path: Path) -> None:
+    three = Classifier(three_class_classifier(tmp_path / "three.onnx", size=48))
+    images = np.stack([np.full((48, 48, 3), level, np.uint8) for level in (20, 120, 240)] * 10)
+    rows = by_change(measure(three, images, np.arange(30) % 3, [str(n) for n in range(30)]))
+    assert rows[None, None].recall.value == 1.0
+    # At a tenth of the light every face is happy.
+    assert rows["darkness", 0.1].recall.value == pytest.approx(1 / 3)
+    assert rows["darkness", 0.1].difference.value == pytest.approx(-2 / 3)
 
 
 def one_class(n: int) -> list[int]:
@@ -227,7 +234,7 @@ def one_group(n: int) -> list[int]:
 @pytest.mark.parametrize(
     ("truth", "group", "difference"),
     [
-        (one_class, str, None),  # no balanced accuracy without the other class
+        (one_class, str, None),  # no mean recall without the other class
         (one_group, lambda _: "one", 0.0),  # no interval from one group
     ],
 )
@@ -239,10 +246,9 @@ def test_what_is_undefined_is_none(
 ) -> None:
     images, _, _ = crops_of_two_levels(4)
     measured = measure(bright, images, truth(4), [group(n) for n in range(4)])
-    row = measured["rows"][1]
-    assert row["difference"] == difference
-    assert row["intervals"]["difference"] is None
-    assert "blur: sigma 2 % of the side" in markdown(measured)
+    assert measured[1].difference.value == difference
+    assert measured[1].difference.interval is None
+    assert "blur, sigma 2 % of the side" in markdown(measured, 4, 1)
 
 
 def test_nothing_to_judge_is_refused(bright: Classifier) -> None:
@@ -252,9 +258,36 @@ def test_nothing_to_judge_is_refused(bright: Classifier) -> None:
 
 def test_the_markdown_has_a_line_for_each_strength(bright: Classifier) -> None:
     images, y, groups = crops_of_two_levels(40)
-    lines = markdown(measure(bright, images, y, groups)).splitlines()
+    lines = markdown(measure(bright, images, y, groups), 40, 20).splitlines()
     assert lines[0].startswith("| n = 40 in 20 groups |")
-    assert lines[2] == "| as they are | 1.000 (1.000 to 1.000) | 1.000 (1.000 to 1.000) |  |"
-    (dark,) = [line for line in lines if line.startswith("| darkness: levels times 0.5 |")]
+    assert lines[2] == "| as they are | 1.000 (1.000 to 1.000) |  |"
+    (dark,) = [line for line in lines if line.startswith("| darkness, levels times 0.5 |")]
     assert dark.endswith("| 0.500 (0.500 to 0.500) | -50.0 (-50.0 to -50.0) |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def lost(change: str | None, difference: float | None, high: float = -0.01) -> Row:
+    span = None if difference is None else (difference - 0.02, high)
+    return Row(
+        change=change,
+        strength=1,
+        meaning="so much",
+        recall=Figure(0.9, (0.8, 1.0)),
+        difference=Figure(difference, span),
+    )
+
+
+def test_the_costliest_changes_come_once_each_at_their_worst() -> None:
+    rows = [
+        lost(None, 0.0),
+        lost("blur", -0.05),
+        lost("blur", -0.2),
+        lost("blur", -0.1),
+        lost("noise", -0.3),
+        lost("JPEG", -0.02, high=0.01),  # may cost nothing
+        lost("contrast", None),  # a class is missing
+        lost("darkness", -0.04),
+    ]
+    named = [(row.change, row.difference.value) for row in costliest(rows, 9)]
+    assert named == [("noise", -0.3), ("blur", -0.2), ("darkness", -0.04)]
+    assert [row.change for row in costliest(rows, 1)] == ["noise"]

@@ -9,65 +9,62 @@ from recipes.face.unsure import fit_unsure, risk_coverage
 
 
 def calibrated(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of three classes, of which the third is rare, and what is true."""
     rng = np.random.default_rng(seed)
-    p = rng.beta(0.4, 0.4, n)
-    return p, (rng.random(n) < p).astype(int)
+    p = rng.dirichlet((0.5, 0.5, 0.12), n)
+    return p, np.array([rng.choice(3, p=row) for row in p])
 
 
-@pytest.mark.parametrize("risk", [0.01, 0.02, 0.05])
-def test_the_risk_is_kept_on_other_photos(risk: float) -> None:
-    p, y = calibrated(20_000, 0)
-    low, high = fit_unsure(p, y, risk, 0.5)
-    assert 0 < low < 0.5 < high < 1
-    other_p, other_y = calibrated(200_000, 1)
-    answered = (other_p < low) | (other_p >= high)
-    assert ((other_p >= high) != other_y)[answered].mean() < risk * 1.05
-    # and no more is left unanswered than needed
-    wider = fit_unsure(p, y, 2 * risk, 0.5)
-    assert wider[0] > low
-    assert wider[1] < high
+def answered(p: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
+    return np.asarray(p.max(axis=1) >= np.array(thresholds)[p.argmax(axis=1)])
 
 
-def test_few_photos_are_less_trusted() -> None:
-    p, y = calibrated(20_000, 0)
-    many, few = fit_unsure(p, y, 0.05, 0.5), fit_unsure(p[:300], y[:300], 0.05, 0.5)
-    assert few[0] < many[0]
-    assert few[1] > many[1]
+@pytest.mark.parametrize("risk", [0.02, 0.05])
+def test_the_risk_is_kept_on_other_faces(risk: float) -> None:
+    p, y = calibrated(10_000, 0)
+    thresholds = fit_unsure(p, y, risk)
+    assert all(0.34 <= one < 1 for one in thresholds)
+    other_p, other_y = calibrated(20_000, 1)
+    here = answered(other_p, thresholds)
+    assert (other_p.argmax(axis=1) != other_y)[here].mean() < risk * 1.1
+    # and a larger risk answers more
+    assert answered(other_p, fit_unsure(p, y, 2 * risk)).mean() > here.mean()
+
+
+def test_few_faces_are_less_trusted() -> None:
+    p, y = calibrated(10_000, 0)
+    many, few = fit_unsure(p, y, 0.05), fit_unsure(p[:300], y[:300], 0.05)
+    assert answered(p, few).mean() < answered(p, many).mean()
+
+
+def test_a_rare_class_counts_as_much_as_a_frequent_one() -> None:
+    # Answers of 0.5 are half wrong. The risk allows them for one class only: for the second, which
+    # has few faces, so that the share of them that is answered rightly rises most.
+    sure = [[0.9, 0.05, 0.05]] * 900 + [[0.05, 0.9, 0.05]] * 10 + [[0.05, 0.05, 0.9]] * 200
+    half = [[0.5, 0.3, 0.2]] * 20 + [[0.2, 0.5, 0.3]] * 20
+    p = np.array(sure + half)
+    y = np.array([0] * 900 + [1] * 10 + [2] * 200 + [0, 1] * 10 + [1, 0] * 10)
+    assert fit_unsure(p, y, 0.015) == (0.51, 0.34, 0.34)
 
 
 @pytest.mark.parametrize(
     ("p", "y", "expected"),
     [
         # all right, and enough of them: nothing is unsure
-        (
-            np.r_[np.full(500, 0.1), np.full(500, 0.9)],
-            np.r_[np.zeros(500), np.ones(500)],
-            (0.5, 0.5),
-        ),
+        (np.repeat(np.eye(3), 300, axis=0), np.repeat([0, 1, 2], 300), (0.34, 0.34, 0.34)),
         # all wrong: never answered
-        (np.r_[np.full(50, 0.1), np.full(50, 0.9)], np.r_[np.ones(50), np.zeros(50)], (0.0, 1.0)),
-        # equally sure ones are all answered or none, in whatever order they come
-        (np.full(100, 0.9), np.r_[np.ones(60), np.zeros(40)], (0.0, 1.0)),
+        (np.repeat(np.eye(3), 300, axis=0), np.repeat([1, 2, 0], 300), (1.0, 1.0, 1.0)),
         # too few to be trusted
-        (np.array([0.1, 0.9]), np.array([0, 1]), (0.0, 1.0)),
-        # nothing at all
-        (np.zeros(0), np.zeros(0), (0.0, 1.0)),
+        (np.eye(3), np.arange(3), (1.0, 1.0, 1.0)),
+        (np.zeros((0, 3)), np.zeros(0), (1.0, 1.0, 1.0)),
     ],
 )
-def test_edges(p: np.ndarray, y: np.ndarray, expected: tuple[float, float]) -> None:
-    assert fit_unsure(p, y, 0.02, 0.5) == expected
-
-
-def test_photos_of_neither_class_make_it_careful() -> None:
-    p, y = calibrated(20_000, 0)
-    neither = np.random.default_rng(1).uniform(0.02, 0.5, 2_000)
-    low, high = fit_unsure(p, y, 0.02, 0.5)
-    careful = fit_unsure(np.r_[p, neither], np.r_[y, np.full(2_000, 2)], 0.02, 0.5)
-    assert careful[0] < low
-    assert careful[1] > high
+def test_edges(p: np.ndarray, y: np.ndarray, expected: tuple[float, ...]) -> None:
+    assert fit_unsure(p, y, 0.02) == expected
 
 
 def test_risk_rises_with_coverage() -> None:
-    coverage, risk = risk_coverage([0, 1, 1, 0], [0.01, 0.95, 0.4, 0.45], 0.5)
+    p = [[0.9, 0.05, 0.05], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3], [0.2, 0.6, 0.2]]
+    coverage, risk = risk_coverage([0, 2, 0, 1], p)
     assert coverage.tolist() == [0.25, 0.5, 0.75, 1]
-    assert risk == pytest.approx([0, 0, 1 / 3, 1 / 4])
+    assert risk == pytest.approx([0, 0, 0, 1 / 4])

@@ -2,23 +2,30 @@
 
     python -m recipes.face DATA --work FOLDER
 
-DATA holds FER2013 as folders: train/ and test/, each with angry, disgust, fear, happy, neutral,
-sad and surprise. The recipe trains three networks on the seven classes, one after the other. The
-first learns from the labels. Because some labels are wrong, each later network learns from the mean
-of the labels and of the average probabilities of the networks before it (born-again networks,
-Furlanello et al. 2018, arXiv:1805.04770). The second network is larger; the third starts from the
-weights of the first. The third is then fine-tuned on happy and sad faces, again from labels and
-teachers, and on a fifth of the neutral faces as neither. This is the network that ships.
+DATA holds FER2013 and FER+'s votes: either the folder faces/ with votes.csv and with train/ and
+test/, each with angry, disgust, fear, happy, neutral, sad and surprise; or Kaggle's fer2013.csv and
+FER+'s fer2013new.csv. These folders are optional: colour/generated, colour/studio (with
+colour/people.csv) and scenes, on which the classifier is judged.
+
+1. Labels. Three networks learn FER2013's labels, one after the other. Because some labels are
+   wrong, each later network learns from the mean of the labels and of the average probabilities of
+   the networks before it (born-again networks, Furlanello et al. 2018, arXiv:1805.04770). The
+   second network is larger; the third starts from the weights of the first and is then fine-tuned
+   on happy and sad faces. The result is FOLDER/happy-or-sad.onnx. If this file exists, this step
+   is skipped; the face.onnx of happysad 0.1.0 is such a file.
+2. Votes. The network learns the shares of ten people's votes for eight emotions.
+3. The network is calibrated, merged to happy, neither and sad, and written to face.onnx.
+4. It is judged on FER2013's test faces.
 
 FOLDER keeps all results, so that the same command continues an interrupted recipe. At the end the
-recipe writes face.onnx, face.json, MODEL_CARD.md and its two pictures to src/happysad/assets.
+recipe writes face.onnx, face.json, MODEL_CARD.md and its pictures to src/happysad/assets.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +39,7 @@ from happysad.model_file import SHIPPED
 #: Widths of the stages of the shipped network and of its larger teacher. The first convolution has
 #: stride 2.
 SMALL, LARGE = (32, 64, 128, 192), (48, 96, 144, 192)
-#: The networks in the order of training: name, widths, epochs, peak learning rate.
+#: The networks that learn from labels, in order: name, widths, epochs, peak learning rate.
 NETWORKS = (
     ("teacher-0", SMALL, 60, 2e-3),
     ("teacher-1", LARGE, 36, 2e-3),
@@ -49,22 +56,52 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "data", type=Path, metavar="DATA", help="folder with FER2013's train/ and test/"
-    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of FER2013 and the votes")
     parser.add_argument(
         "--work", type=Path, required=True, metavar="FOLDER", help="folder of all results"
     )
+    parser.add_argument(
+        "--assets",
+        type=Path,
+        default=SHIPPED.parent,
+        metavar="FOLDER",
+        help="folder of face.onnx and its card",
+    )
     chosen = parser.parse_args()
+    data, work, assets = chosen.data, chosen.work, chosen.assets
 
     quiet()
+    from recipes.face import card, networks, pictures
+    from recipes.face.judging import judge
+    from recipes.face.packed_faces import packed
+    from recipes.face.shipping import ship
+    from recipes.face.votes import targets
+
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / networks.LABELS_FILE).is_file():
+        learn_labels(data, work)
+    network = networks.train(networks.SHIPPED_NETWORK, data, work)
+    learned, unseen, test = (packed(name, data, work) for name in ("train", "val", "test"))
+    assert learned is not None and unseen is not None and test is not None
+    file = assets / SHIPPED.name
+    ship(network, unseen, int(targets(learned.votes)[1].sum()), file)
+    shipped = Classifier(file)
+    judgement = judge(shipped, test, data)
+    drawn = pictures.write(shipped, judgement, assets)
+    figures = {**asdict(judgement), "drawn": asdict(drawn)}
+    write_text(file.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
+    write_text(assets / "MODEL_CARD.md", card.write(file, judgement, drawn))
+
+
+def learn_labels(data: Path, work: Path) -> None:
+    """Train the networks that learn from labels, and write the last one as an .onnx."""
     import keras
 
-    from recipes.face import card, photos, pictures, training
-    from recipes.face.judging import judge
-    from recipes.face.shipping import happy_or_sad, ship
+    from recipes.face import label_training, networks, photos
+    from recipes.face.fer_plus import faces_folder
+    from recipes.face.shipping import write_happy_or_sad
 
-    manifest = photos.manifest(chosen.data / "train")
+    manifest = photos.manifest(faces_folder(data, work) / "train")
     learned = photos.load(manifest, "train")
     unseen = photos.load(manifest, "val", "test")
 
@@ -77,32 +114,26 @@ def main() -> None:
         validation: photos.Photos,
     ) -> keras.Model:
         name, widths, epochs, rate = part
-        config = replace(training.CONFIG, epochs=epochs, seed=seed, learning_rate=rate)
+        config = replace(label_training.CONFIG, epochs=epochs, seed=seed, learning_rate=rate)
         deterministic(seed)
-        network = training.network(widths)
+        network = label_training.network(widths)
         if begun is not None:
             network.set_weights(begun.get_weights())
-        training.train(network, seen, targets, validation, config, chosen.work / name)
+        label_training.train(network, seen, targets, validation, config, work / name)
         return network
 
-    hard = training.smoothed(learned.classes)
+    hard = label_training.smoothed(learned.classes)
     trained: list[keras.Model] = []
     taught: list[NDArray[np.float32]] = []
     for seed, part in enumerate(NETWORKS):
         begun = trained[0] if part[0] == "student" else None
         targets = (np.mean(taught, axis=0) + hard) / 2 if taught else hard
         trained.append(train(seed, part, begun, learned, targets, unseen))
-        taught.append(training.answers(trained[-1], learned.images))
+        taught.append(label_training.answers(trained[-1], learned.images))
     seed = len(NETWORKS)
-    last = training.happy_or_sad(learned, np.mean(taught, axis=0), seed)
+    last = label_training.happy_or_sad(learned, np.mean(taught, axis=0), seed)
     network = train(seed, END, trained[-1], *last, unseen.only(photos.HAPPY, photos.SAD))
-
-    ship(happy_or_sad(network), unseen, len(learned.classes), SHIPPED)
-    shipped = Classifier(SHIPPED)
-    figures = judge(shipped, chosen.data / "test", manifest.of("train"))
-    drawn = pictures.write(shipped, figures, SHIPPED.parent)
-    write_text(SHIPPED.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
-    write_text(SHIPPED.with_name("MODEL_CARD.md"), card.write(SHIPPED, figures, drawn))
+    write_happy_or_sad(network, unseen, work / networks.LABELS_FILE)
 
 
 if __name__ == "__main__":

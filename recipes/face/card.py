@@ -3,207 +3,369 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from happysad.model_file import ModelFile
+from happysad.evaluation.metrics import Figure
+from happysad.model_file import Details, ModelFile
+from happysad.predictions import UNSURE
 from recipes.face import robustness
-from recipes.face.judging import costliest
-from recipes.face.pictures import FAILURES, RISK_COVERAGE
+from recipes.face.figures import Curve, Figures
+from recipes.face.judging import Judgement, PeopleRow
+from recipes.face.pictures import CALIBRATION, FAILURES, RISK_COVERAGE, Drawn
 from recipes.face.shipping import RISK
 
 __all__ = ["write"]
 
-_FIGURES = {
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy",
-    "auc": "area under the ROC curve",
-    "recall_happy": "of the happy faces called happy",
-    "recall_sad": "of the sad faces called sad",
-    "precision": "right of those called sad",
-    "f1": "F1 of sad",
-    "ece": "calibration error (ECE, 15 bins)",
-    "coverage": "answered, not unsure",
-    "selective_accuracy": "right of those answered",
-}
-
 _CARD = """# The classifier that comes with happysad
 
-It looks at one face, 48x48 grey, and says how probable it is that the face looks sad and not
-happy. A photo's faces are found by YuNet and turned upright first.
+It looks at one face and answers happy, sad or neither, or it is unsure. On {n:,} test faces,
+judged by what most of ten people said of each:
+
+1. **It answers {answered} of the faces, and {right} of these answers are right.** It is unsure
+   about the others.
+2. **Of the faces that people call neutral, it calls {neutral_sad} sad and {neutral_happy} happy.**
+3. **It calls {happy_happy} of the happy faces happy, and {sad_sad} of the sad faces sad.** Sad
+   faces are the hardest: it is unsure about {sad_unsure} of them.
+
+## What it is
 
 - file: face.onnx, {size:,} bytes, sha256 `{sha256}`
 - made by: `python -m recipes.face DATA --work FOLDER`, which wrote this card too
-- network: {parameters:,} weights, residual, pure Keras 3; answers below {low:.3f} are happy, from
-  {high:.3f} on sad, and between them unsure: at most {risk:.0%} of the answers are wrong, by the
-  90 % bound on validation. With `--no-unsure` the border is {threshold:.2f}.
+- network: {parameters:,} weights, residual, pure Keras 3. Its input is a face of 48x48 grey pixels,
+  which YuNet finds in the photo and which is turned upright; it averages over the face and its
+  mirror image.
+- probabilities: each is the probability that most people would give this answer, for a face of
+  which the three answers are equally likely beforehand. If you know better, multiply each by the
+  share that you expect, and divide by their sum.
+- answer: the most probable class. Below {thresholds} it is unsure. With these thresholds, at most
+  {risk:.0%} of the answers are wrong, by the 90 % bound on validation faces of the folders happy,
+  neutral and sad. `--no-unsure` always gives the most probable class.
 
 ## What it is for, and what not
 
-For sorting photos, for teaching, for measuring such classifiers. **A face's expression is not a
-person's feeling**: people smile in grief and frown at the sun. It is not for decisions on people,
-not for hiring, teaching, policing or care, and not for anyone who has not agreed to be looked at.
-In the European Union, systems that infer emotions at work or in education are forbidden but for
+It is for sorting photos, for teaching, and for measuring such classifiers. **A face's expression is
+not a person's feeling**: people smile in grief and frown at the sun. It is not for decisions about
+people, not for hiring, teaching, policing or care, and not for people who have not agreed to it. In
+the European Union, systems that infer emotions at work or in education are forbidden except for
 medical and safety reasons (Regulation 2024/1689, Article 5).
 
 ## Data
 
-FER2013 (Goodfellow et al. 2013, ICML challenge in representation learning): 48x48 grey pictures of
-faces found by a web search and labelled by people, for research use. {trained_on:,} of them, of all
-seven classes and without exact copies, were learned from. Both its training and its test labels
-hold errors; its people are not a fair sample of anyone's.
+FER2013 (Goodfellow et al. 2013, arXiv:1307.0414) has 48x48 grey faces from a web search, for
+research use. FER+ (Barsoum et al. 2016, arXiv:1608.01041) has ten people's votes for eight emotions
+on each face. The network first learned FER2013's labels, and then the shares of the votes on
+{trained_on:,} faces. The people in these photos are not a fair sample of anyone.
+
+The class of a face is the emotion with the most votes: happiness is happy, sadness is sad, and
+every other emotion is **neither**. The test is FER2013's public test, {all_n:,} faces; {without:,}
+have no votes and on {tied:,} two emotions lead together: these are left out. Nothing was chosen by
+the test faces; earlier versions were judged on them too. In brackets are 95 % intervals,
+bootstrapped over groups of near-duplicates.
 
 ## How good it is
 
-On FER2013's public test, crops as they are: n = {n:,} ({happy:,} happy, {sad:,} sad, in {groups:,}
-groups of near-duplicates). It was looked at when a version was finished, and nothing was chosen by
-it; two earlier versions were judged on it too. {seen:,} of the test faces are near-duplicates of
-one that was learned from, since FER2013 repeats faces; the last column leaves these out. In
-brackets: 95 % intervals, bootstrapped over groups.
-
 {table}
+
+{seen}By FER2013's own labels the balanced accuracy of happy against sad is {by_labels} (n =
+{by_labels_n:,}). These labels err: most of the faces labelled sad are not sad to most people.
+
+The most probable class, in the folders happy, neutral and sad:
+
+{confusion}
+
+The answers by emotion, in all seven folders, at the default thresholds:
+
+{emotions}
+
+![The predicted probability of each class, and the share of faces that are of it.]({calibration})
 
 ### When it answers less
 
 ![The share of wrong answers rises with the share that is answered.]({risk_coverage})
 
+If one threshold decided for all classes:
+
 | of the faces answered, the surest | wrong of those (95 %) |
 |---|---|
 {curve}
 
-### Faces that are neither
-
-| labelled | n | called happy (95 %) | called sad (95 %) |
-|---|---|---|---|
-{others}
-
 ### Worse pictures
 
+The mean recall of the three classes, for the most probable class:
+
 {robustness}
-## Where it fails
+{photos}{people}## Where it fails
 
 It learned from crops of faces that look into the camera. Expect errors with profiles, hidden
-mouths, faces below 20 pixels, small children, drawings, and mouths that are open in pain or song.
-Of the changes above these cost most, in points of balanced accuracy: {costliest}.
-
+mouths, faces below 20 pixels, small children, drawings, and mouths that are open in speech, pain or
+song. Smiles with closed lips often look neutral to it. No set here tells which faces are of babies
+or wear glasses, so nothing is known about them.
+{costliest}
 ![Drawn faces that are not answered rightly.]({failures})
 
 {drawn}
 """
 
 #: The points of the risk-coverage curve in the table, in percent of the faces.
-_PLACES = (50, 60, 70, 80, 85, 90, 95, 100)
+_PLACES = (50, 60, 70, 80, 90, 100)
 #: The number of costliest changes that the card names.
 _NAMED = 4
+#: Groups of fewer people are too small for figures.
+_FEW_PEOPLE = 10
 
 
-def write(file: Path, figures: dict[str, Any], drawn: dict[str, Any]) -> str:
+def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
     """Return the card of `file` as Markdown.
 
     Args:
         file: the .onnx file.
-        figures: the result of `judging.judge`.
+        judgement: the result of `judging.judge`.
         drawn: the content of the picture of failures, as `pictures.write` returns it.
     """
     details = ModelFile.read(file).details
-    assert details.unsure is not None
-    test = figures["test"]
-    score = test["score"]
     data = file.read_bytes()
+    three, labels = judgement.three, judgement.three.default.labels
+    neutral = judgement.neutral
     return _CARD.format(
+        n=three.score.n,
+        answered=_percent(three.default.coverage),
+        right=_percent(three.default.selective_accuracy),
+        neutral_sad="none" if neutral is None else _percent(neutral.called["sad"]),
+        neutral_happy="none" if neutral is None else _percent(neutral.called["happy"]),
+        happy_happy=_of(labels["happy"], "happy"),
+        sad_sad=_of(labels["sad"], "sad"),
+        sad_unsure=_of(labels["sad"], UNSURE),
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         parameters=_weights(file),
-        low=details.unsure[0],
-        high=details.unsure[1],
+        thresholds=_thresholds(details),
         risk=RISK,
-        threshold=details.threshold,
         trained_on=details.trained_on,
-        n=score["n"],
-        happy=score["per_class"]["happy"]["n"],
-        sad=score["per_class"]["sad"]["n"],
-        groups=score["groups"],
-        table=_table(test, figures["unseen"]),
-        seen=figures["seen_in_training"],
-        risk_coverage=RISK_COVERAGE,
-        curve=_curve(figures["risk_coverage"]),
-        costliest="; ".join(
-            f"{row['change']} ({row['meaning']}), {-100 * row['difference']:.0f}"
-            for row in costliest(figures["robustness"], _NAMED)
+        all_n=judgement.n,
+        without=judgement.without_votes,
+        tied=judgement.tied,
+        table=_table(judgement),
+        seen=_seen(judgement),
+        by_labels=_value(judgement.by_labels),
+        by_labels_n=judgement.by_labels_n,
+        confusion=_counts("most people say", _confusion(three)),
+        emotions=_counts(
+            "most people say",
+            {
+                name: {
+                    label: count for one in found.labels.values() for label, count in one.items()
+                }
+                for name, found in judgement.emotions.items()
+            },
         ),
+        calibration=CALIBRATION,
+        risk_coverage=RISK_COVERAGE,
+        curve=_curve(judgement.risk_coverage),
+        robustness=robustness.markdown(judgement.robustness, three.score.n, three.score.groups),
+        photos=_photos(judgement),
+        people=_people(judgement.people),
+        costliest=_costliest(judgement),
         failures=FAILURES,
-        drawn=_drawn(drawn, details.classes),
-        others="\n".join(_other(name, row) for name, row in figures["others"].items()),
-        robustness=robustness.markdown(figures["robustness"]),
+        drawn=_drawn(drawn),
     )
 
 
-def _curve(curve: dict[str, Any]) -> str:
+def _percent(figure: Figure) -> str:
+    """Return a share as percent with its interval."""
+    if figure.value is None:
+        return "none"
+    text = f"{100 * figure.value:.0f} %"
+    if figure.interval is None:
+        return text
+    low, high = figure.interval
+    return f"{text} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _value(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return "not defined"
+    text, span = f"{figure.value:.3f}", figure.interval
+    return text if span is None else f"{text} ({span[0]:.3f} to {span[1]:.3f})"
+
+
+def _of(labels: dict[str, int], label: str) -> str:
+    return f"{100 * labels[label] / sum(labels.values()):.0f} %"
+
+
+def _thresholds(details: Details) -> str:
+    assert details.unsure is not None
+    named = zip(details.classes, details.unsure, strict=True)
+    return ", ".join(f"{100 * least:.0f} % ({name})" for name, least in named)
+
+
+def _table(judgement: Judgement) -> str:
+    parts = (judgement.three, judgement.all_folders)
+    rows: dict[str, list[Figure | None]] = {
+        "mean recall of the three classes": [one.score.balanced_accuracy for one in parts],
+        **{
+            f"recall of {name}": [one.score.per_class[name].recall for one in parts]
+            for name in judgement.three.score.classes
+        },
+        "area under the ROC curve, sad against neither": [one.auc_sad_neither for one in parts],
+        "balanced accuracy, happy against sad alone": [one.happy_or_sad for one in parts],
+        **{
+            f"calibration error of {name}": [one.calibration.get(name) for one in parts]
+            for name in judgement.three.score.classes
+        },
+        "answered at the default thresholds": [one.default.coverage for one in parts],
+        "right of those": [one.default.selective_accuracy for one in parts],
+    }
+    three, every = (f"{one.score.n:,}" for one in parts)
+    lines = [f"| figure | happy, neutral, sad, n = {three} | all seven folders, n = {every} |"]
+    lines.append("|---|---|---|")
+    lines += [f"| {name} | {' | '.join(map(_value, row))} |" for name, row in rows.items()]
+    lines.append("\nRecalls are of the most probable class, without unsure.")
+    return "\n".join(lines)
+
+
+def _seen(judgement: Judgement) -> str:
+    if judgement.unseen is None:
+        return ""
+    return (
+        f"FER2013 repeats faces: {judgement.seen:,} of the first {judgement.three.score.n:,} are "
+        "near-duplicates of\na face that was learned from. Without them the mean recall is "
+        f"{_value(judgement.unseen.score.balanced_accuracy)}.\n"
+    )
+
+
+def _confusion(found: Figures) -> dict[str, dict[str, int]]:
+    classes = found.score.classes
+    return {
+        name: dict(zip(classes, row, strict=True))
+        for name, row in zip(classes, found.score.confusion, strict=True)
+    }
+
+
+def _counts(head: str, rows: dict[str, dict[str, int]]) -> str:
+    """Return a table with the number of faces of each row by label."""
+    columns = [label for label in next(iter(rows.values())) if any(r[label] for r in rows.values())]
+    lines = [f"| {head} | n | {' | '.join(f'called {one}' for one in columns)} |"]
+    lines.append("|---|---" + "|---" * len(columns) + "|")
+    for name, row in rows.items():
+        n = sum(row.values())
+        cells = [f"{row[one]:,} ({row[one] / max(1, n):.0%})" for one in columns]
+        lines.append(f"| {name} | {n:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _curve(curve: Curve) -> str:
     rows = []
     for place in _PLACES:
-        risk, low, high = (curve[name][place - 1] for name in ("risk", "low", "high"))
-        rows.append(f"| {place}% | {risk:.1%} ({low:.1%} to {high:.1%}) |")
+        risk, low, high = (one[place - 1] for one in (curve.risk, curve.low, curve.high))
+        rows.append(f"| {place} % | {risk:.1%} ({low:.1%} to {high:.1%}) |")
     return "\n".join(rows)
 
 
-def _drawn(drawn: dict[str, Any], labels: Sequence[str]) -> str:
-    """Return a description of the picture of failures."""
-    right = sum(drawn["as_drawn"][label]["outcomes"][label] for label in labels)
+def _photos(judgement: Judgement) -> str:
+    """Return the section on sets of photos, whose faces are found first."""
+    lines = []
+    if (found := judgement.generated) is not None:
+        lines.append(
+            f"- {found.score.n:,} portraits made by a diffusion model from prompts (about 15 % of "
+            f"the sad ones are not sad): mean recall {_value(found.score.balanced_accuracy)}, sad "
+            f"against neither {_value(found.auc_sad_neither)}, happy against sad alone "
+            f"{_value(found.happy_or_sad)}"
+        )
+    if (found := judgement.studio) is not None:
+        happy, neither = (found.score.per_class[name] for name in ("happy", "neither"))
+        lines.append(
+            f"- {found.score.n:,} studio portraits (DeBruine & Jones 2017): {happy.n} smile, and "
+            f"{_percent(happy.recall)} of these are called happy; {neither.n} are neutral, and "
+            f"{_percent(neither.recall)} of these are called neither"
+        )
+    if (found := judgement.scenes) is not None:
+        lines.append(
+            f"- {found.score.n:,} web photos with a face, found by searching for happy and sad "
+            f"people: happy against sad alone {_value(found.happy_or_sad)}; "
+            f"{judgement.scenes_without_face:,} more have no face that is found"
+        )
+    if not lines:
+        return ""
+    words = "### Photos\n\nThe most probable class, on sets that nothing was learned from but"
+    return (
+        f"{words} by which networks\nwere chosen; a photo without a face counts as wrong:\n\n"
+        + ("\n".join(lines) + "\n\n")
+    )
+
+
+def _people(rows: tuple[PeopleRow, ...]) -> str:
+    """Return the section on groups of people."""
+    if not rows:
+        return ""
     lines = [
-        "The picture shows drawn faces, since no photo may be shown here; nothing was learned from",
-        "drawings, so shares among them say nothing about photos. Each is the first of its kind in",
-        f"the order of drawing. Of {drawn['n']:,} that were drawn {right:,} are answered rightly.",
-        "All of them as they are, and those with one face and the right answer after their crop",
-        "was changed:",
+        "### People",
+        "",
+        "The people in the studio portraits described themselves. Groups of fewer than",
+        f"{_FEW_PEOPLE} people are too few to say anything. {_differences(rows)}",
+        "",
+        "| group | people | smiles called happy | neutral faces called neither |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        few = row.people < _FEW_PEOPLE
+        cells = ["too few to say"] * 2 if few else [_percent(row.smiles), _percent(row.neutral)]
+        lines.append(f"| {row.kind}: {row.name} | {row.people} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _differences(rows: tuple[PeopleRow, ...]) -> str:
+    """Return a sentence about the groups whose intervals do not overlap."""
+    found = []
+    for kind in dict.fromkeys(row.kind for row in rows):
+        known = [
+            (row.smiles.interval, row)
+            for row in rows
+            if row.kind == kind and row.people >= _FEW_PEOPLE
+        ]
+        spans = [(span, row) for span, row in known if span is not None]
+        if not spans:
+            continue
+        (low, _), most = max(spans, key=lambda one: one[0][0])
+        (_, high), least = min(spans, key=lambda one: one[0][1])
+        if low > high:
+            found.append(
+                f"**Smiles are called happy more often in the group {most.name} than in the group "
+                f"{least.name}**"
+            )
+    if not found:
+        return "No two intervals of smiles are apart: differences are neither shown nor excluded."
+    return "; ".join(found) + ": these intervals do not overlap."
+
+
+def _costliest(judgement: Judgement) -> str:
+    rows = robustness.costliest(judgement.robustness, _NAMED)
+    if not rows:
+        return ""
+    named = "; ".join(f"{row.words}, {-100 * (row.difference.value or 0):.0f}" for row in rows)
+    return f"Of the changes above these cost most, in points of mean recall: {named}.\n"
+
+
+def _drawn(drawn: Drawn) -> str:
+    """Return a description of the picture of failures."""
+    first = drawn.panels[0].labels
+    right = sum(labels[name] for name, labels in first.items())
+    lines = [
+        "The picture shows drawn faces, since no photo may be shown here. Nothing was learned from",
+        "drawings, so these counts say nothing about photos. Each face is the first of its kind in",
+        f"the order of drawing. Of {drawn.n:,} drawn faces {right:,} are answered rightly:",
         "",
     ]
-    rows = [("as drawn", drawn["as_drawn"])]
-    rows += [(f"{row['change']}, {row['meaning']}", row) for row in drawn["changed"]]
-    for name, row in rows:
+    for panel in drawn.panels:
         said = []
-        for label in labels:
-            outcomes = row[label]["outcomes"]
+        for name, labels in panel.labels.items():
             counts = ", ".join(
-                f"{count} {outcome.replace('_', ' ')}"
-                for outcome, count in outcomes.items()
-                if count
+                f"{count} {label.replace('_', ' ')}" for label, count in labels.items() if count
             )
-            said.append(f"drawn {label}: {counts or 'none'}")
-        lines.append(f"- {name}: {'; '.join(said)}")
+            said.append(f"drawn {name}: {counts or 'none'}")
+        lines.append(f"- {panel.change}: {'; '.join(said)}")
+    if len(drawn.panels) > 1:
+        lines += ["", "The changed faces are those that are right as drawn and have one face."]
     return "\n".join(lines)
-
-
-def _table(test: dict[str, Any], unseen: dict[str, Any]) -> str:
-    counts = [f"{part['score']['n']:,}" for part in (test, unseen)]
-    lines = [f"| figure | all, n = {counts[0]} | not learned from, n = {counts[1]} |"]
-    lines.append("|---|---|---|")
-    for name, words in _FIGURES.items():
-        lines.append(f"| {words} | {_value(test, name)} | {_value(unseen, name)} |")
-    return "\n".join(lines)
-
-
-def _value(scored: dict[str, Any], name: str) -> str:
-    score, abstention = scored["score"], scored["abstention"]
-    of_class = {
-        "recall_happy": score["per_class"]["happy"]["recall"],
-        "recall_sad": score["per_class"]["sad"]["recall"],
-        "precision": score["per_class"]["sad"]["precision"],
-        "f1": score["per_class"]["sad"]["f1"],
-    }
-    figure = {**score, **abstention, **of_class}[name]
-    if figure["interval"] is None:
-        return "not defined"
-    low, high = figure["interval"]
-    return f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _other(name: str, row: dict[str, Any]) -> str:
-    cells = []
-    for label in ("happy", "sad"):
-        low, high = row["intervals"][label]
-        cells.append(f"{row[label]:.1%} ({low:.1%} to {high:.1%})")
-    return f"| {name} | {row['n']:,} | {' | '.join(cells)} |"
 
 
 def _weights(file: Path) -> int:

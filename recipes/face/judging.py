@@ -1,178 +1,277 @@
-"""Judge the shipped classifier on the test folder at the end of the recipe."""
+"""Judge the shipped classifier at the end of the recipe: every figure of its card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.dataset.duplicates import RADIUS, hashes, near_groups
-from happysad.dataset.manifest import Manifest
-from happysad.dataset.scan import scan
-from happysad.evaluation.abstention import abstention
-from happysad.evaluation.metrics import interval, resamples, score
-from happysad.model_file import Details
-from happysad.probability import of_second
+from happysad.evaluation.abstention import Abstention, abstention
+from happysad.evaluation.metrics import Figure, bootstrap, score
+from happysad.models.face import CLASSES, EMOTIONS
+from happysad.predictions import NO_FACE, Prediction
+from happysad.probability import among
 from recipes.face import robustness
-from recipes.face.photos import CLASSES, HAPPY, SAD, Photos, load
-from recipes.face.unsure import risk_coverage
+from recipes.face.figures import Curve, Figures, Reliability, curve, figures, reliability
+from recipes.face.packed_faces import Faces, person, photo
+from recipes.face.shipping import THREE
+from recipes.face.votes import HAPPY, NEITHER, SAD, true_classes
 
-__all__ = ["costliest", "curve", "judge"]
+__all__ = ["Judgement", "PeopleRow", "judge"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
 
-_BATCH = 64
-#: The coverages at which the risk-coverage curve is recorded: 0.01 to 1, the surest faces first.
-_SHARES = np.arange(1, 101) / 100
+# The names of the age groups, and the age below which each ends.
+_AGES = {"18 to 24": 25, "25 to 34": 35, "35 and more": 200}
+_CLASS_OF_FOLDER = {"happy": HAPPY, "sad": SAD}
 
 
-def judge(classifier: Classifier, folder: Path, learned: pd.DataFrame) -> dict[str, Any]:
-    """Return every figure of the card, measured on unchanged crops.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleRow:
+    """The figures of one group of the people in the studio portraits."""
+
+    kind: str
+    """age, sex or ethnicity."""
+    name: str
+    people: int
+    smiles: Figure
+    """The share of the smiling portraits that is called happy, by the most probable class."""
+    neutral: Figure
+    """The share of the neutral portraits that is called neither."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Every figure of the card."""
+
+    n: int
+    """The number of test faces."""
+    without_votes: int
+    """The number of test faces without votes; they count only for FER2013's labels."""
+    tied: int
+    """The number of faces on which two emotions lead together; they are left out too."""
+    three: Figures
+    """By votes, of the folders happy, neutral and sad."""
+    all_folders: Figures
+    """By votes, of all seven folders."""
+    seen: int
+    """The number of faces of `three` that are near-duplicates of a training face."""
+    unseen: Figures | None
+    """`three` without them; None if that is not known."""
+    emotions: dict[str, Abstention]
+    """For each emotion the labels of its faces at the default thresholds, of all folders."""
+    neutral: Abstention | None
+    """The same for the faces of `three` that are neutral by votes."""
+    by_labels: Figure
+    """The balanced accuracy on the folders happy and sad if these are the only answers, by
+    FER2013's own labels."""
+    by_labels_n: int
+    risk_coverage: Curve
+    """Of `three`."""
+    reliability: dict[str, Reliability]
+    """Of all folders, for each class."""
+    robustness: tuple[robustness.Row, ...]
+    """Of `three`."""
+    generated: Figures | None
+    """Of the generated portraits happy, neutral and sad, as photos; None if they are missing."""
+    studio: Figures | None
+    """Of the studio portraits happy and neutral, as photos; None if they are missing."""
+    scenes: Figures | None
+    """Of the web photos in which a face is found, as photos; None if they are missing."""
+    scenes_without_face: int
+    """The number of web photos in which no face is found."""
+    people: tuple[PeopleRow, ...]
+    """Of the studio portraits; empty without people.csv."""
+
+
+def judge(classifier: Classifier, test: Faces, data: Path) -> Judgement:
+    """Return every figure of the card.
 
     Args:
         classifier: the shipped classifier.
-        folder: the folder of FER2013's seven test folders.
-        learned: the training photos, as rows of a manifest.
-
-    Returns:
-        A dict for JSON:
-
-        - test: the result of `metrics.score` as score, and that of `abstention` as abstention.
-        - seen_in_training: the number of happy and sad test faces that are near-duplicates of a
-          training photo.
-        - unseen: the same figures as test, without these faces.
-        - risk_coverage: coverage, risk, and low and high, the 95 % interval of the risk over
-          groups; lists of 100.
-        - others: for each of the other five classes n and the shares called happy and sad.
-        - robustness: the result of `robustness.measure`.
+        test: the test faces of FER2013, with votes where there are any.
+        data: the recipe's data folder; sets of photos that it lacks are left out.
     """
-    test = _everything(folder)
-    photos = load(test, "test")
-    details = classifier.details
-    both = photos.only(HAPPY, SAD)
-    y = (both.classes == SAD).astype(np.intp)
-    p = _p_sad(classifier, both)
-    seen = _seen(test.table[test.table["label"].isin(details.classes)], learned)
-    new = np.flatnonzero(~seen)
-    return {
-        "test": _scored(details, y, p, both.groups),
-        "seen_in_training": int(seen.sum()),
-        "unseen": _scored(details, y[new], p[new], [both.groups[row] for row in new]),
-        "risk_coverage": curve(y, p, both.groups, details.threshold),
-        "others": {
-            name: _called(classifier, photos.only(number))
-            for number, name in enumerate(CLASSES)
-            if number not in (HAPPY, SAD)
+    cv2.setNumThreads(1)
+    emotion, truth = true_classes(test.votes)
+    voted = test.voted
+    decided = voted & (truth >= 0)
+    p = robustness.probabilities(classifier, test.images)
+    groups = test.groups
+    three = decided & np.isin(test.folders, THREE)
+
+    def of(rows: NDArray[np.bool_]) -> Figures:
+        return figures(classifier, p[rows], truth[rows], groups[rows].tolist())
+
+    labels = [classifier.label_of(row.tolist()) for row in p]
+    seen = test.seen
+    by_labels, labelled = _by_labels(p, test)
+    studio = _photos(classifier, data / "colour" / "studio")
+    scenes, faceless = _with_face(_photos(classifier, data / "scenes"))
+    return Judgement(
+        n=len(test),
+        without_votes=int((~voted).sum()),
+        tied=int((voted & (truth < 0)).sum()),
+        three=of(three),
+        all_folders=of(decided),
+        seen=0 if seen is None else int(seen[three].sum()),
+        unseen=None if seen is None else of(three & ~seen),
+        emotions={
+            name: called
+            for place, name in enumerate(EMOTIONS)
+            if (called := _called(labels, truth, groups, decided & (emotion == place)))
         },
-        "robustness": robustness.measure(classifier, np.asarray(both.images), y, both.groups),
-    }
+        neutral=_called(labels, truth, groups, three & (emotion == EMOTIONS.index("neutral"))),
+        by_labels=by_labels,
+        by_labels_n=labelled,
+        risk_coverage=curve(p[three], truth[three], groups[three].tolist()),
+        reliability={
+            name: reliability(p[decided], truth[decided], place)
+            for place, name in enumerate(CLASSES)
+        },
+        robustness=tuple(
+            robustness.measure(classifier, test.images[three], truth[three], groups[three].tolist())
+        ),
+        generated=_of_photos(
+            classifier, _photos(classifier, data / "colour" / "generated", THREE), photo
+        ),
+        studio=_of_photos(classifier, studio, person),
+        scenes=_of_photos(classifier, scenes, photo),
+        scenes_without_face=faceless,
+        people=_people(studio, data / "colour" / "people.csv"),
+    )
 
 
-def costliest(measured: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Return the changes with the largest loss, each at its costliest strength.
+@dataclass(frozen=True)
+class _Predicted:
+    """The answers for the photos of some class folders."""
 
-    A change counts only if the whole interval of its difference lies below 0.
-
-    Args:
-        measured: the result of `robustness.measure`.
-        count: the maximum number of changes.
-
-    Returns:
-        The rows of these changes, the costliest first.
-    """
-    worst: dict[str, dict[str, Any]] = {}
-    for row in measured["rows"]:
-        span = row["intervals"]["difference"]
-        if row["change"] is None or span is None or span[1] >= 0:
-            continue
-        known = worst.setdefault(row["change"], row)
-        if row["difference"] < known["difference"]:
-            worst[row["change"]] = row
-    return sorted(worst.values(), key=lambda row: float(row["difference"]))[:count]
+    paths: list[Path]
+    p: _Floats
+    """Shape (n, 3); NaN for a photo without a face."""
+    truth: _Ints
 
 
-def _scored(details: Details, y: _Ints, p: _Floats, groups: Sequence[str]) -> dict[str, Any]:
-    probabilities = of_second(p)
-    scored = score(y, probabilities, groups, classes=details.classes, threshold=details.threshold)
-    labels = [details.label_of(row) for row in probabilities.tolist()]
-    truth = [details.classes[place] for place in y]
-    chosen = abstention(labels, truth, groups, classes=details.classes)
-    return {"score": asdict(scored), "abstention": asdict(chosen)}
-
-
-def _seen(test: pd.DataFrame, learned: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return for each test photo whether it is a near-duplicate or a copy of a training photo."""
-    known = np.unique(hashes(learned))
-    return np.array([np.bitwise_count(known ^ one).min() <= RADIUS for one in hashes(test)])
-
-
-def curve(y: _Ints, p: _Floats, groups: Sequence[str], threshold: float) -> dict[str, Any]:
-    """Return the risk-coverage curve at every percent of coverage, with its 95 % band."""
-    coverage, risk = risk_coverage(y, p, threshold)
-    at = np.searchsorted(coverage, _SHARES)
-    order = np.argsort(-np.abs(p - threshold), kind="stable")
-    wrong = ((p >= threshold) != (y == 1))[order]
-    resampled = []
-    for weights in resamples(groups, 0):
-        sorted_ = weights[:, order].astype(np.float64)
-        answered, errors = sorted_.cumsum(axis=1), (sorted_ * wrong).cumsum(axis=1)
-        for n, k in zip(answered, errors, strict=True):
-            place = np.searchsorted(n, _SHARES * n[-1])
-            resampled.append(k[place] / n[place])
-    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
-    return {
-        "coverage": coverage[at].tolist(),
-        "risk": risk[at].tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-    }
-
-
-def _everything(folder: Path) -> Manifest:
-    """Return every readable photo of the folder as the test split, grouped by near-duplicates.
-
-    Happy and sad faces are grouped separately from the others, as in `happysad evaluate`.
-    """
-    table = scan(folder, CLASSES, quality=False).table
-    readable = table[table["pixels"] != ""]
-    told = readable["label"].isin((CLASSES[HAPPY], CLASSES[SAD]))
-    grouped = [part.assign(group=near_groups(part)) for _, part in readable.groupby(told)]
-    rows = pd.concat(grouped).sort_index().assign(split="test", status="used")
-    return Manifest(folder, rows)
-
-
-def _called(classifier: Classifier, photos: Photos) -> dict[str, Any]:
-    """Return the shares of the faces of another class that are called happy and sad."""
-    details = classifier.details
-    assert details.unsure is not None
-    p = _p_sad(classifier, photos)
-    called = {
-        details.classes[0]: p < details.unsure[0],
-        details.classes[1]: p >= details.unsure[1],
-    }
-    spans = {
-        name: interval(
-            np.concatenate(
-                [weights @ said / weights.sum(axis=1) for weights in resamples(photos.groups, 0)]
-            )
-        )
-        for name, said in called.items()
-    }
-    shares = {name: float(said.mean()) for name, said in called.items()}
-    return {"n": len(p), **shares, "intervals": spans}
-
-
-def _p_sad(classifier: Classifier, photos: Photos) -> _Floats:
-    images = photos.images
-    parts = [
-        classifier.run({"image": images[at : at + _BATCH]}).probabilities[:, 1]
-        for at in range(0, len(images), _BATCH)
+def _photos(
+    classifier: Classifier, folder: Path, classes: tuple[str, ...] | None = None
+) -> _Predicted | None:
+    """Predict the photos of class folders like a user's; None if the folder is missing."""
+    paths = [
+        path
+        for path in sorted(folder.glob("*/*"))
+        if classes is None or path.parent.name in classes
     ]
-    return np.concatenate(parts)
+    predictions = [
+        (path, answer)
+        for path, answer in zip(paths, classifier.predict(paths), strict=True)
+        if answer.error is None
+    ]
+    if not predictions:
+        return None
+    return _Predicted(
+        [path for path, _ in predictions],
+        np.array([_row(answer) for _, answer in predictions]),
+        np.array([_CLASS_OF_FOLDER.get(path.parent.name, NEITHER) for path, _ in predictions]),
+    )
+
+
+def _with_face(predicted: _Predicted | None) -> tuple[_Predicted | None, int]:
+    """Return the photos with a face, and the number of the others."""
+    if predicted is None:
+        return None, 0
+    found = np.asarray(~np.isnan(predicted.p).any(axis=1))
+    paths = [path for path, one in zip(predicted.paths, found, strict=True) if one]
+    kept = _Predicted(paths, predicted.p[found], predicted.truth[found])
+    return kept, int((~found).sum())
+
+
+def _row(answer: Prediction) -> list[float]:
+    if answer.label == NO_FACE or answer.probabilities is None:
+        return [np.nan] * len(CLASSES)
+    return list(answer.probabilities.values())
+
+
+def _of_photos(
+    classifier: Classifier, predicted: _Predicted | None, group: Callable[[Path], str]
+) -> Figures | None:
+    if predicted is None:
+        return None
+    groups = [group(path) for path in predicted.paths]
+    return figures(classifier, predicted.p, predicted.truth, groups)
+
+
+def _called(
+    labels: Sequence[str], truth: _Ints, groups: NDArray[np.str_], rows: NDArray[np.bool_]
+) -> Abstention | None:
+    """Return the figures of the labels of some faces; None if there is no such face."""
+    places = np.flatnonzero(rows).tolist()
+    if not places:
+        return None
+    return abstention(
+        [labels[place] for place in places],
+        [CLASSES[truth[place]] for place in places],
+        groups[places].tolist(),
+        classes=CLASSES,
+    )
+
+
+def _by_labels(p: _Floats, test: Faces) -> tuple[Figure, int]:
+    rows = np.isin(test.folders, ("happy", "sad"))
+    scored = score(
+        (test.folders[rows] == "sad").astype(np.intp),
+        among(p[rows], [HAPPY, SAD]),
+        test.groups[rows].tolist(),
+        classes=("happy", "sad"),
+    )
+    return scored.balanced_accuracy, int(rows.sum())
+
+
+def _people(studio: _Predicted | None, file: Path) -> tuple[PeopleRow, ...]:
+    """Return a row for each sex, age group and ethnicity of the people in the studio portraits."""
+    if studio is None or not file.is_file():
+        return ()
+    with file.open(newline="", encoding="utf-8") as opened:
+        known = {row["person"]: row for row in csv.DictReader(opened)}
+    names = np.array([person(path) for path in studio.paths])
+    # A photo without a face counts as wrong.
+    answers = np.where(np.isnan(studio.p).any(axis=1), -1, studio.p.argmax(axis=1))
+
+    def share(here: NDArray[np.bool_], label: int) -> Figure:
+        rows = here & (studio.truth == label)
+        right = (answers[rows] == label).astype(np.float64)
+
+        def of(weights: NDArray[Any]) -> dict[str, _Floats]:
+            with np.errstate(invalid="ignore"):
+                return {"share": np.asarray(weights @ right / weights.sum(axis=1))}
+
+        return bootstrap(of, names[rows].tolist(), 0)["share"]
+
+    rows = []
+    for kind in ("sex", "age", "ethnicity"):
+        told = np.array([_group(kind, known.get(name, {}).get(kind, "")) for name in names])
+        for group in sorted(set(told.tolist()) - {""}):
+            here = told == group
+            rows.append(
+                PeopleRow(
+                    kind=kind,
+                    name=group.replace("_", " "),
+                    people=len(set(names[here])),
+                    smiles=share(here, HAPPY),
+                    neutral=share(here, NEITHER),
+                )
+            )
+    return tuple(rows)
+
+
+def _group(kind: str, value: str) -> str:
+    if kind != "age" or not value:
+        return value
+    return next(name for name, below in _AGES.items() if int(value) < below)

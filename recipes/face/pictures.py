@@ -1,4 +1,4 @@
-"""The card's pictures: the risk-coverage curve, and drawn faces on which the classifier fails.
+"""The card's pictures: calibration, risk and coverage, and drawn faces on which it fails.
 
 No picture contains a photo.
 """
@@ -10,36 +10,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from happysad.classifier import Classifier
+from happysad.colours import colours_of
 from happysad.dataset.drawn_faces import write_set
 from happysad.evaluation import plots
 from happysad.files import replacing
 from happysad.images import Pixels, read
 from happysad.inputs import crops
-from happysad.predictions import NO_FACE, UNSURE, Prediction
-from recipes.face.judging import costliest
-from recipes.face.robustness import CHANGES
+from happysad.predictions import NO_FACE, UNSURE, Prediction, describe
+from recipes.face.judging import Judgement
+from recipes.face.robustness import CHANGES, Row, costliest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "CALIBRATION",
     "FAILURES",
     "RISK_COVERAGE",
+    "Drawn",
     "Example",
-    "Part",
+    "Panel",
+    "Shown",
     "as_drawn",
     "changed",
+    "draw_calibration",
     "draw_risk_coverage",
-    "said",
     "write",
 ]
 
-RISK_COVERAGE, FAILURES = "risk_coverage.png", "failures.png"
+CALIBRATION, RISK_COVERAGE, FAILURES = "calibration.png", "risk_coverage.png", "failures.png"
+#: What is drawn.
+DRAWN = ("happy", "sad")
 
 #: The number of drawn faces and their seed; they equal the first faces of `happysad demo`.
 _FACES, _SEED = 200, 0
@@ -49,6 +55,8 @@ _CHANGES = 4
 _COLOURS, _SIDE = 40, 64
 #: The size of the text in failures.png.
 _TEXT = 6.5
+# The number of faces of each class that a row of failures.png shows.
+_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -57,80 +65,80 @@ class Example:
 
     path: str
     label: str
+    """What is drawn."""
     pixels: Pixels
     prediction: Prediction
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A face in failures.png."""
+
+    path: str
+    answer: str
+    """The answer in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A row of failures.png: faces as they are drawn, or after a change of their crop."""
+
+    change: str
+    """The change in words, or "as drawn"."""
+    labels: dict[str, dict[str, int]]
+    """The number of faces by what is drawn and by label. If the crops are changed, only faces are
+    counted that are right as they are drawn."""
+    shown: dict[str, list[Shown]]
+    """The faces in the picture, by what is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The content of failures.png."""
+
+    n: int
+    """The number of drawn faces."""
+    panels: tuple[Panel, ...]
+
+
 def write(
-    classifier: Classifier, figures: dict[str, Any], folder: Path, *, faces: int = _FACES
-) -> dict[str, Any]:
-    """Write both pictures.
+    classifier: Classifier, judgement: Judgement, folder: Path, *, faces: int = _FACES
+) -> Drawn:
+    """Write the three pictures.
 
     failures.png shows faces from `happysad.dataset.drawn_faces`, which are read like a user's
     photos. A fixed rule chooses them, in the order of drawing:
 
-    - Unchanged faces, for each class: the first that is called the other class, the first without a
-      found face, and the first that is unsure; at most two of these.
-    - For each of the costliest changes and each class: the first face that is right when unchanged
-      and called the other class once its crop is changed. If there is none, the first that is
-      unsure once changed.
+    - Unchanged faces, for each class: the first that is called the opposite class, the first that
+      is called neither, the first without a found face, and the first that is unsure; at most two
+      of these.
+    - For each of the costliest changes and each class: among the faces that are right when
+      unchanged, the first of each of these kinds once the crop is changed; at most two.
 
     Args:
         classifier: the shipped classifier.
-        figures: the result of `judging.judge`.
-        folder: the folder of the two files.
+        judgement: the result of `judging.judge`.
+        folder: the folder of the files.
         faces: the number of drawn faces.
-
-    Returns:
-        The content of failures.png, as a dict for JSON:
-
-        - n: the number of drawn faces.
-        - as_drawn: for each class the counted outcomes, and the shown faces.
-        - changed: for each change its row of the robustness table, and the same outcomes and faces
-          among those that are right when unchanged.
     """
-    draw_risk_coverage(figures, folder / RISK_COVERAGE)
+    draw_calibration(judgement, folder / CALIBRATION)
+    draw_risk_coverage(judgement, folder / RISK_COVERAGE)
     examples = _draw(classifier, faces)
-    rows = costliest(figures["robustness"], _CHANGES)
     panels = [as_drawn(classifier, examples)]
-    panels += [changed(classifier, examples, row) for row in rows]
-    _failures(panels, rows, classifier.classes, folder / FAILURES)
-    first, *others = [
-        {label: {"outcomes": part.outcomes, "shown": part.shown} for label, part in panel.items()}
-        for panel in panels
+    panels += [
+        changed(classifier, examples, row) for row in costliest(judgement.robustness, _CHANGES)
     ]
-    return {
-        "n": faces,
-        "as_drawn": first,
-        "changed": [{**row, **parts} for row, parts in zip(rows, others, strict=True)],
-    }
+    _failures(panels, folder / FAILURES)
+    return Drawn(faces, tuple(panel for panel, _ in panels))
 
 
-def said(label: str, p_sad: float | None, labels: Sequence[str]) -> str:
-    """Return an answer in words, such as "happy, 98.1 %"."""
-    if p_sad is None:
-        return "no face found"
-    likelier = labels[p_sad >= 0.5]
-    percent = f"{100 * min(max(p_sad, 1 - p_sad), 0.999):.1f} %"  # no answer is certain
-    return f"{label}, {percent}" if label == likelier else f"{label}, {likelier} {percent}"
-
-
-@dataclass(frozen=True)
-class Part:
-    """The half of a row for one class: the counted outcomes and the shown faces."""
-
-    outcomes: dict[str, int]
-    shown: list[dict[str, Any]]
-    """The path and the answers, each (label, p_sad), for JSON."""
-    pictures: list[tuple[Pixels, str, float | None]]
-    """The pixels, the label and p_sad of each shown picture."""
+_Pictures = dict[str, list[Pixels]]
 
 
 def _draw(classifier: Classifier, count: int) -> list[Example]:
     """Write the drawn faces to files, and read and predict them like a user's photos."""
-    labels = classifier.classes
     names = [
-        (labels[number % 2], f"{labels[number % 2]}/drawn-{number:04d}.jpg")
+        (DRAWN[number % 2], f"{DRAWN[number % 2]}/drawn-{number:04d}.jpg")
         for number in range(count)
     ]
     with TemporaryDirectory() as folder:
@@ -144,71 +152,48 @@ def _draw(classifier: Classifier, count: int) -> list[Example]:
         ]
 
 
-def as_drawn(classifier: Classifier, examples: Sequence[Example]) -> dict[str, Part]:
+def as_drawn(classifier: Classifier, examples: Sequence[Example]) -> tuple[Panel, _Pictures]:
     """Count the labels of the unchanged faces, and choose those that are shown."""
-    labels = classifier.classes
-    parts = {}
-    for label, other in (labels, labels[::-1]):
-        own = [example for example in examples if example.label == label]
-        counted = Counter(example.prediction.label for example in own)
-        kinds = [next((e for e in own if e.prediction.label == k), None) for k in _kinds(other)]
-        shown = [example for example in kinds if example is not None][:2]
-        parts[label] = Part(
-            {outcome: counted[outcome] for outcome in (label, *_kinds(other))},
-            [
-                {"path": e.path, "as_drawn": [e.prediction.label, _p_sad(e.prediction)]}
-                for e in shown
-            ],
-            [(_small(e.pixels), str(e.prediction.label), _p_sad(e.prediction)) for e in shown],
-        )
-    return parts
+    answers = [
+        (one, str(one.prediction.label), one.prediction.describe(), _small(one.pixels))
+        for one in examples
+    ]
+    return _panel("as drawn", classifier, answers)
 
 
 def changed(
-    classifier: Classifier, examples: Sequence[Example], row: dict[str, Any]
-) -> dict[str, Part]:
+    classifier: Classifier, examples: Sequence[Example], row: Row
+) -> tuple[Panel, _Pictures]:
     """Change the crops of the faces that are right when unchanged, and predict them again."""
-    details = classifier.details
-    change = next(change for change in CHANGES if change.name == row["change"])
-    parts = {}
-    for label, other in (details.classes, details.classes[::-1]):
-        own = [
-            (number, example)
-            for number, example in enumerate(examples)
-            if example.label == label == example.prediction.label
-            and len(example.prediction.faces) == 1
-        ]
-        before = [_crop(classifier, example) for _, example in own]
-        after = [
-            change.apply(crop, row["strength"], np.random.default_rng((_SEED, number)))
-            for crop, (number, _) in zip(before, own, strict=True)
-        ]
-        rows = classifier.run({"image": np.stack(after)}).probabilities.tolist() if after else []
-        answers = [classifier.label_of(probabilities) for probabilities in rows]
-        p = [second for _, second in rows]
-        counted = Counter(answers)
-        outcomes = {outcome: counted[outcome] for outcome in (label, other, UNSURE)}
-        place = next((answers.index(kind) for kind in (other, UNSURE) if kind in answers), None)
-        if place is None:
-            parts[label] = Part(outcomes, [], [])
+    change = next(change for change in CHANGES if change.name == row.change)
+    assert row.strength is not None
+    answers = []
+    for number, one in enumerate(examples):
+        if one.label != one.prediction.label or len(one.prediction.faces) != 1:
             continue
-        example, now = own[place][1], (answers[place], p[place])
-        then = (label, _p_sad(example.prediction))
-        parts[label] = Part(
-            outcomes,
-            [{"path": example.path, "as_drawn": list(then), "changed": list(now)}],
-            [(before[place], *then), (after[place], *now)],
-        )
-    return parts
+        rng = np.random.default_rng((_SEED, number))
+        crop = change.apply(_crop(classifier, one), row.strength, rng)
+        probabilities = classifier.run({"image": crop[None]}).probabilities[0].tolist()
+        label = classifier.label_of(probabilities)
+        answers.append((one, label, describe(label, classifier.named(probabilities)), crop))
+    return _panel(row.words, classifier, answers)
 
 
-def _p_sad(prediction: Prediction) -> float | None:
-    return None if prediction.probabilities is None else prediction.probabilities["sad"]
-
-
-def _kinds(other: str) -> tuple[str, ...]:
-    """Return the outcomes that are failures, the worst first."""
-    return other, NO_FACE, UNSURE
+def _panel(
+    name: str, classifier: Classifier, answers: Sequence[tuple[Example, str, str, Pixels]]
+) -> tuple[Panel, _Pictures]:
+    labels, shown, pictures = {}, {}, {}
+    for drawn, opposite in (DRAWN, DRAWN[::-1]):
+        own = [answer for answer in answers if answer[0].label == drawn]
+        others = [one for one in classifier.classes if one not in DRAWN]
+        failures = (opposite, *others, NO_FACE, UNSURE)
+        counted = Counter(label for _, label, _, _ in own)
+        labels[drawn] = {label: counted[label] for label in (drawn, *failures)}
+        kinds = [next((one for one in own if one[1] == kind), None) for kind in failures]
+        chosen = [one for one in kinds if one is not None][:_SHOWN]
+        shown[drawn] = [Shown(example.path, words) for example, _, words, _ in chosen]
+        pictures[drawn] = [pixels for *_, pixels in chosen]
+    return Panel(name, labels, shown), pictures
 
 
 def _crop(classifier: Classifier, example: Example) -> Pixels:
@@ -227,28 +212,57 @@ def _small(pixels: Pixels) -> Pixels:
     return np.asarray(small, dtype=np.uint8)[..., None]
 
 
-def draw_risk_coverage(figures: dict[str, Any], file: Path) -> None:
+def draw_calibration(judgement: Judgement, file: Path) -> None:
+    """Draw the share of each class against its predicted probability as a PNG."""
+    colours = colours_of(tuple(judgement.reliability))
+    figure = plots.new_figure(6, 4.8)
+    ax = figure.add_subplot()
+    ax.plot([0, 1], [0, 1], "--", color=plots.SOFT, linewidth=1.2, label="perfect")
+    for (name, points), marker in zip(judgement.reliability.items(), "osd", strict=True):
+        found = judgement.all_folders.calibration.get(name)
+        error = "" if found is None or found.value is None else f", off by {found.value:.3f}"
+        ax.plot(
+            points.probability,
+            points.share,
+            f"{marker}-",
+            color=colours[name].hex,
+            linewidth=1.6,
+            markersize=5,
+            label=f"{name}{error}",
+        )
+    ax.set_xlabel("predicted probability of the class")
+    ax.set_ylabel("share of the faces that most people call so")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(-0.03, 1.03)
+    n = judgement.all_folders.score.n
+    plots.plain(ax, f"Predicted and true shares, classes weighted equally, n = {n:,}")
+    ax.legend(frameon=False, fontsize=10, loc="upper left")
+    _save(figure, file)
+
+
+def draw_risk_coverage(judgement: Judgement, file: Path) -> None:
     """Draw the risk-coverage curve as a PNG."""
     from matplotlib.ticker import PercentFormatter
 
-    curve, test = figures["risk_coverage"], figures["test"]["abstention"]
+    curve, test = judgement.risk_coverage, judgement.three.default
     figure = plots.new_figure(7, 4.3)
     ax = figure.add_subplot()
     colour = plots.COLOURS[1]
     band = "95 % interval over groups"
     ax.fill_between(
-        curve["coverage"], curve["low"], curve["high"], color=colour, alpha=0.18, lw=0, label=band
+        curve.coverage, curve.low, curve.high, color=colour, alpha=0.18, lw=0, label=band
     )
-    ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.8, label="the surest first")
-    words = "At the two default thresholds no test face is answered"
-    if test["selective_accuracy"]["value"] is not None:
-        answered, wrong = test["coverage"]["value"], 1 - test["selective_accuracy"]["value"]
-        left, right = test["coverage"]["interval"]
-        most, least = (1 - value for value in test["selective_accuracy"]["interval"])
+    ax.plot(curve.coverage, curve.risk, color=colour, linewidth=1.8, label="the surest first")
+    words = "At the default thresholds no test face is answered"
+    answered, right = test.coverage, test.selective_accuracy
+    if answered.value is not None and right.value is not None:
+        wrong = 1 - right.value
+        left, end = answered.interval or (answered.value,) * 2
+        most, least = (1 - value for value in right.interval or (right.value,) * 2)
         ax.errorbar(
-            [answered],
+            [answered.value],
             [wrong],
-            xerr=[[max(0, answered - left)], [max(0, right - answered)]],
+            xerr=[[max(0, answered.value - left)], [max(0, end - answered.value)]],
             yerr=[[max(0, wrong - least)], [max(0, most - wrong)]],
             fmt="o",
             color=plots.COLOURS[0],
@@ -256,12 +270,13 @@ def draw_risk_coverage(figures: dict[str, Any], file: Path) -> None:
             elinewidth=1,
             capsize=3,
             zorder=5,
-            label="the two default thresholds, between them unsure",
+            label="the default thresholds, one for each class",
         )
         words = (
-            f"{100 * answered:.0f} % of the faces are answered, {100 * wrong:.1f} % of them wrong"
+            f"{100 * answered.value:.0f} % of the faces are answered, "
+            f"{100 * wrong:.1f} % of them wrong"
         )
-    ax.set_xlabel(f"share of the n = {test['n']:,} test faces that is answered")
+    ax.set_xlabel(f"share of the n = {test.n:,} test faces that is answered")
     ax.set_ylabel("share of those answers that is wrong")
     ax.set_xlim(0, 1.01)
     ax.set_ylim(bottom=0)
@@ -272,35 +287,24 @@ def draw_risk_coverage(figures: dict[str, Any], file: Path) -> None:
     _save(figure, file)
 
 
-def _failures(
-    panels: Sequence[dict[str, Part]],
-    rows: Sequence[dict[str, Any]],
-    labels: Sequence[str],
-    file: Path,
-) -> None:
+def _failures(panels: Sequence[tuple[Panel, _Pictures]], file: Path) -> None:
     """Draw one row per panel, with up to two pictures of each class."""
-    names = ["as drawn"]
-    names += [f"{row['change']}\n{row['meaning'].replace(', ', f',{chr(10)}')}" for row in rows]
     figure = plots.new_figure(5.4, 1.12 * len(panels) + 0.4)
     grid = figure.subplots(len(panels), 5, squeeze=False, width_ratios=[1.15, 1, 1, 1, 1])
-    for axes, name, panel in zip(grid, names, panels, strict=True):
+    for axes, (panel, pictures) in zip(grid, panels, strict=True):
         for ax in axes:
             ax.set_axis_off()
-        note = f"{name}\n\n{_tally(panel, labels)}"
+        note = f"{panel.change.replace(', ', f',{chr(10)}')}\n\n{_tally(panel)}"
         axes[0].text(0, 0.5, note, fontsize=_TEXT, color=plots.INK, va="center", linespacing=1.25)
-        for label, half in zip(labels, (axes[1:3], axes[3:]), strict=True):
-            changed = len(panel[label].pictures) > len(panel[label].shown)
-            heads = [f"drawn {label}", "changed so" if changed else f"drawn {label}"]
-            for ax, head, (pixels, answer, p_sad) in zip(
-                half, heads, panel[label].pictures, strict=False
-            ):
+        for drawn, half in zip(DRAWN, (axes[1:3], axes[3:]), strict=True):
+            for ax, pixels, shown in zip(half, pictures[drawn], panel.shown[drawn], strict=False):
                 plots.picture(ax, pixels)
                 ax.images[0].set_interpolation("nearest")
-                colour = plots.SOFT if answer == label else plots.INK
-                words = f"{head}:\n{said(answer, p_sad, labels)}"
-                ax.set_title(words, fontsize=_TEXT, color=colour, pad=2)
-    right = sum(panels[0][label].outcomes[label] for label in labels)
-    count = sum(sum(panels[0][label].outcomes.values()) for label in labels)
+                words = f"drawn {drawn}:\n{shown.answer.replace('_', ' ')}"
+                ax.set_title(words, fontsize=_TEXT, color=plots.INK, pad=2)
+    first = panels[0][0].labels
+    right = sum(first[drawn][drawn] for drawn in DRAWN)
+    count = sum(sum(labels.values()) for labels in first.values())
     figure.suptitle(
         f"Drawn faces: {right} of {count} are answered rightly; examples of how others fail",
         fontsize=8.5,
@@ -309,13 +313,13 @@ def _failures(
     _save(figure, file)
 
 
-def _tally(panel: dict[str, Part], labels: Sequence[str]) -> str:
-    """Return the counted outcomes of a row, over both classes."""
+def _tally(panel: Panel) -> str:
+    """Return the counted labels of a row, over both classes."""
     counts: Counter[str] = Counter()
-    for label, part in panel.items():
-        for outcome, count in part.outcomes.items():
-            wrong = outcome in labels and outcome != label
-            counts["wrong" if wrong else "right" if outcome == label else outcome] += count
+    for drawn, labels in panel.labels.items():
+        for label, count in labels.items():
+            outcome = "right" if label == drawn else "opposite" if label in DRAWN else label
+            counts[outcome] += count
     lines = [f"{outcome.replace('_', ' ')}: {count}" for outcome, count in counts.items()]
     return f"n = {counts.total()}\n" + "\n".join(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from happysad.classifier import Classifier
-from happysad.evaluation.metrics import answers_of, interval, resamples, score
+from happysad.evaluation.metrics import Figure, answers_of, bootstrap, score
 from happysad.images import Pixels
 
-__all__ = ["CHANGES", "Change", "markdown", "measure"]
+__all__ = ["CHANGES", "Change", "Row", "costliest", "markdown", "measure", "probabilities"]
 
 _BATCH = 64
 
@@ -34,98 +33,108 @@ class Change:
     (height, width, channels) with 1 or 3 channels."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The figures on crops after one change."""
+
+    change: str | None
+    """The name of the change; None for unchanged crops."""
+    strength: float | None
+    meaning: str | None
+    """The meaning of the strength, in words."""
+    recall: Figure
+    """The mean recall of the classes (balanced accuracy) of the most probable class."""
+    difference: Figure
+    """`recall` minus that on unchanged crops; its interval is paired over the same resamples."""
+
+    @property
+    def words(self) -> str:
+        """The change in words."""
+        return f"{self.change}, {self.meaning}" if self.change else "as they are"
+
+
 def measure(
     classifier: Classifier, images: Pixels, y: ArrayLike, groups: Sequence[str], *, seed: int = 0
-) -> dict[str, Any]:
-    """Return the accuracy of a classifier's network on unchanged crops and under each change.
+) -> list[Row]:
+    """Return the figures of a classifier's network on unchanged crops and under each change.
 
     All strengths of a change use the same random numbers: a spot keeps its place and grows. The
-    intervals are those of `metrics.score`; the interval of a difference is paired over the same
-    resamples.
+    intervals are those of `metrics.score`.
 
     Args:
         classifier: a classifier of faces or of photos.
         images: the network's input, uint8, shape (n, size, size, channels); not changed.
-        y: the class of each crop, 0 or 1, shape (n,).
+        y: the class of each crop, an index, shape (n,).
         groups: the group of each crop, n of them.
         seed: the seed of the changes and of the bootstrap.
 
     Returns:
-        A dict for JSON with n, groups, classes, threshold, seed and rows. The first row is for the
-        unchanged crops (change None). Each row has change, strength, meaning, accuracy,
-        balanced_accuracy, difference (its balanced accuracy minus that of the first row) and
-        intervals (a pair for each of these three). A figure that is undefined, because a class is
-        missing, is None; see `metrics.score`.
+        A row for the unchanged crops, and one for each strength of each change.
 
     Raises:
         DatasetError: there is no crop.
-        ValueError: the lengths differ, or a class is neither 0 nor 1.
+        ValueError: the lengths differ, or there is no such class.
     """
     truth = np.asarray(y).astype(np.intp)
     details = classifier.details
     first: NDArray[np.bool_] | None = None
-    rows: list[dict[str, Any]] = []
+    rows = []
     for change, strength in [(None, None), *((c, s) for c in CHANGES for s in c.strengths)]:
         changed = images
         if change is not None and strength is not None:
             rng = np.random.default_rng(seed)
             changed = np.stack([change.apply(image, strength, rng) for image in images])
-        p = _probabilities(classifier, changed)
+        p = probabilities(classifier, changed)
         scored = score(
             truth, p, groups, classes=details.classes, threshold=details.threshold, seed=seed
         )
         right = answers_of(p, details.threshold) == truth
         first = right if first is None else first
-        difference, span = _difference(right, first, truth, groups, seed)
-        figures = {"accuracy": scored.accuracy, "balanced_accuracy": scored.balanced_accuracy}
         rows.append(
-            {
-                "change": change and change.name,
-                "strength": strength,
-                "meaning": change and change.meaning.format(strength),
-                **{name: figure.value for name, figure in figures.items()},
-                "difference": difference,
-                "intervals": {
-                    **{name: figure.interval for name, figure in figures.items()},
-                    "difference": span,
-                },
-            }
+            Row(
+                change=None if change is None else change.name,
+                strength=strength,
+                meaning=None if change is None else change.meaning.format(strength),
+                recall=scored.balanced_accuracy,
+                difference=_difference(right, first, truth, groups, len(details.classes), seed),
+            )
         )
-    return {
-        "n": len(truth),
-        "groups": len(set(groups)),
-        "classes": list(details.classes),
-        "threshold": details.threshold,
-        "seed": seed,
-        "rows": rows,
-    }
+    return rows
 
 
-def markdown(measured: dict[str, Any]) -> str:
+def costliest(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the changes with the largest loss, each at its costliest strength, the worst first.
+
+    A change counts only if the whole interval of its difference lies below 0.
+
+    Args:
+        rows: the result of `measure`.
+        count: the maximum number of changes.
+    """
+    worst: dict[str, Row] = {}
+    for row in rows:
+        if row.change is None or row.difference.interval is None or row.difference.interval[1] >= 0:
+            continue
+        known = worst.setdefault(row.change, row)
+        worst[row.change] = min(known, row, key=_loss)
+    return sorted(worst.values(), key=_loss)[:count]
+
+
+def markdown(rows: Sequence[Row], n: int, groups: int) -> str:
     """Return the result of `measure` as a Markdown table; differences are in percentage points."""
     lines = [
-        f"| n = {measured['n']:,} in {measured['groups']:,} groups | accuracy (95 %) "
-        "| balanced accuracy (95 %) | points lost or won (95 %) |",
-        "|---|---|---|---|",
+        f"| n = {n:,} in {groups:,} groups | mean recall (95 %) | points (95 %) |",
+        "|---|---|---|",
     ]
-    for row in measured["rows"]:
-        unchanged = row["change"] is None
-        name = "as they are" if unchanged else f"{row['change']}: {row['meaning']}"
-        cells = [_cell(row, figure, "{:.3f}") for figure in ("accuracy", "balanced_accuracy")]
-        cells.append("" if unchanged else _cell(row, "difference", "{:+.1f}", 100))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for row in rows:
+        cells = [_cell(row.recall, "{:.3f}")]
+        cells.append(_cell(row.difference, "{:+.1f}", 100) if row.change else "")
+        lines.append(f"| {row.words} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(row: dict[str, Any], figure: str, form: str, times: float = 1) -> str:
-    value, span = row[figure], row["intervals"][figure]
-    if value is None:
-        return ""
-    text = form.format(times * value)
-    return text if span is None else f"{text} ({' to '.join(form.format(times * v) for v in span)})"
-
-
-def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
+def probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
+    """Return the probabilities of crops, shape (n, classes)."""
     # Without images the empty first part remains, and `score` raises its own error.
     parts = [np.zeros((0, len(classifier.classes)))]
     for at in range(0, len(images), _BATCH):
@@ -134,30 +143,38 @@ def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float64
     return np.concatenate(parts)
 
 
+def _loss(row: Row) -> float:
+    assert row.difference.value is not None
+    return row.difference.value
+
+
+def _cell(figure: Figure, form: str, times: float = 1) -> str:
+    if figure.value is None:
+        return ""
+    text, span = form.format(times * figure.value), figure.interval
+    return text if span is None else f"{text} ({' to '.join(form.format(times * v) for v in span)})"
+
+
 def _difference(
     right: NDArray[np.bool_],
     first: NDArray[np.bool_],
     truth: NDArray[np.intp],
     groups: Sequence[str],
+    classes: int,
     seed: int,
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the difference in balanced accuracy, and its interval over groups."""
+) -> Figure:
+    """Return the difference in mean recall."""
     gained = right.astype(np.float64) - first
 
-    def of(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    def of(weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         with np.errstate(invalid="ignore"):
             recalls = [
                 (weights * gained) @ (truth == label) / (weights @ (truth == label).astype(float))
-                for label in (0, 1)
+                for label in range(classes)
             ]
-        return np.asarray(sum(recalls) / 2)
+        return {"difference": np.asarray(np.mean(recalls, axis=0))}
 
-    value = float(of(np.ones((1, len(truth)), np.float32))[0])
-    if not math.isfinite(value):
-        return None, None
-    if len(set(groups)) == 1:
-        return value, None
-    return value, interval(np.concatenate([of(weights) for weights in resamples(groups, seed)]))
+    return bootstrap(of, groups, seed)["difference"]
 
 
 def _blur(image: Pixels, strength: float, _: np.random.Generator) -> Pixels:

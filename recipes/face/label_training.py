@@ -1,4 +1,4 @@
-"""Train one network on hard or soft targets of seven classes, and resume if interrupted."""
+"""Train one network on hard or soft targets of FER2013's seven classes, and resume."""
 
 from __future__ import annotations
 

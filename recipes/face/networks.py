@@ -1,0 +1,249 @@
+"""The networks that learn from votes: eight emotions, merged into three classes when one ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+from keras import layers
+from numpy.typing import NDArray
+
+from happysad.errors import RunError
+from happysad.images import Pixels
+from happysad.models.face import EMOTIONS, WIDTHS
+from happysad.models.head import OUTCOMES
+from happysad.models.residual import features
+from recipes.face import vote_training
+from recipes.face.augmentation import Changes
+from recipes.face.packed_faces import Faces, packed
+from recipes.face.photos import SIZE
+from recipes.face.vote_training import Examples, Schedule
+from recipes.face.votes import targets
+
+__all__ = ["LABELS_FILE", "NETWORKS", "SHIPPED_NETWORK", "Network", "logits", "train", "trained"]
+
+#: The network of happy and sad that has learned from labels; the others begin with its weights.
+LABELS_FILE = "happy-or-sad.onnx"
+#: The name of the network that ships. docs/decisions.md, "What was tried for three answers".
+SHIPPED_NETWORK = "trial"
+
+_DROPOUT = 0.3
+# Changes as strong as those that cost accuracy in the card's table of worse pictures.
+_STRONG = Changes(
+    zoom=0.25,
+    light=0.5,
+    dark=0.15,
+    worse=0.5,
+    worse_again=0.2,
+    blur=0.06,
+    small=0.33,
+    quality=8,
+    noise=32,
+)
+# The number of crops that give batch normalisations their first means and variances.
+_STATISTICS = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network and its training."""
+
+    schedule: Schedule
+    widths: tuple[int, ...] | None = None
+    """The widths of its stages; None begins with the weights of `LABELS_FILE`."""
+    stride: int = 2
+    """The stride of the first convolution."""
+    normalised: bool = True
+    """Whether it has batch normalisation; False only if `widths` is None."""
+    teachers: tuple[str, ...] = ()
+    """The networks whose mean answer is half of each target, and all of it for portraits."""
+    agreed: float = 0.0
+    """The share of each target that goes to the emotion with the most votes alone."""
+    anew: bool = False
+    """Whether half of the crops are cut anew."""
+    portraits: bool = False
+    """Whether it learns from portraits too."""
+
+
+_TUNED = Schedule(head_epochs=1, epochs=30, rate=1e-3, warmup=0.05)
+_NEW = Schedule(epochs=50, rate=2e-3, warmup=0.05, weight_decay=2e-3, changes=_STRONG)
+NETWORKS = {
+    "trial": Network(schedule=Schedule(head_epochs=3, epochs=8, rate=5e-4), normalised=False),
+    # Batch normalisation and more epochs; then worse pictures; then crops that are cut anew.
+    "longer": Network(schedule=_TUNED),
+    "strong": Network(schedule=replace(_TUNED, changes=_STRONG)),
+    "anew": Network(schedule=replace(_TUNED, changes=_STRONG), anew=True),
+    # Targets halfway between the shares and the majority.
+    "agreed": Network(schedule=replace(_TUNED, changes=_STRONG), anew=True, agreed=0.5),
+    # Two teachers: one is wider, one sees finer detail. The student learns from both.
+    "wide": Network(widths=(64, 128, 192, 256), schedule=_NEW, anew=True),
+    "close": Network(widths=WIDTHS, stride=1, schedule=replace(_NEW, seed=1), anew=True),
+    "student": Network(
+        schedule=replace(_TUNED, epochs=60, changes=_STRONG, seed=2),
+        teachers=("wide", "close"),
+        anew=True,
+        portraits=True,
+    ),
+}
+
+
+def train(name: str, data: Path, work: Path) -> keras.Model:
+    """Train a network, or continue its training, and return it.
+
+    Args:
+        name: a key of `NETWORKS`.
+        data: the recipe's data folder.
+        work: the folder of all results.
+    """
+    one = NETWORKS[name]
+    learned, validation = _examples(one, data, work), _of_votes(_faces("val", data, work))
+    model = _build(one, data, work)
+    vote_training.train(model, learned, validation, one.schedule, work / name)
+    return model
+
+
+def trained(name: str, data: Path, work: Path) -> keras.Model:
+    """Return a trained network.
+
+    Raises:
+        RunError: its training has not begun.
+    """
+    if not (work / name / "last.npz").is_file():
+        raise RunError(f"{work / name}: train this network first")
+    model = _build(NETWORKS[name], data, work)
+    vote_training.load(model, work / name)
+    return model
+
+
+def logits(model: keras.Model, images: Pixels) -> NDArray[np.float32]:
+    """Return the mean of the logits of each crop and of its mirror image, shape (n, 8)."""
+    looks = (images, images[:, :, ::-1])
+    both = [model.predict(look, batch_size=256, verbose=0) for look in looks]
+    return np.asarray((both[0] + both[1]) / 2, dtype=np.float32)
+
+
+def _build(one: Network, data: Path, work: Path) -> keras.Model:
+    keras.utils.set_random_seed(one.schedule.seed)
+    if one.widths is not None:
+        return _network(one.widths, stride=one.stride)
+    folded = _from_labels(work / LABELS_FILE)
+    if not one.normalised:
+        return folded
+    return _normalised(folded, _faces("train", data, work).images[:_STATISTICS])
+
+
+def _network(widths: tuple[int, ...], *, stride: int = 2, normalised: bool = True) -> keras.Model:
+    """Return a network with random weights whose output is a logit for each emotion."""
+    image = layers.Input((SIZE, SIZE, 1), dtype="uint8", name="image")
+    x = layers.Dropout(_DROPOUT)(features(image, widths, stride=stride, normalised=normalised))
+    return keras.Model(image, layers.Dense(len(EMOTIONS), dtype="float32", name=OUTCOMES)(x))
+
+
+def _from_labels(file: Path) -> keras.Model:
+    """Return a network with the convolutions of an .onnx file; its last layer is new.
+
+    The file may be the classifier of happysad 0.1.0.
+    """
+    graph = onnx.load(file).graph
+    stored = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    for node in graph.node:  # weights in 16 bits, which are cast to 32
+        if node.op_type == "Cast" and node.input[0] in stored:
+            stored[node.output[0]] = stored[node.input[0]]
+    kernels = [
+        [stored[name].astype(np.float32) for name in node.input[1:]]
+        for node in graph.node
+        if node.op_type == "Conv"
+    ]
+    model = _network(WIDTHS, normalised=False)
+    for layer in _of(model, layers.Conv2D):
+        shape = tuple(layer.kernel.shape)
+        # In any order of a graph's branches, layers of the same shape stay in order.
+        found = next(
+            (one for one in kernels if one[0].transpose(2, 3, 1, 0).shape == shape),
+            None,
+        )
+        if found is None or len(found) < 2:
+            raise RunError(f"{file}: holds another network: no weights for {layer.name}")
+        kernels = [one for one in kernels if one is not found]
+        layer.set_weights([found[0].transpose(2, 3, 1, 0), found[1]])
+    return model
+
+
+def _normalised(folded: keras.Model, images: Pixels) -> keras.Model:
+    """Return the network with batch normalisation; it gives the same answers but learns faster.
+
+    Each normalisation gets the mean and variance of its convolution's outputs, and undoes both.
+
+    Args:
+        folded: a network without normalisation.
+        images: the crops that give the means and variances.
+    """
+    model, before = _network(WIDTHS), _of(folded, layers.Conv2D)
+    outputs = keras.Model(folded.input, [layer.output for layer in before]).predict(
+        images, batch_size=256, verbose=0
+    )
+    for layer, output, convolution, norm in zip(
+        before,
+        outputs,
+        _of(model, layers.Conv2D),
+        _of(model, layers.BatchNormalization),
+        strict=True,
+    ):
+        kernel, bias = layer.get_weights()
+        mean, variance = output.mean(axis=(0, 1, 2)) - bias, output.var(axis=(0, 1, 2))
+        convolution.set_weights([kernel])
+        norm.set_weights([np.sqrt(variance + norm.epsilon), bias + mean, mean, variance])
+    model.layers[-1].set_weights(folded.layers[-1].get_weights())
+    return model
+
+
+def _of(model: keras.Model, kind: type[layers.Layer]) -> list[layers.Layer]:
+    return [layer for layer in model.layers if isinstance(layer, kind)]
+
+
+def _faces(name: str, data: Path, work: Path) -> Faces:
+    faces = packed(name, data, work)
+    assert faces is not None  # only sets of photos may be missing
+    return faces
+
+
+def _of_votes(faces: Faces) -> Examples:
+    shares, kept = targets(faces.votes)
+    return Examples(faces.images[kept], shares[kept])
+
+
+def _examples(one: Network, data: Path, work: Path) -> Examples:
+    """Return the faces and targets from which a network learns."""
+    faces = _faces("train", data, work)
+    shares, kept = targets(faces.votes)
+    most = np.eye(shares.shape[1], dtype=np.float32)[shares.argmax(axis=1)]
+    shares = (1 - one.agreed) * shares + one.agreed * most
+    if one.teachers:
+        answers = _answers(one, "train", faces.images, data, work)
+        shares = np.mean([shares, answers], axis=0, dtype=np.float32)
+    images, shares = faces.images[kept], shares[kept]
+    anew = _faces("train-anew", data, work).images[kept] if one.anew else images
+    portraits = packed("portraits", data, work) if one.portraits else None
+    if portraits is not None:
+        answers = _answers(one, "portraits", portraits.images, data, work)
+        images, anew = (np.concatenate([own, portraits.images]) for own in (images, anew))
+        shares = np.concatenate([shares, answers])
+    return Examples(images, shares, anew if one.anew else None)
+
+
+def _answers(
+    one: Network, name: str, images: Pixels, data: Path, work: Path
+) -> NDArray[np.float32]:
+    """Return the mean of the teachers' probabilities of the emotions, shape (n, 8)."""
+    answers = []
+    for teacher in one.teachers:
+        file = work / teacher / f"answers-{name}.npy"
+        if not file.exists():
+            np.save(file, logits(trained(teacher, data, work), images).astype(np.float16))
+        told = np.load(file).astype(np.float32)
+        p = np.exp(told - told.max(axis=1, keepdims=True))
+        answers.append(p / p.sum(axis=1, keepdims=True))
+    return np.asarray(np.mean(answers, axis=0), dtype=np.float32)
