@@ -23,7 +23,7 @@ from happysad.export import TOLERANCE  # noqa: E402
 from happysad.model_file import ModelFile  # noqa: E402
 from happysad.models import face  # noqa: E402
 from happysad.models.face import EMOTIONS  # noqa: E402
-from recipes.face import label_training, networks, photos, pictures  # noqa: E402
+from recipes.face import label_training, networks, photos, pictures, robustness  # noqa: E402
 from recipes.face.__main__ import SMALL, main  # noqa: E402
 from recipes.face.networks import (  # noqa: E402
     LABELS_FILE,
@@ -104,10 +104,9 @@ def test_one_command_makes_the_classifier_from_two_csv_files(
 ) -> None:
     kaggle(tmp_path / "data", 160)
     work, assets = tmp_path / "work", tmp_path / "assets"
-    short = replace(
-        NETWORKS[SHIPPED_NETWORK], schedule=Schedule(head_epochs=1, epochs=1, rate=5e-4)
-    )
+    short = replace(NETWORKS[SHIPPED_NETWORK], schedule=Schedule(epochs=1, rate=5e-4))
     monkeypatch.setitem(NETWORKS, SHIPPED_NETWORK, short)
+    monkeypatch.setattr(robustness, "CHANGES", robustness.CHANGES[:1])
     monkeypatch.setattr(pictures.write, "__kwdefaults__", {"faces": 20})
     # The first step is done: a network has learned from labels.
     write_happy_or_sad(network, unseen, work / LABELS_FILE)

@@ -72,9 +72,11 @@ def test_calibration_errors_weigh_every_class_equally(classifier: Classifier) ->
     sharper = p**3 / (p**3).sum(axis=1, keepdims=True)
     bad = figures(classifier, sharper, truth, groups).calibration
     assert all(one.value is not None and one.value > 0.08 for one in bad.values())
-    points = reliability(p, truth, HAPPY)
+    points = reliability(p, truth, groups, HAPPY)
     assert sum(points.n) == len(p) and len(points.n) == 10
     np.testing.assert_allclose(points.probability, points.share, atol=0.12)
+    ends = zip(points.low, points.share, points.high, strict=True)
+    assert all(low <= share <= high and low < high for low, share, high in ends)
 
 
 def test_the_curve_by_hand() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import textwrap
 from pathlib import Path
 
 from happysad.evaluation.metrics import Figure
@@ -38,7 +40,7 @@ judged by what most of ten people said of each:
   which the three answers are equally likely beforehand. If you know better, multiply each by the
   share that you expect, and divide by their sum.
 - answer: the most probable class. Below {thresholds} it is unsure. With these thresholds, at most
-  {risk:.0%} of the answers are wrong, by the 90 % bound on validation faces of the folders happy,
+  {risk} of the answers are wrong, by the 90 % bound on validation faces of the folders happy,
   neutral and sad. `--no-unsure` always gives the most probable class.
 
 ## What it is for, and what not
@@ -101,6 +103,7 @@ mouths, faces below 20 pixels, small children, drawings, and mouths that are ope
 song. Smiles with closed lips often look neutral to it. No set here tells which faces are of babies
 or wear glasses, so nothing is known about them.
 {costliest}
+
 ![Drawn faces that are not answered rightly.]({failures})
 
 {drawn}
@@ -126,7 +129,7 @@ def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
     data = file.read_bytes()
     three, labels = judgement.three, judgement.three.default.labels
     neutral = judgement.neutral
-    return _CARD.format(
+    text = _CARD.format(
         n=three.score.n,
         answered=_percent(three.default.coverage),
         right=_percent(three.default.selective_accuracy),
@@ -139,7 +142,7 @@ def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
         sha256=hashlib.sha256(data).hexdigest(),
         parameters=_weights(file),
         thresholds=_thresholds(details),
-        risk=RISK,
+        risk=_share(RISK),
         trained_on=details.trained_on,
         all_n=judgement.n,
         without=judgement.without_votes,
@@ -168,13 +171,35 @@ def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
         failures=FAILURES,
         drawn=_drawn(drawn),
     )
+    return "\n\n".join(_wrapped(block) for block in text.rstrip().split("\n\n")) + "\n"
+
+
+def _wrapped(block: str) -> str:
+    """Return a paragraph or a list with lines of at most 100 characters; others as they are."""
+    if block.lstrip().startswith(("#", "|", "!")):
+        return block.strip("\n")
+    items: list[list[str]] = []
+    for line in block.strip().splitlines():
+        if not items or re.match(r"(- |\d+\. )", line):
+            items.append([])
+        items[-1].append(line.strip())
+    filled = []
+    for lines in items:
+        marker = re.match(r"(- |\d+\. )?", lines[0])
+        indent = " " * len(marker[0] if marker else "")
+        filled.append(textwrap.fill(" ".join(lines), 100, subsequent_indent=indent))
+    return "\n".join(filled)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def _percent(figure: Figure) -> str:
     """Return a share as percent with its interval."""
     if figure.value is None:
         return "none"
-    text = f"{100 * figure.value:.0f} %"
+    text = _share(figure.value)
     if figure.interval is None:
         return text
     low, high = figure.interval
@@ -189,13 +214,13 @@ def _value(figure: Figure | None) -> str:
 
 
 def _of(labels: dict[str, int], label: str) -> str:
-    return f"{100 * labels[label] / sum(labels.values()):.0f} %"
+    return _share(labels[label] / sum(labels.values()))
 
 
 def _thresholds(details: Details) -> str:
     assert details.unsure is not None
     named = zip(details.classes, details.unsure, strict=True)
-    return ", ".join(f"{100 * least:.0f} % ({name})" for name, least in named)
+    return ", ".join(f"{_share(least)} ({name})" for name, least in named)
 
 
 def _table(judgement: Judgement) -> str:
@@ -248,7 +273,7 @@ def _counts(head: str, rows: dict[str, dict[str, int]]) -> str:
     lines.append("|---|---" + "|---" * len(columns) + "|")
     for name, row in rows.items():
         n = sum(row.values())
-        cells = [f"{row[one]:,} ({row[one] / max(1, n):.0%})" for one in columns]
+        cells = [f"{row[one]:,} ({_share(row[one] / max(1, n))})" for one in columns]
         lines.append(f"| {name} | {n:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -257,7 +282,8 @@ def _curve(curve: Curve) -> str:
     rows = []
     for place in _PLACES:
         risk, low, high = (one[place - 1] for one in (curve.risk, curve.low, curve.high))
-        rows.append(f"| {place} % | {risk:.1%} ({low:.1%} to {high:.1%}) |")
+        cell = f"{100 * risk:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
+        rows.append(f"| {place} % | {cell} |")
     return "\n".join(rows)
 
 
@@ -274,9 +300,9 @@ def _photos(judgement: Judgement) -> str:
     if (found := judgement.studio) is not None:
         happy, neither = (found.score.per_class[name] for name in ("happy", "neither"))
         lines.append(
-            f"- {found.score.n:,} studio portraits (DeBruine & Jones 2017): {happy.n} smile, and "
-            f"{_percent(happy.recall)} of these are called happy; {neither.n} are neutral, and "
-            f"{_percent(neither.recall)} of these are called neither"
+            f"- {found.score.n:,} studio portraits (DeBruine & Jones 2017): of {happy.n} smiles "
+            f"{_percent(happy.recall)} are called happy; of {neither.n} neutral faces "
+            f"{round(neither.n * (neither.recall.value or 0))} are called neither"
         )
     if (found := judgement.scenes) is not None:
         lines.append(
@@ -329,12 +355,12 @@ def _differences(rows: tuple[PeopleRow, ...]) -> str:
         (_, high), least = min(spans, key=lambda one: one[0][1])
         if low > high:
             found.append(
-                f"**Smiles are called happy more often in the group {most.name} than in the group "
-                f"{least.name}**"
+                f"**By {kind}, smiles in the group {most.name} are called happy more often than "
+                f"in the group {least.name}**"
             )
     if not found:
         return "No two intervals of smiles are apart: differences are neither shown nor excluded."
-    return "; ".join(found) + ": these intervals do not overlap."
+    return "; ".join(found) + "; the intervals do not overlap."
 
 
 def _costliest(judgement: Judgement) -> str:

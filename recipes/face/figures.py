@@ -75,6 +75,9 @@ class Reliability:
     """Their mean probability, weighted to equal priors."""
     share: list[float]
     """The share of them that is of the class, weighted in the same way."""
+    low: list[float]
+    """The lower end of the 95 % interval of `share`."""
+    high: list[float]
 
 
 def figures(
@@ -139,21 +142,34 @@ def curve(p: _Floats, truth: _Ints, groups: Sequence[str]) -> Curve:
     )
 
 
-def reliability(p: _Floats, truth: _Ints, label: int) -> Reliability:
+def reliability(p: _Floats, truth: _Ints, groups: Sequence[str], label: int) -> Reliability:
     """Return the points of the calibration plot of one class."""
-    counts = np.bincount(truth, minlength=len(CLASSES))
-    weights, places = 1 / counts[truth], (p[:, label] * _RELIABILITY_BINS).astype(np.intp)
-    places = np.minimum(places, _RELIABILITY_BINS - 1)
-    n = np.bincount(places, minlength=_RELIABILITY_BINS)
-    there = n > 0
-    total, probability, share = (
-        np.bincount(places, weights * values, _RELIABILITY_BINS)[there]
-        for values in (np.ones(len(p)), p[:, label], truth == label)
-    )
+    of_class = np.eye(len(CLASSES))[truth]
+    places = np.minimum((p[:, label] * _RELIABILITY_BINS).astype(np.intp), _RELIABILITY_BINS - 1)
+    bins, counts = np.unique(places, return_counts=True)
+    here = (places[:, None] == bins).astype(np.float64)
+
+    def points(weights: NDArray[Any]) -> dict[str, _Floats]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            equal = weights / (weights @ of_class)[:, truth]
+            total = equal @ here
+            shares = (equal * (truth == label)) @ here / total
+            means = (equal * p[:, label]) @ here / total
+        return {
+            **{f"share {one}": shares[:, place] for place, one in enumerate(bins)},
+            **{f"mean {one}": means[:, place] for place, one in enumerate(bins)},
+        }
+
+    found = bootstrap(points, groups, 0)
+    shares, means = ([found[f"{name} {one}"] for one in bins] for name in ("share", "mean"))
+    values = [one.value or 0.0 for one in shares]
+    spans = [one.interval or (value, value) for one, value in zip(shares, values, strict=True)]
     return Reliability(
-        n=n[there].tolist(),
-        probability=(probability / total).tolist(),
-        share=(share / total).tolist(),
+        n=counts.tolist(),
+        probability=[one.value or 0.0 for one in means],
+        share=values,
+        low=[low for low, _ in spans],
+        high=[high for _, high in spans],
     )
 
 

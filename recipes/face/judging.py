@@ -6,15 +6,15 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from happysad.classifier import Classifier
 from happysad.evaluation.abstention import Abstention, abstention
-from happysad.evaluation.metrics import Figure, bootstrap, score
+from happysad.evaluation.metrics import Figure, score
 from happysad.models.face import CLASSES, EMOTIONS
 from happysad.predictions import NO_FACE, Prediction
 from happysad.probability import among
@@ -36,7 +36,10 @@ _CLASS_OF_FOLDER = {"happy": HAPPY, "sad": SAD}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleRow:
-    """The figures of one group of the people in the studio portraits."""
+    """The figures of one group of the people in the studio portraits.
+
+    The intervals are exact (Clopper & Pearson 1934).
+    """
 
     kind: str
     """age, sex or ethnicity."""
@@ -134,7 +137,7 @@ def judge(classifier: Classifier, test: Faces, data: Path) -> Judgement:
         by_labels_n=labelled,
         risk_coverage=curve(p[three], truth[three], groups[three].tolist()),
         reliability={
-            name: reliability(p[decided], truth[decided], place)
+            name: reliability(p[decided], truth[decided], groups[decided].tolist(), place)
             for place, name in enumerate(CLASSES)
         },
         robustness=tuple(
@@ -245,14 +248,12 @@ def _people(studio: _Predicted | None, file: Path) -> tuple[PeopleRow, ...]:
     answers = np.where(np.isnan(studio.p).any(axis=1), -1, studio.p.argmax(axis=1))
 
     def share(here: NDArray[np.bool_], label: int) -> Figure:
-        rows = here & (studio.truth == label)
-        right = (answers[rows] == label).astype(np.float64)
-
-        def of(weights: NDArray[Any]) -> dict[str, _Floats]:
-            with np.errstate(invalid="ignore"):
-                return {"share": np.asarray(weights @ right / weights.sum(axis=1))}
-
-        return bootstrap(of, names[rows].tolist(), 0)["share"]
+        rows = here & (studio.truth == label)  # at most one photo of each person
+        n, right = int(rows.sum()), int((answers[rows] == label).sum())
+        if not n:
+            return Figure(None, None)
+        span = binomtest(right, n).proportion_ci()
+        return Figure(right / n, (span.low, span.high))
 
     rows = []
     for kind in ("sex", "age", "ethnicity"):

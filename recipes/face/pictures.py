@@ -221,12 +221,15 @@ def draw_calibration(judgement: Judgement, file: Path) -> None:
     for (name, points), marker in zip(judgement.reliability.items(), "osd", strict=True):
         found = judgement.all_folders.calibration.get(name)
         error = "" if found is None or found.value is None else f", off by {found.value:.3f}"
-        ax.plot(
+        spread = [np.subtract(points.share, points.low), np.subtract(points.high, points.share)]
+        ax.errorbar(
             points.probability,
             points.share,
-            f"{marker}-",
+            yerr=np.maximum(spread, 0),
+            fmt=f"{marker}-",
             color=colours[name].hex,
             linewidth=1.6,
+            elinewidth=0.8,
             markersize=5,
             label=f"{name}{error}",
         )
@@ -300,7 +303,8 @@ def _failures(panels: Sequence[tuple[Panel, _Pictures]], file: Path) -> None:
             for ax, pixels, shown in zip(half, pictures[drawn], panel.shown[drawn], strict=False):
                 plots.picture(ax, pixels)
                 ax.images[0].set_interpolation("nearest")
-                words = f"drawn {drawn}:\n{shown.answer.replace('_', ' ')}"
+                answer = shown.answer.replace("_", " ").replace("unsure, leans", "unsure:")
+                words = f"drawn {drawn}:\n{answer}"
                 ax.set_title(words, fontsize=_TEXT, color=plots.INK, pad=2)
     first = panels[0][0].labels
     right = sum(first[drawn][drawn] for drawn in DRAWN)
