@@ -125,6 +125,41 @@ class TestFind:
             assert face.x < left < right < face.x + face.width
             assert face.y < top < nose < mouth < face.y + face.height
 
+    @pytest.mark.parametrize("turns", [1, 2, 3])
+    @pytest.mark.parametrize(
+        "image",
+        [
+            pytest.param(portrait(), id="a portrait"),
+            pytest.param(portrait()[..., 0], id="a grey portrait"),
+            pytest.param(
+                on_canvas(300, 900, (40, 20, 240), (600, 90, 160)), id="two in a panorama"
+            ),
+            pytest.param(on_canvas(1500, 2000, (1400, 300, 500)), id="a large photo"),
+        ],
+    )
+    def test_faces_that_lie_or_are_upside_down_are_where_they_are(
+        self, image: Pixels, turns: int
+    ) -> None:
+        upright, found = find(image), find(np.ascontiguousarray(np.rot90(image, turns)))
+        assert len(found) == len(upright) > 0
+        height, width = image.shape[:2]
+        for face, other in zip(upright, found, strict=True):
+            points = [
+                *face.landmarks,
+                (face.x, face.y),
+                (face.x + face.width, face.y + face.height),
+            ]
+            wanted = np.array(points)
+            for side in (width, height, width)[:turns]:  # counterclockwise
+                wanted = np.stack([wanted[:, 1], side - wanted[:, 0]], axis=1)
+            near = 0.05 * face.height
+            assert np.array(other.landmarks) == pytest.approx(wanted[:5], abs=near)
+            assert (other.x, other.y) == pytest.approx(wanted[5:].min(axis=0), abs=near)
+            assert other.width == pytest.approx(np.ptp(wanted[5:, 0]), abs=near)
+            assert other.height == pytest.approx(np.ptp(wanted[5:, 1]), abs=near)
+            cut = crop(np.rot90(image, turns), other, 96).astype(int)
+            assert np.abs(cut - crop(image, face, 96)).mean() < 8
+
     def test_a_search_at_reduced_size_gives_the_full_photos_pixels(self) -> None:
         small = portrait(320)
         large = np.asarray(cv2.resize(small, None, fx=10, fy=10), np.uint8)

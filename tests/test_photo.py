@@ -212,7 +212,7 @@ def test_a_reduced_picture_hides_no_face_that_is_large_in_the_photo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The minimum height of a face is in pixels of the photo."""
-    monkeypatch.setattr(face_detection, "LEAST_HEIGHT", 100)
+    monkeypatch.setattr(face_detection, "LEAST_SIDE", 100)
     image = on_canvas(300, 400, (200, 100, 120))
     assert find(image) == []
     (face,) = find(image, reduced=4)

@@ -47,9 +47,14 @@ _USUAL, _CLOSE = (640, 4.0), (240, 5.0)
 # find no face, or one that is less than `_SMALL` pixels high in the usual search.
 _FAR = 1280
 _SMALL = 40
-# Minimum height of a face in pixels of the photo. Smaller ones show no expression and are mostly
-# false detections.
-LEAST_HEIGHT = 12
+# If no face has the score `_CONVINCING`, the photo may lie on its side or upside down. A quick
+# search with the minimum score `_HINT` chooses the position in which it is searched again: of the
+# best face's surroundings, resized to `_NEAR` pixels, or of the photo, resized to `_TURNED`.
+# docs/decisions.md, "Photos that lie on their side".
+_CONVINCING, _HINT, _NEAR, _TURNED = 0.9, 0.5, 128, 384
+# Minimum length of a face's longer side in pixels of the photo. Smaller ones show no expression and
+# are mostly false detections.
+LEAST_SIDE = 12
 # `find_again` searches a square whose side is `_AROUND` times that of the face, resized to `_AGAIN`
 # pixels: a face may move by half its side from one frame to the next.
 _AROUND, _AGAIN = 2.0, 160
@@ -113,7 +118,8 @@ class Face:
 def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int = 0) -> list[Face]:
     """Return every face in a photo. Safe to call from several threads at once.
 
-    Large photos are searched at reduced size, small ones enlarged.
+    Large photos are searched at reduced size, small ones enlarged. A photo in which no face has a
+    high score is also searched for faces that lie on their side or are upside down.
 
     Args:
         image: uint8, RGB of shape (height, width, 3), or grey of (height, width[, 1]).
@@ -132,13 +138,10 @@ def find(image: Pixels, *, score: float = SCORE, reduced: int = 1, threads: int 
     """
     check_image(image)
     _check_score(score)
-    longest = max(image.shape[:2]) / stretch(image.shape)
     photo = _rgb(image)
-    scales = [min(side / longest, most) for side, most in (_USUAL, _CLOSE)]
-    rows = np.concatenate([_search(photo, scale, score, threads) for scale in scales])
-    small = _SMALL / scales[0]
-    if longest > _USUAL[0] and (len(rows) == 0 or rows[:, 3].min() < small):
-        rows = np.concatenate([rows, _search(photo, min(1.0, _FAR / longest), score, threads)])
+    rows = _search_all(photo, score, threads)
+    if _best(rows) < _CONVINCING and (turn := _turn(photo, rows, threads)):
+        rows = max(rows, _search_turned(photo, turn, score, threads), key=_best)
     rows[:, :14] *= reduced
     return _faces(rows)
 
@@ -183,10 +186,7 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
     _check_score(score)
     found = [np.zeros((0, 15))]
     for face in known:
-        side = max(face.width, face.height) * _AROUND
-        middle = complex(face.x + face.width / 2, face.y + face.height / 2)
-        corners = [middle + side / 2 * corner for corner in (-1 - 1j, 1 + 1j)]
-        part, start = part_around(image, corners, margin=0)
+        part, start = _around(image, face)
         rows = _search(_rgb(part), min(_AGAIN / max(part.shape[:2]), _CLOSE[1]), score)
         rows[:, [0, 4, 6, 8, 10, 12]] += start.real
         rows[:, [1, 5, 7, 9, 11, 13]] += start.imag
@@ -194,14 +194,81 @@ def find_again(image: Pixels, known: Sequence[Face], *, score: float = SCORE) ->
     return _faces(np.concatenate(found))
 
 
+def _around(image: Pixels, face: Face) -> tuple[Pixels, complex]:
+    side = max(face.width, face.height) * _AROUND
+    middle = complex(face.x + face.width / 2, face.y + face.height / 2)
+    corners = [middle + side / 2 * corner for corner in (-1 - 1j, 1 + 1j)]
+    return part_around(image, corners, margin=0)
+
+
+def _search_all(photo: Pixels, score: float, threads: int) -> NDArray[np.float64]:
+    """Search an RGB photo at all sizes, and return rows in pixels of `photo`, shape (n, 15)."""
+    longest = max(photo.shape[:2]) / stretch(photo.shape)
+    scales = [min(side / longest, most) for side, most in (_USUAL, _CLOSE)]
+    rows = np.concatenate([_search(photo, scale, score, threads) for scale in scales])
+    small = _SMALL / scales[0]
+    if longest > _USUAL[0] and (len(rows) == 0 or rows[:, 3].min() < small):
+        rows = np.concatenate([rows, _search(photo, min(1.0, _FAR / longest), score, threads)])
+    return rows
+
+
+def _search_turned(photo: Pixels, turn: int, score: float, threads: int) -> NDArray[np.float64]:
+    """Search a photo turned counterclockwise; return the rows of `_search_all` for the photo."""
+    rows = _search_all(np.ascontiguousarray(np.rot90(photo, turn)), score, threads)
+    for left in reversed(range(turn)):
+        rows = _turned_back(rows, photo.shape[1 - left % 2])
+    return rows
+
+
+def _turn(photo: Pixels, rows: NDArray[np.float64], threads: int) -> int:
+    """Return the number of quarter turns counterclockwise that probably make the faces upright.
+
+    Args:
+        photo: RGB, uint8, shape (height, width, 3).
+        rows: what was found in it; if anything, only the surroundings of the best one are searched.
+        threads: as for `find`.
+
+    Returns:
+        0 to 3; 0 also if no turn shows a face.
+    """
+    turns = range(0 if len(rows) else 1, 4)
+    if len(rows):
+        part, _ = _around(photo, _face(rows[rows[:, 14].argmax()]))
+        small = _input(part, min(_NEAR / max(part.shape[:2]), _CLOSE[1]))
+    else:
+        longest = max(photo.shape[:2]) / stretch(photo.shape)
+        small = _input(photo, min(_TURNED / longest, _USUAL[1]))
+    found = [_yunet(np.rot90(small, turn), _HINT, threads=threads)[:, 14] for turn in turns]
+    # A power so high that the best detections decide, and their number if they are nearly equal.
+    sure = [float((scores**16).sum()) for scores in found]
+    return turns[int(np.argmax(sure))] if max(sure) else 0
+
+
+def _turned_back(rows: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Turn rows clockwise by 90 degrees, into a picture of this width."""
+    x, y, across, down = rows[:, :4].T
+    back = rows.copy()
+    back[:, :4] = np.stack([width - y - down, x, down, across], axis=1)
+    back[:, 4:14:2], back[:, 5:14:2] = width - rows[:, 5:14:2], rows[:, 4:14:2]
+    return back
+
+
+def _best(rows: NDArray[np.float64]) -> float:
+    return float(rows[:, 14].max(initial=0.0))
+
+
 def _search(photo: Pixels, scale: float, score: float, threads: int = 0) -> NDArray[np.float64]:
     """Search an RGB photo at a scale, and return rows in pixels of `photo`, shape (n, 15)."""
-    input_ = _shrunk(photo, scale) if scale < 1 else resized(photo, scale)
+    input_ = _input(photo, scale)
     height, width = input_.shape[:2]
     rows = _yunet(input_, score, threads=threads)
     rows[:, 0:14:2] *= photo.shape[1] / width
     rows[:, 1:14:2] *= photo.shape[0] / height
     return rows
+
+
+def _input(photo: Pixels, scale: float) -> Pixels:
+    return _shrunk(photo, scale) if scale < 1 else resized(photo, scale)
 
 
 def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float64]:
@@ -295,7 +362,7 @@ def _rgb(image: Pixels) -> Pixels:
 
 def _faces(rows: NDArray[np.float64]) -> list[Face]:
     """Return the faces in the rows of all searches, each face once, the largest first."""
-    rows = _distinct(rows[rows[:, 3] >= LEAST_HEIGHT])
+    rows = _distinct(rows[rows[:, 2:4].max(axis=1) >= LEAST_SIDE])
     return sorted(map(_face, rows), key=lambda f: (-f.width * f.height, -f.score, f.x, f.y))
 
 

@@ -41,8 +41,8 @@ __all__ = [
 
 #: Number of faces in a row of `FacesAndPhoto`; the first row has the largest ones.
 FACES = 8
-#: Minimum height in pixels of the photo of a face that decides beside others; a smaller one decides
-#: only if all are smaller.
+#: Minimum length in pixels of the photo of the longer side of a face that decides beside others; a
+#: smaller one decides only if all are smaller.
 CLEAR = 20
 #: The side in pixels of the small photo in a row of `FacesAndPhoto`.
 PHOTO_SIZE = 64
@@ -362,7 +362,7 @@ def face_weights(view: View, faces: Sequence[Face]) -> NDArray[np.float32]:
     """
     whole = view.pixels.shape[0] * view.pixels.shape[1]
     shares = np.array([min(1.0, face.width * face.height / whole) for face in faces], np.float32)
-    clear = np.array([face.height * view.reduced >= CLEAR for face in faces], bool)
+    clear = np.array([max(face.width, face.height) * view.reduced >= CLEAR for face in faces], bool)
     return np.sqrt(np.where(clear, shares, 0.0) if clear.any() else shares)
 
 
