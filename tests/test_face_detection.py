@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 
 from happysad import face_crop, face_detection
 from happysad.dataset import drawn_faces
@@ -124,6 +126,30 @@ class TestFind:
             (left, top), (right, _), (_, nose), (_, mouth), _ = face.landmarks
             assert face.x < left < right < face.x + face.width
             assert face.y < top < nose < mouth < face.y + face.height
+
+    @pytest.mark.parametrize(
+        ("image", "searches"),
+        [
+            pytest.param(portrait(350), 1, id="a face that fills the photo"),
+            pytest.param(portrait(1200), 1, id="of any size"),
+            pytest.param(turned(portrait(350), 25), 2, id="tilted: its eyes must be found exactly"),
+            pytest.param(on_canvas(480, 640, (400, 60, 160)), 2, id="a smaller face"),
+            pytest.param(on_canvas(1500, 2000, (1400, 300, 160)), 3, id="a face far away"),
+        ],
+    )
+    def test_the_search_ends_when_a_face_fills_the_photo(
+        self, image: Pixels, searches: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        searched = []
+        run = InferenceSession.run
+
+        def counted(network: InferenceSession, *given: Any) -> Any:
+            searched.append(given)
+            return run(network, *given)
+
+        monkeypatch.setattr(InferenceSession, "run", counted)
+        assert len(find(image)) == 1
+        assert len(searched) == searches
 
     @pytest.mark.parametrize("turns", [1, 2, 3])
     @pytest.mark.parametrize(
@@ -330,10 +356,11 @@ class TestCrop:
     def test_a_found_face_comes_out_upright(self, degrees: float) -> None:
         image = turned(portrait(320), degrees)
         (tilted,) = find(image)
-        (upright,) = find(crop(image, tilted, 192))
+        rows = face_detection._search(crop(image, tilted, 192), 240 / 192, face_detection.SCORE)
+        upright = rows[rows[:, 14].argmax(), 4:8].reshape(2, 2)
         rolls = [
             float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
-            for left, right, *_ in (tilted.landmarks, upright.landmarks)
+            for left, right, *_ in (tilted.landmarks, upright)
         ]
         assert abs(rolls[0]) > 18
         assert abs(rolls[1]) < 4
