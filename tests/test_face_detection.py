@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from onnxruntime import InferenceSession
+from sklearn.datasets import load_digits
 
 from happysad import face_crop, face_detection
 from happysad.dataset import drawn_faces
@@ -185,6 +186,12 @@ class TestFind:
             assert other.height == pytest.approx(np.ptp(wanted[5:, 1]), abs=near)
             cut = crop(np.rot90(image, turns), other, 96).astype(int)
             assert np.abs(cut - crop(image, face, 96)).mean() < 8
+
+    def test_a_picture_that_looks_like_a_face_from_both_ends_is_not_turned(self) -> None:
+        eight = cv2.resize(load_digits().images[8] * 15.9, (128, 128))
+        picture = np.rint(eight).clip(0, 255).astype(np.uint8)
+        assert find(np.ascontiguousarray(picture[::-1, ::-1])) != []
+        assert find(picture) == []
 
     def test_a_search_at_reduced_size_gives_the_full_photos_pixels(self) -> None:
         small = portrait(320)

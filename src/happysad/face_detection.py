@@ -54,10 +54,11 @@ _LARGEST = 400
 _FAR = 1280
 _SMALL = 40
 # If no face has the score `_CONVINCING`, the photo may lie on its side or upside down. A quick
-# search with the minimum score `_HINT` chooses the position in which it is searched again: of the
-# best face's surroundings, resized to `_NEAR` pixels, or of the photo, resized to `_TURNED`.
+# search with the minimum score `_HINT` compares its four positions: of the best face's
+# surroundings, resized to `_NEAR` pixels, or of the photo, resized to `_TURNED`. The photo is
+# turned if the best position is more than `_CLEARLY` times as good as the upright one.
 # docs/decisions.md, "Photos that lie on their side".
-_CONVINCING, _HINT, _NEAR, _TURNED = 0.9, 0.5, 128, 384
+_CONVINCING, _HINT, _NEAR, _TURNED, _CLEARLY = 0.9, 0.5, 112, 384, 2.0
 # Minimum length of a face's longer side in pixels of the photo. Smaller ones show no expression and
 # are mostly false detections.
 LEAST_SIDE = 12
@@ -243,19 +244,32 @@ def _turn(photo: Pixels, rows: NDArray[np.float64], threads: int) -> int:
         threads: as for `find`.
 
     Returns:
-        0 to 3; 0 also if no turn shows a face.
+        0 to 3; 0 also if no position is clearly better than the upright one.
     """
-    turns = range(0 if len(rows) else 1, 4)
     if len(rows):
         part, _ = _around(photo, _face(rows[rows[:, 14].argmax()]))
         small = _input(part, min(_NEAR / max(part.shape[:2]), _COARSE[1]))
+        found = _scores_of_turns(small, threads)
     else:
         longest = max(photo.shape[:2]) / stretch(photo.shape)
         small = _input(photo, min(_TURNED / longest, _USUAL[1]))
-    found = [_yunet(np.rot90(small, turn), _HINT, threads=threads)[:, 14] for turn in turns]
+        turned = (np.rot90(small, turn) for turn in range(4))
+        found = [_yunet(position, _HINT, threads=threads)[:, 14] for position in turned]
     # A power so high that the best detections decide, and their number if they are nearly equal.
-    sure = [float((scores**16).sum()) for scores in found]
-    return turns[int(np.argmax(sure))] if max(sure) else 0
+    good = [float((scores**16).sum()) for scores in found]
+    best = int(np.argmax(good))
+    return best if good[best] > _CLEARLY * good[0] else 0
+
+
+def _scores_of_turns(image: Pixels, threads: int) -> list[NDArray[np.float64]]:
+    """Return the scores in each position; searching all four in one picture saves time."""
+    side = max(image.shape[:2])
+    square = np.zeros((side, side, 3), np.uint8)
+    square[: image.shape[0], : image.shape[1]] = image
+    turned = [np.rot90(square, turn) for turn in range(4)]
+    rows = _yunet(np.vstack([np.hstack(turned[:2]), np.hstack(turned[2:])]), _HINT, threads=threads)
+    right, lower = (rows[:, :2] + rows[:, 2:4] / 2 > side).T
+    return [rows[2 * lower + right == turn, 14] for turn in range(4)]
 
 
 def _turned_back(rows: NDArray[np.float64], width: int) -> NDArray[np.float64]:
