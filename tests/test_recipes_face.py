@@ -104,7 +104,9 @@ def test_one_command_makes_the_classifier_from_two_csv_files(
 ) -> None:
     kaggle(tmp_path / "data", 160)
     work, assets = tmp_path / "work", tmp_path / "assets"
-    short = replace(NETWORKS[SHIPPED_NETWORK], schedule=Schedule(epochs=1, rate=5e-4))
+    short = replace(
+        NETWORKS[SHIPPED_NETWORK], schedule=Schedule(head_epochs=1, epochs=0, rate=5e-4)
+    )
     monkeypatch.setitem(NETWORKS, SHIPPED_NETWORK, short)
     monkeypatch.setattr(robustness, "CHANGES", robustness.CHANGES[:1])
     monkeypatch.setattr(pictures.write, "__kwdefaults__", {"faces": 20})
