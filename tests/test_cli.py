@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -279,3 +280,39 @@ def test_the_reader_may_stop_early(model: Path, photos: Path) -> None:
     done = subprocess.run(["sh", "-c", command], input=many, capture_output=True, check=False)
     assert done.stdout.split() == [b"answer", b"photo"]
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "output"),
+    [
+        pytest.param(["--version"], 0, "happysad", id="good"),
+        pytest.param(["--nothing"], 2, "", id="an unknown option"),
+        pytest.param(["predict", "a/b.jpg"], 1, "a/b.jpg", id="a missing photo"),
+    ],
+)
+def test_a_process_ends_with_its_output_status_and_exit_handlers(
+    arguments: list[str], status: int, output: str
+) -> None:
+    code = (
+        "import atexit, sys, typer; from happysad import cli\n"
+        "run = typer.Typer.__call__\n"
+        "def call(*given, **named):\n"
+        "    atexit.register(print, 'handler', file=sys.stderr)\n"
+        "    return run(*given, **named)\n"
+        "typer.Typer.__call__ = call\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "cli.program()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert output in done.stdout
+    assert done.stderr.endswith("handler\n")
+
+
+def test_predicting_collects_garbage_again_once_the_classifier_is_loaded(
+    model: Path, photos: Path
+) -> None:
+    assert run_command("predict", photos / "bright.png", "--model", model).status == 0
+    assert gc.isenabled()
+    assert run_command("predict", photos / "bright.png", "--model", photos).status != 0
+    assert gc.isenabled()

@@ -47,6 +47,10 @@ def test_predicting_needs_no_keras_pandas_or_matplotlib() -> None:
     assert not loaded & {"keras", "tensorflow", "pandas", "matplotlib", "sklearn"}
 
 
+def test_predicting_files_needs_no_modules_of_the_network() -> None:
+    assert not loaded_after("import happysad.classifier") & {"http", "ssl"}
+
+
 def test_importing_changes_no_environment_and_prints_nothing() -> None:
     code = (
         "import os; before = dict(os.environ); import happysad; assert before == dict(os.environ)"

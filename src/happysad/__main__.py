@@ -1,5 +1,5 @@
 """``python -m happysad`` is the command line."""
 
-from happysad.cli import main
+from happysad.cli import program
 
-main()
+program()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from http.client import HTTPException
 
 from happysad.errors import ErrorCode, ImageError, os_reason, shown
 
@@ -60,6 +59,8 @@ def fetch(address: str, *, max_bytes: int = BYTES, seconds: float = SECONDS) -> 
 
 
 def _fetched(address: str, max_bytes: int, seconds: float) -> bytes:
+    # Imported late: docs/decisions.md, "The time of a whole process".
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.parse import quote
     from urllib.request import Request, urlopen

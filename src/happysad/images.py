@@ -363,12 +363,12 @@ def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
 
 
 def _upright(image: ImageFile) -> Image:
-    from PIL import ImageOps
-
     with contextlib.suppress(Exception):  # damaged EXIF: the picture itself is still good
         if len(image.info.get("exif", b"")) > decoding_cost.LARGEST_EXIF:
             return image
         if image.getexif().get(0x0112, 1) != 1:
+            from PIL import ImageOps
+
             return ImageOps.exif_transpose(image)
     return image
 

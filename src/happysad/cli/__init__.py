@@ -6,9 +6,11 @@ module has the list of the commands, and converts an error to one line and an ex
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -19,7 +21,7 @@ from happysad import __version__
 from happysad.cli.console import fail, say
 from happysad.errors import HappysadError, os_reason
 
-__all__ = ["COMMANDS", "app", "main"]
+__all__ = ["COMMANDS", "app", "main", "program"]
 
 #: Every command with its module, its function and the line that happysad --help prints: the first
 #: line of the function's docstring.
@@ -144,3 +146,25 @@ def main() -> NoReturn:
     except OSError as error:  # a full disk, or a folder without permission
         fail(f"{error.filename or 'a file'}: {os_reason(error)}", 1)
     sys.exit(0)
+
+
+def program() -> NoReturn:
+    """Run the command line as a whole process, which ends without freeing its objects one by one.
+
+    docs/decisions.md, "The time of a whole process".
+    """
+    status: object = None
+
+    def end() -> None:
+        if isinstance(status, int):
+            with suppress(OSError, ValueError):  # Python reports a stream that cannot be written
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+
+    atexit.register(end)  # handlers run in reverse order: those of commands run before this one
+    try:
+        main()
+    except SystemExit as exit_:
+        status = exit_.code
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from happysad.predictions import Faces, Rows
 
 if TYPE_CHECKING:
     from happysad.batch.tables import Format
+    from happysad.classifier import Classifier
     from happysad.images import Source
     from happysad.predictions import Prediction
 
@@ -104,16 +106,31 @@ def predict(
         return
     if shard is not None or cluster is not None:
         raise UsageError(f"{'--shard' if cluster is None else '--cluster'} needs --out")
-    from happysad.classifier import Classifier
-
     if drawing is not None:
         _check_drawing(paths, drawing)
-    classifier = Classifier(model).answering(answers)
+    classifier = _loaded(model).answering(answers)
     predictions = classifier.stream(_sources(paths), faces=faces, unsure=unsure)
     if drawing is not None:
         predictions = _drawing(predictions, drawing)
     write = write_json if as_json else write_csv if as_csv else write_table
     raise typer.Exit(1 if write(predictions, classifier.classes, rows) else 0)
+
+
+def _loaded(model: Path | None) -> Classifier:
+    """Load a classifier without searching the imported modules for garbage.
+
+    docs/decisions.md, "The time of a whole process".
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from happysad.classifier import Classifier
+
+        return Classifier(model)
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def _sources(paths: Iterable[str]) -> Iterator[Source]:
