@@ -18,7 +18,7 @@ from happysad.dataset.manifest import Manifest
 from happysad.dataset.scan import scan
 from happysad.evaluation.evaluator import evaluate
 from happysad.images import Pixels, fit, read
-from happysad.inputs import CLEAR, WholePhoto, face_weights
+from happysad.inputs import CLEAR, FaceCrops, Prepared, WholePhoto, face_weights
 from happysad.model_file import LooksAt, ModelFile, Outputs
 from happysad.photo import View
 from tests.classifiers import brightness_classifier
@@ -152,3 +152,16 @@ def test_no_small_face_decides_beside_a_larger_one(
     weights = face_weights(view, faces)
     shares = [height * np.sqrt(0.82 / (300 * 400)) for height in heights]
     assert weights == pytest.approx(np.multiply(shares, decides), rel=1e-3)
+
+
+def test_laughing_people_outvote_blurred_neutral_faces_behind_them() -> None:
+    """Eight large faces look happy, three small ones neither."""
+    view = View(np.zeros((1200, 2000, 3), np.uint8), 1)
+    heights = [200] * 8 + [50] * 3
+    faces = [frontal((50.0, 50.0), 0.37 * height) for height in heights]
+    prepared = Prepared({}, faces, face_weights(view, faces))
+    of_faces = np.array([[0.9, 0.08, 0.02]] * 8 + [[0.02, 0.96, 0.02]] * 3)
+    photo, _ = FaceCrops(SIZE, 1).combine(prepared, Outputs(of_faces, None))
+    assert photo is not None
+    assert photo.argmax() == 0
+    assert photo[0] > 0.7
