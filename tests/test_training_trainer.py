@@ -29,7 +29,13 @@ from happysad.training.config import TrainConfig, load, of_run
 from happysad.training.learner import learner
 from happysad.training.learner_base import Photos
 from happysad.training.processes import Alone
-from happysad.training.trainer import align_output_sign, resume, train, train_in
+from happysad.training.trainer import (
+    align_output_sign,
+    keep_neither,
+    resume,
+    train,
+    train_in,
+)
 from tests.conftest import Once
 from tests.pictures import folders
 from tests.trainings import arrays, begun, small_data
@@ -285,6 +291,12 @@ THREE = ("happy", "neither", "sad")
     [
         (("angry", "happy", "sad"), {}, "needs two classes, or two and neither, not angry, happy"),
         (THREE, {"faces": "find"}, "face on whole photos learns two classes, not happy, neither"),
+        (THREE, {"keep_neither": True}, "keep_neither is for two folders"),
+        (
+            ("happy", "sad"),
+            {"keep_neither": True, "faces": "find"},
+            "keep_neither is for face crops",
+        ),
     ],
 )
 def test_three_classes_that_cannot_be_learned(
@@ -324,6 +336,56 @@ def test_neither_is_learned_and_goes_on_after_a_stop(tmp_path: Path) -> None:
     resume(stopped.folder)
     for name in ("model.onnx", "checkpoints/finished.json"):
         assert (stopped.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def test_neither_is_kept_from_the_classifier_that_ships(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = folders(tmp_path / "data", each=12)
+    settings: dict[str, Any] = {
+        "epochs": 1,
+        "learning_rate": 1e-8,
+        "faces": "given",
+        "keep_neither": True,
+    }
+    kept = train(data, tmp_path / "kept", check_folder=tmp_path / "check", **settings)
+    assert "for every face" not in capfd.readouterr().err
+    classifier = kept.classifier()
+    assert classifier.classes == THREE
+    assert classifier.details.keeps_neither
+    # At this learning rate, it still answers as the classifier that ships.
+    images = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
+    p = classifier.run({"image": images}).probabilities
+    np.testing.assert_allclose(p, Classifier().run({"image": images}).probabilities, atol=1e-4)
+    assert kept.evaluation is not None
+    test = kept.evaluation.test
+    assert test.score.classes == ("happy", "sad")
+    assert set(test.abstention.called) == {*THREE, "unsure"}
+    again = evaluate(kept.folder)
+    assert again.score == test.score
+
+
+def test_neither_keeps_the_share_that_the_classifier_that_ships_answers() -> None:
+    config = load(None, {"model": "face", "faces": "given", "size": 48, "channels": 1})
+    two = arrays(config)
+    three = keep_neither(two)
+    assert three.names == THREE
+    for split, of_two in ((three.train, two.train), (three.val, two.val)):
+        assert split.shares is not None
+        neither = Classifier().run({"image": split.images}).probabilities[:, 1]
+        assert neither.std() > 0.01
+        expected = np.stack([np.zeros_like(neither), neither, np.zeros_like(neither)], axis=1)
+        expected[np.arange(len(neither)), split.classes.astype(int)] = 1 - neither
+        np.testing.assert_allclose(split.shares, expected, atol=1e-6)
+        assert split.classes.tolist() == (2 * of_two.classes).tolist()
+
+
+def test_votes_and_a_kept_neither_are_refused_together(tmp_path: Path) -> None:
+    data = folders(tmp_path / "data", each=12)
+    votes = voted(data, ("happy", "sad"), tmp_path / "votes.csv", 3)
+    settings: dict[str, Any] = {"faces": "given", "keep_neither": True, "votes": votes}
+    with pytest.raises(UsageError, match="votes cannot be combined with keep_neither"):
+        train(data, tmp_path / "run", check_folder=tmp_path / "check", **settings)
 
 
 def voted(data: Path, labels: tuple[str, ...], file: Path, turned: int) -> Path:
@@ -447,6 +509,7 @@ def test_the_network_of_faces_is_turned_round_where_the_photos_say_so(
     [
         ({"epoch": 3}, "unknown setting 'epoch'; the nearest is 'epochs'"),
         ({"model": "classic", "size": 31}, "size must be 0 or from 32"),
+        ({"model": "compact", "keep_neither": True}, "keep_neither is for face, not for compact"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_read(

@@ -91,6 +91,9 @@ class Details:
     the first and below the second of these. With three, there is one of these for each class: the
     answer is "unsure" if the probability of the most probable class is below that of this class.
     They are chosen jointly on validation. None: the answer is never "unsure"."""
+    keeps_neither: bool = False
+    """Whether the class neither was not learned from photos, but taken over from the classifier
+    that comes with happysad."""
     schema: int = 2
 
     def __post_init__(self) -> None:

@@ -161,5 +161,12 @@ def info(model: Model = None) -> None:
         say(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").rstrip())
         return
     for name, value in asdict(details).items():
-        text = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-        say(f"{name.replace('_', ' '):<13} {'never' if value is None else text}")
+        say(f"{name.replace('_', ' '):<14} {_words(value)}")
+
+
+def _words(value: object) -> object:
+    if value is None:
+        return "never"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -229,7 +229,8 @@ def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
     that are face crops, so the run's pictures are also judged as face crops.
 
     Returns:
-        The evaluation, and the answers on the test split.
+        The evaluation, and the answers on the test split, with the probabilities of the run's
+        classes.
 
     Raises:
         RunError: the folder is not a run's.
@@ -238,31 +239,31 @@ def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
     """
     seed, data = run.settings()["seed"], run.data()
     manifest = Manifest.read(run.manifest, data)
-    classifier = Classifier(run.folder)
+    classifier, judged = Classifier(run.folder), manifest.classes
     faces = Faces.GIVEN if classifier.input.averages_faces else Faces.FIND
 
     def answers(split: Split) -> Answers:
         rows = manifest.of(split)
-        return _answers(classifier, classifier.classes, manifest, rows, faces)
+        return _answers(classifier, judged, manifest, rows, faces)
 
     val, test = answers("val"), answers("test")
     evaluation = RunEvaluation(
         version=__version__,
         test=_evaluation(
             classifier,
-            classifier.classes,
+            judged,
             run.folder,
             data,
             test,
-            training=_training_pictures(manifest, classifier.classes),
+            training=_training_pictures(manifest, judged),
             seed=seed,
             seen_in_training=_seen(manifest, manifest.of("test")),
-            votes=read_stored_votes(run.votes, manifest.table, classifier.classes),
+            votes=read_stored_votes(run.votes, manifest.table, judged),
         ),
-        val=_score(classifier, classifier.classes, val, seed),
+        val=_score(classifier, judged, val, seed),
         fusion=run.fusion(),
     )
-    return evaluation, test
+    return evaluation, replace(test, p=_of_judged(classifier, judged, test.p))
 
 
 def _evaluate_folder(
@@ -354,17 +355,23 @@ def _evaluation(
 
 
 def _score(classifier: Classifier, judged: Sequence[str], answers: Answers, seed: int) -> Score:
-    p = answers.p
-    if len(judged) < len(classifier.classes):
-        p = among(p, [classifier.classes.index(name) for name in judged])
     return score(
         answers.y,
-        p,
+        _of_judged(classifier, judged, answers.p),
         answers.groups,
         classes=judged,
         threshold=classifier.details.threshold,
         seed=seed,
     )
+
+
+def _of_judged(
+    classifier: Classifier, judged: Sequence[str], p: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probabilities of the judged classes, scaled to the sum 1."""
+    if len(judged) == len(classifier.classes):
+        return p
+    return among(p, [classifier.classes.index(name) for name in judged])
 
 
 def _abstention(

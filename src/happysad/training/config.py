@@ -88,6 +88,11 @@ class TrainConfig:
         "or auto (by the pictures' size).",
         choices=("auto", *Faces),
     )
+    keep_neither: bool = _setting(
+        False,
+        "Model face, on face crops of two classes: also answer neither, as the classifier that "
+        "comes with happysad does.",
+    )
     epochs: int = _setting(
         0, "Passes over the training photos; 0: by their number.", low=0, high=10_000
     )
@@ -168,6 +173,8 @@ class TrainConfig:
             raise ConfigError(f"{name} is for {', '.join(TRANSFER)}, not for {self.model}")
         if self.model != "face" and self.faces == "find":
             raise ConfigError(f"faces find is for face, not for {self.model}")
+        if self.model != "face" and self.keep_neither:
+            raise ConfigError(f"keep_neither is for face, not for {self.model}")
         if self.model == "face":
             for name in ("size", "channels"):
                 if getattr(self, name) not in (0, RECIPES["face"][name]):
@@ -301,7 +308,7 @@ def of_run(run: Run) -> TrainConfig:
 def require_learnable(
     classes: Sequence[str], data: Path, config: TrainConfig, votes: Path | None = None
 ) -> None:
-    """Raise an error if the network cannot learn three classes, these three, or from votes.
+    """Raise an error if the network cannot learn these classes, from votes, or keep neither.
 
     Args:
         classes: the class folders.
@@ -311,8 +318,10 @@ def require_learnable(
 
     Raises:
         UsageError: the network looks at faces and photo together, and there are votes or three
-            classes; or there are three and none is `NEITHER`.
+            classes; or there are three and none is `NEITHER`; or neither cannot be kept.
     """
+    if config.keep_neither:
+        _require_keepable(classes, data, config, votes)
     if votes is not None and not config.learns_by_steps:
         raise UsageError(
             f"{votes}: the model face on whole photos learns classes, not votes; choose "
@@ -330,6 +339,24 @@ def require_learnable(
             f"{data}: the model face on whole photos learns two classes, not "
             f"{', '.join(classes)}; choose --classes happy,sad, or --faces given for face crops, "
             "or --model compact"
+        )
+
+
+def _require_keepable(
+    classes: Sequence[str], data: Path, config: TrainConfig, votes: Path | None
+) -> None:
+    if NEITHER in classes:
+        raise UsageError(
+            f"{data}: keep_neither is for two folders; {NEITHER} is learned from its own"
+        )
+    if not config.learns_by_steps:
+        raise UsageError(
+            f"{data}: keep_neither is for face crops (--faces given), not for whole photos"
+        )
+    if votes is not None:
+        raise UsageError(
+            f"{votes}: votes cannot be combined with keep_neither; a column {NEITHER} and its "
+            "folder are learned without it"
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad import __version__
-from happysad.classifier import Classifier
+from happysad.classifier import BATCH, Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
 from happysad.dataset.manifest import Manifest, Split
@@ -27,7 +27,7 @@ from happysad.export import to_onnx
 from happysad.files import replacing, write_text
 from happysad.inputs import network_input
 from happysad.keras_backend import deterministic, quiet
-from happysad.model_file import MODEL_NAME, PROBABILITIES, Details
+from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
 from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
 from happysad.run import Run, free_folder
@@ -42,7 +42,7 @@ from happysad.training.run_page import write_run_page
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["TrainedRun", "resume", "train", "train_in", "write_evaluation"]
+__all__ = ["TrainedRun", "keep_neither", "resume", "train", "train_in", "write_evaluation"]
 
 # The number of real photos that the exported file is compared on.
 _COMPARED = 100
@@ -165,10 +165,13 @@ def train_in(
             deterministic(config.seed)
             model = learns.build()
             if config.model == "face":
-                align_output_sign(model, learns, manifest.classes)
+                align_output_sign(model, learns, photos.names)
+                if process.leads and len(photos.names) == 2:
+                    first, second = photos.names
+                    sys.stderr.write(f"it will answer {first} or {second} for every face\n")
             draft.write_settings(to_settings(config), data)
             manifest.write(draft.manifest)
-            _draw_samples(photos, manifest, config, draft)
+            _draw_samples(photos, config, draft)
             learns.begin(model)
             checkpoints.save(draft.checkpoints, State(), model)
         return _learn_and_finish(process, learns, model, manifest, own, run)
@@ -226,7 +229,32 @@ def _load(manifest: Manifest, config: TrainConfig, votes: Votes | None) -> Photo
         loaded = arrays.load(manifest, rows, seen)
         return loaded if votes is None else _with_shares(loaded, votes.counts(rows))
 
-    return Photos(load_split("train"), load_split("val"), manifest.classes)
+    photos = Photos(load_split("train"), load_split("val"), manifest.classes)
+    return keep_neither(photos) if config.keep_neither else photos
+
+
+def keep_neither(photos: Photos) -> Photos:
+    """Return photos of two classes with targets of three.
+
+    The share of `NEITHER` is what the classifier that ships answers; the photo's own class has the
+    rest. Source: learning without forgetting (Li & Hoiem 2016, arXiv:1606.09282).
+    """
+    names = tuple(sorted((*photos.names, NEITHER)))
+    places = np.array([names.index(name) for name in photos.names])
+    shipped = ModelFile.read(SHIPPED)
+    known = shipped.details.classes.index(NEITHER)
+
+    def of(split: arrays.Arrays) -> arrays.Arrays:
+        classes = places[split.classes.astype(int)]
+        parts = [
+            shipped.run({"image": split.images[at : at + BATCH]}).probabilities[:, known]
+            for at in range(0, len(classes), BATCH)
+        ]
+        neither, every = np.concatenate(parts)[:, None], np.eye(len(names))
+        shares = (1 - neither) * every[classes] + neither * every[names.index(NEITHER)]
+        return replace(split, classes=classes.astype(np.float32), shares=shares.astype(np.float32))
+
+    return Photos(of(photos.train), of(photos.val), names)
 
 
 def _with_shares(photos: arrays.Arrays, counts: NDArray[np.float64]) -> arrays.Arrays:
@@ -293,13 +321,13 @@ def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, .
             last.set_weights([-weight for weight in last.get_weights()])
 
 
-def _draw_samples(photos: Photos, manifest: Manifest, config: TrainConfig, run: Run) -> None:
+def _draw_samples(photos: Photos, config: TrainConfig, run: Run) -> None:
     run.plots.mkdir()
     everything = np.random.default_rng(config.seed).permutation(len(photos.train.classes))
     shown = np.sort(everything[:_SHOWN])
     train = photos.train
     file = run.plots / "samples.png"
-    samples(train.images[shown], train.classes[shown], manifest.classes, file)
+    samples(train.images[shown], train.classes[shown], photos.names, file)
 
 
 def _learn_and_finish(
@@ -322,7 +350,8 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
 
     config, val = learns.config, learns.photos.val
     shipped = learns.finished(model)
-    if len(manifest.classes) > 2:
+    names = learns.photos.names
+    if len(names) > 2:
         softmax, share = softmax_of(shipped)
         outcomes = learns.answers(keras.Model(shipped.inputs, softmax.output), val)
         temperature, biases = fit_vector(outcomes, val.classes, share)
@@ -337,13 +366,14 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
         p = learns.answers(shipped, val)
         threshold = float(fit_threshold(p, val.classes, val.groups, config.seed))
     details = Details(
-        classes=manifest.classes,
+        classes=names,
         size=config.size,
         channels=config.channels,
         architecture=config.model,
         temperature=float(temperature),
         threshold=threshold,
         trained_on=len(learns.photos.train.classes),
+        keeps_neither=config.keep_neither,
         version=__version__,
         looks_at=config.looks_at,
     )

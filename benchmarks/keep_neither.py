@@ -1,0 +1,147 @@
+"""Measure ways in which a classifier of two folders keeps the answer neither.
+
+    PYTHONPATH=. python benchmarks/keep_neither.py FACES --write FILE
+
+FACES holds train/ with FER2013's seven folders, and votes.csv. The script draws a hundred faces,
+half happy and half sad by their folders, from the part of train/ that the shipped network was not
+trained on. It judges three ways on all other faces of that part, by the emotion with the most
+votes:
+
+- shipped: the classifier that comes with happysad, as it is;
+- one network: trained on the hundred faces with `--keep-neither`;
+- two networks: the shipped one says how probable neither is, and one that is trained on the hundred
+  faces without `--keep-neither` divides the rest between happy and sad.
+
+It repeats this with other draws, and with all faces rotated by up to 30 degrees and reduced to 16
+pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from few_photos import _train
+from fine_tuning import _harder, _save
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
+
+from happysad.classifier import Classifier
+from happysad.files import write_text
+from happysad.images import Pixels
+from happysad.models.face import EMOTIONS
+from happysad.probability import among
+from recipes.face import photos
+
+_HAPPY, _NEITHER, _SAD = range(3)
+_CLASS_OF = {"happiness": _HAPPY, "sadness": _SAD}
+
+
+def main() -> None:
+    """Train on every draw; print and write a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("faces", type=Path)
+    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="file to which the table is also written")
+    chosen = parser.parse_args()
+
+    manifest = photos.manifest(chosen.faces / "train")
+    unseen = photos.load(manifest, "val", "test")
+    rows = pd.concat([manifest.of("val"), manifest.of("test")]).sort_index()
+    truth = _truth(chosen.faces / "votes.csv", [f"train/{path}" for path in rows["path"]])
+    told = np.flatnonzero(truth >= 0)
+    groups = np.array(unseen.groups)
+    folder = np.select([unseen.classes == photos.HAPPY, unseen.classes == photos.SAD], [0, 1], -1)
+    found = defaultdict(list)
+    judged = 0
+    for draw in range(chosen.draws):
+        rng = np.random.default_rng(draw)
+        each = [
+            rng.choice(np.flatnonzero(folder == label), chosen.photos // 2, replace=False)
+            for label in range(2)
+        ]
+        learned = np.concatenate(each)
+        others = told[~np.isin(groups[told], groups[learned])]
+        judged += len(others)
+        for name, images in (("as they are", unseen.images), ("harder", _harder(unseen.images))):
+            with tempfile.TemporaryDirectory() as work:
+                _save(images[learned], folder[learned], Path(work, "few"))
+                answers = _answers(Path(work), images[others])
+            for way, p in answers.items():
+                figures = _figures(p, truth[others])
+                found[name, way].append(figures)
+                print(f"{name}, draw {draw}, {way}: {figures}", flush=True)
+    text = _table(found, chosen.photos, chosen.draws, judged)
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _truth(votes: Path, paths: list[str]) -> NDArray[np.intp]:
+    """Return the class of the emotion with the most votes; -1 where two lead or there are none."""
+    table = pd.read_csv(votes).set_index("path")[list(EMOTIONS)]
+    counts = table.reindex(paths, fill_value=0).to_numpy()
+    leads = counts == counts.max(axis=1, keepdims=True)
+    classes = np.array([_CLASS_OF.get(name, _NEITHER) for name in EMOTIONS])
+    return np.where(leads.sum(axis=1) == 1, classes[leads.argmax(axis=1)], -1)
+
+
+def _answers(work: Path, images: Pixels) -> dict[str, NDArray[np.float64]]:
+    """Return the probabilities of happy, neither and sad of each way, shape (n, 3)."""
+    shipped = _run(Classifier(), images)
+    _train(work / "few", "face", work / "two", "--faces", "given")
+    _train(work / "few", "face", work / "kept", "--faces", "given", "--keep-neither")
+    two = _run(Classifier(work / "two"), images)
+    rest = 1 - shipped[:, [_NEITHER]]
+    both = np.concatenate([two[:, :1] * rest, 1 - rest, two[:, 1:] * rest], axis=1)
+    return {
+        "shipped": shipped,
+        "one network, --keep-neither": _run(Classifier(work / "kept"), images),
+        "two networks": both,
+    }
+
+
+def _run(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
+    parts = [
+        classifier.run({"image": images[at : at + 64]}).probabilities
+        for at in range(0, len(images), 64)
+    ]
+    return np.concatenate(parts)
+
+
+def _figures(p: NDArray[np.float64], truth: NDArray[np.intp]) -> list[float]:
+    """Return balanced accuracy of happy and sad, AUC of sad against neither, macro recall."""
+    two, rest = truth != _NEITHER, truth != _HAPPY
+    sad = among(p[two], [_HAPPY, _SAD])[:, 1] >= 0.5
+    return [
+        float(balanced_accuracy_score(truth[two] == _SAD, sad)),
+        float(roc_auc_score(truth[rest] == _SAD, p[rest, _SAD])),
+        float(recall_score(truth, p.argmax(axis=1), average="macro")),
+    ]
+
+
+def _table(
+    found: dict[tuple[str, str], list[list[float]]], learned: int, draws: int, judged: int
+) -> str:
+    lines = [
+        "| faces | way | balanced happy/sad, mean (range) | AUC sad/neither, mean (range) "
+        "| macro recall of three, mean (range) |",
+        "|---|---|---|---|---|",
+    ]
+    for (name, way), figures in found.items():
+        values = np.array(figures)
+        spans = [
+            f"{one.mean():.3f} ({one.min():.3f} to {one.max():.3f})" for one in values.transpose()
+        ]
+        lines.append(f"| {name} | {way} | {' | '.join(spans)} |")
+    lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} predictions per row.")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
