@@ -102,7 +102,7 @@ def test_about_says_what_answers(seen: Seen) -> None:
 def test_the_card_shows_its_pictures(seen: Seen) -> None:
     seen.open("#about")
     pictures = seen.page.locator("#about-card img")
-    expect(pictures).to_have_count(2)
+    expect(pictures).to_have_count(3)
     for one in pictures.all():
         assert len(one.get_attribute("alt") or "") > 20
     seen.page.wait_for_function(

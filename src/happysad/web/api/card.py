@@ -18,6 +18,7 @@ __all__ = ["CardPicture", "card", "picture"]
 class CardPicture(StrEnum):
     """The pictures in the card of the classifier that comes with happysad."""
 
+    calibration = "calibration.png"
     risk_coverage = "risk_coverage.png"
     failures = "failures.png"
 
