@@ -39,9 +39,10 @@ judged by what most of ten people said of each:
 - probabilities: each is the probability that most people would give this answer, for a face of
   which the three answers are equally likely beforehand. If you know better, multiply each by the
   share that you expect, and divide by their sum.
-- answer: the most probable class. Below {thresholds} it is unsure. With these thresholds, at most
-  {risk} of the answers are wrong, by the 90 % bound on validation faces of the folders happy,
-  neutral and sad. `--no-unsure` always gives the most probable class.
+- answer: the most probable class. Below {thresholds} it is unsure. These thresholds were chosen so
+  that at most {risk} of the answers are wrong, by the 90 % bound on validation faces of the folders
+  happy, neutral and sad; the first figure above is what the test faces show. `--no-unsure` always
+  gives the most probable class.
 
 ## What it is for, and what not
 
