@@ -102,6 +102,13 @@ def _trained(work: Path, *, rate: str) -> Classifier:
     return Classifier(work / rate)
 
 
+def _spans(figures: list[list[float]]) -> list[str]:
+    """Return the mean and range of each figure over the draws."""
+    return [
+        f"{one.mean():.3f} ({one.min():.3f} to {one.max():.3f})" for one in np.transpose(figures)
+    ]
+
+
 def _table(
     found: dict[tuple[str, str], list[list[float]]], learned: int, draws: int, judged: int
 ) -> str:
@@ -110,11 +117,7 @@ def _table(
         "|---|---|---|---|",
     ]
     for (name, rate), figures in found.items():
-        values = np.array(figures)
-        spans = [
-            f"{one.mean():.3f} ({one.min():.3f} to {one.max():.3f})" for one in values.transpose()
-        ]
-        lines.append(f"| {name} | {rate} | {' | '.join(spans)} |")
+        lines.append(f"| {name} | {rate} | {' | '.join(_spans(figures))} |")
     lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} predictions per row.")
     return "\n".join(lines) + "\n"
 

@@ -26,19 +26,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from few_photos import _train
-from fine_tuning import _harder, _save
+from fine_tuning import _harder, _save, _spans
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 
 from happysad.classifier import Classifier
 from happysad.files import write_text
 from happysad.images import Pixels
-from happysad.models.face import EMOTIONS
 from happysad.probability import among
 from recipes.face import photos
-
-_HAPPY, _NEITHER, _SAD = range(3)
-_CLASS_OF = {"happiness": _HAPPY, "sadness": _SAD}
+from recipes.face.fer_plus import read_votes
+from recipes.face.robustness import probabilities
+from recipes.face.votes import HAPPY, NEITHER, SAD, true_classes
 
 
 def main() -> None:
@@ -53,7 +52,9 @@ def main() -> None:
     manifest = photos.manifest(chosen.faces / "train")
     unseen = photos.load(manifest, "val", "test")
     rows = pd.concat([manifest.of("val"), manifest.of("test")]).sort_index()
-    truth = _truth(chosen.faces / "votes.csv", [f"train/{path}" for path in rows["path"]])
+    # Faces without votes are left out, like those on which two emotions lead together.
+    paths = [f"train/{path}" for path in rows["path"]]
+    truth = true_classes(read_votes(chosen.faces).reindex(paths, fill_value=0).to_numpy())[1]
     told = np.flatnonzero(truth >= 0)
     groups = np.array(unseen.groups)
     folder = np.select([unseen.classes == photos.HAPPY, unseen.classes == photos.SAD], [0, 1], -1)
@@ -82,45 +83,28 @@ def main() -> None:
         write_text(chosen.write, text)
 
 
-def _truth(votes: Path, paths: list[str]) -> NDArray[np.intp]:
-    """Return the class of the emotion with the most votes; -1 where two lead or there are none."""
-    table = pd.read_csv(votes).set_index("path")[list(EMOTIONS)]
-    counts = table.reindex(paths, fill_value=0).to_numpy()
-    leads = counts == counts.max(axis=1, keepdims=True)
-    classes = np.array([_CLASS_OF.get(name, _NEITHER) for name in EMOTIONS])
-    return np.where(leads.sum(axis=1) == 1, classes[leads.argmax(axis=1)], -1)
-
-
 def _answers(work: Path, images: Pixels) -> dict[str, NDArray[np.float64]]:
     """Return the probabilities of happy, neither and sad of each way, shape (n, 3)."""
-    shipped = _run(Classifier(), images)
+    shipped = probabilities(Classifier(), images)
     _train(work / "few", "face", work / "two", "--faces", "given")
     _train(work / "few", "face", work / "kept", "--faces", "given", "--keep-neither")
-    two = _run(Classifier(work / "two"), images)
-    rest = 1 - shipped[:, [_NEITHER]]
+    two = probabilities(Classifier(work / "two"), images)
+    rest = 1 - shipped[:, [NEITHER]]
     both = np.concatenate([two[:, :1] * rest, 1 - rest, two[:, 1:] * rest], axis=1)
     return {
         "shipped": shipped,
-        "one network, --keep-neither": _run(Classifier(work / "kept"), images),
+        "one network, --keep-neither": probabilities(Classifier(work / "kept"), images),
         "two networks": both,
     }
 
 
-def _run(classifier: Classifier, images: Pixels) -> NDArray[np.float64]:
-    parts = [
-        classifier.run({"image": images[at : at + 64]}).probabilities
-        for at in range(0, len(images), 64)
-    ]
-    return np.concatenate(parts)
-
-
 def _figures(p: NDArray[np.float64], truth: NDArray[np.intp]) -> list[float]:
     """Return balanced accuracy of happy and sad, AUC of sad against neither, macro recall."""
-    two, rest = truth != _NEITHER, truth != _HAPPY
-    sad = among(p[two], [_HAPPY, _SAD])[:, 1] >= 0.5
+    two, rest = truth != NEITHER, truth != HAPPY
+    sad = among(p[two], [HAPPY, SAD])[:, 1] >= 0.5
     return [
-        float(balanced_accuracy_score(truth[two] == _SAD, sad)),
-        float(roc_auc_score(truth[rest] == _SAD, p[rest, _SAD])),
+        float(balanced_accuracy_score(truth[two] == SAD, sad)),
+        float(roc_auc_score(truth[rest] == SAD, p[rest, SAD])),
         float(recall_score(truth, p.argmax(axis=1), average="macro")),
     ]
 
@@ -134,11 +118,7 @@ def _table(
         "|---|---|---|---|---|",
     ]
     for (name, way), figures in found.items():
-        values = np.array(figures)
-        spans = [
-            f"{one.mean():.3f} ({one.min():.3f} to {one.max():.3f})" for one in values.transpose()
-        ]
-        lines.append(f"| {name} | {way} | {' | '.join(spans)} |")
+        lines.append(f"| {name} | {way} | {' | '.join(_spans(figures))} |")
     lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} predictions per row.")
     return "\n".join(lines) + "\n"
 

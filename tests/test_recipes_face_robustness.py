@@ -271,7 +271,7 @@ def lost(change: str | None, difference: float | None, high: float = -0.01) -> R
     return Row(
         change=change,
         strength=1,
-        meaning="so much",
+        meaning="strength 1",
         recall=Figure(0.9, (0.8, 1.0)),
         difference=Figure(difference, span),
     )

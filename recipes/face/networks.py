@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 from keras import layers
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from happysad.errors import RunError
 from happysad.images import Pixels
-from happysad.models.face import EMOTIONS, WIDTHS
+from happysad.models.face import EMOTIONS, WIDTHS, constants
 from happysad.models.head import OUTCOMES
 from happysad.models.residual import features
 from recipes.face import vote_training
@@ -148,14 +149,9 @@ def _from_labels(file: Path) -> keras.Model:
     The file may be the classifier of happysad 0.1.0.
     """
     graph = onnx.load(file).graph
-    stored = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
-    for node in graph.node:  # weights in 16 bits, which are cast to 32
-        if node.op_type == "Cast" and node.input[0] in stored:
-            stored[node.output[0]] = stored[node.input[0]]
+    stored = constants(graph)
     kernels = [
-        [stored[name].astype(np.float32) for name in node.input[1:]]
-        for node in graph.node
-        if node.op_type == "Conv"
+        [stored[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"
     ]
     model = _network(WIDTHS, normalised=False)
     for layer in _of(model, layers.Conv2D):
@@ -243,7 +239,5 @@ def _answers(
         file = work / teacher / f"answers-{name}.npy"
         if not file.exists():
             np.save(file, logits(trained(teacher, data, work), images).astype(np.float16))
-        told = np.load(file).astype(np.float32)
-        p = np.exp(told - told.max(axis=1, keepdims=True))
-        answers.append(p / p.sum(axis=1, keepdims=True))
+        answers.append(softmax(np.load(file).astype(np.float32), axis=1))
     return np.asarray(np.mean(answers, axis=0), dtype=np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from keras import layers
 from numpy.typing import NDArray
+from scipy import special
 
 from happysad import __version__
 from happysad.evaluation.calibration import fit_vector
@@ -108,9 +109,8 @@ def ship(network: keras.Model, validation: Faces, trained_on: int, file: Path) -
     faces, y = validation.rows(decided), truth[decided]
     model = happy_or_neither_or_sad(network)
     softmax, share = softmax_of(model)
-    scores = logits(network, faces.images)
-    p = np.exp(scores - scores.max(axis=1, keepdims=True))
-    temperature, biases = fit_vector(p / p.sum(axis=1, keepdims=True), y, share)
+    p = special.softmax(logits(network, faces.images), axis=1)
+    temperature, biases = fit_vector(p, y, share)
     kernel, bias = softmax.get_weights()
     softmax.set_weights([kernel / temperature, bias / temperature + share @ biases])
     model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
@@ -139,7 +139,7 @@ def ship(network: keras.Model, validation: Faces, trained_on: int, file: Path) -
 
 
 def _fold(network: keras.Model, shipped: keras.Model) -> None:
-    """Give `shipped` the convolutions of a network, with the normalisation after each folded in."""
+    """Copy a network's convolutions to `shipped`, with their batch normalisations folded in."""
     targets = [layer for layer in shipped.layers if isinstance(layer, layers.Conv2D)]
     for target, weights in zip(targets, _folded(network), strict=True):
         target.set_weights(weights)

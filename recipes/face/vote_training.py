@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from happysad.files import replacing
 from recipes.face.augmentation import Changes, augment
@@ -162,9 +163,7 @@ def _compile(model: keras.Model, schedule: Schedule, steps: int, *, head_alone: 
 def _loss(model: keras.Model, validation: Examples) -> float:
     """Return the cross-entropy on unchanged crops."""
     logits = model.predict(validation.images, batch_size=256, verbose=0).astype(np.float64)
-    highest = logits.max(axis=1, keepdims=True)
-    log_p = logits - highest - np.log(np.exp(logits - highest).sum(axis=1, keepdims=True))
-    return -float((validation.targets * log_p).sum(axis=1).mean())
+    return -float((validation.targets * log_softmax(logits, axis=1)).sum(axis=1).mean())
 
 
 def _save(file: Path, model: keras.Model, step: int) -> None:

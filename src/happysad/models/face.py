@@ -22,7 +22,16 @@ from happysad.probability import among
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["CHANNELS", "CLASSES", "EMOTIONS", "SIZE", "WIDTHS", "build", "load_weights"]
+__all__ = [
+    "CHANNELS",
+    "CLASSES",
+    "EMOTIONS",
+    "SIZE",
+    "WIDTHS",
+    "build",
+    "constants",
+    "load_weights",
+]
 
 #: The side of the input in pixels, and its channels: grey.
 SIZE, CHANNELS = 48, 1
@@ -144,19 +153,26 @@ def _class_of_emotions(classes: Sequence[str]) -> list[int]:
     return [{_HAPPY: happy, _SAD: sad}.get(place, neither) for place in range(len(EMOTIONS))]
 
 
-def _weights(graph: onnx.GraphProto) -> Mapping[str, NDArray[np.float32]]:
-    """Return the weights by name, laid out as Keras keeps them."""
+def constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
+    """Return the constants of a graph by name, in 32 bits even if the file stores them in 16."""
     from onnx import numpy_helper
 
-    constants = {one.name: one for one in graph.initializer}
+    stored = {one.name: one for one in graph.initializer}
     for node in graph.node:  # stored in 16 bits, cast to 32
-        if node.op_type == "Cast" and node.input[0] in constants:
-            constants[node.output[0]] = constants[node.input[0]]
-    weights = {}
-    for name, constant in constants.items():
-        values = np.asarray(numpy_helper.to_array(constant), dtype=np.float32)
-        weights[name] = values.transpose(2, 3, 1, 0) if values.ndim == 4 else values
-    return weights
+        if node.op_type == "Cast" and node.input[0] in stored:
+            stored[node.output[0]] = stored[node.input[0]]
+    return {
+        name: np.asarray(numpy_helper.to_array(one), dtype=np.float32)
+        for name, one in stored.items()
+    }
+
+
+def _weights(graph: onnx.GraphProto) -> Mapping[str, NDArray[np.float32]]:
+    """Return the weights by name, laid out as Keras keeps them."""
+    return {
+        name: values.transpose(2, 3, 1, 0) if values.ndim == 4 else values
+        for name, values in constants(graph).items()
+    }
 
 
 def _faces() -> Pixels:
