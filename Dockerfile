@@ -8,9 +8,9 @@
 
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
-COPY requirements-web.txt ./
+COPY requirements/web.txt ./requirements/
 RUN python -m venv --without-pip /venv \
-    && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-web.txt
+    && pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements/web.txt
 COPY src/happysad /venv/app/happysad
 # Compile now: the user below may not write __pycache__ into this folder.
 RUN /venv/bin/python -m compileall -q /venv/app

@@ -20,15 +20,15 @@ types: $(VENV)/.dev
 
 check: lint types test
 
-$(VENV)/.train: requirements-train.txt pyproject.toml
+$(VENV)/.train: requirements/train.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-train.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/train.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt pyproject.toml
+$(VENV)/.dev: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@ $(VENV)/.train
 
@@ -36,13 +36,13 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml
 docs: $(VENV)/.dev
 	$(BIN)/python docs/commands.py
 
-# Pin every dependency with its hashes, for Python 3.11 to 3.13 (needs uv).
+# Pin every dependency with its hashes, for Python 3.11 to 3.13 (needs uv). Pins that still fit stay;
+# `make requirements UPGRADE=--upgrade` renews them.
+PIN = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q \
+	$(UPGRADE)
 requirements:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra train -o requirements-train.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra web -o requirements-web.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra scale -o requirements-scale.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra dev -o requirements-dev.txt
+	$(PIN) -o requirements/predict.txt
+	for extra in train web scale dev; do $(PIN) --extra $$extra -o requirements/$$extra.txt || exit; done
 
 clean:
 	rm -rf $(VENV) dist build

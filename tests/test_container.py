@@ -56,7 +56,7 @@ def test_what_is_copied_is_there_and_let_through() -> None:
 
 
 def test_only_what_prediction_and_the_web_need_is_installed() -> None:
-    text = (ROOT / "requirements-web.txt").read_text(encoding="utf-8")
+    text = (ROOT / "requirements/web.txt").read_text(encoding="utf-8")
     names = set(re.findall(r"(?m)^([a-z0-9-]+)==", text))
     assert {"fastapi", "uvicorn", "onnxruntime", "opencv-python-headless"} <= names
     assert not names & {"tensorflow", "keras", "pandas", "matplotlib", "scikit-learn", "pytest"}
@@ -66,7 +66,7 @@ def test_only_what_prediction_and_the_web_need_is_installed() -> None:
     assert all("--hash=sha256:" in block for block in blocks)
     assert "://" not in text
     install = next(rest for name, rest in instructions() if name == "RUN")
-    assert "--require-hashes -r requirements-web.txt" in install
+    assert "--require-hashes -r requirements/web.txt" in install
 
 
 def test_it_starts_answers_and_is_well(tmp_path: Path) -> None:
