@@ -63,7 +63,9 @@ def test_a_call_that_fails_ends_in_one_line(
 ) -> None:
     before = sorted(here.rglob("*"))
     done = run_command("import", *arguments)
-    assert (done.status, done.stdout) == (status, b"")
+    found = done.stdout.startswith(b"Found ")  # the error came while the pictures were copied
+    assert (done.status, done.stdout.count(b"\n")) == (status, int(found))
+    assert found == (arguments in (["row.csv", "x"], ["set", "full"]))
     err = done.stderr.decode()
     assert err.startswith("happysad: ")
     assert message in err
@@ -74,8 +76,9 @@ def test_a_call_that_fails_ends_in_one_line(
 
 def test_the_same_command_again(here: Path) -> None:
     call = ["import", "set.zip", "out", "--map", "happy=good", "--map", "sad=bad"]
+    found = b"Found 2 photos: 1 bad, 1 good.\n"
     lines = b"       1  bad (from sad 1)\n       1  good (from happy 1)\n"
-    assert run_command(*call) == Done(0, lines, b"")
+    assert run_command(*call) == Done(0, found + lines, b"")
     done = run_command(*call)
     assert (done.status, done.stderr) == (0, b"")
     assert done.lines[-1] == "there already: 2 files"
@@ -87,8 +90,44 @@ def test_what_became_what(here: Path) -> None:
     done = run_command("import", "more", "out", "--neither")
     assert (done.status, done.stderr) == (0, b"")
     assert done.lines == [
+        "Found 8 photos: 2 happy, 4 neither, 2 sad; 2 other files.",
         "       2  happy",
         "       4  neither (from anger 2, neutral 2)",
         "       2  sad (from sadness 2)",
         "left out: 2 files of other classes: bored 2 (choose classes with --map THEIRS=OURS)",
     ]
+
+
+@pytest.mark.parametrize("source", ["set", "set.zip", "faces.csv"])
+def test_a_dry_run_writes_nothing(here: Path, source: str) -> None:
+    row = " ".join(["7"] * 48 * 48)
+    Path("faces.csv").write_text(f"emotion,pixels\n3,{row}\n4,{row}\n0,{row}\n")
+    before = sorted(here.rglob("*"))
+    done = run_command("import", source, "new", "--dry-run")
+    assert (done.status, done.stderr) == (0, b"")
+    found, happy, sad, *_, last = done.lines
+    each = 2 if source == "set" else 1
+    others = "; 1 other file" if source == "faces.csv" else ""
+    assert found == f"Found {2 * each} photos: {each} happy, {each} sad{others}."
+    assert (happy, sad) == (f"       {each}  happy", f"       {each}  sad")
+    assert last == "nothing was written to new (--dry-run)"
+    assert sorted(here.rglob("*")) == before
+    written = run_command("import", source, "new").lines
+    assert written == done.lines[:-1]
+
+
+def test_class_folders_in_folders_of_splits(here: Path) -> None:
+    for split, each in (("train", 3), ("Validation", 1), ("test", 2)):
+        folders(here / "fer" / split, each=each)
+    done = run_command("import", "fer", "out")
+    assert done.lines == [
+        "Found 12 photos: 6 happy, 6 sad.",
+        "They lie in folders of splits, which are merged: Validation 2, test 4, train 6.",
+        "       6  happy",
+        "       6  sad",
+    ]
+    names = sorted(file.name for file in here.glob("out/happy/*"))
+    assert names == [f"{name}.png" for name in NAMES]
+
+
+NAMES = ("Validation-000", "test-000", "test-001", "train-000", "train-001", "train-002")

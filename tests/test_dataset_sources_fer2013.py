@@ -133,16 +133,17 @@ BAD = [
 
 
 @pytest.mark.parametrize(("row", "message"), BAD)
-def test_a_bad_row_is_named_and_what_is_placed_stays(
-    tmp_path: Path, row: str, message: str
-) -> None:
+def test_a_bad_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     source = a_csv(tmp_path, f"4,{SAD},Training", row, f"4,{SAD},Training")
     with pytest.raises(ImportDataError, match=message) as caught:
         import_data(source, tmp_path / "out")
     assert str(caught.value).startswith(f"{source}, line ")
-    assert str(caught.value).endswith("; 1 files copied before are complete and stay")
     assert "\n" not in str(caught.value)
-    assert [file.name for file in tmp_path.glob("out/*/*")] == ["fer2013-training-00001.png"]
+    # only pixels are read after the first picture is written
+    late = "pixels must" in message
+    copied = str(caught.value).endswith("; 1 files copied before are complete and stay")
+    placed = [file.name for file in tmp_path.glob("out/*/*")]
+    assert (copied, placed) == (late, ["fer2013-training-00001.png"] if late else [])
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

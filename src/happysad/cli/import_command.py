@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from happysad.cli.console import say
+from happysad.cli.console import say, say_now
 from happysad.cli.options import Classes
 from happysad.errors import UsageError
 
@@ -46,6 +46,10 @@ def import_(
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="The SHA-256 of the download, 64 hex digits.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be copied, and write nothing to DIR."),
+    ] = False,
 ) -> None:
     """Copy another dataset into class folders, such as DIR/happy and DIR/sad.
 
@@ -53,7 +57,7 @@ def import_(
     Nothing in DIR is overwritten. Run the same command again to continue after an interruption.
     """
     from happysad.dataset.sources import import_data
-    from happysad.dataset.sources.target import listed
+    from happysad.dataset.sources.tally import listed
 
     names: dict[str, str] = {}
     for pair in mapping or []:
@@ -64,7 +68,14 @@ def import_(
                 f"{pair[:80]!r}"
             )
     imported = import_data(
-        source, target, classes=classes, mapping=names, neither=neither, sha256=sha256
+        source,
+        target,
+        classes=classes,
+        mapping=names,
+        neither=neither,
+        sha256=sha256,
+        dry_run=dry_run,
+        say=say_now,
     )
     for label, count in imported.counts.items():
         parts = imported.sources[label]
@@ -72,3 +83,5 @@ def import_(
         say(f"{count:>8,}  {label}{came}")
     for line in imported.notes:
         say(line)
+    if dry_run:
+        say(f"nothing was written to {target} (--dry-run)")

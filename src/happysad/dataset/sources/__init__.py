@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from happysad.dataset.sources import archive, drive, fer2013, folder, huggingfac
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.download import download_file
 from happysad.dataset.sources.file_kind import describe, kind_of
+from happysad.dataset.sources.tally import Source, Survey
 from happysad.dataset.sources.target import Target
 from happysad.errors import ImportDataError, UsageError, os_reason
 
@@ -20,6 +21,9 @@ _ALLOWED = (
     "FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive link to one "
     "of these; or hf:OWNER/NAME"
 )
+
+
+_ORIGIN = "; the file was downloaded from {}: delete it to download it again"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ def import_data(
     mapping: Mapping[str, str] | None = None,
     neither: bool = False,
     sha256: str | None = None,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Copy the pictures of `source` into ``target/CLASS/…``.
 
@@ -61,6 +67,8 @@ def import_data(
         neither: True also copies the source's neutral, surprise, anger, fear, disgust and contempt
             into the class folder neither, except those that `mapping` or `classes` use otherwise.
         sha256: the expected SHA-256 of the file behind a link, 64 hex digits.
+        dry_run: True writes nothing to `target`, and returns what would be copied.
+        say: called before the first picture is written, with each sentence about what was found.
 
     Raises:
         UsageError: `source` is none of these, or another argument is invalid.
@@ -71,27 +79,40 @@ def import_data(
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
     sha256 = _checked(sha256, source, is_link)
     place = Target(target)
+    survey = Survey()
+    kept: Path | None = None
     try:
-        if source.startswith("hf:"):
-            huggingface.copy(source.removeprefix("hf:"), class_map, place)
-        elif is_link:
-            _copy_link(source, sha256, class_map, place)
-        elif source and Path(source).is_dir():  # Path("") is the current folder
-            folder.copy(Path(source), class_map, place)
-        elif Path(source).is_file():
-            if not _copy_file(Path(source), class_map, place):
-                raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(Path(source))}")
-        else:
-            raise UsageError(f"SOURCE must be {_ALLOWED}; {source[:80]}: no such file")
+        if is_link:
+            kept = _downloaded(source, sha256)
+            line = f"the download is kept: {kept}; delete it to download it again"
+            survey.note(line)
+            place.note(line)
+        pictures = _source(source if kept is None else str(kept), class_map, target)
+        for picture in pictures(survey, reading=False):
+            survey.count(picture)
+        if not survey.counts:
+            none = f"{source}: no picture of a wanted class"
+            raise ImportDataError("; ".join([none, *survey.notes]))
+        for sentence in survey.lines:
+            say(sentence)
+        if dry_run:
+            return Imported(survey.counts, survey.sources, survey.notes)
+        for picture in pictures(place, reading=True):
+            place.write(
+                picture.class_folder,
+                picture.name,
+                picture.read(),
+                theirs=picture.theirs,
+                same=picture.same,
+            )
     except ImportDataError as error:
-        raise ImportDataError(f"{error}{place.so_far}") from error
+        origin = "" if kept is None else _ORIGIN.format(source)
+        raise ImportDataError(f"{error}{origin}{place.so_far}") from error
     except OSError as error:  # a full disk, a folder without permission to write
         raise ImportDataError(
             f"{error.filename or target}: {os_reason(error)}{place.so_far}; "
             "the same command continues"
         ) from error
-    if not place.counts:
-        raise ImportDataError("; ".join([f"{source}: no picture of a wanted class", *place.notes]))
     return Imported(place.counts, place.sources, place.notes)
 
 
@@ -105,29 +126,31 @@ def _checked(sha256: str | None, source: str, is_link: bool) -> str | None:
     return sha256.lower()
 
 
-def _copy_link(link: str, sha256: str | None, class_map: ClassMap, target: Target) -> None:
+def _downloaded(link: str, sha256: str | None) -> Path:
+    """Return the file behind a link; a file of an unknown kind is deleted."""
     get = drive.download_shared if drive.is_drive(link) else download_file
     file = get(link, sha256=sha256)
-    target.note(f"the download is kept: {file}; delete it to download it again")
-    try:
-        known = _copy_file(file, class_map, target)
-    except ImportDataError as error:
-        raise ImportDataError(
-            f"{error}; the file was downloaded from {link}: delete it to download it again"
-        ) from error
-    if not known:
+    if kind_of(file) is None:
         what = describe(file)
         file.unlink()
         raise ImportDataError(f"{link}: must be FER2013's CSV, a zip or a tar, not {what}")
+    return file
 
 
-def _copy_file(file: Path, class_map: ClassMap, target: Target) -> bool:
-    """Copy the pictures in a file; return False if its kind is unknown."""
-    kind = kind_of(file)
-    if kind == "zip":
-        archive.copy_zip(file, class_map, target)
-    elif kind == "tar":
-        archive.copy_tar(file, class_map, target)
-    elif kind == "fer2013":
-        fer2013.copy(file, class_map, target)
-    return kind is not None
+def _source(source: str, class_map: ClassMap, target: Path) -> Source:
+    """Return the pictures of a dataset on disk or on the Hugging Face hub."""
+    if source.startswith("hf:"):
+        return huggingface.source(source.removeprefix("hf:"), class_map)
+    path = Path(source)
+    if source and path.is_dir():  # Path("") is the current folder
+        return folder.source(path, class_map, target)
+    if not path.is_file():
+        raise UsageError(f"SOURCE must be {_ALLOWED}; {source[:80]}: no such file")
+    match kind_of(path):
+        case "zip":
+            return archive.zip_source(path, class_map)
+        case "tar":
+            return archive.tar_source(path, class_map)
+        case "fer2013":
+            return fer2013.source(path, class_map)
+    raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(path)}")

@@ -1,4 +1,4 @@
-"""Copy class folders from a zip or a tar; nothing is written to the paths in the archive."""
+"""The pictures of a zip or a tar; nothing is written to the paths in the archive."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import IO
 
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.members import Member, Members
-from happysad.dataset.sources.target import Target
+from happysad.dataset.sources.tally import Source
 from happysad.errors import ImportDataError
 from happysad.progress import track, track_bytes
 
-__all__ = ["MAX_RATIO", "MAX_TOTAL", "copy_tar", "copy_zip"]
+__all__ = ["MAX_RATIO", "MAX_TOTAL", "tar_source", "zip_source"]
 
 #: The maximum number of unpacked bytes; an archive with more may be a decompression bomb.
 MAX_TOTAL = 256 * 1024**3
@@ -48,50 +48,43 @@ _DAMAGED = (
 )
 
 
-def copy_zip(file: Path, class_map: ClassMap, target: Target) -> None:
-    """Copy the pictures of the wanted class folders of a zip.
+def zip_source(file: Path, class_map: ClassMap) -> Source:
+    """Return the pictures of the wanted classes in a zip.
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
         ImportDataError: the zip is encrypted or damaged, would unpack to too many bytes, or has no
             wanted class.
-        OSError: a picture cannot be written.
     """
-    members = Members(str(file), class_map, target)
+    return Members(str(file), class_map, partial(_zip_members, file)).pictures
+
+
+def tar_source(file: Path, class_map: ClassMap) -> Source:
+    """Return the pictures of the wanted classes in a tar.
+
+    The tar is read to its end at once, so that any damage is found before the first picture is
+    copied: the only checksum of a compressed tar is at its end.
+
+    Raises:
+        UsageError: as `ClassMap.refuse_missing`.
+        ImportDataError: the tar is damaged, unpacks to too many bytes, or has no wanted class.
+    """
+    return Members(str(file), class_map, partial(_tar_members, file)).pictures
+
+
+def _zip_members(file: Path, doing: str) -> Iterator[Member]:
+    """Yield a zip's members."""
     with contextlib.ExitStack() as stack:
         with _reading(file):
             archive = stack.enter_context(zipfile.ZipFile(file))
         infos = [i for i in archive.infolist() if not i.filename.endswith(("/", "\\"))]
         if any(info.flag_bits & 1 for info in infos):
             raise ImportDataError(f"{file}: an encrypted zip; unpack it and import the folder")
-        packed = [
-            Member(info.filename, info.file_size, _plain(info), partial(_opened, archive, info))
-            for info in infos
-        ]
         # zipfile never returns more bytes than a member declares.
-        _refuse_bomb(file, sum(member.size for member in packed))
-        members.register(packed)
-        members.refuse_missing_classes()
-        for member in track(packed, "unpacking", len(packed)):
-            members.copy(member)
-
-
-def copy_tar(file: Path, class_map: ClassMap, target: Target) -> None:
-    """Copy the pictures of the wanted class folders of a tar.
-
-    The tar is read twice, so that any damage is found before the first picture is copied: the only
-    checksum of a compressed tar is at its end.
-
-    Raises:
-        UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: the tar is damaged, unpacks to too many bytes, or has no wanted class.
-        OSError: a picture cannot be written.
-    """
-    members = Members(str(file), class_map, target)
-    members.register(_tar_members(file, "checking"))
-    members.refuse_missing_classes()
-    for member in _tar_members(file, "unpacking"):
-        members.copy(member)
+        _refuse_bomb(file, sum(info.file_size for info in infos))
+        for info in track(infos, doing, len(infos)):
+            opened = partial(_opened, archive, info)
+            yield Member(info.filename, info.file_size, _plain(info), opened)
 
 
 def _tar_members(file: Path, doing: str) -> Iterator[Member]:

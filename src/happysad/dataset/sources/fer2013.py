@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from happysad.dataset.sources.class_map import ClassMap
-from happysad.dataset.sources.target import Target
+from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.errors import ImageError, ImportDataError
 from happysad.progress import track_bytes
 
-__all__ = ["EMOTIONS", "columns", "copy"]
+__all__ = ["EMOTIONS", "columns", "source"]
 
 #: The names of the emotions 0 to 6; messages show the first of each.
 EMOTIONS = (
@@ -42,37 +43,43 @@ def columns(head: bytes) -> list[str] | None:
     )
 
 
-def copy(file: Path, class_map: ClassMap, target: Target) -> None:
-    """Write each wanted row as a PNG named by its split and number: fer2013-training-00001.png.
+def source(file: Path, class_map: ClassMap) -> Source:
+    """Return the wanted rows, as PNGs named by split and number: fer2013-training-00001.png.
+
+    Reading them raises an ImportDataError if a row is invalid; the message names its line.
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: a row is invalid; the message names its line.
-        OSError: a picture cannot be written.
     """
     other_names = {name for names in EMOTIONS for name in names} | {str(n) for n in range(7)}
     class_map.refuse_missing(str(file), [names[0] for names in EMOTIONS], other_names)
     folders = [class_map.folder_of(str(n), *names) for n, names in enumerate(EMOTIONS)]
-    for number, (where, row) in enumerate(_rows(file), 1):
+    return partial(_pictures, file, folders)
+
+
+def _pictures(
+    file: Path, folders: Sequence[str | None], tally: Tally, *, reading: bool
+) -> Iterator[Picture]:
+    for number, (where, row) in enumerate(_rows(file, "copying" if reading else "checking"), 1):
         emotion = _emotion(row["emotion"], where)
         folder = folders[emotion]
         if folder is None:
-            target.leave_out_class(EMOTIONS[emotion][0])
+            tally.leave_out_class(EMOTIONS[emotion][0])
             continue
         split = re.sub(r"[^a-z0-9]", "", row.get("usage", "").lower())
         name = "-".join(part for part in ("fer2013", split, f"{number:05}") if part)
-        target.write(
+        yield Picture(
             folder,
             f"{name}.png",
-            _png(row["pixels"], where),
-            theirs=EMOTIONS[emotion][0],
+            EMOTIONS[emotion][0],
+            partial(_png, row["pixels"], where),
             same=_same_pixels,
         )
 
 
-def _rows(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(file: Path, doing: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the place of each row, "FILE, line N", and the row."""
-    with file.open("rb") as opened, track_bytes("reading", file.stat().st_size) as show:
+    with file.open("rb") as opened, track_bytes(doing, file.stat().st_size) as show:
         names = columns(opened.read(4096)) or []
         opened.seek(0)
         # Bytes that are not UTF-8 become invalid numbers, whose error names the line.

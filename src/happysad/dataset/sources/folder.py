@@ -1,4 +1,4 @@
-"""Copy class folders from disk; their pictures are never moved."""
+"""The pictures of a folder on disk; they are copied, never moved."""
 
 from __future__ import annotations
 
@@ -10,31 +10,27 @@ from typing import IO
 
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.members import Member, Members
-from happysad.dataset.sources.target import Target
+from happysad.dataset.sources.tally import Source
 from happysad.errors import UsageError
 from happysad.progress import track
 
-__all__ = ["copy"]
+__all__ = ["source"]
 
 
-def copy(source: Path, class_map: ClassMap, target: Target) -> None:
-    """Copy the pictures of the wanted class folders of `source`.
+def source(folder: Path, class_map: ClassMap, target: Path) -> Source:
+    """Return the pictures of the wanted class folders of `folder`.
 
     Raises:
-        UsageError: the source lies in the target, or the target in the source; or as
+        UsageError: one of `folder` and `target` contains the other; or as
             `ClassMap.refuse_missing`.
-        ImportDataError: as `ClassMap.refuse_missing`.
-        OSError: a file cannot be read or written.
+        ImportDataError: as `Members`.
+        OSError: a file cannot be read.
     """
-    here, there = source.resolve(), target.folder.resolve()
+    here, there = folder.resolve(), target.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise UsageError(f"SOURCE and DIR must not contain each other: {source}, {target.folder}")
-    files = list(_members(source))
-    members = Members(str(source), class_map, target)
-    members.register(files)
-    members.refuse_missing_classes()
-    for member in track(files, "copying", len(files)):
-        members.copy(member)
+        raise UsageError(f"SOURCE and DIR must not contain each other: {folder}, {target}")
+    files = list(_members(folder))
+    return Members(str(folder), class_map, lambda doing: track(files, doing, len(files))).pictures
 
 
 def _members(source: Path) -> Iterator[Member]:

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from happysad.dataset.sources.class_map import ClassMap
-from happysad.dataset.sources.target import Target
+from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.errors import ImportDataError, MissingExtraError, UsageError
 from happysad.images import EXTENSIONS, kind
 from happysad.progress import track
 
-__all__ = ["copy"]
+__all__ = ["source"]
 
 _LABEL_COLUMNS = ("label", "labels", "emotion", "expression", "class")
 
 
-def copy(name: str, class_map: ClassMap, target: Target) -> None:
-    """Copy the pictures of the wanted classes of OWNER/NAME, from all splits.
+def source(name: str, class_map: ClassMap) -> Source:
+    """Return the pictures of the wanted classes of OWNER/NAME, from all splits.
 
-    The files are named OWNER-NAME-SPLIT-ROW.
+    Their names are OWNER-NAME-SPLIT-ROW.
 
     Raises:
         UsageError: `name` is not of the form OWNER/NAME; or as `ClassMap.refuse_missing`.
         MissingExtraError: datasets is not installed.
         ImportDataError: the dataset cannot be loaded, or has no column of pictures or of classes.
-        OSError: a picture cannot be written.
     """
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
         raise UsageError(f"a Hugging Face dataset must be hf:OWNER/NAME, not hf:{name[:80]}")
@@ -46,26 +47,30 @@ def copy(name: str, class_map: ClassMap, target: Target) -> None:
     known = {split: _classes(splits[split], label) for split, (_, label) in found.items()}
     names = [names for split in known.values() for names in split.values()]
     class_map.refuse_missing(where, {first for first, *_ in names}, chain.from_iterable(names))
-    for split, rows in splits.items():
-        image, label = found[split]
-        rows = rows.select_columns([image, label])
-        rows = rows.cast_column(image, datasets.Image(decode=False))  # the file's own bytes
-        for number, row in enumerate(track(rows, split, len(rows))):
-            theirs = known[split].get(row[label])
-            if theirs is None:
-                target.leave_out("without a class")
-                continue
-            folder = class_map.folder_of(*theirs)
-            if folder is None:
-                target.leave_out_class(theirs[0])
-                continue
-            data = _bytes(row[image])
-            type_ = kind(data)
-            if type_ is None:
-                target.leave_out("that are no pictures")
-                continue
-            stem = f"{name.replace('/', '-')}-{split}-{number:06}"
-            target.write(folder, stem + EXTENSIONS[type_][0], data, theirs=theirs[0])
+
+    def pictures(tally: Tally, *, reading: bool) -> Iterator[Picture]:
+        for split, rows in splits.items():
+            image, label = found[split]
+            rows = rows.select_columns([image, label])
+            rows = rows.cast_column(image, datasets.Image(decode=False))  # the file's own bytes
+            for number, row in enumerate(track(rows, split, len(rows))):
+                theirs = known[split].get(row[label])
+                if theirs is None:
+                    tally.leave_out("without a class")
+                    continue
+                folder = class_map.folder_of(*theirs)
+                if folder is None:
+                    tally.leave_out_class(theirs[0])
+                    continue
+                data = _bytes(row[image])
+                type_ = kind(data)
+                if type_ is None:
+                    tally.leave_out("that are no pictures")
+                    continue
+                stem = f"{name.replace('/', '-')}-{split}-{number:06}"
+                yield Picture(folder, stem + EXTENSIONS[type_][0], theirs[0], partial(bytes, data))
+
+    return pictures
 
 
 def _columns(features: Any, where: str, datasets: Any) -> tuple[str, str]:

@@ -6,24 +6,23 @@ import hashlib
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from happysad.errors import ImportDataError, UsageError, shown
+from happysad.dataset.sources.tally import Tally
+from happysad.errors import ImportDataError, UsageError
 from happysad.files import replacing
 
-__all__ = ["Target", "listed"]
+__all__ = ["Target"]
 
 # Characters that some systems forbid in file names.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 # The maximum number of bytes of a name. File systems allow 255; a temporary name and a hash of the
 # content need some of them.
 _MAX_NAME = 180
-# The maximum number of classes that a note lists.
-_LISTED = 12
 
 
-class Target:
+class Target(Tally):
     """The class folders that an import fills, and the counts of what it copied and left out."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,12 +33,10 @@ class Target:
         """
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"DIR must be a folder: {folder}: a file")
+        super().__init__()
         self.folder = folder
         self._names: dict[str, dict[str, str]] = {}
         self._new = 0
-        self._other_classes: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
-        self._notes: list[str] = []
 
     def write(
         self,
@@ -80,22 +77,6 @@ class Target:
             )
         self._names.setdefault(class_folder, {}).setdefault(file.name, theirs)
 
-    def leave_out(self, which: str) -> None:
-        """Count a file that is left out.
-
-        Args:
-            which: describes such files in a clause after "files", such as "that are hidden".
-        """
-        self._left_out[which] += 1
-
-    def leave_out_class(self, name: str) -> None:
-        """Count a file of a class that is not wanted."""
-        self._other_classes[name] += 1
-
-    def note(self, line: str) -> None:
-        """Add a line to `notes`."""
-        self._notes.append(line)
-
     @property
     def counts(self) -> dict[str, int]:
         """The number of the source's files in each class folder, earlier copies included."""
@@ -112,33 +93,14 @@ class Target:
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines about the files left out, and about those that were there already."""
-        lines = [f"left out: {_files(n)} {which}" for which, n in sorted(self._left_out.items())]
-        if self._other_classes:
-            lines.append(
-                f"left out: {_files(self._other_classes.total())} of other classes: "
-                f"{listed(self._other_classes)} "
-                "(choose classes with --map THEIRS=OURS)"
-            )
         there = sum(self.counts.values()) - self._new
-        if there:
-            lines.append(f"there already: {_files(there)}")
-        return (*lines, *self._notes)
+        return (*super().notes, *([f"there already: {there:,} files"] if there else []))
 
     @property
     def so_far(self) -> str:
         """The part of an error message about the files that were already copied."""
         done = sum(self.counts.values())
-        return f"; {_files(done)} copied before are complete and stay" if done else ""
-
-
-def listed(counts: Mapping[str, int]) -> str:
-    """Return classes with their counts, such as "anger 12, fear 3"; at most 12 of them."""
-    classes = [f"{shown(name)} {count:,}" for name, count in sorted(counts.items())]
-    return ", ".join(classes[:_LISTED]) + (", …" if len(classes) > _LISTED else "")
-
-
-def _files(count: int) -> str:
-    return f"{count:,} files"
+        return f"; {done:,} files copied before are complete and stay" if done else ""
 
 
 def _possible_files(folder: Path, name: str, data: bytes) -> Iterator[Path]:
