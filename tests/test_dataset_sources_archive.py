@@ -304,9 +304,9 @@ DAMAGED = [
         "no picture of a wanted class; left out: 1 files",
     ),
     (
-        "FER2013 in a zip",
-        a_zip([("set/fer2013.csv", b"emotion")]),
-        "unpack set/fer2013.csv and imp",
+        "two of FER2013's tables",
+        a_zip([("a.csv", b"emotion,pixels"), ("b.csv", b"emotion,pixels")]),
+        "has 2 CSVs of FER2013, must have one: a.csv, b.csv; unpack it and import one of them",
     ),
 ]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +211,66 @@ def test_a_file_of_mine_with_that_name_is_kept(tmp_path: Path, mine: bytes) -> N
         assert import_data(source, tmp_path / "out").counts == {"happy": 1}
         assert file.read_bytes() == mine
         assert len(list(file.parent.iterdir())) == 2
+
+
+def a_package(folder: Path, kind: str, **files: str) -> str:
+    """Return a zip, a tar or a folder of CSVs, by their names without ".csv"."""
+    texts = {f"{name}.csv": text.encode() for name, text in files.items()}
+    file = folder / f"archive.{kind}"
+    if kind == "folder":
+        for name, data in texts.items():
+            (file / name).parent.mkdir(parents=True, exist_ok=True)
+            (file / name).write_bytes(data)
+    elif kind == "zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+            for name, data in texts.items():
+                made.writestr(name, data)
+    else:
+        with tarfile.open(file, "w:gz") as packed:
+            for name, data in texts.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                packed.addfile(info, io.BytesIO(data))
+    return str(file)
+
+
+TABLE = "emotion,pixels,Usage\n" + "\n".join(ALL)
+PART = f"emotion,pixels\n3,{HAPPY}\n"
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz", "folder"])
+def test_the_csv_in_the_zip_that_kaggle_gives(tmp_path: Path, kind: str) -> None:
+    # Kaggle's zip of the competition has the tables of its parts, too
+    source = a_package(tmp_path, kind, example_submission="emotion\n", fer2013=TABLE, train=PART)
+    said: list[str] = []
+    imported = import_data(
+        source, tmp_path / "out", mapping={"3": "happy", "sad": "sad"}, say=said.append
+    )
+    assert said == [
+        "Found 2 photos: 1 happy, 1 sad; 7 other files.",
+        "They are the rows of fer2013.csv, a CSV of FER2013.",
+    ]
+    assert imported.counts == {"happy": 1, "sad": 1}
+    assert "left out: 2 files beside fer2013.csv" in imported.notes
+    happy = tmp_path / "out/happy/fer2013-training-00004.png"
+    np.testing.assert_array_equal(read(happy), grey(FACES[3]))
+    import_data(a_csv(tmp_path, *ALL), tmp_path / "plain")
+    assert [file.name for file in sorted(tmp_path.glob("plain/*/*"))] == [
+        file.name for file in sorted(tmp_path.glob("out/*/*"))
+    ]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_a_bad_row_in_an_archive_is_named(tmp_path: Path, kind: str) -> None:
+    source = a_package(tmp_path, kind, fer2013=f"emotion,pixels\n3,{HAPPY}\n9,{HAPPY}\n")
+    with pytest.raises(
+        ImportDataError, match=r"archive\.\w+, fer2013\.csv, line 3: emotion must be"
+    ):
+        import_data(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_class_folders_go_before_a_csv_of_fer2013(tmp_path: Path) -> None:
+    source = a_package(tmp_path, "folder", fer2013=TABLE)
+    save(Path(source) / "sad/x.png", FACES[4])
+    assert import_data(source, tmp_path / "out").counts == {"sad": 1}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from happysad.dataset.sources import archive, drive, fer2013, folder, huggingface
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.download import download_file
 from happysad.dataset.sources.file_kind import describe, kind_of
+from happysad.dataset.sources.members import Member, Members
 from happysad.dataset.sources.tally import Source, Survey
 from happysad.dataset.sources.target import Target
 from happysad.errors import ImportDataError, UsageError, os_reason
@@ -142,15 +145,25 @@ def _source(source: str, class_map: ClassMap, target: Path) -> Source:
     if source.startswith("hf:"):
         return huggingface.source(source.removeprefix("hf:"), class_map)
     path = Path(source)
+    listing: Callable[[Path, str], Iterator[Member]]
     if source and path.is_dir():  # Path("") is the current folder
-        return folder.source(path, class_map, target)
-    if not path.is_file():
+        folder.refuse_overlap(path, target)
+        listing = folder.members
+    elif not path.is_file():
         raise UsageError(f"SOURCE must be {_ALLOWED}; {source[:80]}: no such file")
-    match kind_of(path):
-        case "zip":
-            return archive.zip_source(path, class_map)
-        case "tar":
-            return archive.tar_source(path, class_map)
-        case "fer2013":
-            return fer2013.source(path, class_map)
-    raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(path)}")
+    else:
+        match kind_of(path):
+            case "zip":
+                listing = archive.zip_members
+            case "tar":
+                listing = archive.tar_members
+            case "fer2013":
+                opened = partial(_opened, path)
+                return fer2013.source(source, path.stat().st_size, opened, class_map)
+            case None:
+                raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(path)}")
+    return Members(source, class_map, partial(listing, path)).source()
+
+
+def _opened(file: Path, _: str) -> IO[bytes]:
+    return file.open("rb")

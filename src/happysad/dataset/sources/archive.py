@@ -15,13 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from happysad.dataset.sources.class_map import ClassMap
-from happysad.dataset.sources.members import Member, Members
-from happysad.dataset.sources.tally import Source
+from happysad.dataset.sources.members import Member
 from happysad.errors import ImportDataError
 from happysad.progress import track, track_bytes
 
-__all__ = ["MAX_RATIO", "MAX_TOTAL", "tar_source", "zip_source"]
+__all__ = ["MAX_RATIO", "MAX_TOTAL", "tar_members", "zip_members"]
 
 #: The maximum number of unpacked bytes; an archive with more may be a decompression bomb.
 MAX_TOTAL = 256 * 1024**3
@@ -48,32 +46,16 @@ _DAMAGED = (
 )
 
 
-def zip_source(file: Path, class_map: ClassMap) -> Source:
-    """Return the pictures of the wanted classes in a zip.
+def zip_members(file: Path, doing: str) -> Iterator[Member]:
+    """Yield a zip's members.
+
+    Args:
+        file: the zip.
+        doing: names the work, for the progress bar.
 
     Raises:
-        UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: the zip is encrypted or damaged, would unpack to too many bytes, or has no
-            wanted class.
+        ImportDataError: the zip is encrypted or damaged, or would unpack to too many bytes.
     """
-    return Members(str(file), class_map, partial(_zip_members, file)).pictures
-
-
-def tar_source(file: Path, class_map: ClassMap) -> Source:
-    """Return the pictures of the wanted classes in a tar.
-
-    The tar is read to its end at once, so that any damage is found before the first picture is
-    copied: the only checksum of a compressed tar is at its end.
-
-    Raises:
-        UsageError: as `ClassMap.refuse_missing`.
-        ImportDataError: the tar is damaged, unpacks to too many bytes, or has no wanted class.
-    """
-    return Members(str(file), class_map, partial(_tar_members, file)).pictures
-
-
-def _zip_members(file: Path, doing: str) -> Iterator[Member]:
-    """Yield a zip's members."""
     with contextlib.ExitStack() as stack:
         with _reading(file):
             archive = stack.enter_context(zipfile.ZipFile(file))
@@ -87,10 +69,19 @@ def _zip_members(file: Path, doing: str) -> Iterator[Member]:
             yield Member(info.filename, info.file_size, _plain(info), opened)
 
 
-def _tar_members(file: Path, doing: str) -> Iterator[Member]:
+def tar_members(file: Path, doing: str) -> Iterator[Member]:
     """Yield a tar's members, and read the tar to its end.
 
-    A member can be opened only until the next one is requested.
+    A member can be opened only until the next one is requested. The only checksum of a compressed
+    tar is at its end: if all members are read once before the first picture is copied, any damage
+    is found before.
+
+    Args:
+        file: the tar.
+        doing: names the work, for the progress bar.
+
+    Raises:
+        ImportDataError: the tar is damaged, or unpacks to too many bytes.
     """
     with contextlib.ExitStack() as stack:
         packed = stack.enter_context(file.open("rb"))

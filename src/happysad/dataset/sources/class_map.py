@@ -97,6 +97,11 @@ class ClassMap:
         for name in OTHERS if neither else ():
             self._folders.setdefault(name, NEITHER)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The source's names, in lower case, of the classes that are imported."""
+        return tuple(self._folders)
+
     def folder_of(self, *names: str) -> str | None:
         """Return the class folder of a class that has any of `names`; None to leave it out.
 

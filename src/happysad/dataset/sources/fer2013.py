@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
+from typing import IO
 
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.tally import Picture, Source, Tally
@@ -28,6 +29,10 @@ EMOTIONS = (
 )
 
 _SIDE = 48
+# The maximum number of bytes of a line; the pixels of a row take at most 9,216.
+_MAX_LINE = 65_536
+
+Opened = AbstractContextManager[IO[bytes]]
 
 
 def columns(head: bytes) -> list[str] | None:
@@ -43,63 +48,73 @@ def columns(head: bytes) -> list[str] | None:
     )
 
 
-def source(file: Path, class_map: ClassMap) -> Source:
+def source(
+    where: str, size: int | None, opened: Callable[[str], Opened], class_map: ClassMap
+) -> Source:
     """Return the wanted rows, as PNGs named by split and number: fer2013-training-00001.png.
 
     Reading them raises an ImportDataError if a row is invalid; the message names its line.
+
+    Args:
+        where: the CSV, for messages.
+        size: its number of bytes; None if `opened` shows its own progress.
+        opened: opens the CSV. Its argument names the work, for the progress bar.
+        class_map: the wanted classes.
 
     Raises:
         UsageError: as `ClassMap.refuse_missing`.
     """
     other_names = {name for names in EMOTIONS for name in names} | {str(n) for n in range(7)}
-    class_map.refuse_missing(str(file), [names[0] for names in EMOTIONS], other_names)
+    class_map.refuse_missing(where, [names[0] for names in EMOTIONS], other_names)
     folders = [class_map.folder_of(str(n), *names) for n, names in enumerate(EMOTIONS)]
-    return partial(_pictures, file, folders)
+
+    def pictures(tally: Tally, *, reading: bool) -> Iterator[Picture]:
+        rows = _rows(where, size, opened, "copying" if reading else "checking")
+        for number, (place, row) in enumerate(rows, 1):
+            emotion = _emotion(row["emotion"], place)
+            folder = folders[emotion]
+            if folder is None:
+                tally.leave_out_class(EMOTIONS[emotion][0])
+                continue
+            split = re.sub(r"[^a-z0-9]", "", row.get("usage", "").lower())
+            name = "-".join(part for part in ("fer2013", split, f"{number:05}") if part)
+            yield Picture(
+                folder,
+                f"{name}.png",
+                EMOTIONS[emotion][0],
+                partial(_png, row["pixels"], place),
+                same=_same_pixels,
+            )
+
+    return pictures
 
 
-def _pictures(
-    file: Path, folders: Sequence[str | None], tally: Tally, *, reading: bool
-) -> Iterator[Picture]:
-    for number, (where, row) in enumerate(_rows(file, "copying" if reading else "checking"), 1):
-        emotion = _emotion(row["emotion"], where)
-        folder = folders[emotion]
-        if folder is None:
-            tally.leave_out_class(EMOTIONS[emotion][0])
-            continue
-        split = re.sub(r"[^a-z0-9]", "", row.get("usage", "").lower())
-        name = "-".join(part for part in ("fer2013", split, f"{number:05}") if part)
-        yield Picture(
-            folder,
-            f"{name}.png",
-            EMOTIONS[emotion][0],
-            partial(_png, row["pixels"], where),
-            same=_same_pixels,
-        )
-
-
-def _rows(file: Path, doing: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(
+    where: str, size: int | None, opened: Callable[[str], Opened], doing: str
+) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the place of each row, "FILE, line N", and the row."""
-    with file.open("rb") as opened, track_bytes(doing, file.stat().st_size) as show:
-        names = columns(opened.read(4096)) or []
-        opened.seek(0)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(opened(doing))
+        show = None if size is None else stack.enter_context(track_bytes(doing, size))
+        names = columns(file.readline(_MAX_LINE)) or []
+        lines = iter(partial(file.readline, _MAX_LINE), b"")
         # Bytes that are not UTF-8 become invalid numbers, whose error names the line.
-        text = io.TextIOWrapper(opened, "utf-8", errors="replace", newline="")
-        reader = csv.reader(text)
+        reader = csv.reader(line.decode("utf-8", "replace") for line in lines)
         try:
-            next(reader)
             for fields in reader:
-                where = f"{file}, line {reader.line_num}"
+                place = f"{where}, line {reader.line_num + 1}"
                 if not fields:
                     continue
                 if len(fields) != len(names):
                     raise ImportDataError(
-                        f"{where}: a row must have {len(names)} fields ({', '.join(names)}), "
+                        f"{place}: a row must have {len(names)} fields ({', '.join(names)}), "
                         f"not {len(fields)}"
                     )
-                yield where, dict(zip(names, fields, strict=True))
-                show(opened.tell())
+                yield place, dict(zip(names, fields, strict=True))
+                if show is not None:
+                    show(file.tell())
         except csv.Error as error:
-            raise ImportDataError(f"{file}, line {reader.line_num + 1}: {error}") from error
+            raise ImportDataError(f"{where}, line {reader.line_num + 2}: {error}") from error
 
 
 def _emotion(text: str, where: str) -> int:

@@ -8,29 +8,36 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from happysad.dataset.sources.class_map import ClassMap
-from happysad.dataset.sources.members import Member, Members
-from happysad.dataset.sources.tally import Source
+from happysad.dataset.sources.members import Member
 from happysad.errors import UsageError
 from happysad.progress import track
 
-__all__ = ["source"]
+__all__ = ["members", "refuse_overlap"]
 
 
-def source(folder: Path, class_map: ClassMap, target: Path) -> Source:
-    """Return the pictures of the wanted class folders of `folder`.
+def members(source: Path, doing: str) -> Iterator[Member]:
+    """Yield the files of a folder, and its links.
+
+    Args:
+        source: the folder.
+        doing: names the work, for the progress bar.
 
     Raises:
-        UsageError: one of `folder` and `target` contains the other; or as
-            `ClassMap.refuse_missing`.
-        ImportDataError: as `Members`.
-        OSError: a file cannot be read.
+        OSError: a folder cannot be read.
     """
-    here, there = folder.resolve(), target.resolve()
+    found = list(_members(source))
+    return track(found, doing, len(found))
+
+
+def refuse_overlap(source: Path, target: Path) -> None:
+    """Raise an error if one of two folders contains the other.
+
+    Raises:
+        UsageError: one contains the other.
+    """
+    here, there = source.resolve(), target.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise UsageError(f"SOURCE and DIR must not contain each other: {folder}, {target}")
-    files = list(_members(folder))
-    return Members(str(folder), class_map, lambda doing: track(files, doing, len(files))).pictures
+        raise UsageError(f"SOURCE and DIR must not contain each other: {source}, {target}")
 
 
 def _members(source: Path) -> Iterator[Member]:

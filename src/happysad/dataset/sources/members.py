@@ -1,7 +1,8 @@
-"""The files of a source that has class folders: a zip, a tar or a folder."""
+"""The files of a source that has many: a zip, a tar or a folder."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -10,10 +11,12 @@ from functools import partial
 from itertools import repeat
 from typing import IO
 
+from happysad.dataset.sources import fer2013
 from happysad.dataset.sources.class_map import ClassMap
+from happysad.dataset.sources.layouts import ClassFolders, ClassNames, Layout, Parts, examples
 from happysad.dataset.sources.split_folders import split_folder
-from happysad.dataset.sources.tally import Picture, Tally
-from happysad.errors import ImportDataError, shown
+from happysad.dataset.sources.tally import Picture, Source, Tally
+from happysad.errors import HappysadError, ImportDataError, shown
 from happysad.images import kind
 
 __all__ = ["MAX_FILE", "Member", "Members"]
@@ -42,19 +45,21 @@ class Member:
 class _Seen:
     """What the first reading of a source tells about a member."""
 
-    parts: tuple[str, ...]
+    parts: Parts
     """Its folders and its name; () if its path leads out of the source's folder."""
     size: int
     plain: bool
     is_picture: bool = False
     """Whether it begins as a picture; only members of wanted classes are opened to see this."""
+    fer2013: tuple[str, ...] = ()
+    """The columns of a CSV of FER2013; () for other files."""
 
 
 class Members:
     """Finds the pictures of wanted classes among the members of one source.
 
-    The class of a picture is its nearest folder that has the name of a wanted class: both
-    dataset/train/happy/x.jpg and happy/anna/x.jpg are happy.
+    The source has class folders, or FER2013's CSV, or pictures whose names tell their classes. The
+    first of these that fits is chosen.
     """
 
     def __init__(
@@ -73,15 +78,35 @@ class Members:
             ImportDataError: the source is damaged, or has no wanted class.
         """
         self._where, self._class_map, self._listing = where, class_map, listing
+        self._folders, self._names = ClassFolders(class_map), ClassNames(class_map)
         self._seen = list(map(self._see, listing("checking")))
-        self._refuse_missing_classes()
 
-    def pictures(self, tally: Tally, *, reading: bool) -> Iterator[Picture]:
-        """Yield the pictures of the wanted classes; see `tally.Source`.
+    def source(self) -> Source:
+        """Return the pictures of the wanted classes.
 
         Raises:
-            ImportDataError: a member is damaged, or a picture is larger than `MAX_FILE`.
+            UsageError: as `ClassMap.refuse_missing`.
+            ImportDataError: there is no wanted class.
         """
+        paths = [seen.parts for seen in self._seen if _is_open(seen)]
+        try:
+            self._folders.refuse_missing(self._where, paths)
+        except HappysadError as error:
+            if (index := self._fer2013()) is not None:
+                return self._table_source(index)
+            try:
+                self._names.refuse_unclear(self._where, paths)
+            except HappysadError:
+                raise error from None
+            return partial(self._pictures, self._names)
+        return partial(self._pictures, self._folders)
+
+    def _pictures(self, layout: Layout, tally: Tally, *, reading: bool) -> Iterator[Picture]:
+        if layout is self._names:
+            pictures = (seen.parts for seen in self._seen if seen.is_picture)
+            found = ((parts, layout.find(parts)) for parts in pictures)
+            named = examples((parts, place) for parts, place in found if place is not None)
+            tally.guess(f"The classes are guessed from the names of the files: {named}.")
         members = self._listing("copying") if reading else repeat(None)
         for seen, member in zip(self._seen, members, strict=False):
             if not seen.plain:
@@ -90,56 +115,68 @@ class Members:
                 tally.leave_out("whose paths leave the source's folder")
             elif _hidden(seen.parts):
                 tally.leave_out("that are hidden")
-            elif (found := self._class_folder_of(seen.parts)) is None:
-                tally.leave_out_class(seen.parts[-2] if len(seen.parts) > 1 else "(no folder)")
+            elif (place := layout.find(seen.parts)) is None:
+                layout.leave_out(seen.parts, tally)
             elif not seen.is_picture:
                 tally.leave_out("that are no pictures")
             else:
-                class_folder, index = found
                 self._refuse_too_large(seen)
-                yield Picture(
-                    class_folder,
-                    "-".join(seen.parts[:index] + seen.parts[index + 1 :]),
-                    seen.parts[index],
-                    partial(_content, member),
-                    split=split_folder(seen.parts[:-1]),
-                )
+                split = split_folder(seen.parts[:-1])
+                read = partial(_content, member)
+                yield Picture(place.class_folder, place.name, place.theirs, read, split=split)
 
     def _see(self, member: Member) -> _Seen:
         seen = _Seen(_parts(member.path), member.size, member.plain)
-        if not (seen.parts and seen.plain) or _hidden(seen.parts):
+        if not _is_open(seen):
             return seen
-        if self._class_folder_of(seen.parts) is None:
+        if seen.parts[-1].lower().endswith(".csv"):
+            with member.open() as file:
+                return replace(seen, fer2013=tuple(fer2013.columns(file.read(4096)) or ()))
+        if self._folders.find(seen.parts) is None and self._names.find(seen.parts) is None:
             return seen
         with member.open() as file:
             return replace(seen, is_picture=kind(file.read(64)) is not None)
 
-    def _refuse_missing_classes(self) -> None:
-        nearest: set[str] = set()
-        folders: set[str] = set()
-        tables: list[tuple[str, ...]] = []
-        for seen in self._seen:
-            if seen.plain and not _hidden(seen.parts):
-                nearest.update(seen.parts[-2:-1])
-                folders.update(seen.parts[:-1])
-                if seen.parts and seen.parts[-1].lower().endswith(".csv"):
-                    tables.append(seen.parts)
-        try:
-            self._class_map.refuse_missing(self._where, nearest, folders)
-        except ImportDataError as error:
-            if tables:  # Kaggle packs FER2013's CSV in a zip
-                raise ImportDataError(
-                    f"{error}; unpack {shown('/'.join(tables[0]))} and import that if it is FER2013"
-                ) from error
-            raise
+    def _fer2013(self) -> int | None:
+        """Return the index of FER2013's CSV.
 
-    def _class_folder_of(self, parts: tuple[str, ...]) -> tuple[str, int] | None:
-        """Return the class folder, and the index in `parts` of the folder that decides it."""
-        for index in reversed(range(len(parts) - 1)):
-            class_folder = self._class_map.folder_of(parts[index])
-            if class_folder is not None:
-                return class_folder, index
-        return None
+        Kaggle's zip of the competition also has the CSVs of its parts; only the whole has Usage.
+
+        Raises:
+            ImportDataError: there are several.
+        """
+        found = [index for index, seen in enumerate(self._seen) if seen.fer2013]
+        whole = [index for index in found if "usage" in self._seen[index].fer2013]
+        found = whole or found
+        if len(found) > 1:
+            names = ", ".join(shown("/".join(self._seen[index].parts)) for index in found[:5])
+            raise ImportDataError(
+                f"{self._where}: has {len(found)} CSVs of FER2013, must have one: {names}; unpack "
+                "it and import one of them"
+            )
+        return found[0] if found else None
+
+    def _table_source(self, index: int) -> Source:
+        path = "/".join(self._seen[index].parts)
+        opened = partial(self._opened, index)
+        rows = fer2013.source(f"{self._where}, {shown(path)}", None, opened, self._class_map)
+
+        def pictures(tally: Tally, *, reading: bool) -> Iterator[Picture]:
+            tally.guess(f"They are the rows of {shown(path)}, a CSV of FER2013.")
+            for _ in self._seen[1:]:
+                tally.leave_out(f"beside {shown(path)}")
+            return rows(tally, reading=reading)
+
+        return pictures
+
+    @contextlib.contextmanager
+    def _opened(self, index: int, doing: str) -> Iterator[IO[bytes]]:
+        """Open the member with an index."""
+        for here, member in enumerate(self._listing(doing)):
+            if here == index:
+                with member.open() as file:
+                    yield file
+                return
 
     def _refuse_too_large(self, seen: _Seen) -> None:
         if seen.size > MAX_FILE:
@@ -149,19 +186,24 @@ class Members:
             )
 
 
+def _is_open(seen: _Seen) -> bool:
+    """Return whether a member can be imported: an ordinary file that is not hidden."""
+    return seen.plain and bool(seen.parts) and not _hidden(seen.parts)
+
+
 def _content(member: Member | None) -> bytes:
     assert member is not None  # the pictures are read, not only counted
     with member.open() as file:
         return file.read()
 
 
-def _parts(path: str) -> tuple[str, ...]:
+def _parts(path: str) -> Parts:
     """Return a path's folders and its name; () if it leads out of the source's folder."""
     path = path.replace("\\", "/")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     return () if path.startswith("/") or _DRIVE.match(path) or ".." in parts else parts
 
 
-def _hidden(parts: tuple[str, ...]) -> bool:
+def _hidden(parts: Parts) -> bool:
     """Return whether a path is hidden, or was added by a system as __MACOSX is."""
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -42,6 +42,7 @@ class Tally:
         self._other_classes: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._notes: list[str] = []
+        self._guesses: list[str] = []
 
     def leave_out(self, which: str) -> None:
         """Count a file that is left out.
@@ -58,6 +59,10 @@ class Tally:
     def note(self, line: str) -> None:
         """Add a line to `notes`."""
         self._notes.append(line)
+
+    def guess(self, sentence: str) -> None:
+        """Add a sentence about what the import guesses about the source."""
+        self._guesses.append(sentence)
 
     @property
     def others(self) -> int:
@@ -111,9 +116,8 @@ class Survey(Tally):
         others = f"; {_number(self.others, 'other file')}" if self.others else ""
         found = f"Found {_number(sum(counts.values()), 'photo')}: {classes}{others}."
         splits = {name: number for name, number in self._splits.items() if name}
-        if not splits:
-            return (found,)
-        return (found, f"They lie in folders of splits, which are merged: {listed(splits)}.")
+        merged = f"They lie in folders of splits, which are merged: {listed(splits)}."
+        return (found, *([merged] if splits else []), *self._guesses)
 
 
 class Source(Protocol):
