@@ -19,8 +19,9 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive "
-            "link to one of these; or hf:OWNER/NAME.",
+            help="A folder, zip or tar with class folders, with photos named by class, or with "
+            "FER2013's CSV; this CSV; an http(s) or Google Drive link to one of these; or "
+            "hf:OWNER/NAME.",
         ),
     ],
     target: Annotated[
@@ -46,6 +47,23 @@ def import_(
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="The SHA-256 of the download, 64 hex digits.")
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A CSV with the path and the class of each photo of SOURCE, on disk or in SOURCE.",
+        ),
+    ] = None,
+    path_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --table: the column of paths [default: guessed]."),
+    ] = None,
+    class_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With --table: the column of classes [default: guessed]."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what would be copied, and write nothing to DIR."),
@@ -53,7 +71,7 @@ def import_(
 ) -> None:
     """Copy another dataset into class folders, such as DIR/happy and DIR/sad.
 
-    Without --map and --classes, the classes happy, happiness, joy, sad and sadness are copied.
+    Prints what it found before it copies. Without --map and --classes, the classes happy, happiness, joy, sad and sadness are copied.
     Nothing in DIR is overwritten. Run the same command again to continue after an interruption.
     """
     from happysad.dataset.sources import import_data
@@ -74,6 +92,9 @@ def import_(
         mapping=names,
         neither=neither,
         sha256=sha256,
+        table=table,
+        path_column=path_column,
+        class_column=class_column,
         dry_run=dry_run,
         say=say_now,
     )

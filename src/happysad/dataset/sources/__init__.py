@@ -13,10 +13,11 @@ from happysad.dataset.sources import archive, drive, fer2013, folder, huggingfac
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.download import download_file
 from happysad.dataset.sources.file_kind import describe, kind_of
-from happysad.dataset.sources.members import Member, Members
+from happysad.dataset.sources.label_table import MAX_TABLE, LabelTable
+from happysad.dataset.sources.members import Member, Members, content
 from happysad.dataset.sources.tally import Source, Survey
 from happysad.dataset.sources.target import Target
-from happysad.errors import ImportDataError, UsageError, os_reason
+from happysad.errors import ImportDataError, UsageError, os_reason, shown
 
 __all__ = ["Imported", "import_data"]
 
@@ -49,6 +50,9 @@ def import_data(
     mapping: Mapping[str, str] | None = None,
     neither: bool = False,
     sha256: str | None = None,
+    table: Path | None = None,
+    path_column: str | None = None,
+    class_column: str | None = None,
     dry_run: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Imported:
@@ -59,8 +63,9 @@ def import_data(
     after an interruption, and changes nothing once it is complete.
 
     Args:
-        source: FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive
-            link to one of these; or hf:OWNER/NAME (needs the extra huggingface).
+        source: a zip, tar or folder of class folders, of pictures named by class or with FER2013's
+            CSV; this CSV; an http(s) or Google Drive link to one of these; or hf:OWNER/NAME (needs
+            the extra huggingface).
         target: the folder in which the class folders are created.
         classes: the class folders to fill. Each is filled from the source's class of that name,
             unless `mapping` fills it from others.
@@ -70,6 +75,10 @@ def import_data(
         neither: True also copies the source's neutral, surprise, anger, fear, disgust and contempt
             into the class folder neither, except those that `mapping` or `classes` use otherwise.
         sha256: the expected SHA-256 of the file behind a link, 64 hex digits.
+        table: a CSV with the paths and the classes of the pictures of a zip, a tar or a folder; its
+            path may be one in `source`.
+        path_column: the name of the table's column of paths; None to guess it.
+        class_column: the name of the table's column of classes; None to guess it.
         dry_run: True writes nothing to `target`, and returns what would be copied.
         say: called before the first picture is written, with each sentence about what was found.
 
@@ -81,6 +90,8 @@ def import_data(
     class_map = ClassMap(mapping, classes, neither=neither)
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
     sha256 = _checked(sha256, source, is_link)
+    if table is None and (path_column or class_column) is not None:
+        raise UsageError("--path-column and --class-column need --table")
     place = Target(target)
     survey = Survey()
     kept: Path | None = None
@@ -90,7 +101,8 @@ def import_data(
             line = f"the download is kept: {kept}; delete it to download it again"
             survey.note(line)
             place.note(line)
-        pictures = _source(source if kept is None else str(kept), class_map, target)
+        labels = None if table is None else _Labels(table, path_column, class_column)
+        pictures = _source(source if kept is None else str(kept), class_map, target, labels)
         for picture in pictures(survey, reading=False):
             survey.count(picture)
         if not survey.counts:
@@ -140,9 +152,19 @@ def _downloaded(link: str, sha256: str | None) -> Path:
     return file
 
 
-def _source(source: str, class_map: ClassMap, target: Path) -> Source:
+@dataclass(frozen=True)
+class _Labels:
+    """The arguments of `import_data` about its table."""
+
+    table: Path
+    path_column: str | None
+    class_column: str | None
+
+
+def _source(source: str, class_map: ClassMap, target: Path, labels: _Labels | None) -> Source:
     """Return the pictures of a dataset on disk or on the Hugging Face hub."""
     if source.startswith("hf:"):
+        _refuse(labels, source)
         return huggingface.source(source.removeprefix("hf:"), class_map)
     path = Path(source)
     listing: Callable[[Path, str], Iterator[Member]]
@@ -158,11 +180,40 @@ def _source(source: str, class_map: ClassMap, target: Path) -> Source:
             case "tar":
                 listing = archive.tar_members
             case "fer2013":
+                _refuse(labels, source)
                 opened = partial(_opened, path)
                 return fer2013.source(source, path.stat().st_size, opened, class_map)
             case None:
                 raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(path)}")
-    return Members(source, class_map, partial(listing, path)).source()
+    table = None if labels is None else _table(labels, partial(listing, path, "reading"), class_map)
+    return Members(source, class_map, partial(listing, path), table).source()
+
+
+def _refuse(labels: _Labels | None, source: str) -> None:
+    if labels is not None:
+        raise UsageError(f"--table is for a zip, a tar or a folder, not for {source[:80]}")
+
+
+def _table(
+    labels: _Labels, members: Callable[[], Iterator[Member]], class_map: ClassMap
+) -> LabelTable:
+    """Read a table on disk, or else one of the members of the source."""
+    table = labels.table
+    if table.is_file() and table.stat().st_size <= MAX_TABLE:
+        data: bytes | None = table.read_bytes()
+    elif table.exists():
+        raise UsageError(f"--table must be a CSV of at most {MAX_TABLE:,} bytes, not {table}")
+    else:
+        data = content(members(), table.as_posix(), MAX_TABLE)
+    if data is None:
+        raise UsageError(f"--table {shown(str(table))}: no such file, nor in SOURCE")
+    return LabelTable(
+        str(table),
+        data,
+        class_map,
+        path_column=labels.path_column,
+        class_column=labels.class_column,
+    )
 
 
 def _opened(file: Path, _: str) -> IO[bytes]:

@@ -13,7 +13,7 @@ from happysad.dataset.sources.tally import Tally
 from happysad.errors import ImportDataError, shown
 from happysad.images import EXTENSIONS
 
-__all__ = ["ClassFolders", "ClassNames", "Layout", "Parts", "Place", "examples", "has_picture_name"]
+__all__ = ["ClassFolders", "ClassNames", "Layout", "Parts", "Place", "stem"]
 
 #: A member's folders and its name.
 Parts = tuple[str, ...]
@@ -43,6 +43,9 @@ class Layout(Protocol):
     def leave_out(self, parts: Parts, tally: Tally) -> None:
         """Count a member that has no wanted class."""
 
+    def describe(self, pictures: Iterable[Parts], tally: Tally) -> None:
+        """Tell what is guessed, and what is wrong with the source."""
+
 
 class ClassFolders:
     """Pictures in folders named as their classes.
@@ -66,6 +69,9 @@ class ClassFolders:
     def leave_out(self, parts: Parts, tally: Tally) -> None:
         """Count a member of another folder."""
         tally.leave_out_class(parts[-2] if len(parts) > 1 else "(no folder)")
+
+    def describe(self, pictures: Iterable[Parts], tally: Tally) -> None:
+        """Tell nothing: the folders are no guess."""
 
     def refuse_missing(self, where: str, paths: Iterable[Parts]) -> None:
         """Raise an error if the folders of `paths` lack wanted classes.
@@ -95,17 +101,26 @@ class ClassNames:
 
     def find(self, parts: Parts) -> Place | None:
         """Return where a picture goes; None if its name tells no wanted class."""
-        theirs = self._class_in(parts[-1])
+        theirs = self._class_in(parts)
         folder = None if theirs is None else self._class_map.folder_of(theirs)
         return Place(folder, "-".join(parts), theirs) if folder and theirs else None
 
     def leave_out(self, parts: Parts, tally: Tally) -> None:
         """Count a member whose name tells another class or none."""
-        theirs = self._class_in(parts[-1])
+        theirs = self._class_in(parts)
         if theirs is None:
             tally.leave_out("whose names tell no class, or several")
         else:
             tally.leave_out_class(theirs)
+
+    def describe(self, pictures: Iterable[Parts], tally: Tally) -> None:
+        """Tell a name of each class, such as "happy_001.jpg is happy"."""
+        first: dict[str, str] = {}
+        for parts in pictures:
+            if (place := self.find(parts)) is not None:
+                first.setdefault(place.class_folder, shown(parts[-1]))
+        named = ", ".join(f"{name} is {folder}" for folder, name in sorted(first.items()))
+        tally.guess(f"The classes are guessed from the names of the files: {named}.")
 
     def refuse_unclear(self, where: str, paths: Iterable[Parts]) -> None:
         """Raise an error unless at least half of the pictures have a class in their names.
@@ -114,35 +129,31 @@ class ClassNames:
             UsageError: as `ClassMap.refuse_missing`.
             ImportDataError: fewer have; or as `ClassMap.refuse_missing`.
         """
-        names = [parts[-1] for parts in paths if has_picture_name(parts)]
-        found = [theirs for name in names if (theirs := self._class_in(name)) is not None]
+        names = [parts for parts in paths if parts[-1].lower().endswith(_SUFFIXES)]
+        found = [theirs for parts in names if (theirs := self._class_in(parts)) is not None]
         if not found or 2 * len(found) < len(names):
             raise ImportDataError(
                 f"{where}: only {len(found):,} of {len(names):,} names of pictures tell a class"
             )
         self._class_map.refuse_missing(where, found)
 
-    def _class_in(self, name: str) -> str | None:
-        """Return the only class in the name of a file."""
-        stem = name[: name.rfind(".")] if name.lower().endswith(_SUFFIXES) else name
-        words = f" {_words(stem)} "
+    def _class_in(self, parts: Parts) -> str | None:
+        """Return the only class in the name of a file; None if it has none or several."""
+        words = f" {_words(stem(parts))} "
         classes = [one for one, its_words in self._words.items() if its_words in words]
         if any(f" {no} " in words for no in _NEGATIONS):
             return None
         return classes[0] if len(classes) == 1 else None
 
 
-def has_picture_name(parts: Parts) -> bool:
-    """Return whether a file has the name of a picture, such as x.jpg."""
-    return parts[-1].lower().endswith(_SUFFIXES)
+def stem(parts: Parts) -> str:
+    """Return the name of a file without the extension of a picture.
 
-
-def examples(places: Iterable[tuple[Parts, Place]]) -> str:
-    """Return a picture of each class, such as "happy_001.jpg is happy, 001-sad.png is sad"."""
-    first: dict[str, str] = {}
-    for parts, place in places:
-        first.setdefault(place.class_folder, shown(parts[-1]))
-    return ", ".join(f"{name} is {folder}" for folder, name in sorted(first.items()))
+    >>> stem(("set", "anna.happy.JPG")), stem(("subject01.happy",))
+    ('anna.happy', 'subject01.happy')
+    """
+    name = parts[-1]
+    return name[: name.rfind(".")] if name.lower().endswith(_SUFFIXES) else name
 
 
 def _words(name: str) -> str:

@@ -9,17 +9,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import IO
 
 from happysad.dataset.sources import fer2013
 from happysad.dataset.sources.class_map import ClassMap
-from happysad.dataset.sources.layouts import ClassFolders, ClassNames, Layout, Parts, examples
+from happysad.dataset.sources.label_table import LabelTable
+from happysad.dataset.sources.layouts import ClassFolders, ClassNames, Layout, Parts
 from happysad.dataset.sources.split_folders import split_folder
 from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.errors import HappysadError, ImportDataError, shown
 from happysad.images import kind
 
-__all__ = ["MAX_FILE", "Member", "Members"]
+__all__ = ["MAX_FILE", "Member", "Members", "content"]
 
 #: The maximum number of bytes of a picture: `images.MAX_PIXELS` in RGB, rounded up.
 MAX_FILE = 512 * 1024**2
@@ -59,11 +61,15 @@ class Members:
     """Finds the pictures of wanted classes among the members of one source.
 
     The source has class folders, or FER2013's CSV, or pictures whose names tell their classes. The
-    first of these that fits is chosen.
+    first of these that fits is chosen, unless a table tells the classes.
     """
 
     def __init__(
-        self, where: str, class_map: ClassMap, listing: Callable[[str], Iterable[Member]]
+        self,
+        where: str,
+        class_map: ClassMap,
+        listing: Callable[[str], Iterable[Member]],
+        table: LabelTable | None = None,
     ) -> None:
         """Read the list of the members.
 
@@ -72,12 +78,13 @@ class Members:
             class_map: the wanted classes.
             listing: returns the members, in the same order each time; a member can be opened only
                 until the next one is requested. Its argument names the work, for the progress bar.
+            table: tells the classes; None if the source does.
 
         Raises:
-            UsageError: as `ClassMap.refuse_missing`.
-            ImportDataError: the source is damaged, or has no wanted class.
+            ImportDataError: the source is damaged.
         """
         self._where, self._class_map, self._listing = where, class_map, listing
+        self._table = table
         self._folders, self._names = ClassFolders(class_map), ClassNames(class_map)
         self._seen = list(map(self._see, listing("checking")))
 
@@ -86,8 +93,12 @@ class Members:
 
         Raises:
             UsageError: as `ClassMap.refuse_missing`.
-            ImportDataError: there is no wanted class.
+            ImportDataError: there is no wanted class; or as `LabelTable.resolve`.
         """
+        if self._table is not None:
+            files = {seen.parts: seen.is_picture for seen in self._seen if _is_open(seen)}
+            self._table.resolve(Path(self._where).absolute().name, files)
+            return partial(self._pictures, self._table)
         paths = [seen.parts for seen in self._seen if _is_open(seen)]
         try:
             self._folders.refuse_missing(self._where, paths)
@@ -102,11 +113,7 @@ class Members:
         return partial(self._pictures, self._folders)
 
     def _pictures(self, layout: Layout, tally: Tally, *, reading: bool) -> Iterator[Picture]:
-        if layout is self._names:
-            pictures = (seen.parts for seen in self._seen if seen.is_picture)
-            found = ((parts, layout.find(parts)) for parts in pictures)
-            named = examples((parts, place) for parts, place in found if place is not None)
-            tally.guess(f"The classes are guessed from the names of the files: {named}.")
+        layout.describe((seen.parts for seen in self._seen if seen.is_picture), tally)
         members = self._listing("copying") if reading else repeat(None)
         for seen, member in zip(self._seen, members, strict=False):
             if not seen.plain:
@@ -129,10 +136,13 @@ class Members:
         seen = _Seen(_parts(member.path), member.size, member.plain)
         if not _is_open(seen):
             return seen
-        if seen.parts[-1].lower().endswith(".csv"):
+        if self._table is not None:
+            if not self._table.may_name(seen.parts):
+                return seen
+        elif seen.parts[-1].lower().endswith(".csv"):
             with member.open() as file:
                 return replace(seen, fer2013=tuple(fer2013.columns(file.read(4096)) or ()))
-        if self._folders.find(seen.parts) is None and self._names.find(seen.parts) is None:
+        elif self._folders.find(seen.parts) is None and self._names.find(seen.parts) is None:
             return seen
         with member.open() as file:
             return replace(seen, is_picture=kind(file.read(64)) is not None)
@@ -189,6 +199,28 @@ class Members:
 def _is_open(seen: _Seen) -> bool:
     """Return whether a member can be imported: an ordinary file that is not hidden."""
     return seen.plain and bool(seen.parts) and not _hidden(seen.parts)
+
+
+def content(members: Iterable[Member], path: str, most: int) -> bytes | None:
+    """Return the content of one of the members; None if there is no such file.
+
+    Args:
+        members: the members of a source.
+        path: the path of the file in the source.
+        most: the maximum number of its bytes.
+
+    Raises:
+        ImportDataError: the file has more bytes, or is damaged.
+    """
+    wanted = _parts(path)
+    for member in members:
+        if member.plain and wanted and _parts(member.path) == wanted:
+            if member.size > most:
+                raise ImportDataError(
+                    f"{shown(path)} has {member.size:,} bytes; it may have at most {most:,}"
+                )
+            return _content(member)
+    return None
 
 
 def _content(member: Member | None) -> bytes:
