@@ -71,8 +71,9 @@ def import_(
 ) -> None:
     """Copy another dataset into class folders, such as DIR/happy and DIR/sad.
 
-    Prints what it found before it copies. Without --map and --classes, the classes happy, happiness, joy, sad and sadness are copied.
-    Nothing in DIR is overwritten. Run the same command again to continue after an interruption.
+    Prints what it found before it copies. Without --map and --classes, the classes happy,
+    happiness, joy, sad and sadness are copied. Nothing in DIR is overwritten. Run the same command
+    again to continue after an interruption.
     """
     from happysad.dataset.sources import import_data
     from happysad.dataset.sources.tally import listed
