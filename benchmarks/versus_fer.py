@@ -1,4 +1,4 @@
-r"""Compare happysad with the package fer 25.10, and its network with two others.
+r"""Compare happysad with the package fer 25.10.3, and its network with two others.
 
     python benchmarks/versus_fer.py PHOTOS --happysad-python A/bin/python \
         --fer-python B/bin/python --write FILE
@@ -6,7 +6,7 @@ r"""Compare happysad with the package fer 25.10, and its network with two others
 Each side needs its own environment (Linux). Make them with:
 
     python -m venv A; A/bin/pip install .
-    python -m venv B; B/bin/pip install --no-deps fer==25.10
+    python -m venv B; B/bin/pip install --no-deps fer==25.10.3
     B/bin/pip install tensorflow "opencv-python-headless<5" requests pillow "setuptools<81"
 
 B has only what fer needs to predict a photo; its declared requirements would also install PyTorch.
@@ -15,10 +15,11 @@ The script itself needs happysad[train].
 In one run, the sides take turns on the same photos, so that slow changes of the load cancel out.
 Every other turn reverses the order, and the first turn warms up. Each ratio is computed within one
 turn; the tables have the median and the range over the turns. A network alone runs on one core with
-one thread. The row "as fer calls it" and the rows of Keras run the networks as the packages do;
-"compiled" uses a tf.function, the fastest way that Keras has. DeepFace's emotion network (its
-layers) and EfficientNet-B0 at 224 pixels (the backbone of HSEmotion) have random weights, because
-only their speed is measured.
+one thread. The row "as fer calls it" and the rows of Keras run the networks as the packages do: fer
+runs its quantised TensorFlow Lite network, one face at a time. "Keras network, compiled" is fer's
+network before quantisation in a tf.function, the fastest way that Keras has. DeepFace's emotion
+network (its layers) and EfficientNet-B0 at 224 pixels (the backbone of HSEmotion) have random
+weights, because only their speed is measured.
 """
 
 from __future__ import annotations
@@ -135,8 +136,8 @@ def _networks(
         _once(sys.executable, "export", folder=folder)
         wanted: list[tuple[str, str, str, dict[str, Any]]] = [
             ("happysad", pythons["happysad"], "happysad network", {"model": model}),
-            ("fer, as fer calls it", pythons["fer"], "fer network", {"compiled": False}),
-            ("fer, compiled", pythons["fer"], "fer network", {"compiled": True}),
+            ("fer, as fer calls it", pythons["fer"], "fer network", {}),
+            ("fer, Keras network, compiled", pythons["fer"], "fer Keras network", {}),
         ]
         for name in _OTHERS:
             settings = {"name": name, "folder": folder}
@@ -390,26 +391,44 @@ def _happysad_network(settings: dict[str, Any]) -> Answer:
 
 
 def _fer_network(settings: dict[str, Any]) -> Answer:
-    import numpy as np
-
     recognizer = _recognizer(settings)
-    if not settings["compiled"]:
 
-        def call_for(batch: int) -> Callable[[], object]:
-            faces = 2 * _random(batch, 64, 1)[..., 0] - 1
-            return lambda: np.asarray(recognizer._classify_emotions(faces))
+    def call_for(batch: int) -> Callable[[], object]:
+        faces = 2 * _random(batch, 64, 1)[..., 0] - 1
+        return lambda: recognizer._classify_emotions(faces)
 
-        return _rate(call_for)
+    return _rate(call_for)
+
+
+def _fer_keras_network(settings: dict[str, Any]) -> Answer:
+    import numpy as np
     import tensorflow as tf
 
-    model: Any = recognizer._FER__emotion_classifier
+    model: Any = _recognizer(settings, use_tflite=False)._FER__emotion_classifier
     run = tf.function(lambda faces: model(faces, training=False))
 
-    def compiled_call_for(batch: int) -> Callable[[], object]:
+    def call_for(batch: int) -> Callable[[], object]:
         faces = 2 * _random(batch, 64, 1) - 1
         return lambda: np.asarray(run(tf.constant(faces)))
 
-    return _rate(compiled_call_for)
+    return _rate(call_for)
+
+
+def _fer_answers(settings: dict[str, Any]) -> Answer:
+    """Return a function that answers for face crops, prepared as fer prepares them."""
+    import cv2
+    import numpy as np
+
+    recognizer = _recognizer(settings)
+
+    def answer(question: dict[str, Any]) -> list[list[float]]:
+        crops = np.load(question["crops"])
+        faces = np.stack([cv2.resize(crop, (64, 64)) for crop in crops])
+        faces = 2 * (faces.astype(np.float32) / 255 - 0.5)
+        answers: list[list[float]] = recognizer._classify_emotions(faces).tolist()
+        return answers
+
+    return answer
 
 
 def _other_onnx(settings: dict[str, Any]) -> Answer:
@@ -500,14 +519,14 @@ def _classifier(settings: dict[str, Any]) -> Any:
     return Classifier(model, threads=threads)
 
 
-def _recognizer(settings: dict[str, Any]) -> Any:
+def _recognizer(settings: dict[str, Any], **options: bool) -> Any:
     from importlib import import_module
 
     import cv2
 
     if settings["core"] is not None:
         cv2.setNumThreads(1)
-    return import_module("fer.fer").FER()
+    return import_module("fer.fer").FER(**options)
 
 
 def _random(*shape: int) -> Any:
@@ -525,6 +544,8 @@ _ROLES: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "fer photos": _fer_photos,
     "happysad network": _happysad_network,
     "fer network": _fer_network,
+    "fer Keras network": _fer_keras_network,
+    "fer answers": _fer_answers,
     "other onnx": _other_onnx,
     "other Keras": _other_keras,
     "export": _export,
