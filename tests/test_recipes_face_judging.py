@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from happysad.classifier import Classifier
 from happysad.dataset.drawn_faces import face
 from happysad.models.face import EMOTIONS
+from recipes.face import judging
 from recipes.face.judging import judge
 from recipes.face.packed_faces import Faces
 from tests.classifiers import three_class_classifier
@@ -50,7 +52,9 @@ def test_votes_decide_and_ties_are_counted(by_light: Classifier, tmp_path: Path)
     assert found.generated is found.studio is found.scenes is None and found.people == ()
 
 
-def test_photos_and_people_are_judged_like_a_users(by_light: Classifier, tmp_path: Path) -> None:
+def test_photos_and_people_are_judged_like_a_users(
+    by_light: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     for label in ("happy", "neutral"):
         for number in range(3):
@@ -63,7 +67,16 @@ def test_photos_and_people_are_judged_like_a_users(by_light: Classifier, tmp_pat
         "person,age,sex,ethnicity\nlondon_000,20,female,white\nlondon_001,40,male,white\n"
         "london_002,,male,black\n"
     )
+    seen = tmp_path / "seen.csv"
+    known = sha256((tmp_path / "scenes" / "happy" / "one.png").read_bytes()).hexdigest()[:16]
+    seen.write_text(f"seen,sha256\npeople with glasses,{known}\nbabies and small children,0\n")
+    monkeypatch.setattr(judging, "SEEN_BY_EYE", seen)
     found = judge(by_light, faces_by_light(30), tmp_path)
+    assert [(one.name, one.n) for one in found.seen_by_eye] == [
+        ("people with glasses", 1),
+        ("babies and small children", 0),
+    ]
+    assert found.seen_by_eye[0].right.value in (0, 1)
     assert found.studio is not None and found.studio.score.n == 6
     assert found.scenes is not None
     assert found.scenes.score.n + found.scenes_without_face == 3 and found.scenes_without_face >= 1

@@ -12,7 +12,7 @@ from happysad.model_file import Details, ModelFile
 from happysad.predictions import UNSURE
 from recipes.face import robustness
 from recipes.face.figures import Curve, Figures
-from recipes.face.judging import Judgement, PeopleRow
+from recipes.face.judging import Judgement, PeopleRow, SeenRow
 from recipes.face.pictures import CALIBRATION, FAILURES, RISK_COVERAGE, Drawn
 from recipes.face.shipping import RISK
 
@@ -101,8 +101,7 @@ The mean recall of the three classes, for the most probable class:
 
 It learned from crops of faces that look into the camera. Expect errors with profiles, hidden
 mouths, faces below 20 pixels, small children, drawings, and mouths that are open in speech, pain or
-song. Smiles with closed lips often look neutral to it. No set here tells which faces are of babies
-or wear glasses, so nothing is known about them.
+song. Smiles with closed lips often look neutral to it.
 {costliest}
 
 ![Drawn faces that are not answered rightly.]({failures})
@@ -167,7 +166,7 @@ def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
         curve=_curve(judgement.risk_coverage),
         robustness=robustness.markdown(judgement.robustness, three.score.n, three.score.groups),
         photos=_photos(judgement),
-        people=_people(judgement.people),
+        people=_people(judgement.people) + _by_eye(judgement.seen_by_eye),
         costliest=_costliest(judgement),
         failures=FAILURES,
         drawn=_drawn(drawn),
@@ -338,6 +337,18 @@ def _people(rows: tuple[PeopleRow, ...]) -> str:
         cells = ["too few to say"] * 2 if few else [_percent(row.smiles), _percent(row.neutral)]
         lines.append(f"| {row.kind}: {row.name} | {row.people} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\n"
+
+
+def _by_eye(rows: tuple[SeenRow, ...]) -> str:
+    """Return a paragraph on what only eyes can tell of the web photos."""
+    found = [f"of {row.n} {row.name} {_percent(row.right)}" for row in rows if row.n]
+    if not found:
+        return ""
+    return (
+        "In the web photos with a face, one of us looked for glasses, and for babies and small "
+        f"children. With happy and sad as the only answers, {' and '.join(found)} are answered "
+        "rightly: too few photos to say more.\n\n"
+    )
 
 
 def _differences(rows: tuple[PeopleRow, ...]) -> str:

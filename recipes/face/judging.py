@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from recipes.face.packed_faces import Faces, person, photo
 from recipes.face.shipping import THREE
 from recipes.face.votes import HAPPY, NEITHER, SAD, true_classes
 
-__all__ = ["Judgement", "PeopleRow", "judge"]
+__all__ = ["SEEN_BY_EYE", "Judgement", "PeopleRow", "SeenRow", "judge"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
@@ -32,6 +33,9 @@ _Ints = NDArray[np.intp]
 # The names of the age groups, and the age below which each ends.
 _AGES = {"18 to 24": 25, "25 to 34": 35, "35 and more": 200}
 _CLASS_OF_FOLDER = {"happy": HAPPY, "sad": SAD}
+#: Whom a person saw in web photos, with the first 16 hexadecimal digits of the file's SHA-256. Each
+#: person is listed once.
+SEEN_BY_EYE = Path(__file__).with_name("seen_by_eye.csv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,17 @@ class PeopleRow:
     """The share of the smiling portraits that is called happy, by the most probable class."""
     neutral: Figure
     """The share of the neutral portraits that is called neither."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenRow:
+    """The answers for the web photos in which a person recognised someone of a kind."""
+
+    name: str
+    """Whom: people with glasses, or babies and small children."""
+    n: int
+    right: Figure
+    """The share that is right if happy and sad are the only answers; an exact interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +108,8 @@ class Judgement:
     """The number of web photos in which no face is found."""
     people: tuple[PeopleRow, ...]
     """Of the studio portraits; empty without people.csv."""
+    seen_by_eye: tuple[SeenRow, ...]
+    """Of the web photos; empty if they are missing."""
 
 
 def judge(classifier: Classifier, test: Faces, data: Path) -> Judgement:
@@ -150,6 +167,7 @@ def judge(classifier: Classifier, test: Faces, data: Path) -> Judgement:
         scenes=_of_photos(classifier, scenes, photo),
         scenes_without_face=faceless,
         people=_people(studio, data / "colour" / "people.csv"),
+        seen_by_eye=_seen_by_eye(scenes),
     )
 
 
@@ -249,11 +267,7 @@ def _people(studio: _Predicted | None, file: Path) -> tuple[PeopleRow, ...]:
 
     def share(here: NDArray[np.bool_], label: int) -> Figure:
         rows = here & (studio.truth == label)  # at most one photo of each person
-        n, right = int(rows.sum()), int((answers[rows] == label).sum())
-        if not n:
-            return Figure(None, None)
-        span = binomtest(right, n).proportion_ci()
-        return Figure(right / n, (span.low, span.high))
+        return _exact(answers[rows] == label)
 
     rows = []
     for kind in ("sex", "age", "ethnicity"):
@@ -270,6 +284,28 @@ def _people(studio: _Predicted | None, file: Path) -> tuple[PeopleRow, ...]:
                 )
             )
     return tuple(rows)
+
+
+def _seen_by_eye(scenes: _Predicted | None) -> tuple[SeenRow, ...]:
+    if scenes is None:
+        return ()
+    hashes = np.array([sha256(path.read_bytes()).hexdigest()[:16] for path in scenes.paths])
+    right = among(scenes.p, [HAPPY, SAD]).argmax(axis=1) == (scenes.truth == SAD)
+    with SEEN_BY_EYE.open(newline="", encoding="utf-8") as opened:
+        listed = [(row["seen"], row["sha256"]) for row in csv.DictReader(opened)]
+    rows = []
+    for name in dict.fromkeys(kind for kind, _ in listed):
+        here = np.isin(hashes, [one for kind, one in listed if kind == name])
+        rows.append(SeenRow(name=name, n=int(here.sum()), right=_exact(right[here])))
+    return tuple(rows)
+
+
+def _exact(right: NDArray[np.bool_]) -> Figure:
+    """Return the share that is right with its exact interval (Clopper & Pearson 1934)."""
+    if not len(right):
+        return Figure(None, None)
+    span = binomtest(int(right.sum()), len(right)).proportion_ci()
+    return Figure(float(right.mean()), (span.low, span.high))
 
 
 def _group(kind: str, value: str) -> str:
