@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from happysad.cli import COMMANDS, app
+from happysad.cli import COMMANDS, app, joined_names
 from happysad.cli.options import EXTRAS, Classes, need
 from happysad.errors import MissingExtraError, UsageError
 
@@ -45,6 +45,25 @@ def test_every_extra_has_all_its_modules() -> None:
 def _modules(requirement: str) -> set[str]:
     name = re.split("[<>=]", requirement)[0]
     return MODULES.get(name, {name.replace("-", "_")})
+
+
+@pytest.mark.parametrize(
+    ("given", "joined"),
+    [
+        ("predict --answers happy sad a.jpg", "predict --answers happy,sad a.jpg"),
+        ("predict a.jpg --answers happy sad --json", "predict a.jpg --answers happy,sad --json"),
+        ("train d --classes happy sad neither", "train d --classes happy,sad,neither"),
+        ("train --classes happy sad neither d", "train --classes happy,sad,neither d"),
+        # One word with commas, as before; one name alone is refused when it is parsed.
+        ("predict --answers happy,sad a.jpg", "predict --answers happy,sad a.jpg"),
+        ("predict a.jpg --answers happy", "predict a.jpg --answers happy"),
+        ("predict --answers happy --json", "predict --answers happy --json"),
+        ("predict a.jpg --answers", "predict a.jpg --answers"),
+        ("check d --radius 6", "check d --radius 6"),
+    ],
+)
+def test_names_are_separated_by_commas_or_spaces(given: str, joined: str) -> None:
+    assert joined_names(given.split()) == joined.split()
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

@@ -83,6 +83,29 @@ def test_the_table_is_that_of_the_command_line(seen: Seen, photos: Path, tmp_pat
     assert (tmp_path / "saved.csv").read_bytes() == printed.stdout
 
 
+def test_neither_is_left_out_on_request(seen: Seen, photos: Path, tmp_path: Path) -> None:
+    page = seen.page
+    seen.open()
+    page.set_input_files("#choose", [photos / name for name in NAMES])
+    answered(page, 4)
+    expect(page.locator(".answer .names").first).to_contain_text("neither")
+    page.get_by_label("Leave out neither: answer only happy or sad").check()
+    expect(page.locator(".answer .names", has_text="neither")).to_have_count(0)
+    answered(page, 4)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "saved.csv")
+    printed = run_command("predict", "--csv", "--answers", "happy,sad", *NAMES, cwd=photos)
+    assert (tmp_path / "saved.csv").read_bytes() == printed.stdout
+    page.locator(".answer", has=page.get_by_role("heading", name="one.png")).get_by_role(
+        "button", name="What decided?"
+    ).click()
+    expect(page.locator(".heat img")).to_have_attribute("alt", re.compile("(happy|sad|unsure)"))
+    page.get_by_label("Leave out neither").uncheck()
+    expect(page.locator(".heat")).to_have_count(0)
+    expect(page.locator(".answer .names").first).to_contain_text("neither")
+
+
 @pytest.mark.parametrize(
     ("classes", "label", "words"),
     [
@@ -172,7 +195,7 @@ def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:
     expect(heat).to_be_visible()
     page.wait_for_function("() => document.querySelector('.heat img').naturalWidth === 384")
     assert "Orange parts raised the probability of the answer" in page.locator(".heat").inner_text()
-    assert any(url.endswith("/v1/explain?face=2") for url in seen.requests)
+    assert any("/v1/explain?" in url and "face=2" in url for url in seen.requests)
     page.get_by_role("button", name="Close the heat map").click()
     expect(heat).to_have_count(0)
 

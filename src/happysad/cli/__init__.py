@@ -10,6 +10,7 @@ import atexit
 import codecs
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -21,7 +22,7 @@ from happysad import __version__
 from happysad.cli.console import fail, say
 from happysad.errors import HappysadError, os_reason
 
-__all__ = ["COMMANDS", "app", "main", "program"]
+__all__ = ["COMMANDS", "app", "joined_names", "main", "program"]
 
 #: Every command with its module, its function and the line that happysad --help prints: the first
 #: line of the function's docstring.
@@ -128,6 +129,28 @@ def _common(
     pass
 
 
+def joined_names(arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which names after --classes or --answers are separated by commas.
+
+    Two names always belong to such an option, and a third one if it is neither.
+
+    >>> joined_names(["predict", "--answers", "happy", "sad", "photo.jpg"])
+    ['predict', '--answers', 'happy,sad', 'photo.jpg']
+    """
+    left, joined = list(arguments), list[str]()
+    while left:
+        joined.append(left.pop(0))
+        if joined[-1] not in ("--classes", "--answers") or not left:
+            continue
+        names = [left.pop(0)]
+        if left and not any("," in name or name.startswith("-") for name in (*names, left[0])):
+            names.append(left.pop(0))
+            if left[:1] == ["neither"]:
+                names.append(left.pop(0))
+        joined.append(",".join(names))
+    return joined
+
+
 def main() -> NoReturn:
     """Run the command line; an error of happysad is printed as one line."""
     for stream in (sys.stdout, sys.stderr):
@@ -137,7 +160,7 @@ def main() -> NoReturn:
             utf8 = codecs.lookup(stream.encoding).name == "utf-8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     try:
-        app(prog_name="happysad")
+        app(joined_names(sys.argv[1:]), prog_name="happysad")
     except HappysadError as error:
         fail(str(error), error.exit_status)
     except BrokenPipeError:  # the reader of the output, such as head, has closed it

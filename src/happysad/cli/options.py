@@ -68,7 +68,8 @@ Classes = Annotated[
         "--classes",
         metavar="NAMES",
         parser=class_names("--classes"),
-        help="The two or three class folders to use, such as happy,sad [default: all].",
+        help="The two or three class folders to use, such as happy,sad or happy sad "
+        "[default: all].",
     ),
 ]
 CheckFolder = Annotated[
@@ -99,8 +100,8 @@ Answers = Annotated[
         "--answers",
         metavar="NAMES",
         parser=class_names("--answers"),
-        help="The only classes that may be the answer, such as happy,sad [default: all of the "
-        "classifier].",
+        help="The only classes that may be the answer, such as happy,sad or happy sad [default: "
+        "all of the classifier].",
     ),
 ]
 Unsure = Annotated[

@@ -19,7 +19,7 @@ export function answerCard(file) {
     image.remove();
     boxes.before(h("p", { class: "soft blank" }, `No preview: this browser cannot show ${file.name}`));
   });
-  const words = h("div", { class: "words" }, h("p", { class: "soft" }, "Waiting for the answer"));
+  const words = h("div", { class: "words" });
   const title = h("h3", { id, class: "name", title: file.name }, file.name);
   const element = h(
     "li",
@@ -33,6 +33,13 @@ export function answerCard(file) {
     row: null,
     image,
     boxes,
+    wait() {
+      card.row = null;
+      element.classList.add("waiting");
+      element.querySelector(".heat")?.remove();
+      words.replaceChildren(h("p", { class: "soft" }, "Waiting for the answer"));
+      boxes.replaceChildren();
+    },
     show(row) {
       card.row = named(row, file.name);
       element.classList.remove("waiting");
@@ -41,6 +48,7 @@ export function answerCard(file) {
     },
     forget: () => URL.revokeObjectURL(address),
   };
+  card.wait();
   return card;
 }
 
@@ -51,7 +59,7 @@ function answered(card) {
       h("p", { class: "label" }, h("span", { class: "chip bad" }, "not read")),
       h("p", { class: "why" }, reason(card.row)),
     ];
-  const because = why(label);
+  const because = why(label, probabilities);
   const parts = [h("p", { class: "label" }, ...shown(label, probabilities))];
   if (probabilities) parts.push(scale(probabilities));
   if (because) parts.push(h("p", { class: "why" }, because));
@@ -118,8 +126,9 @@ async function explain(card, face, button) {
   );
   card.element.querySelector(".text").append(heat);
   try {
-    const query = face === null ? "" : `?face=${face}`;
-    const answer = await ask(`/v1/explain${query}`, { method: "POST", body: card.file });
+    const query = new URLSearchParams({ answers: Object.keys(card.row.probabilities) });
+    if (face !== null) query.set("face", face);
+    const answer = await ask(`/v1/explain?${query}`, { method: "POST", body: card.file });
     const label = decodeURIComponent(answer.headers.get("X-Happysad-Label"));
     const probabilities = JSON.parse(answer.headers.get("X-Happysad-Probabilities"));
     const address = URL.createObjectURL(await answer.blob());

@@ -1,12 +1,13 @@
 // Rows as happysad predict --csv writes them, character by character.
 
-import { model } from "./model.js";
-
 const FLOATS = /^(probability|p_.*)$/s;
 
-/** Return the rows of /v1/predict as CSV, with the number of faces instead of the faces. */
-export function csv(rows) {
-  const { classes } = model().details;
+/**
+ * Return the rows of /v1/predict as CSV, with the number of faces instead of the faces.
+ * @param {object[]} rows
+ * @param {string[]} classes the possible answers
+ */
+export function csv(rows, classes) {
   const flat = rows.map((row) => columns(row, classes));
   const names = Object.keys(columns({ faces: [], notes: [] }, classes));
   const lines = flat.map((cells) =>

@@ -44,7 +44,8 @@ export function scale(probabilities) {
   const classes = Object.entries(probabilities);
   const text = classes.map(([name, p]) => `${name} ${percent(p)}`).join(", ");
   const attributes = { role: "img", "aria-label": text, title: text };
-  return classes.length === 2 ? between(classes, attributes) : shares(classes, attributes);
+  const two = model().details.classes.length === 2;
+  return two ? between(classes, attributes) : shares(classes, attributes);
 }
 
 /** Return a scale from one class to the other, with the answer and the zone of unsure. */
@@ -85,11 +86,13 @@ function shares(classes, attributes) {
 }
 
 /** Return in words why the label is not a class; null if it is one. */
-export function why(label) {
+export function why(label, probabilities) {
   if (label === "no_face")
     return "No face was found, and this classifier looks only at faces. Faces are found more easily if they are large, upright and turned to the camera.";
   if (label !== "unsure") return null;
   const reason = "Not sure enough: any class would be wrong too often.";
-  const from = sureFrom(model().details).map(([name, p]) => `${name} from ${percent(p)} on`);
+  const from = sureFrom(model().details)
+    .filter(([name]) => name in probabilities)
+    .map(([name, p]) => `${name} from ${percent(p)} on`);
   return from.length ? `${reason} It answers ${inWords(from)}.` : reason;
 }

@@ -24,8 +24,9 @@ export function start() {
     add(files);
   });
   onModel(({ details }) => ask(details.classes));
-  at("try-csv").addEventListener("click", () => save(csv(rows()), "happysad.csv"));
+  at("try-csv").addEventListener("click", () => save(csv(rows(), answers()), "happysad.csv"));
   at("try-clear").addEventListener("click", clear);
+  at("try-two").addEventListener("change", again);
 }
 
 export function enter() {}
@@ -41,6 +42,22 @@ function ask(classes) {
   const third = classes.includes("neither");
   at("try-faces").setAttribute("viewBox", `0 0 ${third ? 188 : 132} 72`);
   at("try-faces").querySelector(".neither").toggleAttribute("hidden", !third);
+  at("try-answers").hidden = !third;
+  at("try-two-words").textContent = `Leave out neither: answer only ${inWords(two(classes), "or")}`;
+}
+
+const two = (classes) => classes.filter((name) => name !== "neither");
+
+/** Return the classes that may be the answer. */
+function answers() {
+  const { classes } = model().details;
+  return at("try-two").checked && !at("try-answers").hidden ? two(classes) : classes;
+}
+
+function query() {
+  const asked = answers();
+  if (asked.length === model().details.classes.length) return "";
+  return `?${new URLSearchParams({ answers: asked })}`;
 }
 
 const rows = () => cards.filter((card) => card.row).map((card) => card.row);
@@ -62,6 +79,13 @@ function clear() {
   at("choose").focus();
 }
 
+/** Ask for all answers again. */
+function again() {
+  for (const card of cards) card.wait();
+  show();
+  if (!working) work();
+}
+
 async function work() {
   working = true;
   try {
@@ -80,12 +104,14 @@ const unanswered = () => cards.filter((card) => !card.row);
 
 async function answer(batch) {
   const files = batch.map((card) => card.file);
+  const asked = query();
   try {
-    const found = await send("/v1/predict", files, (seconds) => {
+    const found = await send(`/v1/predict${asked}`, files, (seconds) => {
       waiting = `the server is busy, trying again in ${counted(seconds, "second")}`;
       show();
     });
-    batch.forEach((card, place) => card.show(found[place]));
+    // If other answers were chosen meanwhile, these photos are sent again.
+    if (query() === asked) batch.forEach((card, place) => card.show(found[place]));
   } catch (error) {
     // Too much at once: send each photo by itself.
     if (error.status === 413 && batch.length > 1) for (const card of batch) await answer([card]);
