@@ -147,3 +147,31 @@ def test_a_drawing_is_of_one_photo(model: list[str], paths: list[str]) -> None:
 
 def test_faces_that_are_given_are_for_a_classifier_of_faces(model: list[str]) -> None:
     assert "whole photos" in refused("photos", "--faces", "given", *model)
+
+
+ADVICE = " photos show no face. To classify whole photos, train on your own: happysad train DIR"
+
+
+@pytest.mark.parametrize(
+    ("faceless", "unreadable", "said"),
+    [
+        (10, 0, "10 of 10"),
+        (10, 30, "10 of 40"),
+        (9, 0, None),  # few photos
+        (10, 31, None),  # less than a quarter
+    ],
+)
+@pytest.mark.parametrize("output", [[], ["--json"], ["--out", "out", "--csv"]])
+def test_many_photos_without_a_face_bring_advice_once(
+    output: list[str], faceless: int, unreadable: int, said: str | None
+) -> None:
+    model = brightness_classifier(Path("faces.onnx"), looks_at="face")
+    for number in range(faceless + unreadable):
+        save(Path("many", f"{number}.png"), np.full((16, 16, 3), 200, np.uint8))
+        if number >= faceless:
+            Path("many", f"{number}.png").write_text("no picture")
+    done = predict("many", "--model", str(model), *output)
+    assert done.status == int(unreadable > 0)
+    last = done.stderr.decode().splitlines()[-1:]
+    assert done.stderr.count(ADVICE.encode()) == int(said is not None)
+    assert (last == [f"{said}{ADVICE}"]) is (said is not None)

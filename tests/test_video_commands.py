@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import threading
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,33 @@ def test_webcam_opens_the_live_view(monkeypatch: pytest.MonkeyPatch, room: Path)
     assert came["settings"].model == room / "model.onnx"
     assert came["settings"].port == 0  # any: another one may be in use
     assert (came["browser"], came["view"]) == (True, "#live")
+
+
+@pytest.mark.parametrize("browser", [True, False, webbrowser.Error("no method available")])
+def test_webcam_without_a_browser_prints_the_address_of_the_live_view(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    room: Path,
+    browser: bool | webbrowser.Error,
+) -> None:
+    uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
+    asked: list[str] = []
+
+    def opens(address: str) -> bool:
+        asked.append(address)
+        if isinstance(browser, webbrowser.Error):
+            raise browser
+        return browser
+
+    monkeypatch.setattr(webbrowser, "open", opens)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: None)
+    video_commands.webcam(model=room / "model.onnx")
+    lines = capsys.readouterr().out.splitlines()
+    (address,) = asked
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#live", address)
+    assert lines[0].endswith(f" on {address}")
+    advice = ["no browser could be opened: open the address in one"]
+    assert lines[2:] == ([] if browser is True else advice)
 
 
 def test_webcam_without_the_extra_names_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from happysad.cli.console import fail, say, say_now, warn
 from happysad.cli.options import local_folder, need
+from happysad.cli.prediction_output import warn_if_faceless
 from happysad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def predict_library(
     from happysad.batch.results import UNREADABLE
     from happysad.batch.shards import SHARD
     from happysad.paths import absolute, plain
+    from happysad.predictions import NO_FACE
 
     def placed(path: str) -> str:
         """Return an absolute path for the workers, which have other working folders."""
@@ -89,6 +91,7 @@ def predict_library(
         say(f"{count:>12,}  {label}")
     say(f"{summary.counts.total():>12,}  photos, {summary.done:,} of them predicted now")
     say(f"results: {out}")
+    warn_if_faceless(summary.counts[NO_FACE], summary.counts.total())
     raise typer.Exit(1 if summary.counts[UNREADABLE] else 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain
@@ -16,9 +17,9 @@ import typer
 from happysad.cli.console import warn
 from happysad.cli.library_commands import predict_library
 from happysad.cli.options import Answers, Model, Unsure, local_folder
-from happysad.cli.prediction_output import write_csv, write_json, write_table
+from happysad.cli.prediction_output import warn_if_faceless, write_csv, write_json, write_table
 from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError
-from happysad.predictions import Faces, Rows
+from happysad.predictions import NO_FACE, Faces, Rows
 
 if TYPE_CHECKING:
     from happysad.batch.tables import Format
@@ -87,7 +88,8 @@ def predict(
     """Predict whether the people in photos look happy or sad.
 
     A folder means all files in it and below it, except hidden ones. A file that cannot be read gets
-    a row with the reason, and the exit status is 1.
+    a row with the reason, and the exit status is 1. If at least 10 photos, and a quarter of all,
+    show no face, the last line of standard error says what to do.
     """
     # docs/decisions.md, "One thread of OpenBLAS".
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -112,8 +114,12 @@ def predict(
     predictions = classifier.stream(_sources(paths), faces=faces, unsure=unsure)
     if drawing is not None:
         predictions = _drawing(predictions, drawing)
+    counts: Counter[str | None] = Counter()
+    predictions = _counted(predictions, counts)
     write = write_json if as_json else write_csv if as_csv else write_table
-    raise typer.Exit(1 if write(predictions, classifier.classes, rows) else 0)
+    failed = write(predictions, classifier.classes, rows)
+    warn_if_faceless(counts[NO_FACE], counts.total())
+    raise typer.Exit(1 if failed else 0)
 
 
 def _loaded(model: Path | None) -> Classifier:
@@ -163,6 +169,15 @@ def _files(path: str, *, listed: bool = False) -> Iterator[Source]:
     else:
         if empty:
             warn(f"{path}: no file in it")
+
+
+def _counted(
+    predictions: Iterable[Prediction], counts: Counter[str | None]
+) -> Iterator[Prediction]:
+    """Yield the predictions, and count their labels."""
+    for prediction in predictions:
+        counts[prediction.label] += 1
+        yield prediction
 
 
 def _check_drawing(paths: list[str], drawing: Path) -> None:

@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from happysad.cli.console import say
+from happysad.cli.console import say, warn
 
 if TYPE_CHECKING:
     from happysad.predictions import Prediction
 
-__all__ = ["write_csv", "write_json", "write_table"]
+__all__ = ["warn_if_faceless", "write_csv", "write_json", "write_table"]
+
+# Minimum number and minimum share of photos without a face for which advice is printed.
+_MANY, _MANY_SHARE = 10, 0.25
 
 
 def write_table(answers: Iterator[Prediction], classes: Sequence[str], rows: str) -> int:
@@ -70,3 +73,17 @@ def write_csv(answers: Iterator[Prediction], classes: Sequence[str], rows: str) 
         failed += answer.error is not None
         writer.writerows(flat(row, classes) for row in answer.rows(rows))
     return failed
+
+
+def warn_if_faceless(faceless: int, photos: int) -> None:
+    """Print what to do if many photos show no face: at least 10, and a quarter of all.
+
+    Args:
+        faceless: the number of photos without a face.
+        photos: the number of all photos.
+    """
+    if faceless >= max(_MANY, _MANY_SHARE * photos):
+        warn(
+            f"{faceless:,} of {photos:,} photos show no face. To classify whole photos, train on "
+            "your own: happysad train DIR"
+        )

@@ -55,13 +55,14 @@ def run(
     """
     with listen(settings.host, settings.port) as listening:
         address = _address(settings.host, listening.getsockname()[1])
-        say(f"happysad serves {name} on {address}")
+        say(f"happysad serves {name} on {address}{view}")
         if settings.token is not None:
             say("in a browser, add ?token=TOKEN to the address once")
         say("Ctrl+C ends it")
         if browser:
             query = "" if settings.token is None else "?" + urlencode({"token": settings.token})
-            webbrowser.open(address + query + view)
+            if not _open(address + query + view):
+                say("no browser could be opened: open the address in one")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(Config(app, settings)).run([listening])
 
@@ -232,6 +233,14 @@ def listen(host: str, port: int) -> socket.socket:
             raise UsageError(f"--host {host} --port {port}: {os_reason(error)}") from error
         stack.pop_all()
         return listening
+
+
+def _open(address: str) -> bool:
+    """Open an address in the browser, and return whether there is one."""
+    try:
+        return webbrowser.open(address)
+    except webbrowser.Error:
+        return False
 
 
 def _address(host: str, port: int) -> str:
