@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.dataset.sources import download, drive, import_data
+from happysad.dataset.sources import download, import_data
 from happysad.dataset.sources.download import download_file
 from happysad.errors import ImportDataError, UsageError
 from tests.pictures import encoded, photo
@@ -95,7 +95,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(download, "PAUSE", 0.0)
-    monkeypatch.setattr(download, "_TIMEOUT", 5.0)
+    monkeypatch.setattr(download, "TIMEOUT", 5.0)
     server = Server()
     yield server
     server.stop()
@@ -301,95 +301,13 @@ def test_a_link_to_something_else(
     assert not (tmp_path / "out").exists()
 
 
-# Drive's page for files that are too large for its virus scan, without its styles.
-CONFIRM = b"""<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head>
-<body>
-<form id="download-form" action="%s" method="get">
-<input type="submit" id="uc-download-link" value="Download anyway"/>
-<input type="hidden" name="id" value="ID_of-it"><input type="hidden" name="export" value="download">
-<input type="hidden" name="confirm" value="t"><input type="hidden" name="uuid" value="4&amp;2">
-</form></body></html>"""
-QUOTA = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
-
-LINKS = [
-    "https://drive.google.com/file/d/ID_of-it/view?usp=sharing",
-    "https://drive.google.com/file/u/0/d/ID_of-it/view",
-    "https://drive.google.com/open?id=ID_of-it",
-    "https://drive.google.com/uc?export=download&id=ID_of-it",
-    "https://docs.google.com/uc?id=ID_of-it",
-    "https://drive.usercontent.google.com/download?id=ID_of-it",
-]
-
-
-@pytest.fixture
-def shared(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr(drive, "DOWNLOAD", f"http://{server.host}/download")
-    return server
-
-
-@pytest.mark.parametrize("link", LINKS)
-def test_a_file_shared_on_google_drive(shared: Server, tmp_path: Path, link: str) -> None:
-    shared.answers = [Answer(body=a_zip(a=encoded(photo(1))))]
-    assert import_data(link, tmp_path / "out").counts == {"happy": 1}
-    assert shared.paths == ["/download?id=ID_of-it&export=download&confirm=t"]
-
-
-def test_drives_page_about_its_virus_scan_is_passed(shared: Server, tmp_path: Path) -> None:
-    page = Answer(body=CONFIRM % f"http://{shared.host}/download".encode())
-    body = a_zip(a=encoded(photo(1)))
-    shared.answers = [
-        page,
-        Answer(body=body, headers=ETAG, cut=100),
-        Answer(body=body, headers=ETAG),
-    ]
-    sha256 = hashlib.sha256(body).hexdigest()
-    assert import_data(LINKS[0], tmp_path / "out", sha256=sha256).counts == {"happy": 1}
-    follow = "/download?id=ID_of-it&export=download&confirm=t&uuid=4%262"
-    assert shared.paths[1:] == [follow, follow]
-    assert shared.asked[2]["Range"] == "bytes=100-"
-
-
-def test_the_key_of_older_drive_links_is_sent(shared: Server) -> None:
-    drive.download_shared(f"{LINKS[2]}&resourcekey=0-key")
-    assert "resourcekey=0-key" in shared.paths[0]
-
-
-@pytest.mark.parametrize(
-    "pages",
-    [
-        [QUOTA],  # no form
-        [CONFIRM % b"/download", QUOTA],
-        [CONFIRM % b"https://elsewhere.example/download"],  # a form that leads away from Drive
-    ],
-)
-def test_a_page_of_drives_instead_of_the_file(
-    shared: Server, tmp_path: Path, pages: list[bytes]
+@pytest.mark.parametrize("length", [None, -1])
+def test_a_download_that_is_too_large(
+    server: Server, monkeypatch: pytest.MonkeyPatch, length: int | None
 ) -> None:
-    shared.answers = [Answer(body=page) for page in pages]
-    with pytest.raises(ImportDataError, match=r"Google Drive returns a page \(Google Drive - "):
-        drive.download_shared(LINKS[0])
-    assert len(shared.asked) == len(pages)
-    assert cached(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("link", "message"),
-    [
-        ("https://drive.google.com/drive/folders/ID_of-it?usp=sharing", "share a zip of it"),
-        ("https://drive.google.com/drive/u/0/folders/ID_of-it", "share a zip of it"),
-        (
-            "https://drive.google.com/drive/my-drive",
-            "must be like https://drive.google.com/file/d/ID/view",
-        ),
-        (
-            "https://drive.google.com/open?id=",
-            "must be like https://drive.google.com/file/d/ID/view",
-        ),
-    ],
-)
-def test_links_of_drives_that_are_no_file(
-    shared: Server, tmp_path: Path, link: str, message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        import_data(link, tmp_path / "out")
-    assert shared.asked == []
+    monkeypatch.setattr(download, "MAX_DOWNLOAD", len(BODY) - 1)
+    server.answers = [Answer(length=length)]
+    with pytest.raises(ImportDataError, match="a download may have at most 299,999 bytes"):
+        download_file(server.url)
+    monkeypatch.setattr(download, "MAX_DOWNLOAD", len(BODY))
+    assert download_file(server.url).read_bytes() == BODY

@@ -26,6 +26,7 @@ EXTRAS = {
         "tomli_w",
     ),
     "huggingface": ("datasets",),
+    "drive": ("gdown",),
     "jax": ("jax",),
     "web": (
         "fastapi",

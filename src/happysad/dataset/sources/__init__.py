@@ -64,8 +64,8 @@ def import_data(
 
     Args:
         source: a zip, tar or folder of class folders, of pictures named by class or with FER2013's
-            CSV; this CSV; an http(s) or Google Drive link to one of these; or hf:OWNER/NAME (needs
-            the extra huggingface).
+            CSV; this CSV; an http(s) or Google Drive link to one of these (the latter needs the
+            extra drive); or hf:OWNER/NAME (needs the extra huggingface).
         target: the folder in which the class folders are created.
         classes: the class folders to fill. Each is filled from the source's class of that name,
             unless `mapping` fills it from others.
@@ -142,10 +142,10 @@ def _checked(sha256: str | None, source: str, is_link: bool) -> str | None:
 
 
 def _downloaded(link: str, sha256: str | None) -> Path:
-    """Return the file behind a link; a file of an unknown kind is deleted."""
+    """Return the file or folder behind a link; a file of an unknown kind is deleted."""
     get = drive.download_shared if drive.is_drive(link) else download_file
     file = get(link, sha256=sha256)
-    if kind_of(file) is None:
+    if not file.is_dir() and kind_of(file) is None:
         what = describe(file)
         file.unlink()
         raise ImportDataError(f"{link}: must be FER2013's CSV, a zip or a tar, not {what}")

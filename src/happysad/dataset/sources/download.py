@@ -14,18 +14,31 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from happysad import __version__
-from happysad.dataset.sources.file_kind import page_in
+from happysad.dataset.sources.file_kind import is_page
 from happysad.errors import ImportDataError, UsageError
 from happysad.files import write_text
 from happysad.progress import track_bytes
 
-__all__ = ["PAUSE", "cached", "download_file", "verify"]
+__all__ = [
+    "ATTEMPTS",
+    "MAX_DOWNLOAD",
+    "PAUSE",
+    "TIMEOUT",
+    "cache_path",
+    "download_file",
+    "refuse_size",
+    "verify",
+]
 
 #: Seconds before the second attempt; the pause doubles each time.
 PAUSE = 0.5
+#: Maximum number of seconds without a byte.
+TIMEOUT = 30.0
+#: Maximum number of attempts in a row without a new byte.
+ATTEMPTS = 4
+#: Maximum number of bytes of a download, as of an unpacked archive.
+MAX_DOWNLOAD = 256 * 1024**3
 
-_TIMEOUT = 30.0  # seconds without a byte
-_ATTEMPTS = 4  # in a row without a new byte
 _CHUNK = 256 * 1024
 _BUSY = (408, 429, 500, 502, 503, 504)
 
@@ -37,44 +50,49 @@ class _DroppedError(Exception):
 def download_file(link: str, *, sha256: str | None = None) -> Path:
     """Download a file, or return it from the cache if it is complete there.
 
+    An interrupted download continues if the server supports it and its file has not changed (Range
+    and If-Range, RFC 9110 sections 13.1.5 and 14.2).
+
     Args:
         link: http:// or https://.
         sha256: 64 lower-case hex digits; None if unknown.
 
     Raises:
-        UsageError, ImportDataError, OSError: as `cached`.
-        ImportDataError: the server returned a web page, or the hash differs.
+        UsageError: `link` is not an http(s) link.
+        ImportDataError: the server refuses or sends a web page, the connection fails, the file is
+            larger than `MAX_DOWNLOAD`, or the hash differs.
+        OSError: the cache cannot be written.
     """
-    file = cached(link)
-    if page_in(file) is not None:
+    url, file = _checked(link), cache_path(link)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _download(url, file)
+    if is_page(file):
         file.unlink()
         raise ImportDataError(f"{link}: must be a link to a file, not to an HTML page")
     verify(file, link, sha256)
     return file
 
 
-def cached(link: str, key: str | None = None) -> Path:
-    """Return the cached file of a link, after downloading it if it is missing or incomplete.
-
-    The cache is happysad/downloads in XDG_CACHE_HOME or ~/.cache. An interrupted download continues
-    if the server supports it and its file has not changed (Range and If-Range, RFC 9110 sections
-    13.1.5 and 14.2).
+def cache_path(key: str) -> Path:
+    """Return the path of a download in the cache, happysad/downloads in XDG_CACHE_HOME or ~/.cache.
 
     Args:
-        link: http:// or https://.
-        key: determines the name of the file in the cache; None for the link itself.
+        key: determines the name of the file, such as the link.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    name = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
+    return Path(home) / "happysad" / "downloads" / name
+
+
+def refuse_size(link: str, size: int) -> None:
+    """Raise an error if a download is too large.
 
     Raises:
-        UsageError: `link` is not an http(s) link.
-        ImportDataError: the server refuses, or the connection fails.
-        OSError: the cache cannot be written.
+        ImportDataError: it has more than `MAX_DOWNLOAD` bytes.
     """
-    url = _checked(link)
-    file = _cache() / hashlib.sha256((key or link).encode("utf-8", "replace")).hexdigest()[:32]
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _download(url, file)
-    return file
+    if size > MAX_DOWNLOAD:
+        raise ImportDataError(f"{link}: a download may have at most {MAX_DOWNLOAD:,} bytes")
 
 
 def verify(file: Path, link: str, sha256: str | None) -> None:
@@ -109,11 +127,6 @@ def _checked(link: str) -> str:
     )
 
 
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "happysad" / "downloads"
-
-
 def _download(url: str, file: Path) -> None:
     part = file.with_suffix(".part")
     most, attempt = 0, 0
@@ -125,9 +138,9 @@ def _download(url: str, file: Path) -> None:
             size = part.stat().st_size if part.exists() else 0
             attempt = 1 if size > most else attempt + 1
             most = max(most, size)
-            if attempt >= _ATTEMPTS:
+            if attempt >= ATTEMPTS:
                 raise ImportDataError(
-                    f"{url}: {error}; tried {_ATTEMPTS} times; the same command continues"
+                    f"{url}: {error}; tried {ATTEMPTS} times; the same command continues"
                 ) from error
             time.sleep(PAUSE * 2 ** (attempt - 1))
     part.replace(file)
@@ -145,7 +158,7 @@ def _transfer(url: str, part: Path) -> None:
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": mark}
     try:
-        response = _OPENER.open(Request(url, headers=headers), timeout=_TIMEOUT)  # noqa: S310
+        response = _OPENER.open(Request(url, headers=headers), timeout=TIMEOUT)  # noqa: S310
     except HTTPError as error:
         with error:
             if error.code == 416 and have:
@@ -163,7 +176,7 @@ def _transfer(url: str, part: Path) -> None:
         if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             part.unlink()
             raise _DroppedError("the server sent another part of the file than requested")
-        _receive(response, part, start)
+        _receive(url, response, part, start)
 
 
 def _so_far(part: Path) -> tuple[int, str]:
@@ -186,9 +199,10 @@ def _take_416(error: HTTPError, part: Path, have: int) -> None:
         raise _DroppedError("the file on the server has changed") from error
 
 
-def _receive(response: Any, part: Path, start: int) -> None:
+def _receive(link: str, response: Any, part: Path, start: int) -> None:
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else None
+    refuse_size(link, total or 0)
     done = start
     with part.open("ab" if start else "wb") as out, track_bytes("downloading", total) as show:
         if not start:
@@ -200,8 +214,9 @@ def _receive(response: Any, part: Path, start: int) -> None:
                 raise _DroppedError(f"{_reason(error)} after {done:,} bytes") from error
             if not data:
                 break
-            out.write(data)
             done += len(data)
+            refuse_size(link, done)
+            out.write(data)
             show(done)
     if total is not None and done != total:
         raise _DroppedError(f"the connection ended after {done:,} of {total:,} bytes")

@@ -1,20 +1,21 @@
-"""Download files that are shared on Google Drive, by their sharing links."""
+"""Download files and folders that are shared on Google Drive. Needs the package gdown."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from html.parser import HTMLParser
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from happysad.dataset.sources.download import cached, verify
-from happysad.dataset.sources.file_kind import page_in
-from happysad.errors import ImportDataError, UsageError
+from happysad.dataset.sources.download import ATTEMPTS, TIMEOUT, cache_path, refuse_size, verify
+from happysad.dataset.sources.file_kind import is_page
+from happysad.errors import HappysadError, ImportDataError, UsageError, shown
+from happysad.extras import need
+from happysad.progress import track, track_bytes
 
-__all__ = ["DOWNLOAD", "download_shared", "is_drive"]
-
-#: The address to which Drive's page for large files sends a browser.
-DOWNLOAD = "https://drive.usercontent.google.com/download"
+__all__ = ["download_shared", "is_drive"]
 
 _HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 
@@ -25,78 +26,123 @@ def is_drive(link: str) -> bool:
 
 
 def download_shared(link: str, *, sha256: str | None = None) -> Path:
-    """Download a shared file, confirming Drive's page about large files not scanned for viruses.
+    """Download a shared file or folder, or return it from the cache.
+
+    An interrupted download continues. The files of a folder that are in the cache are kept.
+
+    Args:
+        link: the sharing link.
+        sha256: 64 lower-case hex digits; None if unknown, and for a folder.
+
+    Returns:
+        The file, or the folder.
 
     Raises:
-        UsageError: the link is to a folder, or contains no file id.
-        ImportDataError: Drive does not return the file, or its hash differs; or as `cached`.
+        UsageError: the link names neither a file nor a folder, or a folder has a `sha256`.
+        MissingExtraError: gdown is not installed.
+        ImportDataError: Drive does not send it, it is larger than `download.MAX_DOWNLOAD`, or its
+            hash differs.
         OSError: the cache cannot be written.
     """
-    asked = _asked(link)
-    key = f"drive:{asked['id']}"
-    url = f"{DOWNLOAD}?{urlencode(asked | {'export': 'download', 'confirm': 't'})}"
-    file = cached(url, key)
-    if (page := page_in(file)) is not None:
-        file.unlink()
-        form = _Form(page)
-        follow = urljoin(url, form.action)
-        if not form.inputs.get("id") or urlsplit(follow).netloc != urlsplit(DOWNLOAD).netloc:
-            raise _no_file(link, form.title)
-        file = cached(f"{follow}?{urlencode(form.inputs)}", key)
-        if (page := page_in(file)) is not None:
-            file.unlink()
-            raise _no_file(link, _Form(page).title)
-    verify(file, link, sha256)
-    return file
+    id_, is_folder = _asked(link)
+    if is_folder and sha256 is not None:
+        raise UsageError("--sha256 is for files, not for a folder on Google Drive")
+    need("drive", "happysad import from Google Drive")
+    place = cache_path(f"drive:{id_}")
+    if is_folder:
+        _download_folder(link, id_, place)
+        return place
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            shows: list[Callable[[int], None]] = []
+
+            def progress(done: int, total: int | None) -> None:
+                refuse_size(link, max(done, total or 0))
+                if not shows:
+                    shows.append(stack.enter_context(track_bytes("downloading", total)))
+                shows[0](done)
+
+            _download(link, id_, place, progress)
+    if is_page(place):
+        place.unlink()
+        raise ImportDataError(f"{link}: must be a link to a file or a folder, not to an HTML page")
+    verify(place, link, sha256)
+    return place
 
 
-def _asked(link: str) -> dict[str, str]:
-    """Return the file's id and, for links from before 2021, the key that they also contain."""
+def _asked(link: str) -> tuple[str, bool]:
+    """Return the id of the file or folder, and whether it is a folder."""
     parts = urlsplit(link)
-    if re.search(r"/(folders|folderview|drive/folders)(/|$)", parts.path):
-        raise UsageError(
-            f"{link[:80]}: must be a file, not a Google Drive folder; share a zip of it, or "
-            "download it in the browser and import that file"
-        )
-    query = parse_qs(parts.query)
-    in_path = re.search(r"/d/([\w-]+)", parts.path)
-    ids = [in_path[1]] if in_path else query.get("id", [])
+    in_path = re.search(r"/(d|folders)/([\w-]+)", parts.path)
+    ids = [in_path[2]] if in_path else parse_qs(parts.query).get("id", [])
     if not ids or not re.fullmatch(r"[\w-]+", ids[0]):
         raise UsageError(
-            "a link to a file on Google Drive must be like "
-            f"https://drive.google.com/file/d/ID/view, not {link[:80]}"
+            "a link to Google Drive must be like https://drive.google.com/file/d/ID/view or "
+            f"https://drive.google.com/drive/folders/ID, not {link[:80]}"
         )
-    return {"id": ids[0]} | {name: query[name][0] for name in ("resourcekey",) if name in query}
+    return ids[0], "/folders/" in parts.path or parts.path.endswith("folderview")
 
 
-def _no_file(link: str, title: str) -> ImportDataError:
-    return ImportDataError(
-        f"{link}: Google Drive returns a page ({title or 'no title'}), not the file; share it with "
-        "anyone who has the link, or download it in the browser and import that file"
-    )
+def _download_folder(link: str, id_: str, folder: Path) -> None:
+    """Download the files of a folder that are not there yet."""
+    import gdown
+
+    with _asking(link):
+        files = gdown.download_folder(
+            id=id_, quiet=True, use_cookies=False, timeout=TIMEOUT, skip_download=True
+        )
+    taken: set[Path] = set()
+    size = 0
+    for file in track(files, "downloading", len(files)):
+        place = folder / file.path
+        if place in taken:  # in a folder on Drive, several files may have one name
+            place = place.with_stem(f"{place.stem}-{file.id}")
+        taken.add(place)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            before = size
+
+            def progress(done: int, total: int | None, before: int = before) -> None:
+                refuse_size(link, before + max(done, total or 0))
+
+            _download(link, file.id, place, progress)
+        size += place.stat().st_size
 
 
-class _Form(HTMLParser):
-    """The form of Drive's page "can't scan this file for viruses", and the page's title."""
+def _download(link: str, id_: str, file: Path, progress: Callable[[int, int | None], None]) -> None:
+    import gdown
 
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.action, self.inputs, self.title = "", dict[str, str](), ""
-        self._inside = ""
-        self.feed(page)
-        self.close()
+    with _asking(link):
+        gdown.download(
+            id=id_,
+            output=str(file),
+            quiet=True,
+            use_cookies=False,
+            resume=True,
+            timeout=TIMEOUT,
+            retries=ATTEMPTS - 1,
+            progress=progress,
+        )
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.action = values.get("action", "")
-        elif tag == "input" and values.get("type") == "hidden" and values.get("name"):
-            self.inputs[values["name"]] = values.get("value", "")
-        self._inside = tag
 
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
+@contextlib.contextmanager
+def _asking(link: str) -> Iterator[None]:
+    """Convert an error of gdown, of its connections, or about an unknown page to one line."""
+    import requests
 
-    def handle_data(self, data: str) -> None:
-        if self._inside == "title" and not self.title:
-            self.title = " ".join(data.split())[:80]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its HTML parser
+            yield
+    except HappysadError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+            raise  # the disk is full
+        text = " ".join(str(error).split()).removeprefix("Failed to retrieve file url: ")
+        reason = re.split(r"(?<=[\w)])\. ", text)[0] or type(error).__name__
+        raise ImportDataError(
+            f"{link}: Google Drive does not send it: {shown(reason)}; share it with anyone who has "
+            "the link, or download it in the browser and import that file"
+        ) from error

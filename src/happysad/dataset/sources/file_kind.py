@@ -9,7 +9,7 @@ from typing import Literal
 from happysad.dataset.sources import fer2013
 from happysad.images import kind
 
-__all__ = ["describe", "kind_of", "page_in"]
+__all__ = ["describe", "is_page", "kind_of"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _ZIP = (b"PK\3\4", b"PK\5\6")  # with members; empty
@@ -40,10 +40,9 @@ def describe(file: Path) -> str:
     return f"a file that begins with the bytes {head[:8].hex(' ')}"
 
 
-def page_in(file: Path) -> str | None:
-    """Return the first 256 KiB of an HTML page; None for any other file."""
-    head = _head(file, 256 * 1024)
-    return head.decode("utf-8", "replace") if _is_html(head) else None
+def is_page(file: Path) -> bool:
+    """Return whether a file is an HTML page."""
+    return _is_html(_head(file))
 
 
 def _is_html(head: bytes) -> bool:
@@ -51,9 +50,9 @@ def _is_html(head: bytes) -> bool:
     return text.startswith((b"<!doctype html", b"<html"))
 
 
-def _head(file: Path, size: int = 4096) -> bytes:
+def _head(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return opened.read(size)
+        return opened.read(4096)
 
 
 def _is_tar(head: bytes) -> bool:
