@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types check docs requirements clean
+.PHONY: demo test lint types check dist docs notebook requirements clean
 
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
@@ -35,6 +35,17 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml
 # Write docs/commands.md from the output of --help.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/commands.py
+
+# Run the course on drawn faces, and store its outputs in it.
+notebook: $(VENV)/.dev
+	$(BIN)/python notebooks/execute.py
+
+# Build the wheel and the source archive, check them, and try the wheel in an empty environment.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+	PYTHON=$(PYTHON) .ci/try-wheel
 
 # Pin every dependency with its hashes, for Python 3.11 to 3.13 (needs uv). Pins that still fit stay;
 # `make requirements UPGRADE=--upgrade` renews them.
