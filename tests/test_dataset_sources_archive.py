@@ -356,6 +356,19 @@ def test_bombs_are_refused(
     assert import_data(str(tmp_path / "a"), tmp_path / "out").counts == {"happy": 1}
 
 
+def test_damage_matters_only_in_what_is_copied(tmp_path: Path) -> None:
+    table = b"emotion,pixels"
+    data = a_zip([("happy/x.png", A), ("more/sad_1.png", B), ("fer2013.csv", table)])
+    for old in (B, table):
+        data = patched(data, old, old[:-9] + b"X" + old[-8:])
+    (tmp_path / "a").write_bytes(data)
+    assert import_data(str(tmp_path / "a"), tmp_path / "out").counts == {"happy": 1}
+    named = a_zip([("happy_1.png", A), ("sad_1.png", B)])
+    (tmp_path / "a").write_bytes(patched(named, B, B[:-9] + b"X" + B[-8:]))
+    with pytest.raises(ImportDataError, match=r"Bad CRC-32 .*; 1 files copied before are complete"):
+        import_data(str(tmp_path / "a"), tmp_path / "named")
+
+
 def test_a_sparse_tar_cannot_make_more_bytes_than_it_has(tmp_path: Path) -> None:
     # GNU's old format: one piece of 512 bytes at the beginning of a picture of 30 MB
     tar = a_tar([("happy/x.png", A + bytes(512 - len(A) % 512)), ("sad/ok.png", B)])

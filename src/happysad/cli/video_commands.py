@@ -107,7 +107,8 @@ def webcam(
 ) -> None:
     """Watch the webcam, and tell happy from sad.
 
-    Opens the Live view of the page in the browser. Stores no picture. Ctrl+C ends it.
+    Opens the Live view of the page in the browser, and prints its address. Stores no picture.
+    Ctrl+C ends it.
     """
     if not terminal:
         if camera is not None:

@@ -137,15 +137,15 @@ class Members:
         if not _is_open(seen):
             return seen
         if self._table is not None:
-            if not self._table.may_name(seen.parts):
-                return seen
-        elif seen.parts[-1].lower().endswith(".csv"):
-            with member.open() as file:
-                return replace(seen, fer2013=tuple(fer2013.columns(file.read(4096)) or ()))
-        elif self._folders.find(seen.parts) is None and self._names.find(seen.parts) is None:
-            return seen
-        with member.open() as file:
-            return replace(seen, is_picture=kind(file.read(64)) is not None)
+            return _opened(seen, member) if self._table.may_name(seen.parts) else seen
+        if self._folders.find(seen.parts) is not None:
+            return _opened(seen, member)
+        if seen.parts[-1].lower().endswith(".csv") or self._names.find(seen.parts) is not None:
+            try:
+                return _opened(seen, member)
+            except ImportDataError:  # raised again if the member is copied
+                return replace(seen, is_picture=True)
+        return seen
 
     def _fer2013(self) -> int | None:
         """Return the index of FER2013's CSV.
@@ -168,7 +168,7 @@ class Members:
 
     def _table_source(self, index: int) -> Source:
         path = "/".join(self._seen[index].parts)
-        opened = partial(self._opened, index)
+        opened = partial(self._open_at, index)
         rows = fer2013.source(f"{self._where}, {shown(path)}", None, opened, self._class_map)
 
         def pictures(tally: Tally, *, reading: bool) -> Iterator[Picture]:
@@ -180,7 +180,7 @@ class Members:
         return pictures
 
     @contextlib.contextmanager
-    def _opened(self, index: int, doing: str) -> Iterator[IO[bytes]]:
+    def _open_at(self, index: int, doing: str) -> Iterator[IO[bytes]]:
         """Open the member with an index."""
         for here, member in enumerate(self._listing(doing)):
             if here == index:
@@ -194,6 +194,15 @@ class Members:
                 f"{self._where}: {shown('/'.join(seen.parts))} has {seen.size:,} bytes; a picture "
                 f"may have at most {MAX_FILE:,}"
             )
+
+
+def _opened(seen: _Seen, member: Member) -> _Seen:
+    """Return what the first bytes of a member tell, too."""
+    with member.open() as file:
+        head = file.read(4096)
+    return replace(
+        seen, is_picture=kind(head) is not None, fer2013=tuple(fer2013.columns(head) or ())
+    )
 
 
 def _is_open(seen: _Seen) -> bool:
