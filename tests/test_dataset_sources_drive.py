@@ -178,6 +178,20 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
     assert not (tmp_path / "home").exists()  # gdown keeps no cookies
 
 
+@pytest.mark.parametrize("kind", ["file/d/{}/view", "drive/folders/{}"])
+def test_without_a_connection(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    import requests
+
+    def fail(adapter: Any, request: Any, **options: Any) -> Any:
+        raise requests.ConnectionError("name or service not known\n" * 9)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fail)
+    with pytest.raises(ImportDataError, match=r": the connection to Google Drive failed; the same"):
+        import_data(f"https://drive.google.com/{kind.format(id_of('zip'))}", tmp_path / "out")
+
+
 def cached(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "cache/happysad/downloads").iterdir())
 

@@ -140,6 +140,11 @@ def _asking(link: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
             raise  # the disk is full
+        failed = (requests.ConnectionError, requests.Timeout)
+        if isinstance(error, failed) or isinstance(error.__cause__, failed):
+            raise ImportDataError(
+                f"{link}: the connection to Google Drive failed; the same command continues"
+            ) from error
         text = " ".join(str(error).split()).removeprefix("Failed to retrieve file url: ")
         reason = re.split(r"(?<=[\w)])\. ", text)[0] or type(error).__name__
         raise ImportDataError(
