@@ -29,7 +29,7 @@ from typing import Literal, cast, get_args
 
 from happysad.errors import MoveError, os_reason
 from happysad.files import replacing
-from happysad.locks import LOCK, alone
+from happysad.locks import alone
 
 __all__ = ["Done", "How", "Journal", "Step", "exists", "is_copy", "stamp"]
 
@@ -241,16 +241,13 @@ class Journal:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other processes out, and remove journals that a killed process did not complete."""
-        with alone(self.folder, "moves files", MoveError):
+        with alone(self.folder, "moves files", MoveError, remove=True):
             begun = [f".{self._name}-[0-9]*-????????.csv"]
             if self._former is not None:
                 begun.append(f".{Path(self._former).stem}-????????.csv")
             for file in chain.from_iterable(map(self.folder.glob, begun)):
                 file.unlink()
-            try:
-                yield
-            finally:
-                (self.folder / LOCK).unlink(missing_ok=True)
+            yield
 
 
 def exists(file: Path) -> bool:
