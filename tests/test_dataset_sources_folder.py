@@ -171,3 +171,14 @@ def test_dir_that_is_a_file_and_a_label_that_is_one(tmp_path: Path) -> None:
         import_data(str(source), tmp_path / "ours")
     assert (tmp_path / "ours/sad").read_text() == "mine"
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_that_changes_during_an_import_mixes_no_classes(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=2)
+
+    def change(_: str) -> None:
+        (source / "happy/000.png").unlink()
+
+    with pytest.raises(ImportDataError, match=r"001\.png: the source has changed since it was"):
+        import_data(str(source), tmp_path / "ours", say=change)
+    assert not (tmp_path / "ours").exists()

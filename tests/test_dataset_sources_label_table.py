@@ -194,6 +194,13 @@ def test_sources_that_have_classes_of_their_own_take_no_table(source: Path) -> N
             import_data(name, source.parent / "out", table=csv)
 
 
+def test_a_table_is_no_source(source: Path) -> None:
+    table = source.parent / "labels.csv"
+    table.write_text(TABLE)
+    with pytest.raises(UsageError, match=r"'image,label'; give a table of photos with --table$"):
+        import_data(str(table), source.parent / "out")
+
+
 def test_a_table_that_is_too_large(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from happysad.dataset import sources
 

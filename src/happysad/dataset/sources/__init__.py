@@ -22,11 +22,9 @@ from happysad.errors import ImportDataError, UsageError, os_reason, shown
 __all__ = ["Imported", "import_data"]
 
 _ALLOWED = (
-    "FER2013's CSV; a zip, tar or folder of class folders; an http(s) or Google Drive link to one "
-    "of these; or hf:OWNER/NAME"
+    "a folder, zip or tar with class folders, with photos named by class, or with FER2013's CSV; "
+    "this CSV; an http(s) or Google Drive link to one of these; or hf:OWNER/NAME"
 )
-
-
 _ORIGIN = "; the file was downloaded from {}: delete it to download it again"
 
 
@@ -184,7 +182,8 @@ def _source(source: str, class_map: ClassMap, target: Path, labels: _Labels | No
                 opened = partial(_opened, path)
                 return fer2013.source(source, path.stat().st_size, opened, class_map)
             case None:
-                raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(path)}")
+                hint = "; give a table of photos with --table" if path.suffix == ".csv" else ""
+                raise UsageError(f"SOURCE must be {_ALLOWED}; {source} is {describe(path)}{hint}")
     table = None if labels is None else _table(labels, partial(listing, path, "reading"), class_map)
     return Members(source, class_map, partial(listing, path), table).source()
 

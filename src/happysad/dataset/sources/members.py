@@ -116,6 +116,11 @@ class Members:
         layout.describe((seen.parts for seen in self._seen if seen.is_picture), tally)
         members = self._listing("copying") if reading else repeat(None)
         for seen, member in zip(self._seen, members, strict=False):
+            if member is not None and _parts(member.path) != seen.parts:
+                raise ImportDataError(
+                    f"{self._where}: {shown(member.path)}: the source has changed since it was "
+                    "checked; import it again"
+                )
             if not seen.plain:
                 tally.leave_out("that are links, devices or sparse")
             elif not seen.parts:
@@ -143,7 +148,7 @@ class Members:
         if seen.parts[-1].lower().endswith(".csv") or self._names.find(seen.parts) is not None:
             try:
                 return _opened(seen, member)
-            except ImportDataError:  # raised again if the member is copied
+            except (ImportDataError, OSError):  # raised again if the member is copied
                 return replace(seen, is_picture=True)
         return seen
 
