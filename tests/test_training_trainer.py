@@ -18,6 +18,7 @@ import pytest
 
 from happysad.classifier import Classifier
 from happysad.dataset.arrays import Arrays
+from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import ConfigError, DatasetError, RunError, UsageError
 from happysad.evaluation.evaluator import evaluate
 from happysad.keras_backend import quiet
@@ -25,7 +26,7 @@ from happysad.probability import from_log_odds, log_odds
 from happysad.run import Epoch, Run, Stage
 from happysad.training import checkpoints
 from happysad.training.checkpoints import State
-from happysad.training.config import TrainConfig, load, of_run
+from happysad.training.config import TrainConfig, choose, load, of_run
 from happysad.training.learner import learner
 from happysad.training.learner_base import Photos
 from happysad.training.processes import Alone
@@ -37,7 +38,7 @@ from happysad.training.trainer import (
     train_in,
 )
 from tests.conftest import Once
-from tests.pictures import folders
+from tests.pictures import folders, photo, save
 from tests.trainings import arrays, begun, small_data
 
 quiet()
@@ -130,9 +131,7 @@ def test_a_finished_run(trained: Path) -> None:
     np.testing.assert_allclose(answered, calibrated, atol=1e-4)
 
 
-def happysad_manifest(run: Run) -> Any:
-    from happysad.dataset.manifest import Manifest
-
+def happysad_manifest(run: Run) -> Manifest:
     return Manifest.read(run.manifest, run.data())
 
 
@@ -283,6 +282,48 @@ def test_an_early_failure_leaves_nothing(trained: Path, tmp_path: Path) -> None:
         resume(run)
 
 
+def test_settings_that_whole_photos_do_not_use_are_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for label in ("happy", "sad"):
+        for number in range(3):
+            save(data / label / f"{number}.png", photo(number + 10 * (label == "sad"), 80, 80))
+    with pytest.raises(ConfigError, match="on whole photos does not use epochs, augment: it is"):
+        train(data, tmp_path / "run", check_folder=tmp_path / "check", epochs=2, augment=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "check"}
+    with pytest.raises(ConfigError, match="on whole photos does not use epochs"):
+        train(data, tmp_path / "run", check_folder=tmp_path / "new", faces="find", epochs=2)
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "check"}
+
+
+class StoppedError(Exception):
+    """The photos are split and loaded."""
+
+
+class Stopping(Alone):
+    """A process that ends before a network is built."""
+
+    def meet(self, config: TrainConfig, **facts: str) -> None:
+        raise StoppedError
+
+
+def test_fractions_count_unless_an_earlier_check_has_split_the_photos(tmp_path: Path) -> None:
+    data, run = folders(tmp_path / "data", each=20), Run(tmp_path / "run")
+
+    def split(name: str, *fractions: float) -> None:
+        chosen = choose(None, {**SETTINGS, "fractions": fractions})
+        with pytest.raises(StoppedError):
+            train_in(Stopping(), data, chosen, run, tmp_path / name)
+
+    split("halves", 0.5, 0.3, 0.2)
+    manifest = Manifest.read(tmp_path / "halves" / "manifest.csv", data)
+    assert [len(manifest.of(name)) for name in SPLITS] == [20, 12, 8]
+    split("halves", 0.5, 0.3, 0.2)  # the same command again
+    save(data / "happy" / "new.png", photo(77))
+    split("halves", 0.5, 0.3, 0.2)  # with a photo more
+    with pytest.raises(UsageError, match=r"halves: its manifest keeps .* 51 %, 29 %, 20 %, so"):
+        split("halves", 0.7, 0.2, 0.1)
+
+
 THREE = ("happy", "neither", "sad")
 
 
@@ -295,7 +336,7 @@ THREE = ("happy", "neither", "sad")
         (
             ("happy", "sad"),
             {"keep_neither": True, "faces": "find"},
-            "keep_neither is for face crops",
+            "does not use keep_neither: that is for the model face on face crops",
         ),
     ],
 )
@@ -392,10 +433,10 @@ def voted(data: Path, labels: tuple[str, ...], file: Path, turned: int) -> Path:
     """Write votes: 7 of 10 for the class of the folder, for the next one from number `turned`."""
     lines = [",".join(("path", *labels))]
     for place, label in enumerate(labels):
-        for number, photo in enumerate(sorted((data / label).iterdir())):
+        for number, path in enumerate(sorted((data / label).iterdir())):
             counts = [0] * len(labels)
             counts[place], counts[(place + 1) % len(labels)] = (7, 3) if number < turned else (3, 7)
-            lines.append(f"{label}/{photo.name}," + ",".join(map(str, counts)))
+            lines.append(f"{label}/{path.name}," + ",".join(map(str, counts)))
     file.write_text("\n".join(lines) + "\n")
     return file
 
@@ -449,7 +490,7 @@ def test_the_shares_are_the_targets_and_most_votes_the_class(tmp_path: Path) -> 
             seen.append(learner.photos)
             super().learn(learner, model, run)
 
-    train_in(Watching(), data, load(None, settings), run, tmp_path / "check", votes=votes)
+    train_in(Watching(), data, choose(None, settings), run, tmp_path / "check", votes=votes)
     manifest = happysad_manifest(run)
     folder = np.array([THREE.index(name) for name in manifest.of("train")["label"]])
     [photos] = seen

@@ -23,7 +23,7 @@ from happysad.dataset.arrays import Arrays
 from happysad.run import Run
 from happysad.training import checkpoints, processes, trainer
 from happysad.training.checkpoints import State
-from happysad.training.config import TrainConfig, load
+from happysad.training.config import TrainConfig, choose, load
 from happysad.training.learner import learner
 from happysad.training.learner_base import Learner, Photos
 from happysad.training.processes import Alone, Member
@@ -138,7 +138,7 @@ if __name__ == "__main__":
         trainer.train_in(
             _Killed(int(batch)),
             Path(data),
-            load(Path(settings)),
+            choose(Path(settings)),
             Run(Path(target)),
             Path(target).with_name("check"),
         )

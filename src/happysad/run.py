@@ -21,9 +21,11 @@ from happysad.files import write_text
 
 __all__ = ["BESIDE_SETTINGS", "Epoch", "Fusion", "Run", "Stage", "Summary", "Trial", "free_folder"]
 
-_VERSION, _DATA = "happysad", "data"
+#: The key of the version in config.toml.
+VERSION = "happysad"
+_DATA = "data"
 #: Keys of config.toml beside the settings.
-BESIDE_SETTINGS = (_VERSION, _DATA)
+BESIDE_SETTINGS = (VERSION, _DATA)
 
 
 def free_folder(folder: Path) -> Path:
@@ -279,7 +281,7 @@ class Run:
         """
         import tomli_w
 
-        head = {_VERSION: __version__, _DATA: str(data.absolute())}
+        head = {VERSION: __version__, _DATA: str(data.absolute())}
         write_text(self.config, tomli_w.dumps({**head, **settings}))
 
     def _read(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from happysad import __version__
 from happysad.cli.console import fail, say
@@ -76,6 +76,22 @@ COMMANDS = {
 }
 
 
+class _Command(TyperCommand):
+    """A command whose help lists the options below the headings of their `rich_help_panel`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, the options without a heading, and those of each heading."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            if record := one.get_help_record(ctx):
+                kind = f"{one.param_type_name.title()}s"
+                heading = getattr(one, "rich_help_panel", None) or kind
+                sections.setdefault(heading, []).append(record)
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
 class _Commands(TyperGroup):
     """The commands; each is imported when it is called."""
 
@@ -91,7 +107,9 @@ class _Commands(TyperGroup):
         one = typer.Typer(
             add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
         )
-        one.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), function))
+        one.command(cmd_name, cls=_Command)(
+            getattr(import_module(f"{__name__}.{module}"), function)
+        )
         return typer.main.get_command(one)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -57,7 +57,8 @@ def _settings_as_options(command: Callable[..., None]) -> Callable[..., None]:
     for field in fields(TrainConfig):
         flag = "--" + field.name.replace("_", "-")
         names = [f"{flag}/--no-{flag[2:]}"] if types[field.name] is bool else [flag]
-        option = typer.Option(*names, help=field.metadata["help"])
+        heading = field.metadata["use"].title
+        option = typer.Option(*names, help=field.metadata["help"], rich_help_panel=heading)
         parameters.append(
             inspect.Parameter(
                 field.name,
@@ -98,13 +99,13 @@ def train(
 ) -> None:
     """Train a classifier on DIR, evaluate it and save it as a run.
 
-    DIR is checked and split first; the test photos are read once, at the end. The default of an
-    option depends on the model; config.toml in the run lists all settings. With --votes, the
-    network learns the shares of the votes instead of the folders.
+    DIR is checked and split first; the test photos are read once, at the end. The default of a
+    setting depends on the model. A setting that this training does not use is refused; config.toml
+    in the run lists those that it uses. With --votes, the network learns the shares of the votes
+    instead of the folders.
     """
     need("train", "happysad train")
     from happysad.training import trainer
-    from happysad.training.config import load
 
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
@@ -117,14 +118,14 @@ def train(
     elif data is None:
         raise UsageError("train needs a DIR, or --resume RUN")
     else:
-        chosen = load(config, given)
         trained = trainer.train(
             data_folder(data),
             out,
-            config=chosen,
+            config=config,
             check_folder=check_folder,
             groups=groups,
             votes=votes,
+            **given,
         )
     if trained.evaluation is None:
         say("this process is done; process 0 has the run")

@@ -16,7 +16,7 @@ from happysad.evaluation.metrics import Figure, Score
 from happysad.evaluation.plots import Mistake, calibration_files
 from happysad.reports.page import inline_png, thumbnail, write_page
 from happysad.run import Run
-from happysad.training.config import TrainConfig
+from happysad.training.config import TrainConfig, used_settings
 
 __all__ = ["in_words", "warnings", "write_run_page"]
 
@@ -92,6 +92,7 @@ def write_run_page(
         settings=[
             (one.name, _value(getattr(config, one.name)), one.metadata["help"])
             for one in fields(config)
+            if one.name in used_settings(config)
         ],
     )
 

@@ -16,10 +16,11 @@ from happysad import __version__
 from happysad.classifier import BATCH, Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
-from happysad.dataset.manifest import Manifest, Split
+from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import class_folders
+from happysad.dataset.split import assign
 from happysad.dataset.votes import Votes, leading_classes, read_stored_votes, read_votes
-from happysad.errors import RunError
+from happysad.errors import RunError, UsageError
 from happysad.evaluation.calibration import fit_temperature, fit_threshold, fit_vector
 from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
 from happysad.evaluation.plots import draw_run, samples, worst_mistakes
@@ -33,7 +34,14 @@ from happysad.probability import among
 from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
 from happysad.training.checkpoints import State
-from happysad.training.config import TrainConfig, load, of_run, require_learnable, to_settings
+from happysad.training.config import (
+    Chosen,
+    TrainConfig,
+    choose,
+    of_run,
+    require_learnable,
+    to_settings,
+)
 from happysad.training.learner import learner
 from happysad.training.learner_base import Learner, Photos
 from happysad.training.processes import Process
@@ -46,6 +54,8 @@ __all__ = ["TrainedRun", "keep_neither", "resume", "train", "train_in", "write_e
 
 # The number of real photos that the exported file is compared on.
 _COMPARED = 100
+# The share of photos that may be in another split than `fractions` without an earlier check.
+_SLACK = 0.01
 # The number of photos in the grid of samples.
 _SHOWN = 32
 
@@ -101,8 +111,10 @@ def train(
         **settings: fields of `TrainConfig`, which override `config`.
 
     Raises:
-        ConfigError: a setting is unknown, of the wrong type or out of range.
-        UsageError: `out` is in use, or the weights of a transfer model cannot be loaded.
+        ConfigError: a setting is unknown, of the wrong type or out of range, or the user gave it
+            and this training does not use it; see `happysad.training.config.choose`.
+        UsageError: `out` is in use, the weights of a transfer model cannot be loaded, or
+            `fractions` are given and the photos keep the split of an earlier check.
         DatasetError: the photos cannot be used for training.
         RunError: another process was lost, or has other settings, photos or weights.
 
@@ -112,12 +124,10 @@ def train(
         'happy'
     """
     folder = Path(data)
-    if isinstance(config, TrainConfig):
-        chosen = load(None, {**asdict(config), **settings})
-    else:
-        chosen = load(None if config is None else Path(config), settings)
+    base = config if config is None or isinstance(config, TrainConfig) else Path(config)
+    chosen = choose(base, settings)
     if out is None:
-        out = free_folder(Path("runs", f"{folder.resolve().name}-{chosen.model}"))
+        out = free_folder(Path("runs", f"{folder.resolve().name}-{chosen.config.model}"))
     return train_in(
         processes.this(),
         folder,
@@ -132,16 +142,18 @@ def train(
 def train_in(
     process: Process,
     data: Path,
-    config: TrainConfig,
+    chosen: Chosen,
     run: Run,
     check_folder: Path,
     groups: Path | None = None,
     votes: Path | None = None,
 ) -> TrainedRun:
     """Train in one of the processes of a training; see `train`."""
+    chosen.refuse_unused()
     with process.folders(run, check_folder) as (own, checked):
         own.refuse_used()
-        config = _for_classic(config, data, process)
+        config = _for_classic(chosen.config, data, process)
+        known = (checked / "manifest.csv").is_file()
         manifest = check(
             data,
             checked,
@@ -150,7 +162,9 @@ def train_in(
             radius=config.radius,
             groups=groups,
         ).manifest
-        config = config.resolved(manifest.of("train"))
+        config = replace(chosen, config=config).resolved(manifest.of("train"))
+        if known and "fractions" in chosen.given:
+            _require_fractions(manifest, config.fractions, check_folder)
         require_learnable(manifest.classes, data, config, votes)
         given = None if votes is None else read_votes(votes, manifest.table, manifest.classes)
         with own.create() as draft:
@@ -219,6 +233,34 @@ def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConf
             f"and {NEITHER} is left out\n"
         )
     return replace(config, classes=two)
+
+
+def _require_fractions(
+    manifest: Manifest, fractions: tuple[float, float, float], check_folder: Path
+) -> None:
+    """Raise an error if photos that keep their splits of an earlier check are split otherwise."""
+    used = manifest.used
+    fresh = assign(
+        used.assign(status="", split=""),
+        radius=-1,
+        fractions=fractions,
+        listed={
+            pixels: [group] for pixels, group in zip(used["pixels"], used["group"], strict=True)
+        },
+    )
+    if (fresh["split"] == used["split"]).all():
+        return
+    there, wanted = (
+        one["split"].value_counts().reindex(list(SPLITS), fill_value=0) for one in (used, fresh)
+    )
+    # Photos that were added or removed since then move the shares by a group or so.
+    slack = max(used["group"].value_counts().max(), _SLACK * len(used))
+    if (there - wanted).abs().max() > slack:
+        shares = ", ".join(f"{100 * share:.0f} %" for share in there / len(used))
+        raise UsageError(
+            f"{check_folder}: its manifest keeps the split of an earlier check, {shares}, so "
+            "fractions cannot be used; name another --check-folder, or remove this one"
+        )
 
 
 def _load(manifest: Manifest, config: TrainConfig, votes: Votes | None) -> Photos:
