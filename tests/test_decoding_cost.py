@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,8 +20,12 @@ from tests.pictures import encoded, photo
 JPEG = encoded(photo(1), "jpeg")
 PROGRESSIVE = encoded(photo(1), "jpeg", progressive=True)
 PNG = encoded(photo(1), "png")
+GIF = encoded(photo(1), "gif")
 # The upper left pixel, which shows whether the picture was turned.
 CORNER = decode(PNG).pixels[0, 0]
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 Tag = tuple[int, int, int, int]
 
@@ -33,6 +40,17 @@ def segments(marker: int, content: bytes, times: int = 1) -> bytes:
     """Return a JPEG with additional segments."""
     segment = struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
     return JPEG[:2] + segment * times + JPEG[2:]
+
+
+def stray(unit: bytes, length: int = 70_000) -> bytes:
+    """Return a JPEG with bytes between two segments that belong to neither."""
+    return JPEG[:2] + segments(0xFE, b"")[2:6] + unit * (length // len(unit)) + JPEG[2:]
+
+
+def gif_blocks(block: bytes, times: int = 1) -> bytes:
+    """Return a GIF with additional blocks before its picture."""
+    start = 13 + 3 * 256
+    return GIF[:start] + block * times + GIF[start:]
 
 
 def chunks(name: bytes, content: bytes, times: int = 1) -> bytes:
@@ -92,6 +110,22 @@ def exif(*further: Tag) -> bytes:
             "more than 1,000 segments (jpeg)",
         ),
         (lambda: segments(0xE1, exif().ljust(65_000), 17), "more than 1,048,576 bytes of EXIF"),
+        # Pillow looks at markers without a length and at stray bytes one by one.
+        (lambda: JPEG[:2] + b"\xff\xd8" * 1001 + JPEG[2:], "more than 1,000 segments (jpeg)"),
+        (lambda: stray(b"\xff"), "more than 65,536 bytes outside its segments (jpeg)"),
+        (lambda: stray(b"\xff\0"), "more than 65,536 bytes outside its segments (jpeg)"),
+        (lambda: stray(b"\xff\xd0"), "more than 65,536 bytes outside its segments (jpeg)"),
+        (lambda: stray(b"a"), "more than 65,536 bytes outside its segments (jpeg)"),
+        (
+            lambda: segments(0xF0, bytes(65_000), 2),
+            "more than 65,536 bytes outside its segments (jpeg)",
+        ),
+        # Pillow keeps a tuple for each component of a frame, and a list for each table.
+        (lambda: segments(0xC0, bytes(33_000), 2), "more than 65,536 bytes of tables (jpeg)"),
+        (lambda: segments(0xDB, bytes(33_000), 2), "more than 65,536 bytes of tables (jpeg)"),
+        (lambda: gif_blocks(b"!\xfe\1a\0", 60_000), "blocks (gif)"),
+        (lambda: gif_blocks(b"!\xfe" + b"\1a" * 200_000 + b"\0"), "blocks (gif)"),
+        (lambda: gif_blocks(b"\0", 200_000), "blocks (gif)"),
         (lambda: chunks(b"abCd", b"", 100_000), "more than 100,000 chunks (png)"),
         (lambda: tiff(*[(40_000 + n, 7, 99, 8) for n in range(992)]), "more than 1,000 tags"),
         (
@@ -123,6 +157,10 @@ def test_what_costs_too_much_is_refused_before_it_is_read(
         (lambda: segments(0xE2, b"\xff\xda" * 500, 40), (48, 64, 3)),
         (lambda: segments(0xE2, b"ICC_PROFILE\0" + bytes(9999), 255), (48, 64, 3)),
         (lambda: segments(0xFE, b"", 900), (48, 64, 3)),
+        (lambda: stray(b"\xff", 60_000), (48, 64, 3)),
+        (lambda: stray(b"a", 60_000), (48, 64, 3)),
+        (lambda: gif_blocks(b"!\xfe" + b"\xff".ljust(256) * 9000 + b"\0"), (48, 64, 3)),
+        (lambda: gif_blocks(b"!\xfe\1a\0", 9000), (48, 64, 3)),
         (lambda: chunks(b"abCd", b"", 9000), (48, 64, 3)),
         (lambda: tiff((40_000, 7, 30_000, 8)), (16, 16, 3)),
         (lambda: tiff((282, 5, 1000, 8)), (16, 16, 3)),
@@ -151,3 +189,40 @@ def test_damaged_files_are_left_to_the_decoder(type_: str) -> None:
     whole = {"jpeg": scans(101), "png": PNG, "tiff": tiff(big=True)}[type_]
     for end in range(min(len(whole), 400)):
         assert decoding_cost.reason(whole[:end], type_) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "type_"),
+    [
+        (lambda n: b"\xff\xd8" + b"\xff" * n, "jpeg"),
+        (lambda n: b"\xff\xd8" * (n // 2), "jpeg"),
+        (lambda n: b"\xff\xd8\xff\xd8" + b"\xff\xd0" * (n // 2), "jpeg"),
+        (lambda n: scans(101)[:-2] + b"\xff\0" * (n // 2), "jpeg"),
+        (lambda n: scans(50)[:-2] + b"\xff\xda\xff" * 101 + b"\xff" * n, "jpeg"),
+        (lambda n: PNG[:8] + bytes(n), "png"),
+        (lambda n: gif_blocks(b"\1" * n), "gif"),
+        (lambda n: gif_blocks(b"!\xfe" + b"\1a" * n), "gif"),
+    ],
+)
+def test_the_check_itself_takes_few_steps(make: Callable[[int], bytes], type_: str) -> None:
+    """A file of twice the length takes at most twice the steps."""
+    short, long = (steps(make(length), type_) for length in (20_000, 40_000))
+    assert long <= 2 * short + 100
+
+
+def steps(data: bytes, type_: str) -> int:
+    """Return the number of lines and calls of Python that the check of a file takes."""
+    taken = 0
+
+    def count(frame: FrameType, event: str, value: object) -> TraceFunction:
+        nonlocal taken
+        taken += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        decoding_cost.reason(data, type_)
+    finally:
+        sys.settrace(before)
+    return taken

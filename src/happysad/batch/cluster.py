@@ -226,7 +226,7 @@ def _client(address: str) -> Iterator[Client]:
     """Connect to a scheduler."""
     from distributed import Client
 
-    if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
+    if not re.fullmatch(r"(tcp|tls)://\S{1,255}:\d{1,5}", address):
         raise UsageError(f"--cluster must be an address, tcp://HOST:PORT, not {address[:80]!r}")
     with _quiet():
         try:

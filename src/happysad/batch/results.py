@@ -43,7 +43,7 @@ UNREADABLE = "unreadable"
 _FILE = "library.json"
 # Number of bytes of a list that are read at once.
 _CHUNK = 1 << 20
-_PART = re.compile(r"part-(\d+)-(\d+)-[0-9a-f]{12}")
+_PART = re.compile(r"part-(\d{1,18})-(\d{1,18})-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -193,7 +193,7 @@ _REASONS_OF_0_1_0 = {
     "the file is empty": ErrorCode.EMPTY,
     "truncated": ErrorCode.TRUNCATED,
     "damaged": ErrorCode.DAMAGED,
-    "too large|.*pixels are too many": ErrorCode.TOO_LARGE,
+    r"too large|\d{1,10}x\d{1,10} pixels are too many": ErrorCode.TOO_LARGE,
     "more than": ErrorCode.TOO_COMPLEX,
     "too small": Code.TOO_SMALL,
     "in both classes": Code.BOTH_CLASSES,
@@ -204,7 +204,7 @@ _REASONS_OF_0_1_0 = {
 _NOTES_OF_0_1_0 = {
     _NEAR: Code.NEAR_OTHER_CLASS,
     "named ": Code.WRONG_EXTENSION,
-    r"\w+: not one of": Code.OTHER_TYPE,
+    r"\w{1,10}: not one of": Code.OTHER_TYPE,
     "first of several frames": Code.ANIMATED,
     **{
         f"{Note.of(code).text}$": code

@@ -86,7 +86,7 @@ def import_data(
             picture of a wanted class. Files copied before the error are complete and are kept.
     """
     class_map = ClassMap(mapping, classes, neither=neither)
-    is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
+    is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://", source) is not None
     sha256 = _checked(sha256, source, is_link)
     if table is None and (path_column or class_column) is not None:
         raise UsageError("--path-column and --class-column need --table")

@@ -30,7 +30,7 @@ def source(name: str, class_map: ClassMap) -> Source:
         MissingExtraError: datasets is not installed.
         ImportDataError: the dataset cannot be loaded, or has no column of pictures or of classes.
     """
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
+    if not re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", name):
         raise UsageError(f"a Hugging Face dataset must be hf:OWNER/NAME, not hf:{name[:80]}")
     try:
         import datasets

@@ -14,7 +14,7 @@ __all__ = ["Settings", "is_loopback"]
 
 _MIB = 1024 * 1024
 # A bearer token by RFC 6750; all of these characters are allowed in a cookie too.
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,510}={0,2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
