@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["warn_if_faceless", "write_csv", "write_json", "write_table"]
 
-# Minimum number and minimum share of photos without a face for which advice is printed.
+# Minimum number and minimum share of photos without a face for which advice is printed:
+# docs/decisions.md, "Advice about photos without a face".
 _MANY, _MANY_SHARE = 10, 0.25
 
 

@@ -125,6 +125,8 @@ class ClassNames:
     def refuse_unclear(self, where: str, paths: Iterable[Parts]) -> None:
         """Raise an error unless at least half of the pictures have a class in their names.
 
+        docs/decisions.md, "Guesses of an import".
+
         Raises:
             UsageError: as `ClassMap.refuse_missing`.
             ImportDataError: fewer have; or as `ClassMap.refuse_missing`.
