@@ -298,7 +298,7 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
     ("names", "classes", "words"),
     [
         (("face", "no_face"), None, "no class may be named no_face"),
-        (("a", "error", "unreadable"), ("unreadable", "error"), "named error or unreadable"),
+        (("a", "error", "unreadable"), ("unreadable", "error"), "named unreadable"),
         (("happy", "sad", "unsure"), ("happy", "unsure"), "named unsure"),
     ],
 )

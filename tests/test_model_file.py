@@ -53,12 +53,30 @@ def changed(**fields: object) -> str:
         (changed(**THREE, unsure=[0.1, 0.9, 1.1]), "unsure must be three probabilities"),
         (changed(**THREE, unsure=[0.1, "a", 0.5]), "unsure must be three probabilities"),
         (changed(**THREE, threshold=0.6), "threshold must be 0.5 with 3 classes, not 0.6"),
-        (changed(classes=[1, 2]), "classes must be 2 or 3 names"),
+        (changed(classes=[1, 2]), "a class's name must be 1 to 64 printable characters"),
         (changed(classes=["a"]), "classes must be 2 or 3 names"),
         (changed(classes=["a", "b", "c", "d"]), "classes must be 2 or 3 names"),
         (changed(classes=["sad", "happy"]), "classes must be in alphabetical order"),
-        (changed(classes=["face", "no_face"]), "no class may be named no_face; rename the folder"),
-        (changed(classes=["error", "unsure"]), "no class may be named error or unsure"),
+        (
+            changed(classes=["face", "no_face"]),
+            "no class may be named no_face, a reserved word; rename",
+        ),
+        (changed(classes=["error", "unsure"]), "no class may be named error, a reserved word"),
+        *[
+            (changed(classes=[name, "sad"]), "a class's name must be 1 to 64 printable characters")
+            for name in (
+                "",
+                ".",
+                "..",
+                "../happy",
+                "a/b",
+                "a\\b",
+                "a\0b",
+                "a\n",
+                "\x1b[31m",
+                65 * "a",
+            )
+        ],
         (changed(size=0), "size must be above 0"),
         (changed(channels=2), "channels must be 1 or 3"),
         (changed(temperature=0), "temperature must be above 0"),

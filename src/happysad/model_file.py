@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.errors import ClassifierError, UsageError, os_reason, shown, shown_path
-from happysad.predictions import RESERVED, UNSURE
+from happysad.predictions import UNSURE, check_class
 from happysad.probability import of_second
 from happysad.runtime import session
 
@@ -97,16 +97,12 @@ class Details:
     schema: int = 2
 
     def __post_init__(self) -> None:
-        if not 2 <= len(self.classes) <= 3 or not all(
-            isinstance(one, str) and one for one in self.classes
-        ):
-            raise ValueError(f"classes must be 2 or 3 names, not {self.classes!r}")
+        if not 2 <= len(self.classes) <= 3:
+            raise ValueError(f"classes must be 2 or 3 names, not {reprlib.repr(self.classes)}")
+        for one in self.classes:
+            check_class(one)
         if list(self.classes) != sorted(set(self.classes)):
             raise ValueError(f"classes must be in alphabetical order, not {self.classes!r}")
-        if reserved := [one for one in self.classes if one in RESERVED]:
-            raise ValueError(
-                f"no class may be named {' or '.join(reserved)}; rename the folder and train again"
-            )
         if not self.size > 0:
             raise ValueError(f"size must be above 0 pixels, not {self.size!r}")
         if self.channels not in (1, 3):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from happysad.errors import ErrorCode, ImageError, UsageError
+from happysad.errors import ErrorCode, ImageError, UsageError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,7 @@ __all__ = [
     "Failure",
     "Prediction",
     "Rows",
+    "check_class",
     "describe",
     "flat",
     "flat_columns",
@@ -54,6 +55,9 @@ UNSURE = "unsure"
 NO_FACE = "no_face"
 #: Words that tables and counts use besides the classes; they are not allowed as class names.
 RESERVED = (UNSURE, NO_FACE, "error", "unreadable")
+
+# Maximum number of characters of a class's name, which is also the name of a folder.
+_LONGEST_NAME = 64
 
 _BOX = ("x", "y", "width", "height", "score")
 _MOST_SHOWN = 80
@@ -98,6 +102,30 @@ def places_without_neither(classes: Sequence[str]) -> list[int]:
     [0, 2]
     """
     return [place for place, name in enumerate(classes) if len(classes) < 3 or name != NEITHER]
+
+
+def check_class(name: object) -> None:
+    r"""Check that a class may have a name: a plain one, which also names a folder.
+
+    Args:
+        name: 1 to 64 printable characters without / and \\, not . or .., and none of `RESERVED`.
+
+    Raises:
+        ValueError: it is another one.
+
+    >>> check_class("happy")
+    >>> check_class("../happy")
+    Traceback (most recent call last):
+    ValueError: a class's name must be 1 to 64 printable characters without / and \\, not '../happy'
+    """
+    plain = isinstance(name, str) and name.isprintable() and 0 < len(name) <= _LONGEST_NAME
+    if not plain or name in (".", "..") or {"/", "\\"} & set(str(name)):
+        raise ValueError(
+            f"a class's name must be 1 to {_LONGEST_NAME} printable characters without / and \\, "
+            f"not {shown(reprlib.repr(name))}"
+        )
+    if name in RESERVED:
+        raise ValueError(f"no class may be named {name}, a reserved word; rename the folder")
 
 
 def describe(label: str | None, probabilities: Mapping[str, float] | None) -> str:

@@ -75,7 +75,8 @@ def check(
         groups=groups,
         quality=quality,
     )
-    say(str(result))
+    for line in str(result).split("\n"):
+        say(line)
     if quarantine is not None:
         moved = move_away(result.manifest, quarantine, report=say)
         say(f"undo: happysad check --restore {quarantine}")

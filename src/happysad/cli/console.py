@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
-__all__ = ["fail", "say", "say_now", "warn"]
+from happysad.errors import one_line
+
+__all__ = ["escaped", "fail", "say", "say_now", "warn"]
+
+
+def escaped(line: str, stream: TextIO) -> str:
+    r"""Return a line as it is printed: a file's name or a label must not control the terminal.
+
+    Control characters are escaped. A byte of a file's name that is not valid UTF-8 is escaped if
+    the stream is a terminal; other programs get the byte, to find the file.
+    """
+    line = one_line(line)
+    if not stream.isatty():
+        return line
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def say(line: str = "") -> None:
-    """Print a line."""
-    print(line)  # noqa: T201
+    """Print a line; see `escaped`."""
+    print(escaped(line, sys.stdout))  # noqa: T201
 
 
 def say_now(line: str) -> None:
     """Print a line at once, without waiting for the end of the command."""
-    print(line, flush=True)  # noqa: T201
+    print(escaped(line, sys.stdout), flush=True)  # noqa: T201
 
 
 def warn(line: str) -> None:
     """Print a line on standard error."""
-    print(line, file=sys.stderr)  # noqa: T201
+    print(escaped(line, sys.stderr), file=sys.stderr)  # noqa: T201
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from happysad.cli.console import say, warn
+from happysad.cli.console import escaped, say, warn
 
 if TYPE_CHECKING:
     from happysad.predictions import Prediction
@@ -72,7 +72,14 @@ def write_csv(answers: Iterator[Prediction], classes: Sequence[str], rows: str) 
     failed = 0
     for answer in answers:
         failed += answer.error is not None
-        writer.writerows(flat(row, classes) for row in answer.rows(rows))
+        for row in answer.rows(rows):
+            cells = flat(row, classes)
+            if sys.stdout.isatty():  # a file gets the names as they are
+                cells = {
+                    name: escaped(value, sys.stdout) if isinstance(value, str) else value
+                    for name, value in cells.items()
+                }
+            writer.writerow(cells)
     return failed
 
 

@@ -15,7 +15,6 @@ from happysad.dataset.group_list import GroupList, read_group_list
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import class_folders, scan
 from happysad.errors import DatasetError, UsageError
-from happysad.predictions import RESERVED
 
 __all__ = ["check", "default_folder"]
 
@@ -71,11 +70,6 @@ def check(
     if out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: must lie outside the data folder {data}, which is never changed")
     names = class_folders(data, settings.classes)
-    if reserved := [name for name in names if name in RESERVED]:
-        raise UsageError(
-            f"{data}: no class may be named {' or '.join(reserved)}, a reserved word; "
-            "rename the folder"
-        )
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
     splits = {} if earlier is None else _splits(earlier, file)

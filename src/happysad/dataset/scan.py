@@ -18,6 +18,7 @@ from happysad.dataset.quality import measure, phash, shrink
 from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
 from happysad.images import EXTENSIONS, FIRST_FRAME, Pixels, decode, kind, read_bytes
 from happysad.parallel import ordered_map
+from happysad.predictions import check_class
 from happysad.progress import track
 
 __all__ = ["MIN_SIDE", "Scan", "class_folders", "pixels_hash", "scan"]
@@ -118,6 +119,11 @@ def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]
     missing = [name for name in classes if name not in found]
     if missing:
         raise UsageError(f"{root}: no class folder {', '.join(missing)}; found {named}")
+    try:
+        for name in classes:
+            check_class(name)
+    except ValueError as error:
+        raise UsageError(f"{root}: {error}") from error
     return sorted(classes)
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from happysad.errors import ImportDataError, UsageError, shown
-from happysad.predictions import NEITHER, RESERVED
+from happysad.predictions import NEITHER, check_class
 
 __all__ = ["DEFAULT", "OTHERS", "ClassMap"]
 
@@ -37,7 +37,7 @@ OTHERS = (
 )
 
 # A folder's name that every system allows: one path component, not hidden.
-_FOLDER = re.compile(r"\w([\w .-]{0,98}\w)?")
+_FOLDER = re.compile(r"\w([\w .-]{0,62}\w)?")
 
 
 class ClassMap:
@@ -156,8 +156,10 @@ def _refuse_name(folder: str, where: str) -> None:
             f"{where}: a class folder's name must be letters, digits, blanks, '-', '_' and '.', "
             f"with a letter or digit at both ends, not {folder[:80]!r}"
         )
-    if folder in RESERVED:
-        raise UsageError(f"{where}: no class may be named {folder}, a reserved word")
+    try:
+        check_class(folder)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def _key(name: str) -> str:
