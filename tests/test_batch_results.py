@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from happysad.batch.library import predict
@@ -163,3 +166,106 @@ def test_results_of_another_schema_are_refused_in_one_line(photos: Path) -> None
     file.write_text(file.read_text().replace('"schema": 2', '"schema": 1'))
     with pytest.raises(LibraryError, match=r"^.*out: results of schema 1, not 2; make new ones"):
         run(photos)
+
+
+def changed_row(name: str, value: object) -> Damage:
+    """Return a damage that changes a value of the first row of a part in JSON lines."""
+
+    def change(data: bytes) -> bytes:
+        first, *others = data.splitlines(keepends=True)
+        row = {**json.loads(first), name: value}
+        return json.dumps(row).encode() + b"\n" + b"".join(others)
+
+    return change
+
+
+PROBABILITIES = {"happy": 0.5, "sad": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (changed_row("label", "../../ESCAPED"), "label: not '../../ESCAPED'"),
+        (changed_row("label", "a\0b"), "label: not"),
+        (changed_row("label", ["sad"]), "label: not"),
+        (changed_row("label", None), "error: a row has a label or an error"),
+        (changed_row("label", "no_face"), "probability: not .* with the label no_face"),
+        (changed_row("path", 5), "path: not 5"),
+        (changed_row("path", ""), "path: not"),
+        (changed_row("path", "a\0b"), "path: not"),
+        (changed_row("path", "\ud800"), "path_bytes: not the bytes of path"),
+        (changed_row("path_bytes", "2f6574632f"), "path_bytes: not the bytes of path"),
+        (changed_row("path_bytes", "zz"), "path_bytes: "),
+        (changed_row("probability", 1.5), "probability: not 1.5"),
+        (changed_row("probability", "nan"), "probability: not nan"),
+        (changed_row("probability", None), "probability: not None with the label"),
+        (changed_row("probabilities", {**PROBABILITIES, "sad": [1]}), "p_sad: "),
+        (changed_row("taken", "yesterday"), "taken: "),
+        (changed_row("schema", "x" * 5000), "schema: "),
+        (lambda data: b"[" * 100_000 + b"\n" + data, "recursion"),
+        (lambda data: b" " * (1 << 20) + data, "a line has 1,048,576 or more characters"),
+    ],
+)
+def test_a_row_that_happysad_does_not_write_is_named(
+    photos: Path, damage: Damage, words: str
+) -> None:
+    results = run(photos, "jsonl")
+    part = sorted((results.folder / "photos").iterdir())[0]
+    part.write_bytes(damage(part.read_bytes()))
+    with pytest.raises(LibraryError, match=f"^{part}: damaged: .*{words}"):
+        list(results.photos())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sources", "photos"),
+        ("sources", ["a\0b"]),
+        ("folder", 5),
+        ("classes", ["../../ESCAPED", "sad"]),
+        ("classes", ["sad"]),
+        ("classes", ["sad", "sad"]),
+        ("classes", [["sad"], "happy"]),
+        ("faces", "anywhere"),
+        ("unsure", 1),
+        ("format", "../x"),
+        ("shard", 0),
+        ("shard", "2"),
+        ("lists", [-1]),
+        ("lists", [True]),
+        ("x", 1),
+    ],
+)
+def test_a_setting_that_happysad_does_not_write_is_named(
+    photos: Path, name: str, value: object
+) -> None:
+    folder = run(photos).folder
+    file = folder / "library.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
+    with pytest.raises(LibraryError, match=rf"library\.json: damaged: .*{name[:5]}"):
+        Results.open(folder)
+
+
+def test_a_small_part_of_gigabytes_is_refused(photos: Path) -> None:
+    """Gigabytes of one repeated letter fit into a few kilobytes of Parquet."""
+    results = run(photos, "parquet")
+    part = sorted((results.folder / "photos").iterdir())[0]
+    table = pq.read_table(part)
+    texts = pa.array(["x" * (150 << 20)] * 2)
+    pq.write_table(
+        table.set_column(table.schema.get_field_index("notes"), "notes", texts),
+        part,
+        compression="zstd",
+        use_dictionary=False,
+    )
+    assert part.stat().st_size < 1 << 20
+    with pytest.raises(LibraryError, match=r"damaged: has 314,.* bytes uncompressed; at most 268,"):
+        list(results.photos())
+
+
+@pytest.mark.parametrize("content", [b"a" * (1 << 17), b"a\0" * 5])
+def test_a_list_of_other_paths_is_damaged(photos: Path, content: bytes) -> None:
+    results = run(photos)
+    (results.folder / "files" / "list-0.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(LibraryError, match="more or longer paths than happysad writes"):
+        list(results.shards())

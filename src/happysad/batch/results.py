@@ -18,22 +18,23 @@ import hashlib
 import json
 import os
 import re
+import reprlib
 import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields as dataclass_fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from happysad import __version__
 from happysad.batch import tables
-from happysad.errors import LibraryError, UsageError, os_reason
+from happysad.errors import LibraryError, UsageError, os_reason, shown
 from happysad.files import replacing, write_text
 from happysad.locks import alone
-from happysad.predictions import SCHEMA, Rows
+from happysad.predictions import SCHEMA, Faces, Rows, check_class
 
 __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 
@@ -41,8 +42,13 @@ __all__ = ["UNREADABLE", "Made", "Results", "Shard"]
 UNREADABLE = "unreadable"
 
 _FILE = "library.json"
+# Limits of library.json, in characters, and of a path in a list, in bytes: see docs/security.md,
+# "Results".
+_LARGEST_FILE, _LONGEST_PATH = 64 << 20, 1 << 16
 # Number of bytes of a list that are read at once.
 _CHUNK = 1 << 20
+# The values that a setting may have.
+_CHOICES = {"format": get_args(tables.Format), "faces": tuple(Faces)}
 _PART = re.compile(r"part-(\d{1,18})-(\d{1,18})-[0-9a-f]{12}")
 
 
@@ -78,6 +84,42 @@ class Made:
     def __post_init__(self) -> None:
         if self.shard < 1:
             raise UsageError(f"--shard must be 1 or more photos, not {self.shard}")
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Made:
+        """Return the settings in library.json.
+
+        Raises:
+            ValueError: a field is missing, unknown, of the wrong type or out of range.
+        """
+        types: dict[str, type] = {"unsure": bool, "shard": int, "schema": int}
+        types |= dict.fromkeys(("sources", "classes", "lists"), list)
+        for one in dataclass_fields(cls):
+            value, expected = fields.get(one.name), types.get(one.name, str)
+            if type(value) is not expected:
+                raise ValueError(f"{one.name}: must be {expected.__name__}, not {_shown(value)}")
+        if unknown := fields.keys() - {one.name for one in dataclass_fields(cls)}:
+            raise ValueError(f"{shown(min(unknown))}: unknown")
+        for source in (*fields["sources"], fields["folder"]):
+            if not isinstance(source, str) or "\0" in source:
+                raise ValueError(f"sources, folder: must be paths, not {_shown(source)}")
+        for count in (*fields["lists"], fields["shard"]):
+            if type(count) is not int or count < 1:
+                raise ValueError(f"lists, shard: must be 1 or more, not {_shown(count)}")
+        for name, allowed in _CHOICES.items():
+            if fields[name] not in allowed:
+                raise ValueError(f"{name}: must be one of {', '.join(allowed)}")
+        classes = fields["classes"]
+        for name in classes:
+            check_class(name)
+        if not 2 <= len(set(classes)) == len(classes) <= 3:
+            raise ValueError(f"classes: must be two or three, not {_shown(classes)}")
+        lists = {name: tuple(fields[name]) for name in ("sources", "classes", "lists")}
+        return cls(**{**fields, **lists})
+
+
+def _shown(value: object) -> str:
+    return shown(reprlib.repr(value))
 
 
 @dataclass(frozen=True)
@@ -116,22 +158,25 @@ class Results:
         """
         file = folder / _FILE
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            with file.open(encoding="utf-8") as opened:
+                text = opened.read(_LARGEST_FILE + 1)
+            if len(text) > _LARGEST_FILE:
+                raise ValueError(f"more than {_LARGEST_FILE:,} characters")
+            content = json.loads(text)
         except FileNotFoundError:
             raise UsageError(f"{folder}: no results of happysad predict --out ({_FILE})") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LibraryError(f"{file}: damaged: {error}") from error
         if not isinstance(content, dict):
             raise LibraryError(f"{file}: damaged: not a JSON object")
         if content.get("schema") != SCHEMA:
             raise LibraryError(
-                f"{folder}: results of schema {content.get('schema')}, not {SCHEMA}; make new ones "
-                "with happysad predict PHOTOS --out NEW_FOLDER"
+                f"{folder}: results of schema {_shown(content.get('schema'))}, not {SCHEMA}; "
+                "make new ones with happysad predict PHOTOS --out NEW_FOLDER"
             )
         try:
-            lists = {name: tuple(content[name]) for name in ("sources", "classes", "lists")}
-            return cls(folder, Made(**{**content, **lists}))
-        except (KeyError, TypeError) as error:
+            return cls(folder, Made.of(content))
+        except ValueError as error:
             raise LibraryError(f"{file}: damaged: {error}") from error
 
     @classmethod
@@ -241,7 +286,7 @@ class Results:
         file = self.part("photos", shard)
         try:
             if self.made.format == "parquet":
-                counts = Counter[str](tables.about(file)["counts"])
+                counts = Counter[str]({str(k): int(n) for k, n in _counts(tables.about(file))})
             else:
                 counts = _counted(tables.read(file, self.made.classes, Rows.PHOTO))
         except (OSError, *tables.DAMAGE):  # there is none, or it is damaged
@@ -281,12 +326,16 @@ class Results:
     def _paths(self, number: int) -> Iterator[bytes]:
         file = self._list(number)
         rest = b""
+        left = self.made.lists[number]
         try:
             with gzip.open(file, "rb") as opened:
                 while chunk := opened.read(_CHUNK):
                     *whole, rest = (rest + chunk).split(b"\0")
+                    left -= len(whole)
+                    if left < 0 or max(map(len, (*whole, rest))) > _LONGEST_PATH:
+                        raise ValueError("more or longer paths than happysad writes")
                     yield from whole
-        except (OSError, EOFError, zlib.error) as error:
+        except (OSError, EOFError, zlib.error, ValueError) as error:
             raise LibraryError(f"{file}: cannot be read: {error}") from error
 
     def _save(self) -> None:
@@ -345,6 +394,13 @@ def _whole(file: Path, classes: tuple[str, ...], expected: int) -> Iterator[dict
         raise LibraryError(
             f"{file}: damaged: {damage}; remove it, and run the same predict command again"
         ) from error
+
+
+def _counts(about: dict[str, Any]) -> Iterable[tuple[str, int]]:
+    counts = about["counts"]
+    if not isinstance(counts, dict):
+        raise TypeError("counts: not an object")
+    return counts.items()
 
 
 def _counted(photos: Iterable[dict[str, Any]]) -> Counter[str]:

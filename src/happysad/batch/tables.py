@@ -11,17 +11,28 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from happysad.errors import shown
 from happysad.files import replacing
-from happysad.predictions import Prediction, Rows, flat, flat_columns
+from happysad.predictions import (
+    NO_FACE,
+    UNSURE,
+    Prediction,
+    Rows,
+    flat,
+    flat_columns,
+    readable,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 __all__ = [
     "DAMAGE",
@@ -39,7 +50,7 @@ __all__ = [
 
 #: The errors that reading a damaged part raises, besides OSError. Arrow raises NotImplementedError
 #: for a type that it does not implement.
-DAMAGE = (ValueError, TypeError, KeyError, NotImplementedError)
+DAMAGE = (ValueError, TypeError, KeyError, NotImplementedError, RecursionError)
 
 Format = Literal["parquet", "csv", "jsonl"]
 Columns = Mapping[str, Literal["text", "bytes", "integer", "number", "time"]]
@@ -64,6 +75,11 @@ _TYPES: Columns = {
     "error": "text",
     "taken": "time",
 }
+
+# Limits of a part: see docs/security.md, "Results". The first three are in bytes.
+_LONGEST_LINE = 1 << 20
+_LARGEST_PART, _LARGEST_BATCH = 256 << 20, 64 << 20
+_MOST_ROWS = 4096
 
 # The key of a Parquet file's metadata.
 _KEY = b"happysad"
@@ -145,7 +161,9 @@ def write(
 
 
 def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a part with flat columns, a few thousand of them in memory at a time.
+    """Yield the rows of a part with flat columns, each checked against the schema.
+
+    At most a few thousand rows, or 64 MB, are in memory at a time.
 
     Args:
         file: as for `write`.
@@ -154,25 +172,81 @@ def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[
 
     Raises:
         OSError: the part cannot be read.
-        ValueError, TypeError, KeyError, NotImplementedError: the part is damaged (`DAMAGE`).
+        ValueError, TypeError, KeyError, NotImplementedError, RecursionError: the part is damaged
+            (`DAMAGE`).
     """
     named = columns(classes, each)
+    for row in _rows(file, classes, named):
+        _check(row, classes, named)
+        yield row
+
+
+def _rows(file: Path, classes: Sequence[str], named: Columns) -> Iterator[dict[str, Any]]:
     if file.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(file) as parquet:
             if parquet.schema_arrow.names != list(named):
                 raise ValueError(f"its columns are not {', '.join(named)}")
-            for batch in parquet.iter_batches(4096):
+            for field, expected in zip(parquet.schema_arrow, schema(named), strict=True):
+                if field.type != expected.type:
+                    raise ValueError(f"{field.name}: must be {expected.type}, not {field.type}")
+            for batch in parquet.iter_batches(_batch_size(parquet)):
                 yield from batch.to_pylist()
         return
     with file.open(encoding="utf-8", newline="") as opened:
         if file.suffix == ".csv":
             rows: Iterator[dict[str, Any]] = _csv_rows(opened)
         else:
-            rows = (flat(dict(json.loads(line)), classes) for line in opened)
+            rows = (flat(dict(json.loads(line)), classes) for line in _lines(opened))
         for row in rows:
             yield _typed(row, named)
+
+
+def _batch_size(parquet: pq.ParquetFile) -> int:
+    """Return how many rows of a Parquet file may be in memory at a time.
+
+    A few kilobytes of a file can stand for gigabytes of text, as one page or as one value that
+    every row repeats. A value is at most as large as its column.
+
+    Raises:
+        ValueError: the file is larger than any part.
+    """
+    groups = [parquet.metadata.row_group(at) for at in range(parquet.metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    if size > _LARGEST_PART:
+        raise ValueError(f"has {size:,} bytes uncompressed; at most {_LARGEST_PART:,} are read")
+    columns = (group.column(at) for group in groups for at in range(group.num_columns))
+    largest = max((column.total_uncompressed_size for column in columns), default=0)
+    return max(1, min(_MOST_ROWS, _LARGEST_BATCH // max(1, largest)))
+
+
+def _check(row: Mapping[str, Any], classes: Sequence[str], named: Columns) -> None:
+    """Check a typed row.
+
+    Raises:
+        ValueError: a value is missing, of the wrong type or out of range; the message names it.
+    """
+    types = {"text": str, "bytes": bytes, "integer": int, "number": float, "time": datetime}
+    for name, kind in named.items():
+        value = row[name]
+        good = value is None or isinstance(value, types[kind])
+        if kind == "number" and good and value is not None:
+            good = 0 <= value <= 1 if name.startswith("p") else math.isfinite(value)
+        if not good:
+            raise ValueError(f"{name}: not {shown(repr(value))}")
+    if not row["path"] or "\0" in path_of(row):
+        raise ValueError(f"path: not {shown(repr(row['path']))}")
+    if readable(path_of(row)) != row["path"]:
+        raise ValueError("path_bytes: not the bytes of path")
+    label = row["label"]
+    if label not in (*classes, UNSURE, NO_FACE, None):
+        raise ValueError(f"label: not {shown(repr(label))}")
+    if (label is None) != (row["error_code"] is not None and row["error"] is not None):
+        raise ValueError("error: a row has a label or an error")
+    for name in ("probability", *(f"p_{one}" for one in classes)):
+        if (row[name] is None) != (label in (NO_FACE, None)):
+            raise ValueError(f"{name}: not {row[name]} with the label {label}")
 
 
 def about(file: Path) -> dict[str, Any]:
@@ -209,8 +283,15 @@ class _Lines:
         return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(f"a line has {_LONGEST_LINE:,} or more characters")
+        yield line
+
+
 def _csv_rows(file: TextIO) -> Iterator[dict[str, Any]]:
-    rows = csv.DictReader(file, strict=True)
+    rows = csv.DictReader(_lines(file), strict=True)
     try:
         for row in rows:
             if None in row or None in row.values():
@@ -222,7 +303,13 @@ def _csv_rows(file: TextIO) -> Iterator[dict[str, Any]]:
 
 def _typed(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
     """Return a flat row of texts, or of JSON's types, with the types of its columns."""
-    return {name: _value(row[name], kind) for name, kind in columns.items()}
+    values: dict[str, Any] = {}
+    for name, kind in columns.items():
+        try:
+            values[name] = _value(row[name], kind)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"{name}: {error}") from error
+    return values
 
 
 def _value(value: Any, kind: str) -> Any:
