@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.model_file import FACE_PROBABILITIES, METADATA_KEY, PROBABILITIES, Details, LooksAt
 
-__all__ = ["brightness_classifier", "three_class_classifier"]
+__all__ = ["brightness_classifier", "refuse_more_rows", "three_class_classifier"]
 
 
 def brightness_classifier(
@@ -109,6 +109,31 @@ def three_class_classifier(
     ]
     inputs = {"image": (TensorProto.UINT8, [size, size, channels])}
     return _write(file, details, nodes, inputs, {PROBABILITIES: [3]}, slope, 128.0)
+
+
+def refuse_more_rows(file: Path, rows: int) -> Path:
+    """Change a classifier of one input, so that it fails for more than `rows` rows at once."""
+    model = onnx.load(file)
+    graph = model.graph
+    graph.node[-1].output[0] = "answer"
+    graph.initializer.extend(
+        [
+            helper.make_tensor("zeros", TensorProto.FLOAT, [rows], [0.0] * rows),
+            helper.make_tensor("first", TensorProto.INT64, [], [0]),
+            helper.make_tensor("one_row", TensorProto.INT64, [], [1]),
+        ]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Shape", ["answer"], ["shape"]),
+            helper.make_node("Gather", ["shape", "first"], ["rows"]),
+            helper.make_node("Sub", ["rows", "one_row"], ["last"]),
+            helper.make_node("Gather", ["zeros", "last"], ["nothing"]),  # fails out of bounds
+            helper.make_node("Add", ["answer", "nothing"], [PROBABILITIES]),
+        ]
+    )
+    onnx.save(model, file)
+    return file
 
 
 def _logit(name: str, axes: str, logit: str) -> list[Any]:

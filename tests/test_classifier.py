@@ -18,7 +18,12 @@ from happysad import Classifier, FacePrediction, Prediction
 from happysad.errors import ClassifierError, ErrorCode, ImageError, UsageError
 from happysad.face_detection import Face
 from happysad.images import Pixels, Source
-from tests.classifiers import brightness_classifier, three_class_classifier
+from happysad.model_file import ROWS
+from tests.classifiers import (
+    brightness_classifier,
+    refuse_more_rows,
+    three_class_classifier,
+)
 from tests.pictures import save
 from tests.static_server import served
 
@@ -211,6 +216,23 @@ def test_one_by_one_and_in_a_batch_faces_are_the_same(of_faces: Classifier) -> N
     shapes = [(40, 90), (70, 60), (50, 120), (64, 200)]
     photos: list[Source] = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
     assert of_faces.predict(photos) == [of_faces.predict(photo) for photo in photos]
+
+
+def test_the_network_never_gets_more_rows_than_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one photo of many faces nor several photos grow the memory of a run."""
+    faces = [square(x, 0, 20) for x in range(70)]
+    monkeypatch.setattr("happysad.photo.find", lambda *_, **__: faces)
+    file = brightness_classifier(tmp_path / "model.onnx", slope=0.02, looks_at="face")
+    whole, limited = Classifier(file), Classifier(refuse_more_rows(file, ROWS))
+    crowd = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
+    expected = p_sad(whole.predict(crowd))
+    answers = [limited.predict(crowd), *limited.predict([crowd] * 3)]
+    assert [len(answer.faces) for answer in answers] == [70] * 4
+    assert len({p_sad(face) for face in answers[0].faces}) > 1
+    assert [p_sad(answer) for answer in answers] == pytest.approx([expected] * 4)
+    assert answers[1:] == answers[:1] * 3
 
 
 def test_rows_of_faces(of_faces: Classifier) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
@@ -17,7 +18,7 @@ from happysad.errors import ImageError, UsageError
 from happysad.fetch import fetch, is_web_address
 from happysad.images import Pixels, Source, is_source
 from happysad.inputs import NetworkInput, Prepared, network_input
-from happysad.model_file import SHIPPED, Details, ModelFile, Outputs
+from happysad.model_file import ROWS, SHIPPED, Details, ModelFile, Outputs
 from happysad.parallel import ordered_map, thread_count
 from happysad.paths import walk
 from happysad.photo import Photo
@@ -273,12 +274,18 @@ class Classifier:
     def _stream(
         self, sources: Iterator[Source], faces: str, unsure: bool, bgr: bool
     ) -> Iterator[Prediction]:
+        one_crowd = Lock()
+
         def prepare(source: Source) -> _Ready | Prediction:
             try:
                 photo = _opened(source, bgr)
-                return _Ready.of(photo, self._input.prepare(photo, faces=faces, threads=1))
+                ready = _Ready.of(photo, self._input.prepare(photo, faces=faces, threads=1))
             except ImageError as error:
                 return Prediction(source=source, error=Failure.of(error), classifier=self.id)
+            if ready.prepared.rows <= ROWS:
+                return ready
+            with one_crowd:  # many faces are answered at once, so that their crops are not kept
+                return self._answer([ready], unsure)[0]
 
         ready = ordered_map(prepare, sources, threads=self._threads, ahead=2 * BATCH)
         try:
@@ -333,7 +340,7 @@ class Classifier:
     def combined(
         self, prepared: Sequence[Prepared]
     ) -> list[tuple[NDArray[np.float64] | None, list[NDArray[np.float64]]]]:
-        """Run the network once for several photos.
+        """Run the network for several photos together.
 
         Args:
             prepared: photos as `NetworkInput.prepare` returns them.

@@ -36,6 +36,7 @@ __all__ = [
     "METADATA_KEY",
     "MODEL_NAME",
     "PROBABILITIES",
+    "ROWS",
     "SHIPPED",
     "Details",
     "LooksAt",
@@ -55,6 +56,10 @@ METADATA_KEY = "happysad"
 
 #: The names of the graph's outputs.
 PROBABILITIES, FACE_PROBABILITIES = "probabilities", "face_probabilities"
+
+#: Maximum number of rows that go through the network at once; it bounds the memory, whatever the
+#: number of faces in a photo. docs/security.md, "Faces".
+ROWS = 32
 
 LooksAt = Literal["photo", "face", "both"]
 
@@ -256,15 +261,21 @@ class ModelFile:
         return cls(content, name=str(file), threads=threads)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        """Run the network.
+        """Run the network, on at most `ROWS` rows at once.
 
         Args:
             inputs: by name, as `happysad.inputs` prepares them, each with n rows.
         """
-        values = self._network.run(self._outputs, dict(inputs))
+        rows = len(next(iter(inputs.values())))
+        chunks = [
+            self._network.run(
+                self._outputs, {name: value[at : at + ROWS] for name, value in inputs.items()}
+            )
+            for at in range(0, max(1, rows), ROWS)
+        ]
         named = {
-            _FORMER_OUTPUTS.get(name, name): value
-            for name, value in zip(self._outputs, values, strict=True)
+            _FORMER_OUTPUTS.get(name, name): np.concatenate(values)
+            for name, values in zip(self._outputs, zip(*chunks, strict=True), strict=True)
         }
         probabilities, of_faces = named[PROBABILITIES], named.get(FACE_PROBABILITIES)
         if probabilities.shape[1] == 1:  # one sigmoid
