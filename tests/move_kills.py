@@ -77,7 +77,7 @@ class Case:
         """Move, copy or link the files."""
         if self.user == "journal":
             steps = [Step(self.how, self.home / path, path) for path in self.paths]
-            Journal(self.away, "moved").carry_out(steps, links=True)
+            Journal(self.away, "moved", roots=[self.home]).carry_out(steps, links=True)
         else:
             from happysad.dataset.quarantine import quarantine
 
@@ -91,7 +91,7 @@ class Case:
             from happysad.dataset.quarantine import restore
 
             with suppress(UsageError):  # no list: nothing was moved, or everything is back
-                restore(self.away)
+                restore(self.away, self.home if self.user == "old" else None)
 
     def check(self, then: str) -> None:
         """Assert that every file is where `then` puts it, and that there are no other files."""

@@ -238,7 +238,11 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
         (("predict", "x.jpg", "--model", "MODEL", "--json", "--csv"), 2, "exclude each other"),
         (("check",), 2, "check needs a DIR"),
         (("check", "nowhere"), 2, "nowhere does not exist"),
-        (("check", "x", "--restore", "y"), 2, "--restore FOLDER cannot be combined"),
+        (
+            ("check", "--quarantine", "x", "--restore", "y"),
+            2,
+            "--restore FOLDER cannot be combined",
+        ),
         (("train",), 2, "train needs a DIR, or --resume RUN"),
         (("train", "x", "--resume", "y"), 2, "--resume RUN cannot be combined"),
         (("train", ".", "--model", "huge"), 2, "not 'huge'"),

@@ -54,6 +54,29 @@ def test_used_rows_by_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"path": "/etc/passwd"}, "row 2: path must be relative to the data folder, not /etc/pass"),
+        ({"path": "happy/../../a"}, "row 2: path must be relative"),
+        ({"label": "../happy"}, "a class's name must be 1 to 64 printable characters"),
+        ({"label": "unsure"}, "no class may be named unsure"),
+    ],
+)
+def test_a_manifest_of_somebody_else_stays_in_the_folder(
+    tmp_path: Path, changes: dict[str, str], words: str
+) -> None:
+    numbers = {name: "0" for name, kind in COLUMNS.items() if kind == "int64"}
+    row = {**dict.fromkeys(COLUMNS, ""), **numbers, "path": "happy/a", "label": "happy"}
+    file = tmp_path / "manifest.csv"
+    for changed, good in ((row, True), ({**row, **changes}, False)):
+        file.write_text(f"{','.join(COLUMNS)}\n{','.join(changed[name] for name in COLUMNS)}\n")
+        if good:
+            Manifest.read(file, tmp_path)
+    with pytest.raises(DatasetError, match=words):
+        Manifest.read(file, tmp_path)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (None, "no such file"),

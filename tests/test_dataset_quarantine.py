@@ -130,7 +130,7 @@ def test_a_quarantine_of_0_1_0_is_restored(tmp_path: Path) -> None:
     (home / "sad" / "back.jpg").write_bytes(b"ba")
     (away / "sad" / "back.jpg").write_bytes(b"back")
     (home / "sad" / "never.jpg").write_bytes(b"never")
-    assert restore(away) == Done(3, 0)
+    assert restore(away, home) == Done(3, 0)
     assert tree(home) == {
         "sad/moved.jpg": b"moved",
         "sad/half.jpg": b"whole",
@@ -157,7 +157,7 @@ def test_a_list_of_0_1_0_with_odd_names_is_restored(tmp_path: Path) -> None:
     for name in names:
         (away / "sad" / os.fsdecode(name)).write_bytes(name)
     (away / "quarantine.csv").write_bytes(text.replace(b"DATA", os.fsencode(home)))
-    assert restore(away) == Done(len(names), 0)
+    assert restore(away, home) == Done(len(names), 0)
     assert {os.fsencode(file.name) for file in (home / "sad").iterdir()} == set(names)
     assert not away.exists()
 

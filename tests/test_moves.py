@@ -14,6 +14,7 @@ import pytest
 
 from happysad.errors import MoveError
 from happysad.moves import Done, Journal, Step
+from tests.file_tree import tree
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     photo.write_text("photo")
     taken.write_text("mine")
     said: list[str] = []
-    journal = Journal(tmp_path / "to", "sorted", report=said.append)
+    journal = Journal(tmp_path / "to", "sorted", roots=[tmp_path], report=said.append)
     assert journal.carry_out([Step("move", photo, "happy/a.jpg")]) == Done(0, 1)
     assert said == [f"{photo}: {taken} already exists"]
     assert (photo.read_text(), taken.read_text()) == ("photo", "mine")
@@ -88,7 +89,7 @@ def test_links_move_as_links_where_they_may(
         monkeypatch.setattr("os.rename", refuse)
     link = tmp_path / "a.jpg"
     link.symlink_to("nowhere")
-    journal = Journal(tmp_path / "to", "quarantine")
+    journal = Journal(tmp_path / "to", "quarantine", roots=[tmp_path])
     step = Step("move", link, "a.jpg")
     assert journal.carry_out([step]) == Done(0, 1)
     assert journal.carry_out([step], links=True) == Done(1, 0)
@@ -100,7 +101,8 @@ def test_links_move_as_links_where_they_may(
 def test_the_reason_stands_in_the_journal(tmp_path: Path) -> None:
     photo = tmp_path / "a.jpg"
     photo.write_text("photo")
-    Journal(tmp_path / "to", "quarantine").carry_out([Step("move", photo, "a.jpg", "blurry")])
+    journal = Journal(tmp_path / "to", "quarantine", roots=[tmp_path])
+    journal.carry_out([Step("move", photo, "a.jpg", "blurry")])
     assert '"blurry"' in (tmp_path / "to" / "quarantine-1.csv").read_text()
 
 
@@ -116,7 +118,7 @@ def test_a_list_of_0_1_0_is_undone(tmp_path: Path) -> None:
         f'"link","{tmp_path / "b.jpg"}","sad/b.jpg","5","0"',
     ]
     (folder / "sorted-1.csv").write_text("\n".join(rows) + "\n")
-    assert Journal(folder, "sorted").undo() == Done(2, 0)
+    assert Journal(folder, "sorted", roots=[tmp_path]).undo() == Done(2, 0)
     assert (tmp_path / "photos" / "a.jpg").read_text() == "photo"
     assert list(folder.iterdir()) == []
 
@@ -164,3 +166,133 @@ def test_half_a_move_that_is_a_link_is_not_written_through(tmp_path: Path) -> No
     assert mine.read_text() == "mine"
     assert (away / "a.jpg").read_text() == "photo"
     assert not [file for file in away.iterdir() if file.is_symlink()]
+
+
+HOSTILE = [
+    # how, from, to: all outside of the folder or of the named root
+    ("move", "home/.ssh/authorized_keys", "payload"),
+    ("move", "photos/../home/.ssh/authorized_keys", "payload"),
+    ("move", "link/authorized_keys", "payload"),
+    ("move", "photos/stolen", "../home/key"),
+    ("move", "photos/stolen", "ABSOLUTE/home/key"),
+    ("move", "photos/stolen", "linked/key"),
+    ("copy", "photos/a.jpg", "../home/copy.jpg"),
+    ("link", "photos/a.jpg", "../home/link.jpg"),
+]
+
+
+@pytest.mark.parametrize(("how", "source", "target"), HOSTILE)
+@pytest.mark.parametrize("version", ["now", "0.1.0"])
+def test_a_list_of_somebody_else_reaches_nothing_outside(
+    tmp_path: Path, how: str, source: str, target: str, version: str
+) -> None:
+    if version == "0.1.0" and how != "move":
+        pytest.skip("its quarantine only moved")
+    home, photos, away = (tmp_path / name for name in ("home", "photos", "away"))
+    for folder in (home / ".ssh", photos, away):
+        folder.mkdir(parents=True)
+    for file in (home / "key", home / "copy.jpg", photos / "a.jpg", away / "payload"):
+        file.write_text("mine")
+    (home / "link.jpg").symlink_to(photos / "a.jpg")
+    (tmp_path / "link").symlink_to(home / ".ssh")
+    (away / "linked").symlink_to(home)
+    os.utime(home / "copy.jpg", ns=(0, 0))
+    name = "quarantine.csv" if version == "0.1.0" else "quarantine-1.csv"
+    place = target.replace("ABSOLUTE", str(tmp_path))
+    row = [str(tmp_path / source), place, "why"]
+    header = "from,to,reason"
+    if version == "now":
+        row, header = [how, *row[:2], "4", "0", "why"], "how,from,to,bytes,modified,reason"
+    (away / name).write_text(f"{header}\n{','.join(row)}\n")
+    before = tree(tmp_path)
+    said: list[str] = []
+    for roots in ([photos], []):
+        journal = Journal(
+            away, "quarantine", roots=roots, former="quarantine.csv", report=said.append
+        )
+        assert journal.undo() == Done(0, 1)
+    after = {path: to for path, to in tree(tmp_path).items() if not path.endswith(".csv")}
+    assert after == {path: to for path, to in before.items() if not path.endswith(".csv")}
+    assert all("lies outside of" in line for line in said)
+    assert journal.exists
+
+
+def test_nothing_is_put_behind_a_link_in_the_folder(tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    photo.write_text("photo")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / "to" / "happy").symlink_to(tmp_path / "else")
+    said: list[str] = []
+    journal = Journal(tmp_path / "to", "sorted", roots=[photo.parent], report=said.append)
+    steps = [Step("move", photo, "happy/a.jpg"), Step("move", photo, "../a.jpg")]
+    assert journal.carry_out(steps) == Done(0, 2)
+    assert all(f"lies outside of {tmp_path / 'to'}" in line for line in said)
+    assert photo.exists()
+
+
+def test_only_files_below_the_named_folders_are_moved(tmp_path: Path) -> None:
+    photo = tmp_path / "other" / "a.jpg"
+    photo.parent.mkdir()
+    photo.write_text("photo")
+    journal = Journal(tmp_path / "to", "sorted", roots=[tmp_path / "photos"])
+    assert journal.carry_out([Step("move", photo, "happy/a.jpg")]) == Done(0, 1)
+    assert photo.exists()
+
+
+def test_without_the_note_the_folder_must_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a move to another machine."""
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    photo.write_text("photo")
+    journal = Journal(tmp_path / "to", "sorted", roots=[photo.parent])
+    journal.carry_out([Step("move", photo, "happy/a.jpg")])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    assert Journal(tmp_path / "to", "sorted").undo() == Done(0, 1)
+    assert Journal(tmp_path / "to", "sorted", roots=[photo.parent]).undo() == Done(1, 0)
+    assert photo.read_text() == "photo"
+
+
+def test_a_state_folder_that_cannot_be_written_costs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    photo.write_text("photo")
+    monkeypatch.setenv("XDG_STATE_HOME", str(photo))
+    journal = Journal(tmp_path / "to", "sorted", roots=[photo.parent])
+    assert journal.carry_out([Step("move", photo, "happy/a.jpg")]) == Done(1, 0)
+    assert journal.undo() == Done(1, 0)
+
+
+def test_an_edited_copy_with_the_same_time_stays(tmp_path: Path) -> None:
+    photo, copy = tmp_path / "a.jpg", tmp_path / "to" / "happy" / "a.jpg"
+    photo.write_text("photo")
+    journal = Journal(tmp_path / "to", "sorted")
+    journal.carry_out([Step("copy", photo, "happy/a.jpg")])
+    copy.write_text("other")
+    os.utime(copy, ns=(0, photo.stat().st_mtime_ns))
+    assert journal.undo() == Done(0, 1)
+    assert copy.read_text() == "other"
+
+
+def test_a_copy_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    def spoiled(source: Path, target: Path, **_: bool) -> None:
+        target.write_bytes(source.read_bytes()[:-1])
+
+    monkeypatch.setattr("os.rename", refuse)
+    monkeypatch.setattr("shutil.copyfile", spoiled)
+    photo = tmp_path / "a.jpg"
+    photo.write_text("photo")
+    said: list[str] = []
+    journal = Journal(tmp_path / "to", "sorted", roots=[tmp_path], report=said.append)
+    assert journal.carry_out([Step("move", photo, "happy/a.jpg")]) == Done(0, 1)
+    assert said == [f"{photo}: the copy differs from the file"]
+    assert photo.read_text() == "photo"
+    assert list((tmp_path / "to" / "happy").iterdir()) == []

@@ -87,8 +87,8 @@ def take(file: Path) -> Lock | None:
         OSError: the folder cannot be used, its file system has no locks, or `file` is a link or
             another kind of file.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     while True:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock = Lock(_opened(file))
         try:
             if not _locked(file, lock.descriptor):

@@ -3,8 +3,13 @@
 A journal (NAME-1.csv, NAME-2.csv, … in the folder) is complete and on the disk before the first
 file is touched. If the process is killed at any moment, repeating the call, or `Journal.undo`,
 leaves every file in exactly one of its two places. Nothing is overwritten. Between two disks, a
-file is copied under a hidden name; when the copy is complete and on the disk, it is renamed, and
-then the original is removed.
+file is copied under a hidden name; when the copy is complete, on the disk and equal to the
+original, it is renamed, and then the original is removed.
+
+A journal may come from somebody else, with paths anywhere. So files are moved only between the
+journal's folder and the folders that the user has named, by the call or by an earlier call that
+moved files; the latter are noted in the user's own state folder. docs/security.md, "Lists of moved
+files".
 
 The lists of happysad 0.1.0 can still be undone: sorted-N.csv, which has no column `reason`, and
 quarantine.csv, which has only the columns from, to and reason.
@@ -14,8 +19,8 @@ from __future__ import annotations
 
 import csv
 import errno
-import filecmp
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -28,8 +33,9 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from happysad.errors import MoveError, os_reason
-from happysad.files import replacing
+from happysad.files import replacing, write_text
 from happysad.locks import alone
+from happysad.paths import lies_below
 
 __all__ = ["Done", "How", "Journal", "Step", "exists", "is_copy", "stamp"]
 
@@ -83,7 +89,7 @@ class Journal:
     >>> folder = Path(tempfile.mkdtemp())
     >>> photo = folder / "a.jpg"
     >>> _ = photo.write_bytes(b"photo")
-    >>> journal = Journal(folder / "sorted", "sorted")
+    >>> journal = Journal(folder / "sorted", "sorted", roots=[folder])
     >>> journal.carry_out([Step("move", photo, "happy/a.jpg")])
     Done(done=1, failed=0)
     >>> journal.undo()
@@ -97,6 +103,7 @@ class Journal:
         folder: Path,
         name: str,
         *,
+        roots: Iterable[Path] = (),
         former: str | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -105,11 +112,14 @@ class Journal:
         Args:
             folder: where the files go; created when the first file is put there.
             name: the beginning of the journals' names, such as "sorted".
+            roots: the folders that the user has named, from and to which files are moved. `undo`
+                without them takes those that `carry_out` has noted.
             former: the name of a list of 0.1.0 that is read as the first journal.
             report: called with one line for each file that stays where it is.
         """
         self.folder = folder
         self._name = name
+        self._roots = [Path(os.path.abspath(root)) for root in roots]  # noqa: PTH100
         self._former = former
         self._report = report
 
@@ -143,7 +153,8 @@ class Journal:
                     try:
                         if _is_done(step, target):
                             continue
-                        why = _obstacle(step, target, links)
+                        why = self._outside(step.how, step.source, target)
+                        why = why or _obstacle(step, target, links)
                         both = bool(why) and step.how == "move" and is_copy(step.source, target)
                         if both and step.target in earlier().get(str(step.source), []):
                             # A call was killed between copying the file and removing it.
@@ -160,6 +171,7 @@ class Journal:
                             step.how, str(step.source), step.target, size, modified, step.reason
                         )
 
+            _note_roots(self.folder / self._name, self._roots)
             number = 1 + max(map(self._number, self._files()), default=0)
             file = self.folder / f"{self._name}-{number}.csv"
             if not _write(file, planned()):
@@ -168,8 +180,9 @@ class Journal:
             _sync(self.folder)
             done = 0
             for row in _read(file):
-                step = Step(row.how, Path(row.source), row.target)
-                why = _put(step, self.folder / row.target, links, (row.source, row.target) in begun)
+                step, target = Step(row.how, Path(row.source), row.target), self.folder / row.target
+                why = self._outside(row.how, step.source, target)
+                why = why or _put(step, target, links, (row.source, row.target) in begun)
                 done += not why
                 if why:
                     failed += 1
@@ -180,8 +193,9 @@ class Journal:
         """Undo all journals: remove links and copies, and move files back.
 
         A file stays and is reported if another file has replaced a link, if a copy was changed or
-        its source is gone, or if the old place of a moved file is taken. The journals keep the rows
-        of these files. Journals without rows are removed, and so are folders that became empty.
+        its source is gone, if the old place of a moved file is taken, or if a place lies outside
+        of the folders that the user has named. The journals keep the rows of these files. Journals
+        without rows are removed, and so are folders that became empty.
 
         Raises:
             MoveError: another process works in the folder, or a journal is damaged.
@@ -189,17 +203,22 @@ class Journal:
         with self._locked():
             done = failed = 0
             emptied: set[Path] = set()
+            self._roots = self._roots or _noted_roots(self.folder / self._name)
             stay: set[str] = set()
 
             def kept(file: Path) -> Iterator[_Row]:
                 nonlocal done, failed
                 for row in _read(file):
                     source, target = Path(row.source), self.folder / row.target
+                    if outside := self._outside(row.how, source, target):
+                        failed += 1
+                        self._report(f"{target}: {outside}")
+                        yield row
+                        continue
                     for place in (target, source) if row.how == "move" else (target,):
                         with suppress(OSError):  # its folder does not exist
                             _half(place).unlink()
-                    why = _take_back(row, source, target)
-                    if why:
+                    if why := _take_back(row, source, target):
                         if row.target not in stay:  # two journals may hold it
                             failed += 1
                             self._report(f"{target}: {why}")
@@ -212,6 +231,9 @@ class Journal:
             for file in reversed(self._files()):
                 if not _write(file, kept(file)):
                     file.unlink()
+            if not failed:
+                with suppress(OSError):
+                    _noted(self.folder / self._name).unlink()
         for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
             with suppress(OSError):  # something is in it
                 below.rmdir()
@@ -225,6 +247,14 @@ class Journal:
                 if row.how == "move":
                     targets.setdefault(row.source, []).append(row.target)
         return targets
+
+    def _outside(self, how: How, source: Path, target: Path) -> str:
+        """Return why a file is not touched where it lies outside of the named folders, or ""."""
+        if not lies_below(target, [self.folder]):
+            return f"is left alone, since it lies outside of {self.folder}"
+        if how == "move" and not lies_below(source, self._roots):
+            return f"stays, since {source} lies outside of the folders that you named"
+        return ""
 
     def _files(self) -> list[Path]:
         """Return the journals, the oldest first."""
@@ -248,6 +278,27 @@ class Journal:
             for file in chain.from_iterable(map(self.folder.glob, begun)):
                 file.unlink()
             yield
+
+
+def _noted(journals: Path) -> Path:
+    """Return the file in the user's state folder that has the roots of the journals of a name."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111
+    name = hashlib.sha256(os.fsencode(os.path.realpath(journals))).hexdigest()[:32]
+    return Path(home, "happysad", "moves", f"{name}.json")
+
+
+def _note_roots(journals: Path, roots: list[Path]) -> None:
+    """Note that the user has named roots, if the state folder can be written."""
+    noted = _noted_roots(journals)
+    if set(roots) - set(noted):
+        with suppress(OSError):
+            write_text(_noted(journals), json.dumps(sorted({*map(str, noted), *map(str, roots)})))
+
+
+def _noted_roots(journals: Path) -> list[Path]:
+    with suppress(OSError, ValueError, TypeError):
+        return [Path(root) for root in json.loads(_noted(journals).read_text(encoding="utf-8"))]
+    return []
 
 
 def exists(file: Path) -> bool:
@@ -300,7 +351,12 @@ def is_copy(source: Path, target: Path) -> bool:
     if source.is_symlink() or target.is_symlink():
         both = source.is_symlink() and target.is_symlink()
         return both and source.readlink() == target.readlink()
-    return source.is_file() and target.is_file() and filecmp.cmp(source, target, shallow=False)
+    return _same(source, target)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Return whether two paths are different files, not links, of the same content."""
+    return _is_half(one, other) and one.stat().st_size == other.stat().st_size
 
 
 def _is_half(half: Path, whole: Path) -> bool:
@@ -381,6 +437,8 @@ def _copy(source: Path, target: Path, *, follow_links: bool) -> None:
         if not half.is_symlink():
             with half.open("rb+") as copied:
                 os.fsync(copied.fileno())
+            if not _same(half, Path(os.path.realpath(source))):
+                raise OSError(errno.EIO, "the copy differs from the file", str(source))
         shutil.copystat(source, half, follow_symlinks=follow_links)
         half.replace(target)
     finally:
@@ -410,7 +468,7 @@ def _take_back(row: _Row, source: Path, target: Path) -> str | None:
                 return "stays, since it is no longer the link that was put there"
         elif not source.is_file():
             return f"stays, since {source} is gone"
-        elif stamp(target) != (row.size, row.modified):
+        elif stamp(target) != (row.size, row.modified) or not is_copy(source.resolve(), target):
             return "stays, since it was changed"
         target.unlink()
     except OSError as error:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 
 from happysad.errors import UsageError
 
-__all__ = ["HEAD", "absolute", "expand", "is_photo", "lines", "plain", "walk"]
+__all__ = ["HEAD", "absolute", "expand", "is_photo", "lies_below", "lines", "plain", "walk"]
 
 #: Every photo has a NUL among its first HEAD bytes; a list of paths has none.
 HEAD = 4096
@@ -41,6 +41,21 @@ def absolute(path: str | Path) -> Path:
     if whole.name == "..":
         return Path(os.path.realpath(whole))
     return Path(os.path.realpath(whole.parent), whole.name)
+
+
+def lies_below(path: Path, folders: Iterable[Path]) -> bool:
+    """Return whether a path lies in or below one of some folders, or is one of these.
+
+    Links in the path are resolved, but for the last name: it may itself be a link.
+
+    Args:
+        path: an absolute path; it need not exist.
+        folders: folders, or files.
+    """
+    if path.name in ("", ".."):
+        return False
+    real = Path(os.path.realpath(path.parent), path.name)
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from happysad.batch.photo_sources import PhotoSources
 from happysad.batch.remote import fetch, is_remote
 from happysad.batch.results import UNREADABLE, Results
 from happysad.batch.tables import path_of
@@ -28,16 +29,22 @@ _MONTHS = 48
 Time = tuple[int, int]
 
 
-def write_library_page(folder: Path) -> Path:
+def write_library_page(folder: Path, *, photos: Iterable[str] = ()) -> Path:
     """Write report.html into a folder of results, and return its path.
 
-    Rows are read part by part. Photos whose files are gone are shown without their picture.
+    Rows are read part by part. Photos whose files are gone, or lie outside of the sources, are
+    shown without their picture; see `PhotoSources`.
+
+    Args:
+        folder: the folder of results.
+        photos: further folders or addresses in which the photos may lie.
 
     Raises:
         UsageError: there are no results in `folder`.
         LibraryError: the results are damaged.
     """
     results = Results.open(folder)
+    sources = PhotoSources(results.made, photos)
     classes = results.made.classes
     counts: Counter[str] = Counter()
     times: dict[Time, Counter[str]] = defaultdict(Counter)
@@ -65,7 +72,7 @@ def write_library_page(folder: Path) -> Path:
         total=counts.total(),
         files=results.files,
         labels=[(name.replace("_", " "), _style(name, classes), counts[name]) for name in labels],
-        sheets=[(title, list(_photos(results, least.rows()))) for title, least in sheets],
+        sheets=[(title, list(_photos(results, sources, least.rows()))) for title, least in sheets],
         columns=_columns(times, labels),
         styles=[_style(name, classes) for name in labels],
         colours=[colour.hex for colour in colours_of(classes).values()],
@@ -98,15 +105,20 @@ class _Least:
         return [row for *_, row in sorted(self._heap, key=lambda one: one[:2], reverse=True)]
 
 
-def _photos(results: Results, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _photos(
+    results: Results, sources: PhotoSources, rows: Iterable[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     for row in rows:
         probabilities = {name: row[f"p_{name}"] for name in results.made.classes}
         shown: dict[str, Any] = {
             "path": row["path"],
             "answer": describe(row["label"], probabilities),
         }
+        name = path_of(row)
+        if not sources.hold(name):
+            yield {**shown, "missing": "outside of the sources of the results"}
+            continue
         try:
-            name = path_of(row)
             source = fetch(name) if is_remote(name) else results.source(name)
             shown["picture"] = thumbnail(read(source))
         except HappysadError as error:

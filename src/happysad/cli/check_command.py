@@ -47,7 +47,11 @@ def check(
     ] = None,
     restore: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Move back what --quarantine FOLDER moved."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Move back what --quarantine FOLDER moved. On another machine, or for another "
+            "user, also name DIR: files go nowhere else.",
+        ),
     ] = None,
 ) -> None:
     """Find what is wrong with the photos of DIR, and split them.
@@ -60,9 +64,12 @@ def check(
     from happysad.dataset.quarantine import quarantine as move_away, restore as put_back
 
     if restore is not None:
-        if data is not None or quarantine is not None:
-            raise UsageError("--restore FOLDER cannot be combined with DIR or --quarantine")
-        _print_moved(put_back(restore, report=say), f"moved back from {restore}")
+        if quarantine is not None:
+            raise UsageError("--restore FOLDER cannot be combined with --quarantine")
+        moved = put_back(restore, data, report=say)
+        if moved.failed and data is None:
+            say(f"to name the data folder: happysad check DIR --restore {restore}")
+        _print_moved(moved, f"moved back from {restore}")
         return
     if data is None:
         raise UsageError("check needs a DIR, or --restore FOLDER")

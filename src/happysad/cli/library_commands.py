@@ -160,6 +160,15 @@ def report(
             metavar="FOLDER", parser=local_folder("--undo"), help="Undo --sort-into FOLDER."
         ),
     ] = None,
+    photos: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Another folder or address in which photos may lie, besides those that predict "
+            "was given; photos elsewhere are not touched. With --undo on another machine: where "
+            "moved photos go back to. Can be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Write a page on the results of many photos; sort the photos into folders.
 
@@ -175,7 +184,9 @@ def report(
             raise UsageError(
                 "--undo FOLDER takes no other folder: FOLDER has the list of its photos"
             )
-        done = sorting.undo(undo, say=say)
+        done = sorting.undo(undo, photos=photos or (), say=say)
+        if done.failed and not photos:
+            say(f"to name where photos were: happysad report --undo {undo} --photos FOLDER")
         say(f"undone: {done.done:,} photos of {undo}")
         raise typer.Exit(1 if done.failed else 0)
     if results is None:
@@ -184,10 +195,12 @@ def report(
     from happysad.batch.library_page import write_library_page
     from happysad.batch.results import Results
 
-    say(f"report: {write_library_page(results)}")
+    say(f"report: {write_library_page(results, photos=photos or ())}")
     if sort_into is not None:
         by = by or By.link
-        done = sorting.sort(Results.open(results), sort_into, by.value, say=say)
+        done = sorting.sort(
+            Results.open(results), sort_into, by.value, photos=photos or (), say=say
+        )
         say(f"{done.done:,} photos were put into {sort_into} ({by})")
         if done.done:
             say(f"happysad report --undo {sort_into} undoes it")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import pandas as pd
 
 from happysad.dataset.findings import codes_of_0_1_0
-from happysad.errors import DatasetError, os_reason
+from happysad.errors import DatasetError, os_reason, shown
 from happysad.files import replacing
+from happysad.predictions import check_class
 
 __all__ = ["COLUMNS", "SPLITS", "Manifest", "Split"]
 
@@ -98,7 +99,21 @@ class Manifest:
         missing = [name for name in COLUMNS if name not in table.columns]
         if missing:
             raise DatasetError(f"{file}: not a manifest: no column {', '.join(missing)}")
+        for number, path in enumerate(table["path"], 2):
+            if not _is_inside(path):
+                raise DatasetError(
+                    f"{file}: row {number}: path must be relative to the data folder, not "
+                    f"{shown(path)}"
+                )
         try:
+            for label in filter(None, table["label"].unique()):
+                check_class(label)
             return cls(root, table[list(COLUMNS)].astype(COLUMNS))
         except ValueError as error:
             raise DatasetError(f"{file}: not a manifest: {error}") from error
+
+
+def _is_inside(path: str) -> bool:
+    """Return whether a path is relative and does not leave its folder, so far as its names say."""
+    parts = PurePosixPath(path).parts
+    return not path.startswith("/") and ".." not in parts and "\0" not in path

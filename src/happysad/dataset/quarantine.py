@@ -39,7 +39,7 @@ def quarantine(
     root, inside = manifest.root.resolve(), folder.resolve()
     if inside.is_relative_to(root) or root.is_relative_to(inside):
         raise UsageError(f"{folder}: must neither contain the data folder {root} nor lie in it")
-    journal = Journal(folder, _NAME, former=_LIST_OF_0_1_0, report=report)
+    journal = Journal(folder, _NAME, roots=[root], former=_LIST_OF_0_1_0, report=report)
     stayed = 0
 
     def steps() -> Iterator[Step]:
@@ -73,7 +73,9 @@ def quarantine(
     return Done(done.done, done.failed + stayed)
 
 
-def restore(folder: Path, *, report: Callable[[str], None] = lambda line: None) -> Done:
+def restore(
+    folder: Path, data: Path | None = None, *, report: Callable[[str], None] = lambda line: None
+) -> Done:
     """Move the files of a quarantine back to where they were.
 
     Nothing is overwritten. The list keeps the files that could not be moved back. When all are
@@ -81,13 +83,16 @@ def restore(folder: Path, *, report: Callable[[str], None] = lambda line: None) 
 
     Args:
         folder: the folder of `quarantine`, also one of happysad 0.1.0.
+        data: the data folder, where the files were: files go to no other place. None for the one
+            that this user has quarantined into `folder` on this machine.
         report: called with one line for each file that is not moved.
 
     Raises:
         UsageError: `folder` contains no list of a quarantine.
         MoveError: the list is damaged.
     """
-    journal = Journal(folder, _NAME, former=_LIST_OF_0_1_0, report=report)
+    roots = [] if data is None else [data]
+    journal = Journal(folder, _NAME, roots=roots, former=_LIST_OF_0_1_0, report=report)
     if not journal.exists:
         raise UsageError(f"{folder}: nothing to restore: no {_NAME}-N.csv")
     done = journal.undo()
