@@ -39,6 +39,44 @@ went well, 1 where work failed, 2 where the call was wrong.
 """
 
 
+#: What stands below the help of a command.
+BELOW = {
+    "export": """
+A run's folder has `model.keras` and `model.onnx`. `export` writes it for other programs:
+
+| suffix | input | range |
+|---|---|---|
+| `.onnx` | a photo: happysad prepares it, in every command | levels; the network scales inside |
+| `.keras`, `.h5` | `photo_0_255`, float32 | 0 to 255; the network scales inside |
+| the same with `--scaled 0..1` | `photo_0_1`, float32 | 0 to 1: divide the photo by 255 |
+| `.tflite` | `photo_0_255`, uint8 | 0 to 255; the network scales inside |
+| the same with `--scaled 0..1` | `photo_0_1`, float32 | 0 to 1: divide the photo by 255 |
+
+- **Shape**: (n, size, size, channels); a `.tflite` takes one photo at a time, n = 1.
+- **Size and channels** are those of the run: 48x48 grey (1 channel) for `face`, 256x256 for
+  `classic`, else `size` and `channels` in the run's config.toml. The command prints them.
+- **Order of colours**: red, green, blue. `cv2.imread` returns blue first: turn it with
+  `cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)`, or with `cv2.COLOR_BGR2GRAY` for 1 channel.
+- **Photos** are resized whole, without keeping their aspect ratio; shrinking averages areas
+  (`cv2.INTER_AREA`).
+- **Output**: with two classes, the probability of the second in alphabetical order, such as sad,
+  (n, 1); the answer is this class from the run's threshold on, which the command prints. With
+  three, one probability for each class in alphabetical order, (n, 3). An `.onnx` returns labels
+  and the probabilities of all classes.
+- **Faces**: a network that learned face crops takes one crop a row. The default model on whole
+  photos takes `faces_0_255`, `weights` and `photo_0_255` (or `..._0_1`), and returns
+  `probabilities` and `face_probabilities`. The printed lines prepare them with happysad.
+- Keras 3 (TensorFlow 2.16 or later) loads `.keras` and `.h5` without happysad.
+
+The other way, a Keras file from elsewhere becomes a classifier. Photos are resized as the network
+learned it, in float32: `bilinear` equals `tf.image.resize` to the last bit. TensorFlow decodes a
+JPEG a few levels differently from happysad, cv2 and Pillow, which agree. Photos are turned upright
+by their EXIF orientation. Grey is that of `cv2.COLOR_RGB2GRAY`. Its answers are the network's own:
+they are not calibrated, and never "unsure".
+"""
+}
+
+
 def text() -> str:
     """Return the whole page.
 
@@ -49,7 +87,7 @@ def text() -> str:
         raise ValueError(f"EXAMPLES has {sorted(EXAMPLES)}, the commands are {sorted(COMMANDS)}")
     parts = [HEAD, _help()]
     for name, example in EXAMPLES.items():
-        parts.append(f"\n## happysad {name}\n\n    {example}\n\n{_help(name)}")
+        parts.append(f"\n## happysad {name}\n\n    {example}\n\n{_help(name)}{BELOW.get(name, '')}")
     return "".join(parts)
 
 

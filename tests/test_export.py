@@ -24,6 +24,8 @@ from happysad import export  # noqa: E402
 from happysad.models import build  # noqa: E402
 from happysad.training.config import TrainConfig, to_settings  # noqa: E402
 from tests import pictures  # noqa: E402
+from tests.command_line import run_command  # noqa: E402
+from tests.printed_code import result  # noqa: E402
 
 DETAILS = Details(
     classes=("happy", "sad"),
@@ -80,7 +82,7 @@ def test_the_same_model_gives_the_same_onnx(model: Any, tmp_path: Path) -> None:
 
 
 def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert export.to_h5(model, tmp_path / "model.h5", SAMPLES) == 0
+    assert export.to_keras(model, tmp_path / "model.h5", SAMPLES) == 0
     again = keras.saving.load_model(tmp_path / "model.h5", compile=False)
     assert (answers(again) == answers(model)).all()
     assert export.to_tflite(model, tmp_path / "model.tflite", SAMPLES) <= 1e-5
@@ -88,29 +90,21 @@ def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")  # exporters are talkative
 
 
-class Shifted:
-    """A network whose first call of predict returns other answers."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._shift = 2e-4
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def predict(self, *given: Any, **options: Any) -> Any:
-        shift, self._shift = self._shift, 0.0
-        return self._model.predict(*given, **options) + shift
+def shifted(model: Any) -> Any:
+    """Return the same network, which predicts other answers."""
+    other = keras.Model(model.input, model.output, name=model.name)
+    other.predict = lambda *given, **options: type(other).predict(other, *given, **options) + 2e-4
+    return other
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".h5", ".tflite"])
 def test_a_file_that_differs_does_not_stay(model: Any, tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"model{suffix}"
     file.write_text("older")
-    other: Any = Shifted(model)
+    other = shifted(model)
     writers = {
         ".onnx": lambda: export.to_onnx(other, file, DETAILS, SAMPLES),
-        ".h5": lambda: export.to_h5(other, file, SAMPLES),
+        ".h5": lambda: export.to_keras(other, file, SAMPLES),
         ".tflite": lambda: export.to_tflite(other, file, SAMPLES),
     }
     with pytest.raises(ExportError, match=rf"model\{suffix}: differs from Keras by 0.0002"):
@@ -131,7 +125,30 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     assert export.export(run.folder, tmp_path / "out.h5") <= 1e-4
     assert export.export(run.folder, tmp_path / "out.onnx") <= 1e-4  # a loaded model exports too
     assert (tmp_path / "out.onnx").read_bytes() == (run.folder / MODEL_NAME).read_bytes()
-    with pytest.raises(UsageError, match=r"out\.pb: the suffix must be one of \.onnx, \.h5, "):
+    photo = pictures.save(tmp_path / "photo.jpg", pictures.photo(5, 90, 120))
+    answer = Classifier(run.folder).predict(photo)
+    assert answer.probabilities is not None
+    for arguments in (["a.onnx"], ["a.keras"], ["a.h5", "--scaled", "0..1"], ["a.tflite"]):
+        done = run_command("export", run.folder, *arguments, cwd=tmp_path)
+        assert (done.status, done.stderr) == (0, b"")
+        if arguments == ["a.onnx"]:
+            assert done.lines[-3:] == [
+                "from happysad import Classifier",
+                'result = Classifier("a.onnx").predict("photo.jpg")',
+                "print(result.label, result.probabilities)",
+            ]
+            continue
+        takes = {"a.h5": "photo_0_1: the whole photo, 32x32 pixels, RGB, 0 to 1"}
+        default = "photo_0_255: the whole photo, 32x32 pixels, RGB, 0 to 255"
+        assert done.lines[1] == f"input:   {takes.get(arguments[0], default)}"
+        assert done.lines[2] == (
+            "output:  the probability of sad; the answer is sad from 0.4 on, happy below"
+        )
+        came = result(done.lines, tmp_path)
+        if isinstance(came, dict):
+            (came,) = came.values()
+        assert came[0, 0] == pytest.approx(answer.probabilities["sad"], abs=1e-4)
+    with pytest.raises(UsageError, match=r"out\.pb: the suffix must be one of \.onnx, \.keras, "):
         export.export(run.folder, tmp_path / "out.pb")
 
 

@@ -57,6 +57,8 @@ ALLOWED = {
     "models": SHARED,
     "evaluation": SHARED | {"dataset"},
     "export": SHARED | {"keras_backend", "dataset", "models"},
+    "export_usage": {"export"},
+    "keras_file": {"export", "keras_backend"},
     "training": SHARED | {"keras_backend", "dataset", "models", "evaluation", "export"},
     "video": SHARED,
     "batch": SHARED,

@@ -82,6 +82,9 @@ def changed(**fields: object) -> str:
         (changed(temperature=0), "temperature must be above 0"),
         (changed(threshold=1.0), "threshold must lie between 0 and 1"),
         (changed(looks_at="sound"), "looks_at must be one of photo, face, both"),
+        (changed(resize="cubic"), "resize must be one of area, bilinear, nearest, not 'cubic'"),
+        (changed(resize="nearest", looks_at="face"), "resize must be area for a network of faces"),
+        (changed(sigmoid_class="angry"), "sigmoid_class must be one of happy, sad, not 'angry'"),
         (changed(schema=3), "schema must be 1 or 2, not 3; a later happysad"),
     ],
 )
@@ -229,3 +232,11 @@ def test_a_file_that_is_not_there_is_named_as_it_was_given(name: str) -> None:
 def test_what_is_no_path_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^a classifier is an \.onnx .*, not 7$"):
         Classifier(cast("Any", 7))
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".keras", ".tflite"])
+def test_the_refusal_of_another_format_names_the_command(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(b"")
+    with pytest.raises(ClassifierError, match=r"model\.onnx --classes happy,sad --scaled 0\.\.1$"):
+        ModelFile.read(file)

@@ -15,11 +15,11 @@ from happysad.classifier import Classifier
 from happysad.dataset import drawn_faces
 from happysad.dataset.arrays import Arrays
 from happysad.dataset.manifest import Manifest
-from happysad.errors import DatasetError, ExportError
+from happysad.errors import DatasetError
 from happysad.evaluation.evaluator import RunEvaluation, evaluate
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.keras_backend import quiet
-from happysad.model_file import PROBABILITIES
+from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 from happysad.models import build
 from happysad.run import Fusion, Run
 from happysad.training import checkpoints
@@ -28,8 +28,10 @@ from happysad.training.config import load, of_run
 from happysad.training.learner import learner
 from happysad.training.learner_base import Photos
 from happysad.training.trainer import align_output_sign, resume, train
+from tests.command_line import run_command
 from tests.conftest import Once
 from tests.pictures import save
+from tests.printed_code import result
 
 quiet()
 
@@ -256,5 +258,16 @@ def test_the_run_can_be_exported(run: Run, tmp_path: Path) -> None:
     assert export.export(run.folder, tmp_path / "a.onnx") <= 1e-4
     assert (tmp_path / "a.onnx").read_bytes() == (run.folder / "model.onnx").read_bytes()
     assert export.export(run.folder, tmp_path / "a.tflite") <= 1e-4
-    with pytest.raises(ExportError, match=r"a\.h5: .*write \.onnx or \.tflite"):
-        export.export(run.folder, tmp_path / "a.h5")
+    assert export.export(run.folder, tmp_path / "a.keras") <= 1e-4
+    # The printed lines prepare the faces, and answer as the classifier does.
+    done = run_command("export", run.folder, "a.h5", "--scaled", "0..1", cwd=tmp_path)
+    assert (done.status, done.stderr) == (0, b"")
+    pixels = drawn_faces.face("happy", np.random.default_rng(3), 200)
+    photo = save(tmp_path / "photo.jpg", pixels)
+    came = result(done.lines, tmp_path)
+    answer = Classifier(run.folder).predict(photo)
+    assert answer.probabilities is not None
+    assert len(answer.faces) == 1
+    sad = answer.probabilities["sad"], answer.faces[0].probabilities["sad"]
+    assert came[PROBABILITIES][0, 0] == pytest.approx(sad[0], abs=1e-4)
+    assert came[FACE_PROBABILITIES][0, 0] == pytest.approx(sad[1], abs=1e-4)

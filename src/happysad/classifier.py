@@ -86,7 +86,9 @@ class Classifier:
         self._file = file
         self._threads = threads
         self._details = details = file.details
-        self._input = network_input(details.looks_at, details.size, details.channels)
+        self._input = network_input(
+            details.looks_at, details.size, details.channels, details.resize
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the file's content."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) ->
     """
     focus = classifier.input.focus(photo, face, SIDE)
 
-    def answer(variants: Pixels) -> NDArray[np.float64]:
+    def answer(variants: NDArray[Any]) -> NDArray[np.float64]:
         return focus.answer(classifier.run(focus.inputs(variants)))
 
     probabilities, heat = occlusion(answer, focus.picture)
@@ -89,7 +90,7 @@ def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) ->
 
 
 def occlusion(
-    answer: Callable[[Pixels], NDArray[np.float64]], picture: Pixels
+    answer: Callable[[NDArray[Any]], NDArray[np.float64]], picture: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Measure how the answer changes when one square of a picture after another is covered.
 
@@ -98,7 +99,7 @@ def occlusion(
     Args:
         answer: returns the probabilities for n pictures of shape (n, side, side, channels), as an
             array of shape (n, classes).
-        picture: uint8, shape (side, side, channels).
+        picture: uint8 or float32, 0 to 255, shape (side, side, channels).
 
     Returns:
         The probabilities for the picture itself, shape (classes,); and, for each place, by how much

@@ -1,8 +1,13 @@
-"""Export Keras networks to .onnx, .h5 and .tflite; keep a file only if it agrees with Keras."""
+"""Export Keras networks to .onnx, .keras, .h5 and .tflite, if the file agrees with Keras.
+
+The files for other programs name the range of their pictures: the input ``photo_0_255`` takes
+levels, and ``photo_0_1`` takes levels divided by 255.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -10,13 +15,13 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.errors import ExportError, RunError, UsageError
+from happysad.errors import ExportError, RunError, UsageError, shown
 from happysad.files import replacing
 from happysad.model_file import METADATA_KEY, PROBABILITIES, Details, ModelFile
 from happysad.run import Run
@@ -28,15 +33,28 @@ if TYPE_CHECKING:
 
     from happysad.inputs import NetworkInput
 
-__all__ = ["SUFFIXES", "TOLERANCE", "Samples", "export", "to_h5", "to_onnx", "to_tflite"]
+__all__ = [
+    "SUFFIXES",
+    "TOLERANCE",
+    "Samples",
+    "Scaled",
+    "export",
+    "input_name",
+    "to_keras",
+    "to_onnx",
+    "to_tflite",
+]
 
 #: Real inputs to compare on, by the names of the network's inputs; each has n rows.
 Samples = Mapping[str, NDArray[Any]]
 
+#: The range of the pictures that an exported network takes.
+Scaled = Literal["0..255", "0..1"]
+
 #: The maximum difference of a probability from that of Keras.
 TOLERANCE = 1e-4
 #: The suffixes of the formats that `export` writes.
-SUFFIXES = (".onnx", ".h5", ".tflite")
+SUFFIXES = (".onnx", ".keras", ".h5", ".tflite")
 
 Answers = dict[str, NDArray[np.float32]]
 
@@ -46,7 +64,7 @@ _OPSET = 17
 _COMPARED = 100
 
 
-def export(run: Path, file: Path) -> float:
+def export(run: Path, file: Path, *, scaled: Scaled = "0..255") -> float:
     """Write a finished run's classifier in another format, chosen by the suffix of `file`.
 
     The answers are compared on photos of the validation split, so the run's data folder must exist.
@@ -54,26 +72,32 @@ def export(run: Path, file: Path) -> float:
     Args:
         run: the run's folder.
         file: the file to write; its suffix is one of `SUFFIXES`.
+        scaled: the range of the pictures that the network takes; an .onnx takes only 0..255.
 
     Returns:
         The largest difference from Keras in any output over up to 100 photos.
 
     Raises:
-        UsageError: the suffix is unknown.
+        UsageError: the suffix or `scaled` is unknown, or an .onnx with another range.
         RunError: the run is not finished.
         ExportError: the file does not agree with Keras and is not kept, or cannot be written.
     """
     if file.suffix not in SUFFIXES:
-        raise UsageError(f"{file}: the suffix must be one of {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"{shown(str(file))}: the suffix must be one of {', '.join(SUFFIXES)}, "
+            f"not {shown(file.suffix)!r}"
+        )
+    if scaled not in get_args(Scaled):
+        raise UsageError(f"scaled must be {' or '.join(get_args(Scaled))}, not {shown(scaled)!r}")
+    if file.suffix == ".onnx" and scaled != "0..255":
+        raise UsageError(
+            f"{shown(str(file))}: an .onnx scales inside, so scaled must be 0..255, not {scaled}; "
+            "write .keras, .h5 or .tflite"
+        )
     trained = Run(run)
     if not trained.network.is_file():
         raise RunError(f"{run}: not a finished run's folder: no {trained.network.name}")
     classifier = Classifier(run)
-    if len(classifier.input.shapes) > 1 and file.suffix == ".h5":
-        raise ExportError(
-            f"{file}: .h5 cannot hold the network of a classifier that looks at faces and photos; "
-            "write .onnx or .tflite"
-        )
     samples = _validation_photos(trained, classifier.input)
     from happysad.keras_backend import quiet
 
@@ -83,7 +107,23 @@ def export(run: Path, file: Path) -> float:
     model = keras.saving.load_model(trained.network, compile=False)
     if file.suffix == ".onnx":
         return to_onnx(model, file, classifier.details, samples)
-    return (to_h5 if file.suffix == ".h5" else to_tflite)(model, file, samples)
+    write = to_tflite if file.suffix == ".tflite" else to_keras
+    return write(model, file, samples, scaled=scaled)
+
+
+def input_name(name: str, scaled: Scaled) -> str:
+    """Return the name of an input in a file for other programs.
+
+    Args:
+        name: the input's name in happysad.
+        scaled: the range of pictures.
+
+    >>> input_name("image", "0..1"), input_name("weights", "0..1")
+    ('photo_0_1', 'weights')
+    """
+    if name == "weights":
+        return name
+    return f"{'photo' if name == 'image' else name}_{scaled.replace('..', '_')}"
 
 
 def to_onnx(model: keras.Model, file: Path, details: Details, samples: Samples) -> float:
@@ -140,19 +180,58 @@ def _write_onnx(model: keras.Model, file: Path) -> None:
         )
 
 
-def to_h5(model: keras.Model, file: Path, samples: Samples) -> float:
-    """Write Keras's older HDF5 format; see `to_onnx` for the rest."""
+def to_keras(
+    model: keras.Model, file: Path, samples: Samples, *, scaled: Scaled = "0..255"
+) -> float:
+    """Write Keras's format or, with the suffix .h5, its older HDF5 format.
+
+    Keras loads the file without happysad. The network takes float32 pictures.
+
+    Args:
+        model: as for `to_onnx`.
+        file: as for `to_onnx`.
+        samples: as for `to_onnx`.
+        scaled: the range of the pictures that the network takes.
+
+    Returns:
+        As `to_onnx`.
+
+    Raises:
+        ExportError: as for `to_onnx`.
+    """
     import keras
 
     expected = _answers(model, samples)
     with replacing(file) as temporary, _quietly(file):
-        model.save(temporary, include_optimizer=False)
+        copy = _for_others(model, scaled, "float32")
+        if file.suffix == ".h5":
+            _write_h5(copy, temporary)
+        else:
+            copy.save(temporary)
         again = keras.saving.load_model(temporary, compile=False)
-        return _compare(file, expected, _answers(again, samples))
+        return _compare(file, expected, _answers(again, _renamed(samples, scaled)))
 
 
-def to_tflite(model: keras.Model, file: Path, samples: Samples) -> float:
-    """Write a .tflite for LiteRT; needs Keras on TensorFlow. See `to_onnx` for the rest."""
+def _write_h5(model: keras.Model, file: Path) -> None:
+    import h5py
+    import keras
+
+    model.save(file, include_optimizer=False)
+    if any(not isinstance(one, keras.Layer) for one in model.operations):
+        # Keras describes the network without modules, and then finds only layers. It also reads
+        # the description that it writes into .keras.
+        text = json.dumps(keras.saving.serialize_keras_object(model))
+        with h5py.File(file, "r+") as stored:
+            stored.attrs["model_config"] = text.encode()
+
+
+def to_tflite(
+    model: keras.Model, file: Path, samples: Samples, *, scaled: Scaled = "0..255"
+) -> float:
+    """Write a .tflite for LiteRT, which takes uint8 levels or, for 0..1, float32.
+
+    This needs Keras on TensorFlow. See `to_keras` for the rest.
+    """
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -162,13 +241,94 @@ def to_tflite(model: keras.Model, file: Path, samples: Samples) -> float:
         )
     expected = _answers(model, samples)
     with replacing(file) as temporary, _quietly(file):
-        model.export(temporary, format="litert", verbose=False)
-        return _compare(file, expected, _lite_answers(temporary, samples))
+        copy = _for_others(model, scaled, "uint8" if scaled == "0..255" else "float32")
+        given = _renamed(samples, scaled)
+        _answers(copy, {name: values[:1] for name, values in given.items()})
+        copy.export(temporary, format="litert", verbose=False)
+        return _compare(file, expected, _lite_answers(temporary, given))
+
+
+def _for_others(model: keras.Model, scaled: Scaled, dtype: str) -> keras.Model:
+    """Return a copy of a network with the inputs that `input_name` names.
+
+    For 0..1, a scaling right after an input gets 255 times the factor, so that a division by 255
+    becomes a multiplication by 1; all other layers after an input get its levels.
+
+    Args:
+        model: a network with uint8 pictures.
+        scaled: the range of the copy's pictures.
+        dtype: the type of the copy's pictures.
+    """
+    import keras
+
+    given = {
+        one.name: keras.Input(
+            one.shape[1:],
+            dtype=dtype if one.dtype == "uint8" else one.dtype,
+            name=input_name(one.name, scaled),
+        )
+        for one in model.inputs
+    }
+    levels: dict[int, keras.KerasTensor] = {}
+    if scaled == "0..1":
+        levels = {
+            id(given[one.name]): keras.layers.Rescaling(255.0)(given[one.name])
+            for one in model.inputs
+            if one.dtype == "uint8"
+        }
+
+    def copied(layer: Any) -> Any:
+        if isinstance(layer, keras.Model) and any(one.dtype == "uint8" for one in layer.inputs):
+            return _with_inputs(
+                layer, {one.name: keras.Input(one.shape[1:], name=one.name) for one in layer.inputs}
+            )
+        return type(layer).from_config(layer.get_config())
+
+    def call(layer: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(layer, keras.layers.Rescaling) and id(args[0]) in levels:
+            layer.scale = np.multiply(layer.scale, 255).tolist()
+            return layer(args[0])
+        args, options = keras.tree.map_structure(
+            lambda one: levels.get(id(one), one), (args, options)
+        )
+        return layer(*args, **options)
+
+    return _with_inputs(model, given, copied, call)
+
+
+def _with_inputs(
+    model: keras.Model,
+    given: Mapping[str, keras.KerasTensor],
+    copied: Any = None,
+    call: Any = None,
+) -> keras.Model:
+    """Return a copy of a network with new inputs, by the names of the former ones."""
+    import keras
+
+    inputs = keras.tree.map_structure(lambda one: given[one.name], model.input)
+    copy = keras.models.clone_model(
+        model, input_tensors=inputs, clone_function=copied, call_function=call
+    )
+    copy.set_weights(model.get_weights())
+    if len(given) == 1:
+        return copy
+    # A dictionary would need keys that are the names of the inputs.
+    return keras.Model(list(given.values()), copy.output, name=model.name)
+
+
+def _renamed(samples: Samples, scaled: Scaled) -> Samples:
+    """Return samples as the network of `_for_others` takes them."""
+    return {
+        input_name(name, scaled): values.astype(np.float32) / 255
+        if scaled == "0..1" and values.dtype == np.uint8
+        else values
+        for name, values in samples.items()
+    }
 
 
 def _answers(model: keras.Model, samples: Samples) -> Answers:
     # This also calls the model once, which Keras requires before it exports a loaded model.
-    given = samples["image"] if len(samples) == 1 else dict(samples)
+    given = next(iter(samples.values())) if len(samples) == 1 else dict(samples)
     came = model.predict(given, verbose=0)
     return _current(came if isinstance(came, dict) else {PROBABILITIES: came})
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ __all__ = [
     "loaded",
     "read",
     "read_bytes",
+    "sample",
 ]
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -279,6 +280,57 @@ def fit(pixels: Pixels, size: int, channels: int) -> Pixels:
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, (size, size), interpolation=interpolation)
     return np.asarray(resized, dtype=np.uint8).reshape(size, size, channels)
+
+
+def sample(
+    pixels: Pixels, size: int, channels: int, resize: Literal["bilinear", "nearest"]
+) -> NDArray[np.float32]:
+    """Return a picture as the network's input that tutorials for Keras make of it.
+
+    The aspect ratio is not kept. Unlike `fit`, this samples the picture at points, however much it
+    shrinks.
+
+    Args:
+        pixels: RGB, uint8, shape (height, width, 3).
+        size: the square's side in pixels.
+        channels: as for `fit`.
+        resize: "bilinear" weighs the four pixels around each point, exactly as ``tf.image.resize``
+            and Keras's ``image_dataset_from_directory``; "nearest" takes one pixel, as Keras's
+            ``load_img`` and ``ImageDataGenerator``.
+
+    Returns:
+        float32, 0 to 255, shape (size, size, channels).
+    """
+    import cv2
+
+    if channels == 1:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]  # type: ignore[assignment]
+    if resize == "nearest":
+        from PIL import Image
+
+        picture = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
+        taken = np.asarray(picture.resize((size, size), Image.Resampling.NEAREST), np.float32)
+        return taken.reshape(size, size, channels)
+    rows, columns = (_points(length, size) for length in pixels.shape[:2])
+    above, left = (np.floor(points) for points in (rows, columns))
+    down, right = (rows - above)[:, None, None], (columns - left)[None, :, None]
+
+    def pixel(row: NDArray[np.float32], column: NDArray[np.float32]) -> NDArray[np.float32]:
+        last = np.array(pixels.shape[:2]) - 1
+        at = np.ix_(row.astype(int).clip(0, last[0]), column.astype(int).clip(0, last[1]))
+        return np.asarray(pixels[at], np.float32)
+
+    top, bottom = (
+        pixel(row, left) + (pixel(row, left + 1) - pixel(row, left)) * right
+        for row in (above, above + 1)
+    )
+    return np.asarray(top + (bottom - top) * down)
+
+
+def _points(length: int, size: int) -> NDArray[np.float32]:
+    """Return where the centres of `size` pixels lie on a side of `length` pixels."""
+    scale = np.float32(length) / np.float32(size)
+    return (np.arange(size, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
 
 
 class _Quiet:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from happysad.errors import UsageError
 from happysad.face_crop import crop
 from happysad.face_detection import Face
-from happysad.images import Pixels, fit
-from happysad.model_file import LooksAt, Outputs
+from happysad.images import Pixels, fit, sample
+from happysad.model_file import LooksAt, Outputs, Resize
 from happysad.photo import Photo, View
 from happysad.predictions import Faces
 from happysad.probability import mean
@@ -72,11 +72,11 @@ class Prepared:
 class Focus:
     """One picture in a network's inputs, which can be varied while the other inputs stay equal."""
 
-    picture: Pixels
-    """The picture: uint8, shape (side, side, channels)."""
+    picture: NDArray[Any]
+    """The picture: shape (side, side, channels), of the type of the network's input, 0 to 255."""
     shown: Pixels
     """The picture in colour and enlarged, for people: RGB, uint8, shape (shown, shown, 3)."""
-    inputs: Callable[[Pixels], Arrays]
+    inputs: Callable[[NDArray[Any]], Arrays]
     """Converts n variants of `picture`, shape (n, side, side, channels), into network inputs."""
     answer: Callable[[Outputs], Distribution]
     """Converts the outputs for these inputs into distributions of shape (n, classes)."""
@@ -199,6 +199,38 @@ class WholePhoto(NetworkInput):
     looks_at = "photo"
     finds_faces = False
 
+    def __init__(self, size: int, channels: int, resize: Resize = "area") -> None:
+        """Prepare for a network with an input of this shape.
+
+        Args:
+            size: as for `NetworkInput`.
+            channels: as for `NetworkInput`.
+            resize: as for `Details`.
+        """
+        super().__init__(size, channels)
+        self.resize = resize
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+        """Return ``image``: uint8, or float32 if photos are resized by `images.sample`."""
+        (shape, dtype) = super().shapes["image"]
+        return {"image": (shape, dtype if self.resize == "area" else np.float32)}
+
+    def prepare(
+        self,
+        photo: Photo,
+        *,
+        faces: Faces | str = Faces.FIND,
+        found: Sequence[Face] | None = None,
+        threads: int = 0,
+    ) -> Prepared:
+        """Prepare the whole photo; the other arguments have no effect."""
+        if self.resize == "area":
+            return super().prepare(photo)
+        return Prepared(
+            {"image": sample(photo.full(), self.size, self.channels, self.resize)[None]}
+        )
+
     def combine(
         self, prepared: Prepared, outputs: Outputs
     ) -> tuple[Distribution | None, list[Distribution]]:
@@ -310,21 +342,23 @@ class FacesAndPhoto(NetworkInput):
         return Focus(row["faces"][0], _close_up(photo, found[which], shown), with_face, of_first)
 
 
-_KINDS = {kind.looks_at: kind for kind in (WholePhoto, FaceCrops, FacesAndPhoto)}
-
-
-def network_input(looks_at: LooksAt, size: int, channels: int) -> NetworkInput:
+def network_input(
+    looks_at: LooksAt, size: int, channels: int, resize: Resize = "area"
+) -> NetworkInput:
     """Return the object that prepares the inputs of a network.
 
     Args:
         looks_at: "face", "photo" or "both".
         size: as for `NetworkInput`.
         channels: as for `NetworkInput`.
+        resize: as for `WholePhoto`; the others ignore it.
 
     >>> network_input("photo", 96, 3).shapes["image"][0]
     (96, 96, 3)
     """
-    return _KINDS[looks_at](size, channels)
+    if looks_at == WholePhoto.looks_at:
+        return WholePhoto(size, channels, resize)
+    return (FaceCrops if looks_at == FaceCrops.looks_at else FacesAndPhoto)(size, channels)
 
 
 def crops(pixels: Pixels, faces: Sequence[Face], size: int, channels: int) -> Pixels:
@@ -366,7 +400,7 @@ def face_weights(view: View, faces: Sequence[Face]) -> NDArray[np.float32]:
     return np.sqrt(np.where(clear, shares, 0.0) if clear.any() else shares)
 
 
-def _image(variants: Pixels) -> Arrays:
+def _image(variants: NDArray[Any]) -> Arrays:
     return {"image": variants}
 
 

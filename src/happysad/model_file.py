@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import reprlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FACE_PROBABILITIES",
+    "KERAS_SUFFIXES",
     "METADATA_KEY",
     "MODEL_NAME",
     "PROBABILITIES",
@@ -42,6 +44,7 @@ __all__ = [
     "LooksAt",
     "ModelFile",
     "Outputs",
+    "Resize",
     "resolve",
 ]
 
@@ -62,6 +65,10 @@ PROBABILITIES, FACE_PROBABILITIES = "probabilities", "face_probabilities"
 ROWS = 32
 
 LooksAt = Literal["photo", "face", "both"]
+Resize = Literal["area", "bilinear", "nearest"]
+
+#: The suffixes of Keras's files, which `happysad export` turns into classifiers.
+KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 
 # The current names of the outputs and fields that happysad 0.1.0 named differently.
 _FORMER_OUTPUTS = {"p_sad": PROBABILITIES, "face_p_sad": FACE_PROBABILITIES}
@@ -85,8 +92,8 @@ class Details:
     threshold: float = 0.5
     """With two classes, the lowest probability of the second for which it is the answer; fitted on
     validation. With three, the answer is the most probable class, and `threshold` is 0.5."""
-    trained_on: int
-    """The number of photos it was trained on."""
+    trained_on: int | None
+    """The number of photos it was trained on; None for a Keras file from elsewhere."""
     version: str
     """The version of happysad that wrote the file."""
     looks_at: LooksAt = "photo"
@@ -99,6 +106,12 @@ class Details:
     keeps_neither: bool = False
     """Whether the class neither was not learned from photos, but taken over from the classifier
     that comes with happysad."""
+    resize: Resize = "area"
+    """How a whole photo becomes the network's input. "area": uint8, as `images.fit` resizes it.
+    "bilinear" and "nearest": float32, as `images.sample` resizes it, for networks that learned from
+    photos resized by TensorFlow or Keras."""
+    sigmoid_class: str | None = None
+    """The class that 1 means, for a Keras file from elsewhere with one sigmoid."""
     schema: int = 2
 
     def __post_init__(self) -> None:
@@ -119,6 +132,16 @@ class Details:
         if self.looks_at not in get_args(LooksAt):
             allowed = ", ".join(get_args(LooksAt))
             raise ValueError(f"looks_at must be one of {allowed}, not {self.looks_at!r}")
+        if self.resize not in get_args(Resize):
+            allowed = ", ".join(get_args(Resize))
+            raise ValueError(f"resize must be one of {allowed}, not {self.resize!r}")
+        if self.resize != "area" and self.looks_at != "photo":
+            raise ValueError(f"resize must be area for a network of faces, not {self.resize!r}")
+        if self.sigmoid_class not in (None, *self.classes):
+            raise ValueError(
+                f"sigmoid_class must be one of {', '.join(self.classes)}, "
+                f"not {self.sigmoid_class!r}"
+            )
         if len(self.classes) > 2 and self.threshold != 0.5:
             raise ValueError(f"threshold must be 0.5 with 3 classes, not {self.threshold!r}")
         if self.unsure is not None:
@@ -250,10 +273,12 @@ class ModelFile:
             threads: as for `ModelFile`.
 
         Raises:
-            ClassifierError: the file cannot be read, or happysad did not write it.
+            ClassifierError: the file cannot be read, or happysad did not write it; the message for
+                a Keras file or a .tflite names the command that makes a classifier.
             UsageError: `path` is not a path.
         """
         file = resolve(path)
+        _refuse_other_formats(file)
         try:
             content = file.read_bytes()
         except OSError as error:
@@ -302,6 +327,21 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     if not os.path.isfile(file):  # noqa: PTH113
         raise ClassifierError(f"{shown(file) or repr(file)}: no such file; {what}")
     return Path(file)
+
+
+def _refuse_other_formats(file: Path) -> None:
+    """Raise a ClassifierError if a file's suffix is that of Keras or .tflite."""
+    if file.suffix in KERAS_SUFFIXES:
+        raise ClassifierError(
+            f"{shown_path(str(file))}: a Keras file; make a classifier of it: happysad export "
+            f"{shlex.quote(str(file))} model.onnx --classes happy,sad --scaled 0..1"
+        )
+    if file.suffix == ".tflite":
+        raise ClassifierError(
+            f"{shown_path(str(file))}: a .tflite; make a classifier of the run or the Keras file "
+            "that it came from: happysad export RUN model.onnx, or happysad export FILE.h5 "
+            "model.onnx --classes happy,sad --scaled 0..1"
+        )
 
 
 def _normalised(probabilities: NDArray[Any]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ array is used as it is.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -101,6 +102,14 @@ class Photo:
             ImageError: the photo cannot be decoded.
         """
         return self.view(_PER_SIDE * size).pixels
+
+    def full(self) -> Pixels:
+        """Return the pixels of the photo at full size.
+
+        Raises:
+            ImageError: the photo cannot be decoded.
+        """
+        return self.view(math.inf).pixels
 
     def faces(self, *, threads: int = 0) -> list[Face]:
         """Return the faces, the largest first, in pixels of the full-size photo.

@@ -67,7 +67,11 @@ COMMANDS = {
     "serve": ("serve_command", "serve", "Serve the page and the REST interface on this machine."),
     "info": ("evaluation_commands", "info", "Describe a classifier."),
     "replicate": ("training_commands", "replicate", "Show on DIR why tutorials report 1.00."),
-    "export": ("training_commands", "export", "Write a run's model as .onnx, .tflite or .h5."),
+    "export": (
+        "export_command",
+        "export",
+        "Write a run as .onnx, .keras, .h5 or .tflite; make a classifier of a Keras file.",
+    ),
     "import": (
         "import_command",
         "import_",

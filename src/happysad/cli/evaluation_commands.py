@@ -160,13 +160,15 @@ def info(model: Model = None) -> None:
     if model is None:
         say(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").rstrip())
         return
+    # The words for None; a field without any is left out then.
+    absent = {"unsure": "never", "trained_on": "unknown", "sigmoid_class": None}
     for name, value in asdict(details).items():
-        say(f"{name.replace('_', ' '):<14} {_words(value)}")
+        words = absent[name] if value is None else _words(value)
+        if words is not None:
+            say(f"{name.replace('_', ' '):<14} {words}")
 
 
 def _words(value: object) -> object:
-    if value is None:
-        return "never"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else value

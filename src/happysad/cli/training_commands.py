@@ -1,4 +1,4 @@
-"""The commands that make runs and use them: demo, train, replicate and export."""
+"""The commands that make runs and use them: demo, train and replicate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from happysad.cli.options import (
 )
 from happysad.errors import UsageError
 
-__all__ = ["demo", "export", "replicate", "train"]
+__all__ = ["demo", "replicate", "train"]
 
 
 def demo(
@@ -168,20 +168,3 @@ def replicate(
     for line in result.table:
         say(line)
     say(f"report: {out / 'report.html'}")
-
-
-def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The file to write: .onnx, .tflite or .h5.")
-    ],
-) -> None:
-    """Write a run's model as .onnx, .tflite or .h5.
-
-    The file is compared with Keras on real photos, and kept only if it agrees within 1e-4.
-    """
-    need("train", "happysad export")
-    from happysad.export import export as run_export
-
-    difference = run_export(run, file)
-    say(f"{file}: agrees with Keras within {difference:.1e}")

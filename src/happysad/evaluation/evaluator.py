@@ -58,8 +58,8 @@ class Evaluation:
     classifier: str
     """The first 12 hex digits of the SHA-256 of the .onnx."""
     architecture: str
-    trained_on: int
-    """The number of photos that it was trained on."""
+    trained_on: int | None
+    """The number of photos that it was trained on; None if unknown."""
     temperature: float
     threshold: float
     data: str

@@ -77,7 +77,7 @@ def _of_look(photo: KerasTensor) -> KerasTensor:
     chroma, saturation; hue as a vector whose length is the chroma. Detail: the absolute Laplacian.
     """
     rgb = layers.Rescaling(1 / 255)(photo)
-    red, green, blue = (rgb[..., place] for place in range(3))
+    red, green, blue = (rgb[:, :, :, place] for place in range(3))
     light = (red + green + blue) / 3
     to_red, to_yellow = red - green, (red + green) / 2 - blue
     largest = ops.max(rgb, axis=-1)
@@ -99,7 +99,7 @@ def _of_look(photo: KerasTensor) -> KerasTensor:
     mean = ops.mean(channels, axis=(1, 2), keepdims=True)
     deviation = ops.sqrt(ops.mean(ops.square(channels - mean), axis=(1, 2)) + _TINY**2)
     around = light[:, :-2, 1:-1] + light[:, 2:, 1:-1] + light[:, 1:-1, :-2] + light[:, 1:-1, 2:]
-    detail = ops.abs(4 * light[:, 1:-1, 1:-1] - around)[..., None]
+    detail = ops.expand_dims(ops.abs(4 * light[:, 1:-1, 1:-1] - around), axis=-1)
     side = detail.shape[1] // _PARTS
     detail = layers.AveragePooling2D(side)(detail)
     return layers.Concatenate()(
