@@ -284,6 +284,7 @@ def test_what_the_command_refuses(tmp_path: Path) -> None:
     source = _text(tmp_path)
     for arguments, message in {
         (source, "a.onnx", "--scaled", "0..1"): "a Keras file needs --classes NAMES",
+        ("no.h5", "a.onnx", "--classes", "happy,sad", "--scaled", "0..1"): "no.h5: no such file",
         (source, "a.onnx", "--classes", "happy,sad"): "a Keras file needs --scaled: 0..1 where",
         (tmp_path, "a.h5", "--size", "9"): "--size is for a Keras file (.h5, .hdf5, .keras), not",
         (tmp_path, "a.onnx", "--scaled", "0..1"): "a.onnx: an .onnx scales inside, so scaled must",

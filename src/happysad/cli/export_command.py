@@ -11,6 +11,7 @@ import typer
 from happysad.cli.console import say, warn
 from happysad.cli.options import ClassNames, class_names, need
 from happysad.errors import UsageError
+from happysad.model_file import KERAS_SUFFIXES, ModelFile
 
 __all__ = ["export"]
 
@@ -83,7 +84,7 @@ def export(
     the file takes and returns, and three lines of Python that use it.
     """
     need("train", "happysad export")
-    if source.is_file():
+    if source.is_file() or (source.suffix in KERAS_SUFFIXES and not source.is_dir()):
         _from_keras(source, file, classes, scaled, size=size, resize=resize, bgr=bgr)
         return
     for option, given in {
@@ -100,7 +101,6 @@ def export(
 def _from_run(run: Path, file: Path, scaled: str) -> None:
     from happysad.export import Scaled, export as run_export
     from happysad.export_usage import usage
-    from happysad.model_file import ModelFile
 
     checked = cast("Scaled", scaled)
     difference = run_export(run, file, scaled=checked)
