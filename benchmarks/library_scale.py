@@ -19,6 +19,7 @@ import math
 import resource
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,7 @@ def _made(shard: int) -> Made:
 def _measured(folder: Path, chosen: argparse.Namespace) -> dict[str, float]:
     """Measure what one machine can measure; return the figures by name."""
     results = Results.begin(folder / "results", _made(1_000))
+    results.prepare()
     backwards = range(chosen.sample, 0, -1)
     began = time.perf_counter()
     results.add(_PATH.format(number % 7, number) for number in backwards)
@@ -173,7 +175,7 @@ def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
         made=_made(1_000),
         fingerprint=lambda: "0" * 64,
         shards=shards,
-        counts=lambda shard: None,
+        missing=lambda shard, errors: (Counter(), set(shard.paths)),
     )
     with (
         # Each worker would profile all other workers in this process.
@@ -192,7 +194,12 @@ def _scheduled(chosen: argparse.Namespace) -> tuple[float, float]:
         cluster._client(made.scheduler_address) as client,
     ):
         began, cpu = time.perf_counter(), time.process_time()
-        work = cluster._Work(results, client, made.scheduler_address)  # type: ignore[arg-type]
+        work = cluster._Work(
+            results,  # type: ignore[arg-type]
+            client,
+            made.scheduler_address,
+            retry_errors=False,
+        )
         summary = work.done()
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
     if summary.counts.total() != results.files:

@@ -306,7 +306,7 @@ def test_what_a_worker_does_not_see_is_said(
         brightness_classifier(out / "classifier.onnx", slope=0.2)
     here = SimpleNamespace(address="tcp://w:1", state=SimpleNamespace(nthreads=1))
     monkeypatch.setattr(distributed, "get_worker", lambda: here)
-    answer = cluster._task(__version__, str(out), library, 0, 0, b"/nowhere.jpg")
+    answer = cluster._task(__version__, str(out), library, 0, 0, b"/nowhere.jpg", False)
     assert isinstance(answer, str)
     with pytest.raises(LibraryError, match=f"^the worker tcp://w:1: /.*{said}$"):
         raise LibraryError(answer)

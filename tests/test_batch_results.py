@@ -6,19 +6,24 @@ import gzip
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from happysad.batch import tables
 from happysad.batch.library import predict
 from happysad.batch.results import Results
+from happysad.batch.shards import Summary
 from happysad.batch.tables import Format, path_of
 from happysad.errors import LibraryError
+from happysad.face_detection import Face
 from happysad.paths import expand
+from happysad.predictions import FacePrediction, Prediction
 from tests.classifiers import brightness_classifier
 from tests.pictures import photo, save
 
@@ -168,6 +173,11 @@ def test_results_of_another_schema_are_refused_in_one_line(photos: Path) -> None
         run(photos)
 
 
+FACES = [
+    Face(x=x, y=2, width=30, height=40, landmarks=((0, 0),) * 5, score=0.75) for x in (1.5, 50)
+]
+
+
 def changed_row(name: str, value: object) -> Damage:
     """Return a damage that changes a value of the first row of a part in JSON lines."""
 
@@ -269,3 +279,99 @@ def test_a_list_of_other_paths_is_damaged(photos: Path, content: bytes) -> None:
     (results.folder / "files" / "list-0.gz").write_bytes(gzip.compress(content))
     with pytest.raises(LibraryError, match="more or longer paths than happysad writes"):
         list(results.shards())
+
+
+@pytest.mark.parametrize("format_", ["parquet", "csv", "jsonl"])
+def test_what_could_not_be_opened_is_done_again(photos: Path, format_: str) -> None:
+    """A folder of photos goes away after its files were listed, and comes back."""
+    away, damaged = photos.parent / "away", photos / "3.png"
+    damaged.write_text("no picture")
+    photos.rename(away)
+    listed = [str(photos / f"{number}.png") for number in range(4)]
+    out, model = photos.parent / "out", brightness_classifier(photos.parent / "model.onnx")
+
+    def again(*, retry: bool = False) -> Summary:
+        made = cast("Format", format_)
+        named = [str(photos)]
+        return predict(
+            iter(listed),
+            out,
+            sources=named,
+            model=model,
+            format=made,
+            shard=3,
+            retry_errors=retry,
+        )
+
+    first = again()
+    assert (first.counts.total(), first.counts["unreadable"], first.done) == (4, 4, 4)
+    away.rename(photos)
+    second = again()
+    assert (second.counts.total(), second.counts["unreadable"], second.done) == (4, 1, 4)
+    rows = list(Results.open(out).photos())
+    assert [path_of(row) for row in rows] == listed
+    assert [row["error_code"] for row in rows] == [None, None, None, "not_an_image"]
+    assert again().done == 0
+    save(damaged, photo(3, 8, 8))
+    assert again().done == 0  # the reason was not one that passes
+    last = again(retry=True)
+    assert (last.counts.total(), last.counts["unreadable"], last.done) == (4, 0, 1)
+    assert [path_of(row) for row in Results.open(out).photos()] == listed
+
+
+@pytest.mark.parametrize("format_", ["parquet", "csv", "jsonl"])
+def test_rows_of_faces_keep_their_order(photos: Path, format_: str) -> None:
+    results = run(photos, format_, shard=4)
+    (shard,) = results.shards()
+    classes, file = results.made.classes, results.part("faces", shard)
+
+    def rows(*numbers: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        answers = [
+            Prediction(
+                source=shard.paths[number],
+                label="happy",
+                probabilities={"happy": 0.75, "sad": 0.25},
+                faces=tuple(
+                    FacePrediction(
+                        label="happy", probabilities={"happy": 0.75, "sad": 0.25}, face=face
+                    )
+                    for face in FACES[: 1 + number % 2]
+                ),
+            )
+            for number in numbers
+        ]
+        photo_rows = [tables.photo_row(answer, None) for answer in answers]
+        return photo_rows, [row for answer in answers for row in answer.face_rows()]
+
+    results.write(shard, *rows(0, 1, 2, 3))
+    before = list(tables.read(file, classes, "face"))
+    results.write(shard, *rows(1, 2))
+    assert list(tables.read(file, classes, "face")) == before
+    assert len(before) == 6
+
+
+def test_a_folder_that_is_renamed_ends_the_run_in_one_line(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, moved = photos.parent / "out", photos.parent / "moved"
+    write = Results.write
+
+    def renamed(self: Results, *arguments: Any) -> Counter[str]:
+        counts = write(self, *arguments)
+        if not moved.exists():
+            out.rename(moved)
+        return counts
+
+    monkeypatch.setattr(Results, "write", renamed)
+    with pytest.raises(LibraryError, match=f"^{out}: was renamed or removed while results were"):
+        run(photos)
+    assert not out.exists()
+    assert len(list(Results.open(moved).photos())) == 2
+
+
+def test_a_link_in_place_of_a_folder_is_refused(photos: Path) -> None:
+    folder = run(photos).folder
+    (folder / "faces").rename(folder.parent / "elsewhere")
+    (folder / "faces").symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(LibraryError, match="faces: must be a folder, not a link"):
+        run(photos)

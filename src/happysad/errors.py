@@ -131,6 +131,11 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
     """A bug in happysad."""
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same file may be readable later, such as when its disk is back."""
+        return self in (ErrorCode.CANNOT_OPEN, ErrorCode.CANNOT_FETCH)
+
 
 class UsageError(HappysadError):
     """A wrong call: an argument, an option or a missing folder."""

@@ -16,17 +16,22 @@ _KEPT = 30
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, make_folder: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; at the end, the file written there replaces `path`.
 
     The temporary name has the same suffix, by which many writers choose the format. If the block
     raises, the temporary file is removed, and `path` stays as it was.
 
+    Args:
+        path: the file to write.
+        make_folder: whether its folder is created if it does not exist.
+
     Raises:
         OSError: the file cannot be written; the error names `path`, never the temporary name.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     name = f".{path.stem[:_KEPT]}-{secrets.token_hex(4)}{path.suffix[:_KEPT]}"
     temporary = path.with_name(name)
     try:

@@ -69,6 +69,7 @@ def work(
     model: bytes,
     address: str,
     *,
+    retry_errors: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Predict the missing parts of results on a cluster.
@@ -77,6 +78,7 @@ def work(
         results: locked by the caller, with complete lists.
         model: the content of the classifier's file.
         address: the address of the scheduler, such as tcp://scheduler:8786.
+        retry_errors: as for `library.predict`.
         say: called with a line while there are no workers yet.
 
     Raises:
@@ -93,21 +95,22 @@ def work(
         results = Results(Path(os.path.abspath(results.folder)), results.made)  # noqa: PTH100
         with replacing(_model(results)) as temporary:
             temporary.write_bytes(model)
-        return _Work(results, client, address).done()
+        return _Work(results, client, address, retry_errors).done()
 
 
 class _Work:
     """Predicts the missing shards of results on a cluster."""
 
-    def __init__(self, results: Results, client: Client, address: str) -> None:
+    def __init__(self, results: Results, client: Client, address: str, retry_errors: bool) -> None:
         from distributed import as_completed
 
         self._results = results
         self._client = client
         self._address = address
+        self._retry_errors = retry_errors
         self._library = results.fingerprint()
         self._shards = results.shards()
-        self._begun: dict[Future, Shard] = {}
+        self._begun: dict[Future, tuple[Shard, int]] = {}
         self._finished = as_completed(loop=client.loop)
         self._room, self._polled = 0, -_POLL
         self._counts = Counter[str](dict.fromkeys(results.made.classes, 0))
@@ -124,11 +127,11 @@ class _Work:
 
             self._begin(skipped)
             for future in self._finished:
-                shard = self._begun.pop(future)
+                shard, missing = self._begun.pop(future)
                 if (counts := self._result(future, shard)) is not None:
                     self._counts += counts
                     self._parts += 1
-                    self._photos += len(shard.paths)
+                    self._photos += missing
                     progress.update(task, advance=len(shard.paths), note=in_words(self._counts))
                 self._begin(skipped)
         if self._failed:
@@ -146,8 +149,8 @@ class _Work:
             self._room = max(_LEAST, _EACH * len(threads))
             self._polled = time.monotonic()
         while len(self._begun) < self._room and (shard := next(self._shards, None)) is not None:
-            there = self._results.counts(shard)
-            if there is not None:
+            there, missing = self._results.missing(shard, errors=self._retry_errors)
+            if not missing:
                 self._counts += there
                 self._parts += 1
                 skipped()
@@ -161,13 +164,14 @@ class _Work:
                     shard.list,
                     shard.number,
                     b"\0".join(map(os.fsencode, shard.paths)),
+                    self._retry_errors,
                     # A restarted client uses the same key, so that a task that is still running
                     # does not start twice.
                     key=(f"happysad-{self._library[:16]}", shard.list, shard.number),
                     pure=False,
                     retries=_RETRIES,
                 )
-            self._begun[future] = shard
+            self._begun[future] = shard, len(missing)
             self._finished.add(future)
 
     def _result(self, future: Future, shard: Shard) -> Counter[str] | None:
@@ -273,7 +277,13 @@ def _model(results: Results) -> Path:
 
 
 def _task(
-    version: str, folder: str, library: str, list_: int, number: int, paths: bytes
+    version: str,
+    folder: str,
+    library: str,
+    list_: int,
+    number: int,
+    paths: bytes,
+    retry_errors: bool,
 ) -> dict[str, int] | str:
     """Predict a shard, on a worker.
 
@@ -289,12 +299,13 @@ def _task(
             raise LibraryError(f"has happysad {__version__}, not {version}; install {version}")
         results = _opened(Path(folder), library)
         shard = Shard(list_, number, tuple(map(os.fsdecode, paths.split(b"\0"))))
-        if (there := results.counts(shard)) is not None:  # written by a worker that died since
+        there, missing = results.missing(shard, errors=retry_errors)
+        if not missing:  # written by a worker that died since
             return dict(there)
         with _one:
             classifier = _classifier(_model(results), results.made.sha256, here.state.nthreads)
             only = classifier.answering(results.made.classes)
-            return dict(predict_shard(results, only, shard))
+            return dict(predict_shard(results, only, shard, missing=missing))
     except HappysadError as error:
         return f"the worker {here.address}: {error}"
 

@@ -35,6 +35,7 @@ def predict(
     format: tables.Format = "parquet",  # noqa: A002
     shard: int = SHARD,
     cluster: str | None = None,
+    retry_errors: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Predict many photos into a folder of results, and continue an interrupted call.
@@ -51,6 +52,8 @@ def predict(
         format: the format of the parts.
         shard: maximum number of photos in a part.
         cluster: the address of a Dask scheduler whose workers predict; see `cluster.work`.
+        retry_errors: whether all photos that could not be read are tried again; otherwise, those
+            that could not be opened or fetched are.
         say: called with a line on what differs from an earlier call.
 
     Raises:
@@ -79,11 +82,11 @@ def predict(
     results = Results.begin(out, made)
     with results.locked():
         results = Results.begin(out, made)  # again: another process may have changed them
-        results.clean()
+        results.prepare()
         _list(results, files if cluster is None else map(_absolute, files), say)
         if cluster is None:
-            return _work(results, classifier)
-        return work(results, classifier.content, cluster, say=say)
+            return _work(results, classifier, retry_errors)
+        return work(results, classifier.content, cluster, retry_errors=retry_errors, say=say)
 
 
 def _absolute(file: str) -> str:
@@ -113,24 +116,24 @@ def _list(results: Results, files: Iterable[str], say: Callable[[str], None]) ->
         say(f"{results.folder}: begun by happysad {before.version}, this is {__version__}")
 
 
-def _work(results: Results, classifier: Classifier) -> Summary:
+def _work(results: Results, classifier: Classifier, retry_errors: bool) -> Summary:
     counts = Counter[str](dict.fromkeys(classifier.classes, 0))
     parts = done = 0
     with bar() as progress:
         task = progress.add_task("predicting", total=results.files, note="")
         for shard in results.shards():
-            there = results.counts(shard)
-            if there is not None:
+            there, missing = results.missing(shard, errors=retry_errors)
+            shown = counts + there
+            progress.reset(task, total=results.files, completed=shown.total())
+            if not missing:
                 counts += there
-                progress.reset(task, total=results.files, completed=counts.total())
             else:
-                shown = counts.copy()
 
                 def show(answer: Prediction, shown: Counter[str] = shown) -> None:
                     shown[answer.label or UNREADABLE] += 1
                     progress.update(task, advance=1, note=in_words(shown))
 
-                counts += predict_shard(results, classifier, shard, show)
-                done += len(shard.paths)
+                counts += predict_shard(results, classifier, shard, show, missing=missing)
+                done += len(missing)
             parts += 1
     return Summary(counts, parts, done)

@@ -22,7 +22,7 @@ import reprlib
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, fields as dataclass_fields, replace
 from itertools import islice
@@ -31,7 +31,7 @@ from typing import Any, get_args
 
 from happysad import __version__
 from happysad.batch import tables
-from happysad.errors import LibraryError, UsageError, os_reason, shown
+from happysad.errors import ErrorCode, LibraryError, UsageError, os_reason, shown
 from happysad.files import replacing, write_text
 from happysad.locks import alone
 from happysad.predictions import SCHEMA, Faces, Rows, check_class
@@ -265,9 +265,17 @@ class Results:
 
         Args:
             shard: one of `shards`.
-            photos: the rows of its photos, as `tables.photo_row` returns them.
+            photos: the rows of its photos, as `tables.photo_row` returns them. If some photos are
+                missing, the rows of the parts that exist are kept for them.
             faces: the rows of their faces, as `Prediction.face_rows` returns them.
+
+        Raises:
+            LibraryError: the folder was renamed or removed, or a part that exists is damaged.
         """
+        if len(photos) < len(shard.paths):
+            new = {_path(row) for row in photos}
+            photos = self._merged("photos", Rows.PHOTO, shard, photos, new)
+            faces = self._merged("faces", Rows.FACE, shard, faces, new)
         counts = _counted(photos)
         about = {
             **asdict(replace(self.made, version=__version__)),
@@ -277,9 +285,33 @@ class Results:
         }
         del about["lists"], about["sources"]
         classes = self.made.classes
-        tables.write(self.part("faces", shard), classes, Rows.FACE, faces, about)
-        tables.write(self.part("photos", shard), classes, Rows.PHOTO, photos, about)
+        try:
+            tables.write(self.part("faces", shard), classes, Rows.FACE, faces, about)
+            tables.write(self.part("photos", shard), classes, Rows.PHOTO, photos, about)
+        except FileNotFoundError as error:
+            raise LibraryError(
+                f"{self.folder}: was renamed or removed while results were written to it"
+            ) from error
         return counts
+
+    def _merged(
+        self, table: str, each: Rows, shard: Shard, rows: list[dict[str, Any]], new: set[str]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a part, with other rows for some photos, in the order of the shard."""
+        file, place = self.part(table, shard), {path: at for at, path in enumerate(shard.paths)}
+        merged = [(place[_path(row)], row) for row in rows]
+        try:
+            for row, as_stored in zip(
+                tables.read(file, self.made.classes, each),
+                tables.stored(file, self.made.classes, each),
+                strict=True,
+            ):
+                if (path := tables.path_of(row)) not in new:
+                    merged.append((place[path], as_stored))
+        except (OSError, *tables.DAMAGE) as error:
+            raise _damaged(file, error) from error
+        merged.sort(key=lambda one: one[0])
+        return [row for _, row in merged]
 
     def counts(self, shard: Shard) -> Counter[str] | None:
         """Return the number of photos of each label in a shard; None if it is not done."""
@@ -292,6 +324,35 @@ class Results:
         except (OSError, *tables.DAMAGE):  # there is none, or it is damaged
             return None
         return counts if counts.total() == len(shard.paths) else None
+
+    def missing(self, shard: Shard, *, errors: bool = False) -> tuple[Counter[str], set[str]]:
+        """Return what is done of a shard, and what is not.
+
+        A photo is also missing if it could not be read for a reason that may have passed.
+
+        Args:
+            shard: one of `shards`.
+            errors: whether all photos that could not be read are missing.
+
+        Returns:
+            The number of photos of each label that are done, and the paths of the missing photos.
+        """
+        counts = self.counts(shard)
+        if counts is None:
+            return Counter(), set(shard.paths)
+        if not counts[UNREADABLE]:
+            return counts, set()
+        try:
+            paths = {
+                tables.path_of(row)
+                for row in tables.read(self.part("photos", shard), self.made.classes, Rows.PHOTO)
+                if (code := row["error_code"]) is not None
+                and (errors or (code in set(ErrorCode) and ErrorCode(code).may_pass))
+            }
+        except (OSError, *tables.DAMAGE):
+            return Counter(), set(shard.paths)
+        counts[UNREADABLE] -= len(paths)
+        return +counts, paths
 
     def photos(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of all predicted photos, in the order of the shards; see `tables.read`.
@@ -309,8 +370,12 @@ class Results:
             left = self.made.lists[place] - number * self.made.shard
             yield from _whole(file, self.made.classes, min(left, self.made.shard))
 
-    def clean(self) -> None:
-        """Remove the temporary files of processes that were killed."""
+    def prepare(self) -> None:
+        """Make the folders of the parts, and remove temporary files of killed processes."""
+        for name in ("files", "photos", "faces"):
+            if (self.folder / name).is_symlink():
+                raise LibraryError(f"{self.folder / name}: must be a folder, not a link")
+            (self.folder / name).mkdir(exist_ok=True)
         for folder in (self.folder, *(self.folder / name for name in ("files", "photos", "faces"))):
             for pattern in (".part-*", ".list-*", ".library-*"):
                 for file in folder.glob(pattern):
@@ -388,12 +453,23 @@ def _whole(file: Path, classes: tuple[str, ...], expected: int) -> Iterator[dict
         if count != expected:
             raise ValueError(f"{count:,} rows, not {expected:,}")
     except (OSError, *tables.DAMAGE) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # Arrow's have none
-            raise LibraryError(f"{file}: {os_reason(error)}") from error
-        damage = " ".join(str(error).split())
-        raise LibraryError(
-            f"{file}: damaged: {damage}; remove it, and run the same predict command again"
-        ) from error
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> LibraryError:
+    """Return the error for a part that cannot be read."""
+    if isinstance(error, OSError) and error.errno is not None:  # Arrow's have none
+        return LibraryError(f"{file}: {os_reason(error)}")
+    damage = " ".join(str(error).split())
+    return LibraryError(
+        f"{file}: damaged: {damage}; remove it, and run the same predict command again"
+    )
+
+
+def _path(row: Mapping[str, Any]) -> str:
+    """Return the exact path of a row that was not written yet."""
+    exact = row.get("path_bytes")
+    return str(row["path"]) if exact is None else os.fsdecode(bytes.fromhex(exact))
 
 
 def _counts(about: dict[str, Any]) -> Iterable[tuple[str, int]]:

@@ -6,7 +6,7 @@ At most the rows of one shard are in memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,8 @@ def predict_shard(
     classifier: Classifier,
     shard: Shard,
     show: Callable[[Prediction], None] = lambda answer: None,
+    *,
+    missing: Collection[str] | None = None,
 ) -> Counter[str]:
     """Predict the photos of one shard and write its parts.
 
@@ -54,19 +56,21 @@ def predict_shard(
         classifier: the classifier of the results.
         shard: one of `results.shards()`.
         show: called with every prediction, for a progress bar.
+        missing: the paths to predict, if the parts have the others; None for all.
 
     Returns:
         The number of photos of each label.
     """
     photos: list[dict[str, Any]] = []
     faces: list[dict[str, Any]] = []
+    wanted = [path for path in shard.paths if missing is None or path in missing]
     paths = []
-    for file, answer in _answers(classifier, shard.paths, results.made):
+    for file, answer in _answers(classifier, wanted, results.made):
         paths.append(file.path)
         photos.append(tables.photo_row(answer, file.taken))
         faces += answer.face_rows() if answer.faces else []
         show(answer)
-    if paths != list(shard.paths):
+    if paths != wanted:
         raise LibraryError(f"{shard.name}: rows differ from files; this is a bug in happysad")
     return results.write(shard, photos, faces)
 

@@ -45,6 +45,7 @@ __all__ = [
     "photo_row",
     "read",
     "schema",
+    "stored",
     "write",
 ]
 
@@ -132,15 +133,15 @@ def write(
     """Write a part, completely or not at all.
 
     Args:
-        file: the part; its suffix decides the format.
+        file: the part, in a folder that exists; its suffix decides the format.
         classes: the classes of the classifier.
         each: "photo" for one row per photo, "face" for one row per face.
-        rows: as `photo_row` and `Prediction.face_rows` return them.
+        rows: as `photo_row` and `Prediction.face_rows`, or `stored`, return them.
         about: the metadata of a Parquet file, written as JSON under the key "happysad"; the other
             formats have no metadata.
     """
     named = columns(classes, each)
-    with replacing(file) as temporary:
+    with replacing(file, make_folder=False) as temporary:
         if file.suffix == ".jsonl":
             with temporary.open("w", encoding="utf-8", newline="") as opened:
                 opened.writelines(json.dumps(row) + "\n" for row in rows)
@@ -148,13 +149,16 @@ def write(
             with temporary.open("w", encoding="utf-8", newline="") as opened:
                 writer = csv_writer(opened, list(named))
                 writer.writeheader()
-                writer.writerows(flat(row, classes) for row in rows)
+                writer.writerows(row if _is_flat(row) else flat(row, classes) for row in rows)
         else:
             import pyarrow as pa
             import pyarrow.parquet as pq
 
             typed = schema(named).with_metadata({_KEY: json.dumps(about)})
-            table = pa.Table.from_pylist([_typed(flat(row, classes), named) for row in rows], typed)
+            flattened = (
+                row if _is_flat(row) else _typed(flat(row, classes), named) for row in rows
+            )
+            table = pa.Table.from_pylist(list(flattened), typed)
             pq.write_table(table, temporary, compression="zstd")
         with temporary.open("rb+") as written:  # on the disk before the file is renamed
             os.fsync(written.fileno())
@@ -179,6 +183,28 @@ def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[
     for row in _rows(file, classes, named):
         _check(row, classes, named)
         yield row
+
+
+def stored(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a part as they are in the file, for `write`.
+
+    Args:
+        file: a part that `read` has read.
+        classes: as for `write`.
+        each: as for `write`.
+    """
+    if file.suffix == ".parquet":
+        yield from _rows(file, classes, columns(classes, each))
+        return
+    with file.open(encoding="utf-8", newline="") as opened:
+        if file.suffix == ".csv":
+            yield from _csv_rows(opened)
+        else:
+            yield from (dict(json.loads(line)) for line in _lines(opened))
+
+
+def _is_flat(row: Mapping[str, Any]) -> bool:
+    return "error_code" in row
 
 
 def _rows(file: Path, classes: Sequence[str], named: Columns) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ def predict_library(
     unsure: bool,
     shard: int | None,
     cluster: str | None,
+    retry_errors: bool,
 ) -> None:
     """Run happysad predict --out: write the tables of many photos, and print the counts.
 
@@ -46,6 +47,7 @@ def predict_library(
         unsure: as for `shards.predict`.
         shard: as for `shards.predict`; None for the default.
         cluster: as for `shards.predict`.
+        retry_errors: as for `shards.predict`.
     """
     if format_ == "parquet" or cluster is not None:
         need("scale", "happysad predict --out" if cluster is None else "happysad predict --cluster")
@@ -83,6 +85,7 @@ def predict_library(
             format=format_,
             shard=shard or SHARD,
             cluster=cluster,
+            retry_errors=retry_errors,
             say=warn,
         )
     except KeyboardInterrupt:

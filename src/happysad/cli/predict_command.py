@@ -84,6 +84,14 @@ def predict(
             "tcp://HOST:PORT. The workers must reach the photos and FOLDER by the same paths.",
         ),
     ] = None,
+    retry_errors: Annotated[
+        bool,
+        typer.Option(
+            "--retry-errors",
+            help="With --out: try all photos again that could not be read. Without it, the same "
+            "command tries those again that could not be opened or fetched.",
+        ),
+    ] = False,
 ) -> None:
     """Predict whether the people in photos look happy or sad.
 
@@ -104,10 +112,27 @@ def predict(
         listed = _standard_input() if "-" in paths else iter(())
         if isinstance(listed, bytes):
             raise UsageError("with --out, - must be paths, one per line, not a photo or NULs")
-        predict_library(paths, listed, out, model, format_, faces, answers, unsure, shard, cluster)
+        predict_library(
+            paths,
+            listed,
+            out,
+            model,
+            format_,
+            faces,
+            answers,
+            unsure,
+            shard,
+            cluster,
+            retry_errors,
+        )
         return
-    if shard is not None or cluster is not None:
-        raise UsageError(f"{'--shard' if cluster is None else '--cluster'} needs --out")
+    for option, value in (
+        ("--cluster", cluster),
+        ("--shard", shard),
+        ("--retry-errors", retry_errors or None),
+    ):
+        if value is not None:
+            raise UsageError(f"{option} needs --out")
     if drawing is not None:
         _check_drawing(paths, drawing)
     classifier = _loaded(model).answering(answers)
