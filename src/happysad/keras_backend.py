@@ -1,4 +1,4 @@
-"""Make Keras's backend silent and deterministic."""
+"""Make Keras's backend silent, deterministic and modest."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ __all__ = ["deterministic", "quiet", "without_native_stderr"]
 
 
 def quiet() -> None:
-    """Import Keras, and limit its log and TensorFlow's to errors."""
+    """Import Keras, limit its log and TensorFlow's to errors, and let GPU memory grow.
+
+    By default, TensorFlow takes all memory of every GPU at once; here it takes what it needs.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("absl", "tensorflow", "tf2onnx"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with without_native_stderr():
         keras = importlib.import_module("keras")
-        keras.ops.zeros(1)  # the first operation looks for a GPU, and logs it
         with contextlib.suppress(ModuleNotFoundError):  # Keras uses parts of it, on JAX too
-            importlib.import_module("tensorflow")
+            config = importlib.import_module("tensorflow").config
+            with contextlib.suppress(RuntimeError):  # a GPU is in use already
+                for gpu in config.list_physical_devices("GPU"):
+                    config.experimental.set_memory_growth(gpu, True)
+        keras.ops.zeros(1)  # the first operation looks for a GPU, and logs it
 
 
 def deterministic(seed: int) -> None:
