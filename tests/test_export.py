@@ -91,9 +91,12 @@ def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFi
 
 
 def shifted(model: Any) -> Any:
-    """Return the same network, which predicts other answers."""
+    """Return the same network, whose first call gives other answers."""
     other = keras.Model(model.input, model.output, name=model.name)
-    other.predict = lambda *given, **options: type(other).predict(other, *given, **options) + 2e-4
+    call, shifts = other.call, [2e-4]
+    other.call = lambda *given, **options: (
+        call(*given, **options) + (shifts.pop() if shifts else 0.0)
+    )
     return other
 
 

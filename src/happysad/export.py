@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.classifier import Classifier
+from happysad.classifier import BATCH, Classifier
 from happysad.errors import ExportError, RunError, UsageError, shown
 from happysad.files import replacing
 from happysad.model_file import METADATA_KEY, PROBABILITIES, Details, ModelFile
@@ -164,7 +164,7 @@ def _write_onnx(model: keras.Model, file: Path) -> None:
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        model.export(file, format="onnx", verbose=False, opset_version=_OPSET)
+        _convert(model, file)
         return
     # tf2onnx reads only TensorFlow's graphs, and a process has one backend.
     with tempfile.TemporaryDirectory() as folder:
@@ -178,6 +178,22 @@ def _write_onnx(model: keras.Model, file: Path) -> None:
             stderr=subprocess.DEVNULL,
             check=True,
         )
+
+
+def _convert(model: keras.Model, file: Path) -> None:
+    """Write a network as .onnx: docs/decisions.md, "Conversion to ONNX"."""
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs]
+
+    def network(*values: Any) -> Any:
+        named = {one.name: value for one, value in zip(signature, values, strict=True)}
+        return model(named if len(named) > 1 else values[0], training=False)
+
+    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")  # no copy of the graph for each step
+    traced = tf.function(network, input_signature=signature, autograph=False)
+    tf2onnx.convert.from_function(traced, signature, opset=_OPSET, output_path=str(file))
 
 
 def to_keras(
@@ -327,10 +343,15 @@ def _renamed(samples: Samples, scaled: Scaled) -> Samples:
 
 
 def _answers(model: keras.Model, samples: Samples) -> Answers:
-    # This also calls the model once, which Keras requires before it exports a loaded model.
-    given = next(iter(samples.values())) if len(samples) == 1 else dict(samples)
-    came = model.predict(given, verbose=0)
-    return _current(came if isinstance(came, dict) else {PROBABILITIES: came})
+    # Direct calls, since `predict` would first trace a graph, which takes longer than the calls.
+    # Keras also requires a call before it exports a loaded model.
+    parts: dict[str, list[NDArray[np.float32]]] = {}
+    for at in range(0, len(next(iter(samples.values()))), BATCH):
+        batch = {name: values[at : at + BATCH] for name, values in samples.items()}
+        came = model(batch if len(batch) > 1 else next(iter(batch.values())), training=False)
+        for name, values in (came if isinstance(came, dict) else {PROBABILITIES: came}).items():
+            parts.setdefault(name, []).append(np.asarray(values))
+    return _current({name: np.concatenate(values) for name, values in parts.items()})
 
 
 def _onnx_answers(content: bytes, samples: Samples) -> Answers:
