@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from happysad.evaluation import plots
 from happysad.images import Pixels, read
 from happysad.run import Epoch
 from tests.pictures import photo
+from tests.test_run import CURVE, point
 
 LABELS = ("happy", "sad")
 Y = np.array([0, 1, 1, 0, 1, 0, 1, 1])
@@ -72,6 +75,35 @@ def test_a_picture_comes_the_same_each_time(draw: Callable[[Path], None], tmp_pa
     assert len(np.unique(pixels)) > 10
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert b"Software" not in (tmp_path / "one.png").read_bytes()
+
+
+@pytest.mark.parametrize("sizes", [(20, 40), (10, 20, 40, 80, 160, 320, 640, 1500, 3000)])
+def test_a_learning_curve_has_both_lines_with_their_bands(
+    sizes: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = tuple(point(size, 0.3 + 3 / size) for size in sizes)
+    curve = replace(CURVE, points=points)
+    figures = []
+    save = plots.save
+
+    def keep(figure: Any, file: Path) -> None:
+        figures.append(figure)
+        save(figure, file)
+
+    monkeypatch.setattr(plots, "save", keep)
+    plots.learning_curve(curve, tmp_path / "one.png")
+    plots.learning_curve(curve, tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    figure = figures[0]
+    assert figure.get_suptitle().startswith("More photos would still help\n")
+    for ax, unit in zip(figure.axes, ("share of right", "log loss"), strict=True):
+        assert ax.get_xscale() == "log"
+        assert [label.get_text() for label in ax.get_xticklabels()] == [f"{s:,}" for s in sizes]
+        assert ax.get_ylabel().startswith(unit)
+        words = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert words == ["photos trained on", "held-out photos"]
+        assert len(ax.collections) == 2
+        assert all(list(line.get_xdata()) == list(sizes) for line in ax.lines)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 40])

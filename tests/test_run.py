@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from happysad.errors import RunError, UsageError
-from happysad.run import Epoch, Fusion, Run, Stage, Summary, Trial
+from happysad.run import (
+    CurvePoint,
+    Epoch,
+    Fusion,
+    LearningCurve,
+    Run,
+    Stage,
+    Summary,
+    Trial,
+    Verdict,
+)
 
 SETTINGS = {"model": "classic", "faces": "given", "epochs": 2, "fine_tune_epochs": 1}
 
@@ -34,6 +46,33 @@ def epoch(number: int) -> Epoch:
         val_loss=0.25,
         val_accuracy=1.0,
     )
+
+
+def point(photos: int, loss: float) -> CurvePoint:
+    return CurvePoint(
+        photos=photos,
+        train_accuracy=0.9,
+        train_accuracy_low=0.8,
+        train_accuracy_high=1.0,
+        train_log_loss=0.2,
+        train_log_loss_low=0.1,
+        train_log_loss_high=0.3,
+        held_out_accuracy=0.7,
+        held_out_accuracy_low=0.6,
+        held_out_accuracy_high=0.8,
+        held_out_log_loss=loss,
+        held_out_log_loss_low=loss - 0.1,
+        held_out_log_loss_high=loss + 0.1,
+    )
+
+
+CURVE = LearningCurve(
+    held_out=1250,
+    points=(point(10, 0.6), point(500, 0.5), point(1000, 0.45)),
+    gain=0.05,
+    gain_low=0.02,
+    gain_high=0.08,
+)
 
 
 def stage_of(run: Run) -> Stage:
@@ -104,6 +143,47 @@ def test_a_run_may_have_no_epochs(tmp_path: Path) -> None:
     run.write_fusion(FUSION)
     assert run.fusion() == FUSION
     assert stage_of(run) is Stage.EVALUATING
+
+
+def test_a_run_may_have_a_learning_curve(tmp_path: Path) -> None:
+    run, fusion = Run(tmp_path), replace(FUSION, learning_curve=CURVE)
+    run.write_settings({**SETTINGS, "faces": "find"}, tmp_path)
+    run.write_history(CURVE.points)
+    assert run.epochs_done() == ()
+    assert stage_of(run) is Stage.LEARNING
+    with run.history.open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["photos"] for row in rows] == ["10", "500", "1000"]
+    assert rows[2]["held_out_log_loss"] == "0.45"
+    run.write_fusion(fusion)
+    assert run.fusion() == fusion
+
+
+def test_the_fusion_of_an_older_run_has_no_learning_curve() -> None:
+    written = asdict(FUSION)
+    del written["learning_curve"]
+    assert Fusion.from_json(written) == FUSION
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.001, 0.02, "more photos would still help"),
+        (0.001, 0.0099, "more photos alone will not help"),
+        (-0.02, 0.0099, "more photos alone will not help"),
+        (-0.001, 0.01, "too few photos to tell whether more would help"),
+    ],
+)
+def test_what_a_learning_curve_says(low: float, high: float, verdict: str) -> None:
+    curve = replace(CURVE, gain_low=low, gain_high=high)
+    assert curve.verdict is Verdict(verdict)
+
+
+def test_a_learning_curve_gives_its_reason() -> None:
+    assert CURVE.reason == (
+        "from 500 to 1,000 photos, the log loss on held-out photos falls from 0.500 to 0.450, by "
+        "0.050 (95 %: 0.020 to 0.080; n = 1,250)"
+    )
 
 
 def test_only_a_whole_run_appears(tmp_path: Path) -> None:

@@ -191,13 +191,16 @@ INPUT = {"size", "channels"}
 @pytest.mark.parametrize(
     ("settings", "uses"),
     [
-        ({"faces": "find"}, ALWAYS | {"faces"}),
+        ({"faces": "find"}, ALWAYS | {"faces", "learning_curve"}),
         (
             {"faces": "given"},
             ALWAYS | {"faces", "keep_neither", "warmup"} | IN_EPOCHS | AUGMENTED,
         ),
         # Not known yet: what either of them uses.
-        ({}, ALWAYS | {"faces", "keep_neither", "warmup"} | IN_EPOCHS | AUGMENTED),
+        (
+            {},
+            ALWAYS | {"faces", "keep_neither", "learning_curve", "warmup"} | IN_EPOCHS | AUGMENTED,
+        ),
         ({"model": "classic"}, ALWAYS | IN_EPOCHS | INPUT),
         ({"model": "classic", "augment": True}, ALWAYS | IN_EPOCHS | INPUT | AUGMENTED),
         ({"model": "compact"}, ALWAYS | IN_EPOCHS | INPUT | AUGMENTED | {"warmup"}),
@@ -227,7 +230,7 @@ def test_which_settings_a_training_uses(settings: dict[str, Any], uses: set[str]
 
 
 PHOTOS, CROPS = photos(100, 500, grey=False), photos(100, 48, grey=True)
-WHOLE = "it uses model, classes, fractions, radius, faces, class_weights, seed"
+WHOLE = "it uses model, classes, fractions, radius, faces, learning_curve, class_weights, seed"
 
 
 @pytest.mark.parametrize(

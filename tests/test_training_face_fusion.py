@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,12 @@ def test_it_goes_by_what_tells_the_classes_apart(
     learns.learn(model, run, None)
     np.testing.assert_array_equal(model.get_layer(PROBABILITIES).get_weights()[0], kernel)
     assert run.fusion() == fusion
+    # The learning curve changes no weight, and can be left out.
+    learns.config = replace(CONFIG, learning_curve=False)
+    learns.learn(model, run, None)
+    np.testing.assert_array_equal(model.get_layer(PROBABILITIES).get_weights()[0], kernel)
+    assert run.fusion() == replace(fusion, learning_curve=None)
+    assert run.history.read_text().count("\n") == 1
 
 
 def test_the_regression_is_scikit_learns() -> None:
@@ -225,8 +232,21 @@ def test_a_whole_run(run: Run) -> None:
     ) in page
     words = {"faces": "the faces alone", "look": "the photo's own look alone"}
     assert words.get(fusion.chosen, "both together").replace("'", "&#39;") in page
-    assert "so there are no epochs and no curves" in page
+    assert "so there are no epochs" in page
     assert "Loss by epoch" not in page
+    curve = fusion.learning_curve
+    assert curve is not None
+    assert curve.held_out == fusion.photos["train"] + fusion.photos["val"]
+    assert curve.verdict.capitalize() in page
+    assert curve.reason.removeprefix("from") in page
+    assert "Accuracy and log loss by the number of photos" in page
+    assert (run.plots / "learning_curve.png").is_file()
+    with run.history.open(encoding="utf-8", newline="") as table:
+        assert [int(row["photos"]) for row in csv.DictReader(table)] == [
+            point.photos for point in curve.points
+        ]
+    assert any(run.tensorboard.glob("train/*"))
+    assert any(run.tensorboard.glob("held_out/*"))
     assert "looks at every photo twice" not in page
     # The evaluated answers are those that the classifier returns.
     manifest = Manifest.read(run.manifest, run.data())

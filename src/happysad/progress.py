@@ -1,15 +1,16 @@
-"""Progress bars with rate and remaining time, if standard error is a terminal."""
+"""Progress on standard error: bars with rate and remaining time on a terminal, and steps."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-__all__ = ["bar", "track", "track_bytes"]
+__all__ = ["bar", "step", "track", "track_bytes"]
 
 Item = TypeVar("Item")
 
@@ -54,6 +55,23 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
         for item in items:
             yield item
             progress.advance(task)
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    """Show what is being done: for as long as it takes on a terminal, otherwise as a line.
+
+    Args:
+        what: the work, such as "drawing the plots".
+    """
+    from rich.progress import SpinnerColumn, TextColumn
+
+    with _bar(SpinnerColumn(), TextColumn("{task.description}")) as progress:
+        if progress.disable:
+            sys.stderr.write(f"{what}\n")
+            sys.stderr.flush()
+        progress.add_task(what, total=None)
+        yield
 
 
 @contextlib.contextmanager

@@ -19,13 +19,27 @@ from happysad import __version__
 from happysad.errors import RunError, UsageError, os_reason
 from happysad.files import write_text
 
-__all__ = ["BESIDE_SETTINGS", "Epoch", "Fusion", "Run", "Stage", "Summary", "Trial", "free_folder"]
+__all__ = [
+    "BESIDE_SETTINGS",
+    "CurvePoint",
+    "Epoch",
+    "Fusion",
+    "LearningCurve",
+    "Run",
+    "Stage",
+    "Summary",
+    "Trial",
+    "Verdict",
+    "free_folder",
+]
 
 #: The key of the version in config.toml.
 VERSION = "happysad"
 _DATA = "data"
 #: Keys of config.toml beside the settings.
 BESIDE_SETTINGS = (VERSION, _DATA)
+# The smallest gain in log loss that counts: docs/decisions.md, "What a learning curve says".
+_SMALL_GAIN = 0.01
 
 
 def free_folder(folder: Path) -> Path:
@@ -79,6 +93,79 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One point of a learning curve: a row of history.csv.
+
+    `low` and `high` are the ends of the 95 % interval of a figure.
+    """
+
+    photos: int
+    """The number of photos that the classifier is fitted to."""
+    train_accuracy: float
+    """On these photos, as all figures of `train`."""
+    train_accuracy_low: float
+    train_accuracy_high: float
+    train_log_loss: float
+    train_log_loss_low: float
+    train_log_loss_high: float
+    held_out_accuracy: float
+    """On photos of groups that it is not fitted to, as all figures of `held_out`."""
+    held_out_accuracy_low: float
+    held_out_accuracy_high: float
+    held_out_log_loss: float
+    held_out_log_loss_low: float
+    held_out_log_loss_high: float
+
+
+class Verdict(StrEnum):
+    """What a learning curve says about more photos."""
+
+    HELP = "more photos would still help"
+    NO_HELP = "more photos alone will not help"
+    UNKNOWN = "too few photos to tell whether more would help"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurve:
+    """The figures of a classifier by the number of photos that it is fitted to."""
+
+    held_out: int
+    """The number of photos, each of which is held out as often as any other."""
+    points: tuple[CurvePoint, ...]
+    """By rising number of photos; the last two have half of the photos, and all."""
+    gain: float
+    """By how much the log loss on held-out photos is lower with all photos than with half."""
+    gain_low: float
+    """The lower end of the 95 % interval of `gain`."""
+    gain_high: float
+    """The upper end of the 95 % interval of `gain`."""
+
+    @property
+    def reason(self) -> str:
+        """The figures that decide the verdict, as a clause without a full stop."""
+        half, every = self.points[-2:]
+        return (
+            f"from {half.photos:,} to {every.photos:,} photos, the log loss on held-out photos "
+            f"falls from {half.held_out_log_loss:.3f} to {every.held_out_log_loss:.3f}, by "
+            f"{self.gain:.3f} (95 %: {self.gain_low:.3f} to {self.gain_high:.3f}; "
+            f"n = {self.held_out:,})"
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the curve says: docs/decisions.md, "What a learning curve says"."""
+        if self.gain_high < _SMALL_GAIN:
+            return Verdict.NO_HELP
+        return Verdict.HELP if self.gain_low > 0 else Verdict.UNKNOWN
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the curve from its `asdict`, as read from JSON."""
+        points = tuple(CurvePoint(**one) for one in fields["points"])
+        return cls(**{**fields, "points": points})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fusion:
     """How the fusion of faces and photo was fitted."""
 
@@ -90,12 +177,16 @@ class Fusion:
     """By source: faces, look or both."""
     chosen: str
     """The source that the classifier uses."""
+    learning_curve: LearningCurve | None = None
+    """None if it was left out, or if the photos form too few groups."""
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Return the fusion from its `asdict`, as read from JSON."""
         tried = {name: Trial(**one) for name, one in fields["tried"].items()}
-        return cls(**{**fields, "tried": tried})
+        curve = fields.get("learning_curve")  # happysad 0.1.0 had none
+        found = None if curve is None else LearningCurve.from_json(curve)
+        return cls(**{**fields, "tried": tried, "learning_curve": found})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +226,10 @@ class Run:
 
     @property
     def history(self) -> Path:
-        """A CSV with a row for each epoch; it has no rows if the network learns without epochs."""
+        """A CSV with a row for each epoch, or for each point of the learning curve.
+
+        It has no rows if the network learns without epochs, and has no learning curve.
+        """
         return self.folder / "history.csv"
 
     @property
@@ -220,12 +314,13 @@ class Run:
             )
         return ()
 
-    def write_history(self, epochs: Sequence[Epoch]) -> None:
+    def write_history(self, rows: Sequence[Epoch] | Sequence[CurvePoint]) -> None:
         """Write history.csv anew."""
         text = io.StringIO()
-        table = csv.DictWriter(text, [one.name for one in fields(Epoch)], lineterminator="\n")
+        columns = [one.name for one in fields(rows[0] if rows else Epoch)]
+        table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(map(asdict, epochs))
+        table.writerows(map(asdict, rows))
         write_text(self.history, text.getvalue())
 
     def summary(self) -> Summary:

@@ -132,6 +132,9 @@ def train(
         return
     say()
     print_evaluation(trained.evaluation.test)
+    fusion = trained.evaluation.fusion
+    if fusion is not None and (curve := fusion.learning_curve) is not None:
+        say(f"{curve.verdict}: {curve.reason}")
     say(f"run:    {trained.folder}")
     say(f"report: {trained.run.report}")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from happysad.dataset.manifest import Manifest
     from happysad.evaluation.evaluator import Answers, Evaluation
-    from happysad.run import Epoch, Run
+    from happysad.run import Epoch, LearningCurve, Run
 
 __all__ = [
     "COLOURS",
@@ -40,6 +40,7 @@ __all__ = [
     "confusion",
     "curves",
     "draw_run",
+    "learning_curve",
     "new_figure",
     "picture",
     "plain",
@@ -115,6 +116,9 @@ def draw_run(
     score, folder = evaluation.score, run.plots
     if history := run.epochs_done():
         curves(history, folder)
+    fusion = run.fusion()
+    if fusion is not None and fusion.learning_curve is not None:
+        learning_curve(fusion.learning_curve, folder / "learning_curve.png")
     confusion(score.confusion, score.classes, folder / "confusion.png")
     worst(mistakes, score.wrong, score.n, folder / "worst.png")
     calibrations = calibration_files(folder, score.classes)
@@ -228,6 +232,49 @@ def curves(history: Sequence[Epoch], folder: Path) -> None:
         plain(ax, words)
         ax.legend(frameon=False, fontsize=10)
         save(figure, folder / f"{name}.png")
+
+
+def learning_curve(curve: LearningCurve, file: Path) -> None:
+    """Draw a learning curve: accuracy and log loss by the number of photos, with intervals.
+
+    Args:
+        curve: two or more points.
+        file: the PNG to write.
+    """
+    photos = [point.photos for point in curve.points]
+    figure = new_figure(9, 4.6)
+    for ax, name, unit, where in zip(
+        figure.subplots(1, 2),
+        ("accuracy", "log_loss"),
+        ("share of right answers", "log loss (lower is better)"),
+        ("lower right", "upper right"),
+        strict=True,
+    ):
+        for part, colour, marker, label in (
+            ("train", SOFT, "s", "photos trained on"),
+            ("held_out", COLOURS[1], "o", "held-out photos"),
+        ):
+            value, low, high = (
+                [getattr(point, f"{part}_{name}{end}") for point in curve.points]
+                for end in ("", "_low", "_high")
+            )
+            ax.fill_between(photos, low, high, color=colour, alpha=0.18, linewidth=0)
+            ax.plot(photos, value, marker=marker, color=colour, linewidth=1.8, label=label)
+        ax.set_xscale("log")
+        ax.set_xticks(photos, [f"{one:,}" for one in photos], minor=False)
+        ax.set_xticks([], minor=True)
+        ax.set_xlabel("photos trained on (log scale)")
+        ax.set_ylabel(unit)
+        ax.set_ylim(**({"top": 1.01} if name == "accuracy" else {"bottom": 0}))
+        plain(ax, "")
+        ax.legend(frameon=False, fontsize=10, loc=where)
+    figure.suptitle(
+        f"{curve.verdict.capitalize()}\n(bands: 95 % intervals, n = {curve.held_out:,} held-out "
+        "photos)",
+        fontsize=12,
+        color=INK,
+    )
+    save(figure, file)
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import keras
 
 from happysad import progress
 from happysad.errors import RunError
-from happysad.run import Epoch, Run
+from happysad.run import Epoch, LearningCurve, Run
 from happysad.training import checkpoints
 from happysad.training.checkpoints import State
 from happysad.training.feed import Feed
@@ -23,7 +24,7 @@ from happysad.training.feed import Feed
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["Bookkeeper", "Live", "tensorboard"]
+__all__ = ["Bookkeeper", "Live", "tensorboard", "write_curve"]
 
 _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -192,3 +193,23 @@ def tensorboard(run: Run) -> list[keras.callbacks.Callback]:
                 writer.flush()
 
     return [Scalars(str(run.tensorboard), write_graph=False)]
+
+
+def write_curve(run: Run, curve: LearningCurve) -> None:
+    """Write a learning curve for TensorBoard, whose steps are numbers of photos.
+
+    Nothing is written if TensorFlow, which writes these files, is not installed.
+    """
+    if find_spec("tensorflow") is None:
+        return
+    import tensorflow as tf
+
+    shutil.rmtree(run.tensorboard, ignore_errors=True)  # an interrupted training may have left it
+    for part in ("train", "held_out"):
+        writer = tf.summary.create_file_writer(str(run.tensorboard / part))
+        with writer.as_default():
+            for point in curve.points:
+                for name in ("accuracy", "log_loss"):
+                    value = getattr(point, f"{part}_{name}")
+                    tf.summary.scalar(name, value, step=point.photos)
+        writer.close()

@@ -79,6 +79,11 @@ _FACE_CROPS = Use(
     "that is for the model face on face crops (--faces given)",
     lambda config: config.model == "face" and config.learns_by_steps,
 )
+_WHOLE_PHOTOS = Use(
+    _FACE.title,
+    "that is for the model face on whole photos (--faces find)",
+    lambda config: config.model == "face" and not config.learns_by_steps,
+)
 _IN_EPOCHS = Use(
     "Settings of networks that learn in epochs (all but face on whole photos)",
     "it is fitted to all photos at once, not in epochs (--model compact learns in epochs)",
@@ -172,6 +177,12 @@ class TrainConfig:
         False,
         "On face crops of two classes: also answer neither, as the classifier that comes with "
         "happysad does.",
+    )
+    learning_curve: bool = _setting(
+        _WHOLE_PHOTOS,
+        True,
+        "On whole photos: show by a learning curve whether more photos would help; takes about a "
+        "twentieth of the training's time.",
     )
     epochs: int = _setting(
         _IN_EPOCHS,
@@ -422,7 +433,7 @@ def used_settings(config: TrainConfig) -> tuple[str, ...]:
     """Return the names of the settings that a training uses, or may use if `faces` is auto.
 
     >>> used_settings(TrainConfig(model="face", faces="find"))
-    ('model', 'classes', 'fractions', 'radius', 'faces', 'class_weights', 'seed')
+    ('model', 'classes', 'fractions', 'radius', 'faces', 'learning_curve', 'class_weights', 'seed')
     """
     ways = [config]
     if config.model == "face" and config.faces == "auto":

@@ -20,9 +20,12 @@ from happysad.errors import DatasetError
 from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 from happysad.models import faces_and_photo
 from happysad.models.faces_and_photo import FROM_FACES
-from happysad.run import Fusion, Run, Trial
+from happysad.progress import step
+from happysad.run import Fusion, LearningCurve, Run, Trial
 from happysad.training import checkpoints
+from happysad.training.callbacks import write_curve
 from happysad.training.learner_base import Floats as Answers, Learner
+from happysad.training.learning_curve import learning_curve, log_losses
 from happysad.training.processes import Share
 
 __all__ = ["FaceFusion", "regression"]
@@ -54,13 +57,16 @@ class FaceFusion(Learner):
         validation photos and on the held-out folds of the training photos, since the validation
         photos alone are often too few. Only the folds are random.
 
+        The learning curve of the chosen neuron is computed last, and changes no weight.
+
         Raises:
             DatasetError: a class has fewer than two groups of training photos.
         """
         checkpoints.restore(checkpoints.latest(run.checkpoints), model, optimizer=False)
         run.write_history([])
         train, val = self.photos.train, self.photos.val
-        learned, unseen = (_figures(model, part.inputs) for part in (train, val))
+        with step(f"measuring {len(train.classes) + len(val.classes):,} photos"):
+            learned, unseen = (_figures(model, part.inputs) for part in (train, val))
         width = learned.shape[1]
         sources = {
             "both": slice(0, width),
@@ -87,6 +93,13 @@ class FaceFusion(Learner):
             fitted[name] = [weights, np.array([bias])]
         chosen = min(tried, key=lambda name: tried[name].log_loss)
         model.get_layer(PROBABILITIES).set_weights(fitted[chosen])
+        curve = None
+        if self.config.learning_curve:
+            figures = np.concatenate([learned, unseen])[:, sources[chosen]]
+            curve = self._curve(figures, tried[chosen].strength)
+        if curve is not None:
+            run.write_history(curve.points)
+            write_curve(run, curve)
         splits = {"train": train, "val": val}
         run.write_fusion(
             Fusion(
@@ -97,6 +110,7 @@ class FaceFusion(Learner):
                 },
                 tried=tried,
                 chosen=chosen,
+                learning_curve=curve,
             )
         )
 
@@ -110,6 +124,18 @@ class FaceFusion(Learner):
         there = train.inputs["weights"] > 0
         p = model.predict(train.inputs, verbose=0)[FACE_PROBABILITIES]
         return np.asarray(p)[there], np.repeat(train.classes, there.sum(axis=1))
+
+    def _curve(self, figures: Floats, strength: float) -> LearningCurve | None:
+        """Return the learning curve over the training and validation photos, in this order."""
+        train, val = self.photos.train, self.photos.val
+        balanced = self.config.class_weights
+        return learning_curve(
+            figures,
+            np.concatenate([train.classes, val.classes]),
+            [*train.groups, *val.groups],
+            lambda some, classes: regression(some, classes, strength, balanced=balanced),
+            seed=self.config.seed,
+        )
 
     def _strength(self, figures: Floats) -> tuple[float, Floats]:
         """Return the strength with the lowest cross-validated log loss, and its logits."""
@@ -179,4 +205,4 @@ def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:
 
 
 def _log_loss(logits: Floats, classes: NDArray[np.float32]) -> float:
-    return float(np.logaddexp(0, np.where(classes == 1, -logits, logits)).mean())
+    return float(log_losses(logits, classes).mean())

@@ -81,7 +81,7 @@ def write_run_page(
         left_out=_left_out(manifest.table),
         plots={
             name: inline_png(run.plots / f"{name}.png")
-            for name in ("samples", "loss", "accuracy", "confusion", "roc_pr")
+            for name in ("samples", "loss", "accuracy", "learning_curve", "confusion", "roc_pr")
             if (run.plots / f"{name}.png").is_file()
         },
         fused=evaluation.fusion,

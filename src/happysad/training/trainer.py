@@ -31,6 +31,7 @@ from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
 from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
+from happysad.progress import step
 from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
 from happysad.training.checkpoints import State
@@ -391,22 +392,23 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
     from happysad.models.head import softmax_of
 
     config, val = learns.config, learns.photos.val
-    shipped = learns.finished(model)
     names = learns.photos.names
-    if len(names) > 2:
-        softmax, share = softmax_of(shipped)
-        outcomes = learns.answers(keras.Model(shipped.inputs, softmax.output), val)
-        temperature, biases = fit_vector(outcomes, val.classes, share)
-        kernel, bias = (weight / np.float32(temperature) for weight in softmax.get_weights())
-        softmax.set_weights([kernel, bias + share @ biases.astype(np.float32)])
-        threshold = 0.5
-    else:
-        p = learns.answers(shipped, val)
-        last = shipped.get_layer(PROBABILITIES)
-        temperature = fit_temperature(p, val.classes)
-        last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
-        p = learns.answers(shipped, val)
-        threshold = float(fit_threshold(p, val.classes, val.groups, config.seed))
+    with step(f"calibrating on {len(val.classes):,} validation photos"):
+        shipped = learns.finished(model)
+        if len(names) > 2:
+            softmax, share = softmax_of(shipped)
+            outcomes = learns.answers(keras.Model(shipped.inputs, softmax.output), val)
+            temperature, biases = fit_vector(outcomes, val.classes, share)
+            kernel, bias = (weight / np.float32(temperature) for weight in softmax.get_weights())
+            softmax.set_weights([kernel, bias + share @ biases.astype(np.float32)])
+            threshold = 0.5
+        else:
+            p = learns.answers(shipped, val)
+            last = shipped.get_layer(PROBABILITIES)
+            temperature = fit_temperature(p, val.classes)
+            last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
+            p = learns.answers(shipped, val)
+            threshold = float(fit_threshold(p, val.classes, val.groups, config.seed))
     details = Details(
         classes=names,
         size=config.size,
@@ -419,10 +421,12 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
         version=__version__,
         looks_at=config.looks_at,
     )
-    with replacing(run.network) as temporary:
-        shipped.save(temporary)
     real = {name: values[:_COMPARED] for name, values in val.inputs.items()}
-    to_onnx(shipped, run.folder / MODEL_NAME, details, real)
+    compared = min(len(val.classes), _COMPARED)
+    with step(f"exporting {run.network.name} and {MODEL_NAME}, compared on {compared} photos"):
+        with replacing(run.network) as temporary:
+            shipped.save(temporary)
+        to_onnx(shipped, run.folder / MODEL_NAME, details, real)
 
     evaluation = write_evaluation(run, manifest, config)
     run.finish(checkpoints.weights_hash(shipped))
@@ -442,7 +446,8 @@ def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEv
     """
     evaluation, answers = evaluate_run(run)
     write_text(run.metrics, json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
-    mistakes = worst_mistakes(evaluation.test, answers, manifest)
-    draw_run(run, evaluation.test, answers, mistakes)
-    write_run_page(run, evaluation, manifest, config, mistakes)
+    with step(f"drawing {run.plots.name} and writing {run.report.name}"):
+        mistakes = worst_mistakes(evaluation.test, answers, manifest)
+        draw_run(run, evaluation.test, answers, mistakes)
+        write_run_page(run, evaluation, manifest, config, mistakes)
     return evaluation
