@@ -217,6 +217,24 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
     assert broken.read_text() == "no picture"
 
 
+def test_a_quarantine_of_somebody_else_is_restored_where_the_user_says(tmp_path: Path) -> None:
+    away, home = tmp_path / "away", tmp_path / "home"
+    away.mkdir()
+    (away / "payload").write_text("payload")
+    (away / "quarantine.csv").write_text(f"from,to,reason\n{home / 'authorized_keys'},payload,x\n")
+    done = run_command("check", "--restore", away)
+    assert done.status == 1
+    assert done.stdout.decode().splitlines() == [
+        f"{away / 'payload'}: stays, since {home / 'authorized_keys'} lies outside of the folders "
+        "that you named",
+        f"to name the data folder: happysad check DIR --restore {away}",
+        f"0 files moved back from {away}",
+    ]
+    assert not home.exists()
+    assert run_command("check", home, "--restore", away).status == 0
+    assert (home / "authorized_keys").read_text() == "payload"
+
+
 def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None:
     source = folders(tmp_path / "theirs", each=2, labels=("joy", "anger"))
     (source / "joy" / "notes.txt").write_text("no picture")

@@ -78,6 +78,7 @@ def test_a_list_on_standard_input(given: list[str]) -> None:
         (["photos", "--out", "out", "--faces", "given"], "whole photos"),
         (["photos", "--out", "photos"], "contains 0.png and no results"),
         (["photos", "--shard", "5"], "--shard needs --out"),
+        (["photos", "--retry-errors"], "--retry-errors needs --out"),
         (["-", "--out", "out"], "standard input is empty"),
         (
             ["photos", "--out", "s3://bucket/results"],

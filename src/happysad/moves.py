@@ -26,7 +26,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -66,6 +66,8 @@ class Done:
     """Number of files that were linked, copied or moved, or put back."""
     failed: int
     """Number of files for which this failed; each was reported with the reason."""
+    outside: int = field(default=0, compare=False)
+    """How many of these lie outside of the folders that the user has named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +203,18 @@ class Journal:
             MoveError: another process works in the folder, or a journal is damaged.
         """
         with self._locked():
-            done = failed = 0
+            done = failed = refused = 0
             emptied: set[Path] = set()
             self._roots = self._roots or _noted_roots(self.folder / self._name)
             stay: set[str] = set()
 
             def kept(file: Path) -> Iterator[_Row]:
-                nonlocal done, failed
+                nonlocal done, failed, refused
                 for row in _read(file):
                     source, target = Path(row.source), self.folder / row.target
                     if outside := self._outside(row.how, source, target):
                         failed += 1
+                        refused += 1
                         self._report(f"{target}: {outside}")
                         yield row
                         continue
@@ -237,7 +240,7 @@ class Journal:
         for below in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
             with suppress(OSError):  # something is in it
                 below.rmdir()
-        return Done(done, failed)
+        return Done(done, failed, refused)
 
     def targets(self) -> dict[str, list[str]]:
         """Return the targets of each moved file, those of the first journal first."""

@@ -67,7 +67,7 @@ def check(
         if quarantine is not None:
             raise UsageError("--restore FOLDER cannot be combined with --quarantine")
         moved = put_back(restore, data, report=say)
-        if moved.failed and data is None:
+        if moved.outside and data is None:
             say(f"to name the data folder: happysad check DIR --restore {restore}")
         _print_moved(moved, f"moved back from {restore}")
         return

@@ -188,7 +188,7 @@ def report(
                 "--undo FOLDER takes no other folder: FOLDER has the list of its photos"
             )
         done = sorting.undo(undo, photos=photos or (), say=say)
-        if done.failed and not photos:
+        if done.outside and not photos:
             say(f"to name where photos were: happysad report --undo {undo} --photos FOLDER")
         say(f"undone: {done.done:,} photos of {undo}")
         raise typer.Exit(1 if done.failed else 0)
