@@ -68,6 +68,7 @@ OTHERS: dict[str, Any] = {
     "channels": 3,
     "faces": "given",
     "keep_neither": True,
+    "learning_curve": False,
     "epochs": 5,
     "batch_size": 4,
     "learning_rate": 0.05,
