@@ -13,7 +13,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -180,8 +180,9 @@ def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[
             (`DAMAGE`).
     """
     named = columns(classes, each)
+    check = _checker(classes, named)
     for row in _rows(file, classes, named):
-        _check(row, classes, named)
+        check(row)
         yield row
 
 
@@ -247,32 +248,38 @@ def _batch_size(parquet: pq.ParquetFile) -> int:
     return max(1, min(_MOST_ROWS, _LARGEST_BATCH // max(1, largest)))
 
 
-def _check(row: Mapping[str, Any], classes: Sequence[str], named: Columns) -> None:
-    """Check a typed row.
-
-    Raises:
-        ValueError: a value is missing, of the wrong type or out of range; the message names it.
-    """
+def _checker(classes: Sequence[str], named: Columns) -> Callable[[Mapping[str, Any]], None]:
+    """Return a function that checks a typed row, and raises a ValueError that names the field."""
     types = {"text": str, "bytes": bytes, "integer": int, "number": float, "time": datetime}
-    for name, kind in named.items():
-        value = row[name]
-        good = value is None or isinstance(value, types[kind])
-        if kind == "number" and good and value is not None:
-            good = 0 <= value <= 1 if name.startswith("p") else math.isfinite(value)
-        if not good:
-            raise ValueError(f"{name}: not {shown(repr(value))}")
-    if not row["path"] or "\0" in path_of(row):
-        raise ValueError(f"path: not {shown(repr(row['path']))}")
-    if readable(path_of(row)) != row["path"]:
-        raise ValueError("path_bytes: not the bytes of path")
-    label = row["label"]
-    if label not in (*classes, UNSURE, NO_FACE, None):
-        raise ValueError(f"label: not {shown(repr(label))}")
-    if (label is None) != (row["error_code"] is not None and row["error"] is not None):
-        raise ValueError("error: a row has a label or an error")
-    for name in ("probability", *(f"p_{one}" for one in classes)):
-        if (row[name] is None) != (label in (NO_FACE, None)):
-            raise ValueError(f"{name}: not {row[name]} with the label {label}")
+    expected = [(name, types[kind]) for name, kind in named.items()]
+    shares = ["probability", *(f"p_{one}" for one in classes)]
+    others = [name for name, kind in named.items() if kind == "number" and name not in shares]
+    labels = frozenset((*classes, UNSURE, NO_FACE, None))
+
+    def check(row: Mapping[str, Any]) -> None:
+        for name, type_ in expected:
+            value = row[name]
+            if value is not None and not isinstance(value, type_):
+                raise ValueError(f"{name}: not {shown(repr(value))}")
+        path, label = row["path"], row["label"]
+        if not path or "\0" in path_of(row):
+            raise ValueError(f"path: not {shown(repr(path))}")
+        if not (row["path_bytes"] is None and path.isascii()) and readable(path_of(row)) != path:
+            raise ValueError("path_bytes: not the bytes of path")
+        if label not in labels:
+            raise ValueError(f"label: not {shown(repr(label))}")
+        if (label is None) != (row["error_code"] is not None and row["error"] is not None):
+            raise ValueError("error: a row has a label or an error")
+        answered = label is not None and label != NO_FACE
+        for name in shares:
+            value = row[name]
+            if (value is not None) != answered or (answered and not 0 <= value <= 1):
+                raise ValueError(f"{name}: not {value} with the label {label}")
+        for name in others:
+            if row[name] is not None and not math.isfinite(row[name]):
+                raise ValueError(f"{name}: not {row[name]}")
+
+    return check
 
 
 def about(file: Path) -> dict[str, Any]:
