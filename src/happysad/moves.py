@@ -66,7 +66,7 @@ class Done:
     """Number of files that were linked, copied or moved, or put back."""
     failed: int
     """Number of files for which this failed; each was reported with the reason."""
-    outside: int = field(default=0, compare=False)
+    outside: int = field(default=0, compare=False, repr=False)
     """How many of these lie outside of the folders that the user has named."""
 
 
