@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.model_file import FACE_PROBABILITIES, METADATA_KEY, PROBABILITIES, Details, LooksAt
 
-__all__ = ["brightness_classifier", "refuse_more_rows", "three_class_classifier"]
+__all__ = [
+    "brightness_classifier",
+    "change_answer",
+    "refuse_more_rows",
+    "three_class_classifier",
+]
 
 
 def brightness_classifier(
@@ -113,25 +119,34 @@ def three_class_classifier(
 
 def refuse_more_rows(file: Path, rows: int) -> Path:
     """Change a classifier of one input, so that it fails for more than `rows` rows at once."""
+    return change_answer(
+        file,
+        helper.make_node("Shape", ["answer"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["rows"]),
+        helper.make_node("Sub", ["rows", "one_row"], ["last"]),
+        helper.make_node("Gather", ["zeros", "last"], ["nothing"]),  # fails out of bounds
+        helper.make_node("Add", ["answer", "nothing"], [PROBABILITIES]),
+        zeros=[0.0] * rows,
+        first=0,
+        one_row=1,
+    )
+
+
+def change_answer(file: Path, *nodes: onnx.NodeProto, **constants: Any) -> Path:
+    """Change a classifier of one input by nodes that turn ``answer`` into the probabilities.
+
+    Args:
+        file: the classifier.
+        nodes: the last one returns the output.
+        constants: inputs of the nodes: numbers or lists; int becomes int64, float float32.
+    """
     model = onnx.load(file)
-    graph = model.graph
-    graph.node[-1].output[0] = "answer"
-    graph.initializer.extend(
-        [
-            helper.make_tensor("zeros", TensorProto.FLOAT, [rows], [0.0] * rows),
-            helper.make_tensor("first", TensorProto.INT64, [], [0]),
-            helper.make_tensor("one_row", TensorProto.INT64, [], [1]),
-        ]
-    )
-    graph.node.extend(
-        [
-            helper.make_node("Shape", ["answer"], ["shape"]),
-            helper.make_node("Gather", ["shape", "first"], ["rows"]),
-            helper.make_node("Sub", ["rows", "one_row"], ["last"]),
-            helper.make_node("Gather", ["zeros", "last"], ["nothing"]),  # fails out of bounds
-            helper.make_node("Add", ["answer", "nothing"], [PROBABILITIES]),
-        ]
-    )
+    model.graph.node[-1].output[0] = "answer"
+    for name, value in constants.items():
+        array = np.asarray(value)
+        array = array if array.dtype.kind == "i" else array.astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    model.graph.node.extend(nodes)
     onnx.save(model, file)
     return file
 

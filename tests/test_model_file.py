@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +12,12 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from happysad import Classifier, Details
 from happysad.errors import ClassifierError, UsageError
-from happysad.model_file import ModelFile, resolve
-from tests.classifiers import brightness_classifier, three_class_classifier
+from happysad.model_file import PROBABILITIES, ModelFile, resolve
+from tests.classifiers import brightness_classifier, change_answer, three_class_classifier
 
 DETAILS = Details(
     classes=("happy", "sad"),
@@ -44,6 +46,22 @@ def changed(**fields: object) -> str:
         ("{}", "not the details"),
         ("[]", "not the details"),
         ('{"labels": ["sad", "happy"], "schema": 1}', "not the details"),
+        ("[" * 20_000, "its details have more than 10,000 characters"),
+        ("[" * 9_000, "its details are (nested too deeply|not JSON)"),
+        ("no JSON", "its details are not JSON"),
+        (changed(size=48.5), "size must be 1 to 1,024 pixels, not 48.5"),
+        (changed(size=True), "size must be 1 to 1,024 pixels, not True"),
+        (changed(size=10**9), "size must be 1 to 1,024 pixels, not 1000000000"),
+        (changed(channels=[3]), r"channels must be 1 or 3, not \[3\]"),
+        (changed(architecture=7), "architecture must be at most 64 printable characters, not 7"),
+        (changed(version="\x1b[2J"), "version must be at most 64 printable characters"),
+        (changed(temperature="1"), "temperature must be above 0, not '1'"),
+        (changed(temperature=float("inf")), "temperature must be above 0, not inf"),
+        (changed(threshold=None), "threshold must lie between 0 and 1, not None"),
+        (changed(trained_on=-1), "trained_on must be 0 or more, not -1"),
+        (changed(keeps_neither="no"), "keeps_neither must be true or false, not 'no'"),
+        (changed(looks_at=["face"]), r"looks_at must be one of photo, face, both, not \['face'\]"),
+        (changed(unsure=5), "not the details"),
         (changed(unsure=[0.1]), "unsure must be two probabilities"),
         (changed(unsure=[0.1, 0.6, 0.9]), "unsure must be two probabilities"),
         (changed(unsure=["0.1", "0.9"]), "unsure must be two probabilities"),
@@ -77,7 +95,7 @@ def changed(**fields: object) -> str:
                 65 * "a",
             )
         ],
-        (changed(size=0), "size must be above 0"),
+        (changed(size=0), "size must be 1 to 1,024 pixels, not 0"),
         (changed(channels=2), "channels must be 1 or 3"),
         (changed(temperature=0), "temperature must be above 0"),
         (changed(threshold=1.0), "threshold must lie between 0 and 1"),
@@ -210,6 +228,150 @@ def test_fewer_answers_keep_their_thresholds(
 def test_two_answers_that_are_always_sure_are_never_unsure() -> None:
     details = replace(DETAILS, classes=("happy", "neither", "sad"), unsure=(0.4, 0.9, 0.5))
     assert details.answering(("happy", "sad")).unsure is None
+
+
+def loop() -> onnx.NodeProto:
+    """Return a loop that never ends."""
+    value = partial(helper.make_tensor_value_info, shape=None)
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["goes_on"]),
+            helper.make_node("Sin", ["x"], ["y"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            value("x", TensorProto.FLOAT),
+        ],
+        [helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []), value("y", 1)],
+    )
+    return helper.make_node("Loop", ["", "always", "answer"], [PROBABILITIES], body=body)
+
+
+node = helper.make_node
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "message"),
+    [
+        (
+            [node("Mul", ["answer", "c"], [PROBABILITIES])],
+            {"c": float("nan")},
+            "the output probabilities must have numbers from 0 to 1",
+        ),
+        (
+            [node("Div", ["answer", "c"], [PROBABILITIES])],
+            {"c": 0.0},
+            "the output probabilities must have numbers from 0 to 1",
+        ),
+        (
+            [node("Mul", ["answer", "c"], [PROBABILITIES])],
+            {"c": -1.0},
+            "the output probabilities must have numbers from 0 to 1",
+        ),
+        (
+            [
+                node("Mul", ["answer", "c"], ["nothing"]),
+                node("Concat", ["nothing", "nothing"], [PROBABILITIES], axis=1),
+            ],
+            {"c": 0.0},
+            "the output probabilities must have numbers from 0 to 1",
+        ),
+        (
+            [node("ReduceMean", ["answer"], [PROBABILITIES], keepdims=0)],
+            {},
+            r"the output probabilities must have the shape \(2, 2\), not \(\)",
+        ),
+        (
+            [node("Concat", ["answer"] * 5, [PROBABILITIES], axis=1)],
+            {},
+            r"the output probabilities must have the shape \(2, 2\), not \(2, 5\)",
+        ),
+        (
+            [node("Slice", ["answer", "c", "d"], [PROBABILITIES])],
+            {"c": [0], "d": [1]},
+            r"the output probabilities must have the shape \(2, 2\), not \(1, 1\)",
+        ),
+        (
+            [node("Reshape", ["answer", "c"], [PROBABILITIES])],
+            {"c": [7, 7]},
+            "the network fails: ",
+        ),
+        (
+            [
+                node("Expand", ["answer", "c"], ["huge"]),
+                node("ReduceMean", ["huge", "d"], [PROBABILITIES], keepdims=1),
+            ],
+            {"c": [1, 3 * 10**9], "d": [1]},
+            "the network needs more than 3 GiB of memory",
+        ),
+    ],
+)
+def test_a_network_is_tried_before_it_is_used(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    nodes: list[onnx.NodeProto],
+    constants: dict[str, Any],
+    message: str,
+) -> None:
+    file = change_answer(brightness_classifier(tmp_path / "m.onnx"), *nodes, **constants)
+    with pytest.raises(ClassifierError, match=message) as raised:
+        Classifier(file)
+    assert str(raised.value).startswith(f"{file}: ")
+    assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_network_that_never_ends_is_ended(tmp_path: Path) -> None:
+    file = change_answer(
+        brightness_classifier(tmp_path / "m.onnx"),
+        node("Cast", ["c"], ["always"], to=TensorProto.BOOL),
+        loop(),
+        c=1,
+    )
+    with pytest.raises(ClassifierError, match=r"the network does not end within 0\.1 s"):
+        ModelFile(file.read_bytes(), seconds=0.1)
+
+
+def test_a_network_needs_the_inputs_and_outputs_of_its_details(tmp_path: Path) -> None:
+    file = brightness_classifier(tmp_path / "m.onnx", size=16)
+    model = onnx.load(file)
+    helper.set_model_props(model, {"happysad": DETAILS.to_json()})
+    with pytest.raises(ClassifierError, match=r"must be {'image': 'tensor\(uint8\)\[48, 48, 1\]'}"):
+        ModelFile(model.SerializeToString())
+    model = onnx.load(file)
+    model.graph.output[0].name = model.graph.node[-1].output[0] = "p_happy"
+    with pytest.raises(ClassifierError, match="the network must have the output probabilities"):
+        ModelFile(model.SerializeToString())
+
+
+def test_what_a_network_returns_later_is_checked_too(tmp_path: Path) -> None:
+    """The trial cannot see what a network returns for other photos."""
+    file = change_answer(
+        brightness_classifier(tmp_path / "m.onnx", middle=200),
+        node("Add", ["answer", "answer"], [PROBABILITIES]),
+    )
+    classifier = Classifier(file)
+    assert classifier.predict(np.full((20, 20, 3), 100, np.uint8)).label == "happy"
+    with pytest.raises(ClassifierError, match="must have numbers from 0 to 1"):
+        classifier.predict(np.full((20, 20, 3), 250, np.uint8))
+
+
+def test_metadata_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
+    content = brightness_classifier(tmp_path / "m.onnx").read_bytes()
+    with pytest.raises(ClassifierError, match=r"^m\.onnx: its metadata are not UTF-8$"):
+        ModelFile(content.replace(b'"brightness"', b'"brightnes\xff"'), name="m.onnx")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    with file.open("wb") as opened:
+        opened.truncate(3 * 2**30)
+    with pytest.raises(
+        ClassifierError, match=r"too large: 3,221,225,472 bytes \(at most 1,073,741,824"
+    ):
+        ModelFile.read(file)
 
 
 def test_a_run_folder_stands_for_its_classifier(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from happysad.errors import UsageError
 from happysad.face_crop import crop
 from happysad.face_detection import Face
 from happysad.images import Pixels, fit, sample
-from happysad.model_file import LooksAt, Outputs, Resize
+from happysad.model_file import FACES, PHOTO_SIZE, LooksAt, Outputs, Resize, input_shapes
 from happysad.photo import Photo, View
 from happysad.predictions import Faces
 from happysad.probability import mean
@@ -39,13 +39,9 @@ __all__ = [
     "network_input",
 ]
 
-#: Number of faces in a row of `FacesAndPhoto`; the first row has the largest ones.
-FACES = 8
 #: Minimum length in pixels of the photo of the longer side of a face that decides beside others; a
 #: smaller one decides only if all are smaller.
 CLEAR = 20
-#: The side in pixels of the small photo in a row of `FacesAndPhoto`.
-PHOTO_SIZE = 64
 
 Arrays = dict[str, NDArray[Any]]
 Distribution = NDArray[np.float64]
@@ -103,11 +99,8 @@ class NetworkInput(ABC):
 
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
-        """The shape and type of one row of each input, by name.
-
-        A network of one picture takes ``image``: uint8, shape (size, size, channels).
-        """
-        return {"image": ((self.size, self.size, self.channels), np.uint8)}
+        """The shape and type of one row of each input, by name; see `model_file.input_shapes`."""
+        return input_shapes(self.looks_at, self.size, self.channels)
 
     def check(self, faces: Faces | str) -> None:
         """Refuse face crops if the network takes photos.
@@ -213,8 +206,7 @@ class WholePhoto(NetworkInput):
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         """Return ``image``: uint8, or float32 if photos are resized by `images.sample`."""
-        (shape, dtype) = super().shapes["image"]
-        return {"image": (shape, dtype if self.resize == "area" else np.float32)}
+        return input_shapes(self.looks_at, self.size, self.channels, self.resize)
 
     def prepare(
         self,
@@ -277,20 +269,6 @@ class FacesAndPhoto(NetworkInput):
     """The input of a network for the largest faces of a photo together with the whole photo."""
 
     looks_at = "both"
-
-    @property
-    def shapes(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
-        """Return the three inputs.
-
-        ``faces``: uint8, shape (FACES, size, size, channels), black for missing faces;
-        ``weights``: float32, shape (FACES,), as `face_weights` returns them, 0 for missing faces;
-        ``photo``: uint8, shape (PHOTO_SIZE, PHOTO_SIZE, 3).
-        """
-        return {
-            "faces": ((FACES, self.size, self.size, self.channels), np.uint8),
-            "weights": ((FACES,), np.float32),
-            "photo": ((PHOTO_SIZE, PHOTO_SIZE, 3), np.uint8),
-        }
 
     def _of_faces(self, found: Sequence[Face], view: View, there: Sequence[Face]) -> Prepared:
         """Prepare one row for every `FACES` faces; the first row decides the photo's answer."""
