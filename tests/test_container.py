@@ -82,7 +82,7 @@ def test_it_starts_answers_and_is_well(tmp_path: Path) -> None:
         assert words[0] == "/venv/bin/python"
         return [sys.executable, *words[1:]]
 
-    environment = {**os.environ, "PYTHONPATH": str(app), "HAPPYSAD_TOKEN": "a-token"}
+    environment = {**os.environ, "PYTHONPATH": str(app), "HAPPYSAD_TOKEN": "a-token-of-this-test"}
     check = command(value("HEALTHCHECK").partition("CMD ")[2])
     server = subprocess.Popen(
         command(value("ENTRYPOINT")),
@@ -101,7 +101,7 @@ def test_it_starts_answers_and_is_well(tmp_path: Path) -> None:
         assert well.returncode == 0, well.stderr
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
             assert client.get("/v1/model").status_code == 401
-            client.headers["Authorization"] = "Bearer a-token"
+            client.headers["Authorization"] = "Bearer a-token-of-this-test"
             assert client.get("/v1/model").json()["shipped"] is True
     finally:
         server.terminate()

@@ -42,17 +42,18 @@ def test_who_can_reach_it_decides_whether_a_token_is_needed(host: str, loopback:
     else:
         with pytest.raises(UsageError, match="--token"):
             Settings(host=host)
-        Settings(host=host, token="abc")
+        Settings(host=host, token="abcdefghijklmnop")
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"token": ""}, "--token"),
-        ({"token": "two words"}, "--token"),
-        ({"token": "grün"}, "--token"),
-        ({"token": 'a"b'}, "--token"),
-        ({"token": "a;b"}, "--token"),
+        ({"token": ""}, "--token must have at least 16 characters, not 0"),
+        ({"token": "abcdefghijklmno"}, "--token must have at least 16 characters, not 15"),
+        ({"token": "two words of a token"}, "--token"),
+        ({"token": "grüngrüngrüngrün"}, "--token"),
+        ({"token": 'abcdefghijklmno"b'}, "--token"),
+        ({"token": "abcdefghijklmno;b"}, "--token"),
         ({"port": -1}, "--port must be from 0 to 65535, not -1"),
         ({"port": 70000}, "--port"),
     ],
@@ -63,7 +64,7 @@ def test_what_cannot_be(given: dict[str, Any], says: str) -> None:
 
 
 def test_the_token_is_not_shown() -> None:
-    assert "secret" not in repr(Settings(token="secret"))
+    assert "secret" not in repr(Settings(token="secret" * 3))
 
 
 def test_answers_are_sent_at_once() -> None:
@@ -89,7 +90,7 @@ def test_serve_says_where_answers_and_ends(
     tmp_path: Path, ending: signal.Signals, status: int
 ) -> None:
     model = brightness_classifier(tmp_path / "bright.onnx")
-    token = "not-in-the-log"
+    token = "must-not-be-in-the-log"
     process = start(
         "--port", "0", "--model", str(model), "--folder", str(tmp_path), HAPPYSAD_TOKEN=token
     )
@@ -118,7 +119,10 @@ def test_serve_says_where_answers_and_ends(
         (["--host", "0.0.0.0"], "set --token"),
         (["--model", "nowhere.onnx"], "nowhere.onnx: no such file"),
         (["--port", "{taken}"], "address already in use"),
-        (["--host", "host.invalid", "--token", "abc"], "--host host.invalid --port 8000: "),
+        (
+            ["--host", "host.invalid", "--token", "abcdefghijklmnop"],
+            "--host host.invalid --port 8000: ",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_one_line(options: list[str], says: str) -> None:

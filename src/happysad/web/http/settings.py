@@ -14,6 +14,7 @@ __all__ = ["Settings", "is_loopback"]
 
 _MIB = 1024 * 1024
 # A bearer token by RFC 6750; all of these characters are allowed in a cookie too.
+_SHORTEST_TOKEN = 16
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,510}={0,2}")
 
 
@@ -70,6 +71,11 @@ class Settings:
     """Maximum number of photos that are processed at once."""
 
     def __post_init__(self) -> None:
+        if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
+            raise UsageError(
+                f"--token must have at least {_SHORTEST_TOKEN} characters, not {len(self.token)}; "
+                "for example from: openssl rand -hex 16"
+            )
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise UsageError("--token may contain letters, digits and . _ ~ + / -, then only =")
         if self.token is None and not is_loopback(self.host):
