@@ -128,6 +128,11 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     assert export.export(run.folder, tmp_path / "out.h5") <= 1e-4
     assert export.export(run.folder, tmp_path / "out.onnx") <= 1e-4  # a loaded model exports too
     assert (tmp_path / "out.onnx").read_bytes() == (run.folder / MODEL_NAME).read_bytes()
+    whole = run.network.read_bytes()
+    run.network.write_bytes(whole[:-100])
+    with pytest.raises(RunError, match=r"^.*model\.keras: damaged: .+$"):
+        export.export(run.folder, tmp_path / "out.h5")
+    run.network.write_bytes(whole)
     photo = pictures.save(tmp_path / "photo.jpg", pictures.photo(5, 90, 120))
     answer = Classifier(run.folder).predict(photo)
     assert answer.probabilities is not None

@@ -104,7 +104,11 @@ def export(run: Path, file: Path, *, scaled: Scaled = "0..255") -> float:
     quiet()
     import keras
 
-    model = keras.saving.load_model(trained.network, compile=False)
+    try:
+        model = keras.saving.load_model(trained.network, compile=False)
+    except Exception as error:  # Keras raises nearly anything for a damaged file
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RunError(f"{trained.network}: damaged: {shown(line)}") from error
     if file.suffix == ".onnx":
         return to_onnx(model, file, classifier.details, samples)
     write = to_tflite if file.suffix == ".tflite" else to_keras
