@@ -102,6 +102,14 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
         checkpoints.latest(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\3\4" + bytes(100)])
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "001.npz"
+    file.write_bytes(content)
+    with pytest.raises(RunError, match=r"001\.npz: a damaged checkpoint: "):
+        checkpoints.read_state(file)
+
+
 def test_another_network_s_checkpoint_is_refused(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, State(epoch=1), network())
     with pytest.raises(RunError, match=r"001\.npz: its model variables do not fit"):

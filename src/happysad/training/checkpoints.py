@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from happysad.errors import RunError
+from happysad.errors import RunError, shown
 from happysad.files import replacing
 from happysad.run import Epoch
 
@@ -97,20 +98,24 @@ def prune(folder: Path, state: State) -> None:
 
 
 def read_state(file: Path) -> State:
-    """Return the state in a checkpoint."""
-    with np.load(file) as stored:
+    """Return the state in a checkpoint.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    with _opened(file) as stored:
         fields = json.loads(str(stored["state"]))
-    history = tuple(Epoch(**row) for row in fields["history"])
-    return State(**{**fields, "history": history})
+        history = tuple(Epoch(**row) for row in fields["history"])
+        return State(**{**fields, "history": history})
 
 
 def restore(file: Path, model: keras.Model, *, optimizer: bool) -> None:
     """Load a checkpoint's weights into a network and, if `optimizer`, the optimizer's state.
 
     Raises:
-        RunError: the file belongs to another network or another version of Keras.
+        RunError: the file is damaged, or belongs to another network or version of Keras.
     """
-    with np.load(file) as stored:
+    with _opened(file) as stored:
         _assign(file, stored, "model", model.variables)
         if optimizer:
             _assign(file, stored, "optimizer", model.optimizer.variables)
@@ -128,6 +133,18 @@ def weights_hash(model: keras.Model) -> str:
         digest.update(f"{weight.dtype.str}{weight.shape}".encode())
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Open a checkpoint, and turn the many errors of a damaged one into one line."""
+    try:
+        with file.open("rb") as opened, np.load(opened) as stored:
+            yield stored
+    except RunError:
+        raise
+    except Exception as error:
+        raise RunError(f"{file}: a damaged checkpoint: {shown(str(error))}") from error
 
 
 def _file(folder: Path, epoch: int) -> Path:
