@@ -241,6 +241,7 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
     done = run_command("import", source, tmp_path / "ours", "--map", "joy=happy")
     assert done.stderr == b""
     assert done.stdout.decode().splitlines() == [
+        "Found 2 photos: 2 happy; 3 other files.",
         "       2  happy (from joy 2)",
         "left out: 1 files that are no pictures",
         "left out: 2 files of other classes: anger 2 (choose classes with --map THEIRS=OURS)",

@@ -69,7 +69,7 @@ def test_it_leaves_the_process_as_it_was(here: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_error_that_nobody_caught_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(**_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("nobody caught this")
 
     monkeypatch.setattr(cli, "app", broken)
@@ -80,7 +80,7 @@ def test_an_error_that_nobody_caught_is_shown(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_it_takes_what_native_code_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def native(**_: object) -> None:
+    def native(*_: object, **__: object) -> None:
         os.write(1, b"out")
         os.write(2, b"err")
 

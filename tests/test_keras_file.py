@@ -35,7 +35,8 @@ from keras import layers, ops  # noqa: E402
 
 from happysad.models import faces_and_photo  # noqa: E402
 
-pytestmark = pytest.mark.slow
+# One process runs the tutorials' code for all tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("keras_file")]
 
 
 @dataclass(frozen=True)

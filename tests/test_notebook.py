@@ -24,7 +24,15 @@ NOTEBOOK = FOLDER / "getting_started.ipynb"
 # The first cell mounts Google Drive here.
 MOUNTED = '"/content/drive'
 # Lines of standard error that are no warnings.
-PROGRESS = ("epoch ", "it will answer", "tqdm")
+PROGRESS = (
+    "epoch ",
+    "it will answer",
+    "tqdm",
+    "measuring ",
+    "calibrating on ",
+    "exporting ",
+    "drawing plots",
+)
 
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="an sdist holds no notebooks")
 
