@@ -54,7 +54,7 @@ def _modules(requirement: str) -> set[str]:
         ("predict a.jpg --answers happy sad --json", "predict a.jpg --answers happy,sad --json"),
         ("train d --classes happy sad neither", "train d --classes happy,sad,neither"),
         ("train --classes happy sad neither d", "train --classes happy,sad,neither d"),
-        # One word with commas, as before; one name alone is refused when it is parsed.
+        # Names with commas stay as they are. A single name stays, too; the parser refuses it.
         ("predict --answers happy,sad a.jpg", "predict --answers happy,sad a.jpg"),
         ("predict a.jpg --answers happy", "predict a.jpg --answers happy"),
         ("predict --answers happy --json", "predict --answers happy --json"),

@@ -56,7 +56,7 @@ class Drive:
     large: bool = False
     """Whether Drive asks to confirm that a file was not scanned for viruses."""
     cuts: list[int] = field(default_factory=list)
-    """The connection of each of the first downloads is closed after so many bytes."""
+    """The number of bytes after which to close the connection, for each of the first downloads."""
     asked: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
 

@@ -132,7 +132,7 @@ class LabelTable:
             tally.leave_out_class(theirs)
 
     def describe(self, _: Iterable[Parts], tally: Tally) -> None:
-        """Tell the guessed columns, and the rows that are left out."""
+        """Add the guessed columns and the unusable rows to `tally`."""
         if self._guesses:
             tally.guess(f"The columns are guessed: {' '.join(self._guesses)}.")
         bad = self._named.bad

@@ -44,7 +44,7 @@ class Layout(Protocol):
         """Count a member that has no wanted class."""
 
     def describe(self, pictures: Iterable[Parts], tally: Tally) -> None:
-        """Tell what is guessed, and what is wrong with the source."""
+        """Add to `tally` what is guessed, and what is wrong with the source."""
 
 
 class ClassFolders:
@@ -71,7 +71,7 @@ class ClassFolders:
         tally.leave_out_class(parts[-2] if len(parts) > 1 else "(no folder)")
 
     def describe(self, pictures: Iterable[Parts], tally: Tally) -> None:
-        """Tell nothing: the folders are no guess."""
+        """Add nothing, because the names of the folders are the classes."""
 
     def refuse_missing(self, where: str, paths: Iterable[Parts]) -> None:
         """Raise an error if the folders of `paths` lack wanted classes.
@@ -114,7 +114,7 @@ class ClassNames:
             tally.leave_out_class(theirs)
 
     def describe(self, pictures: Iterable[Parts], tally: Tally) -> None:
-        """Tell a name of each class, such as "happy_001.jpg is happy"."""
+        """Add an example of a file name for each class, such as "happy_001.jpg is happy"."""
         first: dict[str, str] = {}
         for parts in pictures:
             if (place := self.find(parts)) is not None:
