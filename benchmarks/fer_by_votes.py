@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from judged import _cell
 from versus_fer import _Side
 
 from happysad.classifier import Classifier
@@ -86,12 +87,6 @@ def main() -> None:
     print(text, end="")
     if chosen.write:
         write_text(chosen.write, text)
-
-
-def _cell(figure: Figure | None) -> str:
-    assert figure is not None and figure.value is not None and figure.interval is not None
-    low, high = figure.interval
-    return f"{figure.value:.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

@@ -56,6 +56,15 @@ def test_a_kill_at_any_step_leaves_every_file_in_one_place(
 
 
 @pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo in a data folder."""
+    file = tmp_path / "photos" / "a.jpg"
+    file.parent.mkdir()
+    file.write_text("photo")
+    return file
+
+
+@pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory, which is fast and another disk, if the system has such a folder."""
     if not Path("/dev/shm").is_dir():
@@ -221,10 +230,7 @@ def test_a_list_of_somebody_else_reaches_nothing_outside(
     assert journal.exists
 
 
-def test_nothing_is_put_behind_a_link_in_the_folder(tmp_path: Path) -> None:
-    photo = tmp_path / "photos" / "a.jpg"
-    photo.parent.mkdir()
-    photo.write_text("photo")
+def test_nothing_is_put_behind_a_link_in_the_folder(tmp_path: Path, photo: Path) -> None:
     (tmp_path / "to").mkdir()
     (tmp_path / "else").mkdir()
     (tmp_path / "to" / "happy").symlink_to(tmp_path / "else")
@@ -246,12 +252,9 @@ def test_only_files_below_the_named_folders_are_moved(tmp_path: Path) -> None:
 
 
 def test_without_the_note_the_folder_must_be_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a move to another machine."""
-    photo = tmp_path / "photos" / "a.jpg"
-    photo.parent.mkdir()
-    photo.write_text("photo")
     journal = Journal(tmp_path / "to", "sorted", roots=[photo.parent])
     journal.carry_out([Step("move", photo, "happy/a.jpg")])
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
@@ -261,11 +264,8 @@ def test_without_the_note_the_folder_must_be_named(
 
 
 def test_a_state_folder_that_cannot_be_written_costs_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photo = tmp_path / "photos" / "a.jpg"
-    photo.parent.mkdir()
-    photo.write_text("photo")
     monkeypatch.setenv("XDG_STATE_HOME", str(photo))
     journal = Journal(tmp_path / "to", "sorted", roots=[photo.parent])
     assert journal.carry_out([Step("move", photo, "happy/a.jpg")]) == Done(1, 0)

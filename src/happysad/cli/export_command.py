@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,9 @@ from happysad.cli.console import say, warn
 from happysad.cli.options import ClassNames, class_names, need
 from happysad.errors import UsageError
 from happysad.model_file import KERAS_SUFFIXES, ModelFile
+
+if TYPE_CHECKING:
+    from happysad.export_usage import Usage
 
 __all__ = ["export"]
 
@@ -105,8 +108,7 @@ def _from_run(run: Path, file: Path, scaled: str) -> None:
     checked = cast("Scaled", scaled)
     difference = run_export(run, file, scaled=checked)
     say(f"{file}: agrees with Keras within {difference:.1e}")
-    how = usage(file, ModelFile.read(run).details, checked)
-    _print_usage(how.takes, how.returns, how.code)
+    _print_usage(usage(file, ModelFile.read(run).details, checked))
 
 
 def _from_keras(
@@ -135,8 +137,7 @@ def _from_keras(
     details = written.details
     if details.sigmoid_class:
         say(f"classes: 1 means {details.sigmoid_class}")
-    how = usage(file, details)
-    _print_usage(how.takes, how.returns, how.code)
+    _print_usage(usage(file, details))
     if written.spread < _SAME:
         warn(
             "warning: the network gives different pictures the same answer; check --scaled, and "
@@ -144,9 +145,9 @@ def _from_keras(
         )
 
 
-def _print_usage(takes: str, returns: str, code: Sequence[str]) -> None:
-    say(f"input:   {takes}")
-    say(f"output:  {returns}")
+def _print_usage(usage: Usage) -> None:
+    say(f"input:   {usage.takes}")
+    say(f"output:  {usage.returns}")
     say()
-    for line in code:
+    for line in usage.code:
         say(line)
