@@ -1,11 +1,14 @@
-"""The content of a folder, for tests that compare it before and after."""
+"""The content of folders before and after a test, and zips of files."""
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["tree"]
+__all__ = ["tree", "zipped"]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -17,3 +20,12 @@ def tree(folder: Path) -> dict[str, bytes]:
         for file in folder.rglob("*")
         if file.is_symlink() or file.is_file()
     }
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip of files, which are given by path."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path, data in files.items():
+            archive.writestr(path, data)
+    return file.getvalue()

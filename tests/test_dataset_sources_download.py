@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +15,7 @@ import pytest
 from happysad.dataset.sources import download, import_data
 from happysad.dataset.sources.download import download_file
 from happysad.errors import ImportDataError, UsageError
+from tests.file_tree import zipped
 from tests.pictures import encoded, photo
 
 BODY = np.random.default_rng(0).bytes(300_000)
@@ -104,15 +103,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def cached(tmp_path: Path) -> list[str]:
     """Return the files in the cache, by extension."""
     return sorted(path.suffix for path in (tmp_path / "cache/happysad/downloads").iterdir())
-
-
-def a_zip(**files: bytes) -> bytes:
-    """Return a zip of happy/NAME files."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(f"happy/{name}", data)
-    return file.getvalue()
 
 
 ETAG = {"ETag": '"one"'}
@@ -273,7 +263,7 @@ def test_what_is_no_link_is_refused(link: str, tmp_path: Path) -> None:
 
 def test_an_import_by_link(server: Server, tmp_path: Path) -> None:
     picture = encoded(photo(1))
-    server.answers = [Answer(body=a_zip(a=picture))]
+    server.answers = [Answer(body=zipped({"happy/a": picture}))]
     imported = import_data(server.url, tmp_path / "out")
     assert imported.counts == {"happy": 1}
     assert "delete it to download it again" in imported.notes[-1]
@@ -288,7 +278,7 @@ def test_an_import_by_link(server: Server, tmp_path: Path) -> None:
         (encoded(photo(1)), "one png picture", []),
         (b"", "an empty file", []),
         # a damaged archive may be the server's own: it is kept, and the error says how to delete it
-        (a_zip(a=encoded(photo(1)))[:-40], "delete it to download it again", [""]),
+        (zipped({"happy/a": encoded(photo(1))})[:-40], "delete it to download it again", [""]),
     ],
 )
 def test_a_link_to_something_else(

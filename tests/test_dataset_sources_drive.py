@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import random
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +24,7 @@ import pytest
 from happysad.dataset.sources import download, import_data
 from happysad.dataset.sources.drive import download_shared
 from happysad.errors import ImportDataError, MissingExtraError, UsageError
+from tests.file_tree import zipped
 from tests.pictures import encoded, photo
 
 HAPPY, SAD = encoded(photo(1)), encoded(photo(2))
@@ -34,14 +33,6 @@ HAPPY, SAD = encoded(photo(1)), encoded(photo(2))
 def id_of(name: str) -> str:
     """Return an id as Drive makes them; gdown knows them by their 25 or more characters."""
     return f"ID_of-{name}".ljust(33, "x")
-
-
-def a_zip(**files: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(f"{name}/x.png", data)
-    return file.getvalue()
 
 
 @dataclass
@@ -208,7 +199,7 @@ LINKS = [
 
 @pytest.mark.parametrize("link", LINKS)
 def test_a_shared_file_by_each_link_of_it(drive: Drive, tmp_path: Path, link: str) -> None:
-    drive.add("zip", a_zip(happy=HAPPY, sad=SAD))
+    drive.add("zip", zipped({"happy/x.png": HAPPY, "sad/x.png": SAD}))
     link = link.format(id_of("zip"))
     imported = import_data(link, tmp_path / "out")
     assert imported.counts == {"happy": 1, "sad": 1}
@@ -219,7 +210,7 @@ def test_a_shared_file_by_each_link_of_it(drive: Drive, tmp_path: Path, link: st
 
 
 def test_a_large_file_is_confirmed_and_its_hash_checked(drive: Drive, tmp_path: Path) -> None:
-    data = a_zip(happy=HAPPY)
+    data = zipped({"happy/x.png": HAPPY})
     link, drive.large = drive.add("zip", data), True
     imported = import_data(link, tmp_path / "out", sha256=hashlib.sha256(data).hexdigest())
     assert imported.counts == {"happy": 1}
@@ -232,7 +223,7 @@ def test_a_large_file_is_confirmed_and_its_hash_checked(drive: Drive, tmp_path: 
 
 
 def test_a_dropped_connection_is_taken_up_where_it_was(drive: Drive, tmp_path: Path) -> None:
-    data = a_zip(happy=bytes(3_000_000))
+    data = zipped({"happy/x.png": bytes(3_000_000)})
     link, drive.cuts = drive.add("zip", data), [1_000_000]
     assert download_shared(link).read_bytes() == data
     first, second = drive.ranges
@@ -244,7 +235,7 @@ def test_a_dropped_connection_is_taken_up_where_it_was(drive: Drive, tmp_path: P
 def test_a_later_call_goes_on(
     drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = a_zip(happy=bytes(3_000_000))
+    data = zipped({"happy/x.png": bytes(3_000_000)})
     link, drive.cuts = drive.add("zip", data), [1_000_000] + [0] * (download.ATTEMPTS - 1)
     with pytest.raises(ImportDataError, match="Google Drive does not send it: Download is incompl"):
         download_shared(link)
@@ -349,7 +340,7 @@ def test_a_folder_that_stops_goes_on(drive: Drive, tmp_path: Path) -> None:
 def test_what_is_too_large(
     drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: bool
 ) -> None:
-    link = share_folder(drive) if folder else drive.add("zip", a_zip(happy=HAPPY))
+    link = share_folder(drive) if folder else drive.add("zip", zipped({"happy/x.png": HAPPY}))
     # a folder is limited as a whole
     monkeypatch.setattr(download, "MAX_DOWNLOAD", len(HAPPY) + 10)
     with pytest.raises(ImportDataError, match="a download may have at most "):
