@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from recipes.face.networks import (  # noqa: E402
     LABELS_FILE,
     NETWORKS,
     SHIPPED_NETWORK,
+    Network,
     logits,
 )
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos  # noqa: E402
@@ -104,9 +104,8 @@ def test_one_command_makes_the_classifier_from_two_csv_files(
 ) -> None:
     kaggle(tmp_path / "data", 160)
     work, assets = tmp_path / "work", tmp_path / "assets"
-    short = replace(
-        NETWORKS[SHIPPED_NETWORK], schedule=Schedule(head_epochs=1, epochs=0, rate=5e-4)
-    )
+    schedule = Schedule(head_epochs=1, epochs=0, rate=5e-4)
+    short = Network(schedule=schedule, normalised=False)
     monkeypatch.setitem(NETWORKS, SHIPPED_NETWORK, short)
     monkeypatch.setattr(robustness, "CHANGES", robustness.CHANGES[:1])
     monkeypatch.setattr(pictures.write, "__kwdefaults__", {"faces": 20})

@@ -24,7 +24,7 @@ from happysad.model_file import SHIPPED, ModelFile  # noqa: E402
 from happysad.models import face  # noqa: E402
 from recipes.face import networks, vote_training  # noqa: E402
 from recipes.face.augmentation import Changes, augment  # noqa: E402
-from recipes.face.networks import LABELS_FILE, Network  # noqa: E402
+from recipes.face.networks import LABELS_FILE, Mean, Network, convolutions  # noqa: E402
 from recipes.face.vote_training import Examples, Schedule  # noqa: E402
 from recipes.face.votes import targets  # noqa: E402
 from tests.made_up_faces import random_faces  # noqa: E402
@@ -73,6 +73,10 @@ def features_of(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.flo
     return np.asarray(found)
 
 
+def convolution_layers(model: keras.Model) -> list[keras.layers.Conv2D]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
 def same_convolutions(one: keras.Model, other: keras.Model) -> bool:
     both = zip(one.get_weights()[:24], other.get_weights()[:24], strict=True)
     return all(np.array_equal(first, second) for first, second in both)
@@ -119,6 +123,41 @@ def test_networks_begin_with_the_convolutions_of_the_labels(
     onnx.save(nameless, labels_file)
     with pytest.raises(RunError, match="holds another network: no weights for stem"):
         networks.train("folded", tmp_path, tmp_path)
+
+
+def test_a_mean_network_has_the_mean_weights_of_others(
+    labels_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    learned: list[keras.Model] = []
+
+    def changed(model: keras.Model, *_: Any) -> None:
+        model.set_weights([one + rng.uniform(0.0, 0.1, one.shape) for one in model.get_weights()])
+        learned.append(model)
+
+    monkeypatch.setattr(vote_training, "train", changed)
+    for name, normalised in (("folded", False), ("normalised", True)):
+        one = Network(schedule=Schedule(epochs=1, rate=1e-3), normalised=normalised)
+        monkeypatch.setitem(networks.NETWORKS, name, one)
+    monkeypatch.setitem(networks.NETWORKS, "mean", Mean(("folded", "normalised")))
+    for name in ("train", "val"):
+        random_faces(32).write(tmp_path / f"{name}.npz")
+    mean = networks.train("mean", tmp_path, tmp_path)
+    first, second = ([*convolutions(one), one.layers[-1].get_weights()] for one in learned)
+    found = [*convolutions(mean), mean.layers[-1].get_weights()]
+    for one, other, both in zip(first, second, found, strict=True):
+        for before, after, middle in zip(one, other, both, strict=True):
+            assert not np.array_equal(before, after)
+            np.testing.assert_allclose(middle, (before + after) / 2, rtol=1e-5)
+
+    # The folded convolutions, alone, give the same features as the network they come from.
+    alone = networks.train("folded", tmp_path, tmp_path)
+    for layer, weights in zip(convolution_layers(alone), second[:-1], strict=True):
+        layer.set_weights(weights)
+    images = random_faces(8).images
+    np.testing.assert_allclose(
+        features_of(alone, images), features_of(learned[1], images), rtol=1e-3, atol=1e-3
+    )
 
 
 def small_network() -> keras.Model:

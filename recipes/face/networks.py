@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -24,7 +25,17 @@ from recipes.face.photos import SIZE
 from recipes.face.vote_training import Examples, Schedule
 from recipes.face.votes import targets
 
-__all__ = ["LABELS_FILE", "NETWORKS", "SHIPPED_NETWORK", "Network", "logits", "train", "trained"]
+__all__ = [
+    "LABELS_FILE",
+    "NETWORKS",
+    "SHIPPED_NETWORK",
+    "Mean",
+    "Network",
+    "convolutions",
+    "logits",
+    "train",
+    "trained",
+]
 
 #: The network of happy and sad that has learned from labels; the others begin with its weights.
 LABELS_FILE = "happy-or-sad.onnx"
@@ -68,10 +79,28 @@ class Network:
     portraits: bool = False
     """Whether it learns from portraits too."""
 
+    @property
+    def can_ship(self) -> bool:
+        """Whether it has the widths and the stride of the network that ships."""
+        return self.widths is None and self.stride == 2
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The network whose weights are the means of those of trained networks.
+
+    Source: model soups (Wortsman et al. 2022, arXiv:2203.05482).
+    """
+
+    names: tuple[str, ...]
+    """Keys of `NETWORKS`; all begin with the weights of `LABELS_FILE` and can ship."""
+
+    can_ship: ClassVar[bool] = True
+
 
 _TUNED = Schedule(head_epochs=1, epochs=30, rate=1e-3, warmup=0.05)
 _NEW = Schedule(epochs=50, rate=2e-3, warmup=0.05, weight_decay=2e-3, changes=_STRONG)
-NETWORKS = {
+NETWORKS: dict[str, Network | Mean] = {
     "trial": Network(schedule=Schedule(head_epochs=3, epochs=8, rate=5e-4), normalised=False),
     # Batch normalisation and more epochs; then worse pictures; then crops that are cut anew.
     "longer": Network(schedule=_TUNED),
@@ -102,6 +131,8 @@ def train(name: str, data: Path, work: Path) -> keras.Model:
         work: the folder of all results.
     """
     one = NETWORKS[name]
+    if isinstance(one, Mean):
+        return _mean([train(part, data, work) for part in one.names])
     learned, validation = _examples(one, data, work), _of_votes(_faces("val", data, work))
     model = _build(one, data, work)
     vote_training.train(model, learned, validation, one.schedule, work / name)
@@ -114,9 +145,12 @@ def trained(name: str, data: Path, work: Path) -> keras.Model:
     Raises:
         RunError: its training has not begun.
     """
+    one = NETWORKS[name]
+    if isinstance(one, Mean):
+        return _mean([trained(part, data, work) for part in one.names])
     if not (work / name / "last.npz").is_file():
         raise RunError(f"{work / name}: train this network first")
-    model = _build(NETWORKS[name], data, work)
+    model = _build(one, data, work)
     vote_training.load(model, work / name)
     return model
 
@@ -126,6 +160,30 @@ def logits(model: keras.Model, images: Pixels) -> NDArray[np.float32]:
     looks = (images, images[:, :, ::-1])
     both = [model.predict(look, batch_size=256, verbose=0) for look in looks]
     return np.asarray((both[0] + both[1]) / 2, dtype=np.float32)
+
+
+def convolutions(model: keras.Model) -> list[list[NDArray[np.float32]]]:
+    """Return the kernel and the bias of each convolution, with batch normalisations folded in."""
+    weights = [layer.get_weights() for layer in _of(model, layers.Conv2D)]
+    norms = _of(model, layers.BatchNormalization)
+    if not norms:
+        return weights
+    folded = []
+    for (kernel, *_), norm in zip(weights, norms, strict=True):
+        gamma, beta, mean, variance = norm.get_weights()
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        folded.append([kernel * scale, beta - mean * scale])
+    return folded
+
+
+def _mean(models: list[keras.Model]) -> keras.Model:
+    """Return a network without normalisation, with the mean of the weights of `models`."""
+    mean = _network(WIDTHS, normalised=False)
+    learned = [layer for layer in mean.layers if layer.weights]
+    given = [[*convolutions(model), model.layers[-1].get_weights()] for model in models]
+    for layer, same in zip(learned, zip(*given, strict=True), strict=True):
+        layer.set_weights([np.mean(weights, axis=0) for weights in zip(*same, strict=True)])
+    return mean
 
 
 def _build(one: Network, data: Path, work: Path) -> keras.Model:

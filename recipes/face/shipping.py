@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import onnx
 from keras import layers
-from numpy.typing import NDArray
 from scipy import special
 
 from happysad import __version__
@@ -19,7 +18,7 @@ from happysad.model_file import Details, ModelFile
 from happysad.models import face
 from happysad.models.head import softmax_of
 from happysad.models.mirror import mirrored
-from recipes.face.networks import logits
+from recipes.face.networks import convolutions, logits
 from recipes.face.packed_faces import Faces
 from recipes.face.photos import HAPPY, SAD, SIZE, Photos
 from recipes.face.unsure import fit_unsure
@@ -141,21 +140,8 @@ def ship(network: keras.Model, validation: Faces, trained_on: int, file: Path) -
 def _fold(network: keras.Model, shipped: keras.Model) -> None:
     """Copy a network's convolutions to `shipped`, with their batch normalisations folded in."""
     targets = [layer for layer in shipped.layers if isinstance(layer, layers.Conv2D)]
-    for target, weights in zip(targets, _folded(network), strict=True):
+    for target, weights in zip(targets, convolutions(network), strict=True):
         target.set_weights(weights)
-
-
-def _folded(network: keras.Model) -> list[list[NDArray[np.float32]]]:
-    convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D)]
-    norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
-    if not norms:
-        return [layer.get_weights() for layer in convolutions]
-    folded = []
-    for convolution, norm in zip(convolutions, norms, strict=True):
-        gamma, beta, mean, variance = norm.get_weights()
-        scale = gamma / np.sqrt(variance + norm.epsilon)
-        folded.append([convolution.get_weights()[0] * scale, beta - mean * scale])
-    return folded
 
 
 def _store_in_16_bits(file: Path) -> None:

@@ -45,7 +45,7 @@ def main() -> None:
     for name in chosen.names:
         network = networks.train(name, chosen.data, chosen.work)
         unseen = packed("val", chosen.data, chosen.work)
-        if networks.NETWORKS[name].widths is not None or networks.NETWORKS[name].stride != 2:
+        if not networks.NETWORKS[name].can_ship:
             continue
         assert unseen is not None
         file = chosen.work / name / "face.onnx"
