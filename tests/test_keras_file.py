@@ -87,7 +87,8 @@ def _export_ours(folder: Path, photo: Path) -> dict[str, Any]:
         "weights": rng.uniform(0.1, 0.5, (2, FACES)).astype(np.float32),
         "photo": rng.integers(0, 256, (2, PHOTO_SIZE, PHOTO_SIZE, 3), dtype=np.uint8),
     }
-    fused = faces_and_photo.build(build("face", size=48, channels=1, pretrained=False))
+    face = build("face", size=48, channels=1, pretrained=False)
+    fused = faces_and_photo.build(face, ("happy", "sad"))
     pixels = {"image": np.rint(image).astype(np.uint8)}
     expected: dict[str, Any] = {}
     for suffix in (".h5", ".keras"):

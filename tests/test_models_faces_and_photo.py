@@ -47,7 +47,7 @@ def model() -> Any:
     keras.utils.set_random_seed(1)
     face = build("face", size=48, channels=1, pretrained=False)
     face.get_layer(PROBABILITIES).bias.assign([0.3])
-    made = faces_and_photo.build(face)
+    made = faces_and_photo.build(face, ("happy", "sad"))
     kernel, bias = made.get_layer(PROBABILITIES).get_weights()
     assert kernel.shape == (faces_and_photo.FROM_FACES + faces_and_photo.FROM_LOOK, 1)
     made.get_layer(PROBABILITIES).set_weights([kernel, bias + 0.2])

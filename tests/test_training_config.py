@@ -191,7 +191,7 @@ INPUT = {"size", "channels"}
 @pytest.mark.parametrize(
     ("settings", "uses"),
     [
-        ({"faces": "find"}, ALWAYS | {"faces", "learning_curve"}),
+        ({"faces": "find"}, ALWAYS | {"faces", "keep_neither", "learning_curve"}),
         (
             {"faces": "given"},
             ALWAYS | {"faces", "keep_neither", "warmup"} | IN_EPOCHS | AUGMENTED,
@@ -230,7 +230,10 @@ def test_which_settings_a_training_uses(settings: dict[str, Any], uses: set[str]
 
 
 PHOTOS, CROPS = photos(100, 500, grey=False), photos(100, 48, grey=True)
-WHOLE = "it uses model, classes, fractions, radius, faces, learning_curve, class_weights, seed"
+WHOLE = (
+    "it uses model, classes, fractions, radius, faces, keep_neither, learning_curve, "
+    "class_weights, seed"
+)
 
 
 @pytest.mark.parametrize(
@@ -244,11 +247,11 @@ WHOLE = "it uses model, classes, fractions, radius, faces, learning_curve, class
             f"to all photos at once, not in epochs (--model compact learns in epochs); {WHOLE}",
         ),
         (
-            {"keep_neither": True, "batch_size": 8},
+            {"size": 96, "batch_size": 8},
             PHOTOS,
-            "the model face on whole photos does not use keep_neither: that is for the model face "
-            "on face crops (--faces given); nor batch_size: it is fitted to all photos at once, "
-            f"not in epochs (--model compact learns in epochs); {WHOLE}",
+            "the model face on whole photos does not use size: its input is always 48x48 grey "
+            "pixels; nor batch_size: it is fitted to all photos at once, not in epochs (--model "
+            f"compact learns in epochs); {WHOLE}",
         ),
         (
             {"model": "classic", "flip": False},

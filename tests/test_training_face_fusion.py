@@ -22,6 +22,7 @@ from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.keras_backend import quiet
 from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 from happysad.models import build
+from happysad.probability import mean
 from happysad.run import Fusion, Run
 from happysad.training import checkpoints
 from happysad.training.checkpoints import State
@@ -36,7 +37,7 @@ from tests.printed_code import result
 
 quiet()
 
-from happysad.models import faces_and_photo  # noqa: E402
+from happysad.models import face, faces_and_photo  # noqa: E402
 from happysad.training.face_fusion import regression  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -184,12 +185,46 @@ def test_other_classes_tell_themselves_which_is_the_sad_one(
         photo = np.zeros((20, PHOTO_SIZE, PHOTO_SIZE, 3), np.uint8)
         inputs = {"faces": cut, "weights": weights, "photo": photo}
     part = Arrays(inputs, 1 - sad if wrong_way else sad, ["a"] * 20)
-    learns = learner(replace(CONFIG, faces=faces), Photos(part, part))
+    learns = learner(replace(CONFIG, faces=faces), Photos(part, part, classes))
     model = learns.build()
-    align_output_sign(model, learns, classes)
+    align_output_sign(model, learns)
     turned = wrong_way and classes != ("happy", "sad")
     p, _ = learns.face_answers(model)
     np.testing.assert_allclose(p, 1 - before if turned else before, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [("happy", "sad"), ("angry", "smiling")])
+def test_neither_of_a_photo_is_what_the_classifier_that_ships_answers(
+    network: Any, classes: tuple[str, str], tmp_path: Path
+) -> None:
+    part = photos(network, 24, 0, look=0.0, faces=1.0)
+    part.inputs["faces"][1::3, 1] = part.inputs["faces"][2::3, 0]  # a second face
+    part.inputs["weights"][1::3, 1] = 0.2
+    if classes != ("happy", "sad"):  # happy faces are those of the second class
+        part = replace(part, classes=1 - part.classes)
+    learns = learner(replace(CONFIG, keep_neither=True), Photos(part, part, classes))
+    model, run = learns.build(), Run(tmp_path)
+    align_output_sign(model, learns)
+    checkpoints.save(run.checkpoints, State(), model)
+    learns.learn(model, run, None)
+    assert learns.classes == tuple(sorted((*classes, "neither")))
+    place = learns.classes.index("neither")
+    found = model.predict(part.inputs, verbose=0)
+    p, of_faces = found["probabilities"], found["face_probabilities"]
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
+    assert (p[::3, place] == 0).all()  # no face
+    shipped = build("face", size=48, channels=1, classes=("happy", "neither", "sad"))
+    for row in (1, 2):
+        weights = part.inputs["weights"][row::3]
+        answers = shipped.predict(part.inputs["faces"][row::3].reshape(-1, 48, 48, 1), verbose=0)
+        answers = answers.reshape(-1, FACES, 3)
+        np.testing.assert_allclose(of_faces[row::3, :, place], answers[:, :, 1], atol=1e-5)
+        expected = [mean(one, each)[1] for one, each in zip(answers, weights, strict=True)]
+        assert np.std(expected) > 0.01
+        np.testing.assert_allclose(p[row::3, place], expected, atol=1e-5)
+    # happy and sad, or smiling and angry, are told apart as without neither
+    first, second = (of_faces[1::3, 0, one] for one in range(3) if one != place)
+    assert ((second > first) == part.classes[1::3]).mean() > 0.7
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +293,24 @@ def test_a_whole_run(run: Run) -> None:
     everything = classifier.predict(manifest.files(manifest.used))
     assert {len(answer.faces) > 0 for answer in everything} == {True, False}
     assert evaluate(run.folder).score == evaluation.test.score
+
+
+def test_a_whole_run_that_keeps_neither(run: Run, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"model": "face", "keep_neither": True, "learning_curve": False}
+    kept = train(run.data(), tmp_path / "run", check_folder=run.folder.parent / "check", **settings)
+    classifier = kept.classifier()
+    assert (classifier.classes, classifier.details.keeps_neither) == (face.CLASSES, True)
+    assert kept.evaluation is not None
+    assert kept.evaluation.test.score.classes == ("happy", "sad")
+    # Happy and sad are told apart as by the run that keeps nothing.
+    manifest = Manifest.read(kept.run.manifest, kept.run.data())
+    files = manifest.files(manifest.used)
+    answers = [one.predict(files) for one in (Classifier(run.folder), classifier)]
+    for two, three in zip(*answers, strict=True):
+        assert two.probabilities and three.probabilities
+        p, neither = three.probabilities, three.probabilities["neither"]
+        assert p["sad"] / (1 - neither) == pytest.approx(two.probabilities["sad"], abs=0.02)
+        assert (neither > 0) == bool(three.faces)
 
 
 def test_a_run_stopped_before_it_learned_resumes_to_the_same_weights(

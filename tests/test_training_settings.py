@@ -129,7 +129,7 @@ def pictures(config: TrainConfig) -> Photos:
         parts.append(Arrays(inputs, classes, [f"{n}-{place}" for place in range(n)]))
     train, val = parts
     photos = Photos(train, val)
-    return keep_neither(photos) if config.keep_neither else photos
+    return keep_neither(photos) if config.keep_neither and config.learns_by_steps else photos
 
 
 class Trainings:

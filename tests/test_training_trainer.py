@@ -333,11 +333,6 @@ THREE = ("happy", "neither", "sad")
         (("angry", "happy", "sad"), {}, "needs two classes, or two and neither, not angry, happy"),
         (THREE, {"faces": "find"}, "face on whole photos learns two classes, not happy, neither"),
         (THREE, {"keep_neither": True}, "keep_neither is for two folders"),
-        (
-            ("happy", "sad"),
-            {"keep_neither": True, "faces": "find"},
-            "does not use keep_neither: that is for the model face on face crops",
-        ),
     ],
 )
 def test_three_classes_that_cannot_be_learned(
@@ -538,10 +533,10 @@ def test_the_network_of_faces_is_turned_round_where_the_photos_say_so(
     photos = Arrays({"image": images}, truth, [])
     learns = learner(config, Photos(photos, photos, classes))
     model = learns.build()
-    align_output_sign(model, learns, classes)
+    align_output_sign(model, learns)
     after = model.predict(images, verbose=0)
     np.testing.assert_allclose(after[:, two], before[:, two[::-1]], atol=1e-6)
-    align_output_sign(model, learns, classes)  # now it is right
+    align_output_sign(model, learns)  # now it is right
     np.testing.assert_array_equal(model.predict(images, verbose=0), after)
 
 

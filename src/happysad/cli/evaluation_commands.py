@@ -82,11 +82,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_figure(f"f1 of {name}", one.f1, f"{score.n:,}")
     classes = [name for name in abstention.called if name != UNSURE]
     others = [name for name in classes if name not in score.classes]
+    faceless = any(row[NO_FACE] for row in abstention.labels.values())
+    without = "; a photo without a face is wrong" if faceless else ""
     for name in others:
-        say(
-            f"These are the figures of {' against '.join(score.classes)}: {name} is left out, and "
-            "a photo without a face is wrong."
-        )
+        two = " against ".join(score.classes)
+        say(f"These are the figures of {two}: {name} is left out{without}.")
     if len(score.classes) > 2:
         rows = zip(score.classes, score.confusion, strict=True)
         _print_counts("most probable class", score.classes, dict(rows))

@@ -2,16 +2,20 @@
 
 The network of `happysad.models.face` answers for each face, and a few figures summarise these
 answers. More figures measure the photo's look: its colours, and where it has detail. One neuron
-weighs all figures.
+weighs all figures. If the network of faces knows neither as well, the photo's probability of it is
+that of the faces alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 from keras import KerasTensor, layers, ops
 
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
+from happysad.predictions import NEITHER, places_without_neither
 
 __all__ = ["FROM_FACES", "FROM_LOOK", "build"]
 
@@ -23,33 +27,48 @@ FROM_FACES, FROM_LOOK = 7, 32
 _LEAST = 1e-4
 # Detail is averaged over this many parts of the photo in each direction.
 _PARTS = 4
-# These keep denominators and the arguments of roots away from 0.
-_DARK, _TINY = 0.05, 1e-4
+# These keep denominators and the arguments of roots and logarithms away from 0.
+_DARK, _TINY, _NOTHING = 0.05, 1e-4, 1e-9
 
 
-def build(face: keras.Model) -> keras.Model:
+def build(face: keras.Model, classes: Sequence[str]) -> keras.Model:
     """Return the network, not compiled; the weights of its last neuron are still random.
 
     Args:
         face: a network of `happysad.models.face`.
+        classes: its two or three classes; the third of three is `NEITHER`.
 
     Returns:
         A network with the inputs ``faces``, uint8 (n, FACES, size, size, channels), ``weights``,
         float32 (n, FACES), above 0 where there is a face, and ``photo``, uint8 (n, PHOTO_SIZE,
-        PHOTO_SIZE, 3). Its outputs are ``probabilities`` (n, 1) and ``face_probabilities``
-        (n, FACES). The output of the layer ``figures``, (n, FROM_FACES + FROM_LOOK), is the input
-        of the last neuron.
+        PHOTO_SIZE, 3). Its outputs are ``probabilities`` and ``face_probabilities``: of two classes
+        (n, 1) and (n, FACES), of three (n, 3) and (n, FACES, 3). The output of the layer
+        ``figures``, (n, FROM_FACES + FROM_LOOK), is the input of the last neuron.
     """
     _, size, _, channels = face.input.shape
     faces = layers.Input((FACES, size, size, channels), dtype="uint8", name="faces")
     weights = layers.Input((FACES,), dtype="float32", name="weights")
     photo = layers.Input((PHOTO_SIZE, PHOTO_SIZE, 3), dtype="uint8", name="photo")
     face.trainable = False
-    p = ops.reshape(face(ops.reshape(faces, (-1, size, size, channels))), (-1, FACES))
-    clipped = ops.clip(p, _LEAST, 1 - _LEAST)
+    p = face(ops.reshape(faces, (-1, size, size, channels)))
+    if len(classes) == 2:
+        p = of_second = ops.reshape(p, (-1, FACES))
+    else:
+        p = ops.reshape(p, (-1, FACES, len(classes)))
+        first, second = (p[:, :, place] + _NOTHING for place in places_without_neither(classes))
+        of_second = second / (first + second)
+    clipped = ops.clip(of_second, _LEAST, 1 - _LEAST)
     logits = ops.log(clipped) - ops.log(1 - clipped)
     figures = layers.Concatenate(name="figures")([_of_faces(logits, weights), _of_look(photo)])
     whole = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(figures)
+    if len(classes) > 2:
+        neither = _mean_of_faces(p, weights)[:, classes.index(NEITHER), None]
+        answers = dict(zip(places_without_neither(classes), (1 - whole, whole), strict=True))
+        shares = [
+            (1 - neither) * answers[place] if place in answers else neither
+            for place in range(len(classes))
+        ]
+        whole = layers.Concatenate()(shares)
     inputs = {"faces": faces, "weights": weights, "photo": photo}
     return keras.Model(inputs, {PROBABILITIES: whole, FACE_PROBABILITIES: p}, name="fused")
 
@@ -68,6 +87,17 @@ def _of_faces(logits: KerasTensor, weights: KerasTensor) -> KerasTensor:
         ops.max(ops.where(there > 0, logits, -99.0), axis=1) * some,
     ]
     return ops.stack(figures, axis=1)
+
+
+def _mean_of_faces(p: KerasTensor, weights: KerasTensor) -> KerasTensor:
+    """Return the weighted geometric mean of the faces' probabilities; 0 without a face.
+
+    It is how the classifier that ships combines several faces; `happysad.probability.mean`.
+    """
+    each = ops.expand_dims(weights, axis=-1)
+    total = ops.sum(each, axis=1)
+    logs = ops.sum(ops.log(p + _NOTHING) * each, axis=1) / (total + _NOTHING)
+    return ops.softmax(logs) * ops.cast(total > 0, "float32")
 
 
 def _of_look(photo: KerasTensor) -> KerasTensor:

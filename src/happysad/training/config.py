@@ -74,11 +74,6 @@ _FACE = Use(
     "only the model face looks for faces",
     lambda config: config.model == "face",
 )
-_FACE_CROPS = Use(
-    _FACE.title,
-    "that is for the model face on face crops (--faces given)",
-    lambda config: config.model == "face" and config.learns_by_steps,
-)
 _WHOLE_PHOTOS = Use(
     _FACE.title,
     "that is for the model face on whole photos (--faces find)",
@@ -173,10 +168,10 @@ class TrainConfig:
         choices=("auto", *Faces),
     )
     keep_neither: bool = _setting(
-        _FACE_CROPS,
+        _FACE,
         False,
-        "On face crops of two classes: also answer neither, as the classifier that comes with "
-        "happysad does.",
+        "Trained on two classes: also answer neither, as the classifier that comes with happysad "
+        "does.",
     )
     learning_curve: bool = _setting(
         _WHOLE_PHOTOS,

@@ -20,6 +20,8 @@ from happysad.errors import DatasetError
 from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 from happysad.models import faces_and_photo
 from happysad.models.faces_and_photo import FROM_FACES
+from happysad.predictions import NEITHER, places_without_neither
+from happysad.probability import among
 from happysad.progress import step
 from happysad.run import Fusion, LearningCurve, Run, Trial
 from happysad.training import checkpoints
@@ -41,9 +43,15 @@ Floats = NDArray[np.float64]
 class FaceFusion(Learner):
     """Fits the last neuron of a network of faces and photo."""
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the photos, and `NEITHER` if the network of faces keeps it."""
+        kept = (NEITHER,) if self.config.keep_neither else ()
+        return tuple(sorted((*self.photos.names, *kept)))
+
     def build(self, *, pretrained: bool = True) -> keras.Model:
         """Return the network, which contains the network of faces."""
-        return faces_and_photo.build(super().build(pretrained=pretrained))
+        return faces_and_photo.build(super().build(pretrained=pretrained), self.classes)
 
     def begin(self, model: keras.Model) -> None:
         """Do nothing: the checkpoint contains only the weights."""
@@ -115,15 +123,20 @@ class FaceFusion(Learner):
         )
 
     def answers(self, model: keras.Model, photos: Arrays) -> Answers:
-        """Return the probability of the second class of each photo, shape (n,)."""
-        return np.asarray(model.predict(photos.inputs, verbose=0)[PROBABILITIES])[:, 0]
+        """Return for each photo the probability of the second of its two classes, shape (n,)."""
+        p = np.asarray(model.predict(photos.inputs, verbose=0)[PROBABILITIES])
+        if len(self.classes) > 2:
+            p = among(p, places_without_neither(self.classes))
+        return p[:, -1].astype(np.float32)
 
     def face_answers(self, model: keras.Model) -> tuple[Answers, Answers]:
-        """Return the answers for all faces in the training photos, and their classes."""
+        """Return the answers for all faces in the training photos, and the photos' classes."""
         train = self.photos.train
         there = train.inputs["weights"] > 0
         p = model.predict(train.inputs, verbose=0)[FACE_PROBABILITIES]
-        return np.asarray(p)[there], np.repeat(train.classes, there.sum(axis=1))
+        places = np.array(places_without_neither(self.classes), np.float32)
+        classes = places[train.classes.astype(int)]
+        return np.asarray(p)[there], np.repeat(classes, there.sum(axis=1))
 
     def _curve(self, figures: Floats, strength: float) -> LearningCurve | None:
         """Return the learning curve over the training and validation photos, in this order."""

@@ -49,6 +49,11 @@ class Learner(ABC):
         self.config = config
         self.photos = photos
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that the network answers."""
+        return self.photos.names
+
     def build(self, *, pretrained: bool = True) -> keras.Model:
         """Return the network, not compiled.
 
@@ -62,7 +67,7 @@ class Learner(ABC):
             channels=config.channels,
             dropout=config.dropout,
             weights=config.weights,
-            classes=self.photos.names,
+            classes=self.classes,
             pretrained=pretrained,
         )
 
@@ -93,8 +98,8 @@ class Learner(ABC):
         """Return the network's answers.
 
         Returns:
-            Of two classes the probability of the second, shape (n,); of three the probabilities,
-            shape (n, 3).
+            If the photos are of two classes, the probability of the second among these two, shape
+            (n,); of three the probabilities, shape (n, 3).
         """
 
     @abstractmethod
@@ -102,5 +107,6 @@ class Learner(ABC):
         """Return the answers for all faces in the training photos, and their classes.
 
         Returns:
-            For each face the answers, as `answers` returns them, and the class, shape (faces,).
+            For each face the probability of the second of two classes, shape (faces,), or those of
+            three, shape (faces, 3); and the index of its class in `classes`, shape (faces,).
         """

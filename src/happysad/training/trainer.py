@@ -180,9 +180,9 @@ def train_in(
             deterministic(config.seed)
             model = learns.build()
             if config.model == "face":
-                align_output_sign(model, learns, photos.names)
-                if process.leads and len(photos.names) == 2:
-                    first, second = photos.names
+                align_output_sign(model, learns)
+                if process.leads and len(learns.classes) == 2:
+                    first, second = learns.classes
                     sys.stderr.write(f"it will answer {first} or {second} for every face\n")
             draft.write_settings(to_settings(config), data)
             manifest.write(draft.manifest)
@@ -273,7 +273,7 @@ def _load(manifest: Manifest, config: TrainConfig, votes: Votes | None) -> Photo
         return loaded if votes is None else _with_shares(loaded, votes.counts(rows))
 
     photos = Photos(load_split("train"), load_split("val"), manifest.classes)
-    return keep_neither(photos) if config.keep_neither else photos
+    return keep_neither(photos) if config.keep_neither and config.learns_by_steps else photos
 
 
 def keep_neither(photos: Photos) -> Photos:
@@ -334,7 +334,7 @@ def _facts(config: TrainConfig, manifest: Manifest, votes: Votes | None) -> dict
     }
 
 
-def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, ...]) -> None:
+def align_output_sign(model: keras.Model, learns: Learner) -> None:
     """Flip the last layer of the network of faces if it ranks the classes in reverse.
 
     The network that ships predicts the probability of sad. This is right for the classes happy and
@@ -343,8 +343,8 @@ def align_output_sign(model: keras.Model, learns: Learner, classes: tuple[str, .
     Args:
         model: the network, with the weights that ship.
         learns: its learner.
-        classes: the names of the two or three classes.
     """
+    classes = learns.classes
     two = places_without_neither(classes)
     if [classes[place] for place in two] == ["happy", "sad"]:
         return
@@ -408,9 +408,13 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
             temperature = fit_temperature(p, val.classes)
             last.set_weights([weight / np.float32(temperature) for weight in last.get_weights()])
             p = learns.answers(shipped, val)
-            threshold = float(fit_threshold(p, val.classes, val.groups, config.seed))
+            threshold = (
+                float(fit_threshold(p, val.classes, val.groups, config.seed))
+                if len(learns.classes) == 2
+                else 0.5
+            )
     details = Details(
-        classes=names,
+        classes=learns.classes,
         size=config.size,
         channels=config.channels,
         architecture=config.model,
