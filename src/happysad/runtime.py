@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from happysad.parallel import thread_count
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
@@ -31,7 +33,7 @@ def session(model: bytes, *, threads: int = 0, limited: bool = False) -> Inferen
 
     Args:
         model: the content of an .onnx file.
-        threads: the number of threads that one run uses; 0 for one per core.
+        threads: the number of threads that one run uses; 0 as for `thread_count`.
         limited: True for a slower session whose runs may take at most 3 GiB, for a trial.
 
     Raises:
@@ -49,7 +51,7 @@ def session(model: bytes, *, threads: int = 0, limited: bool = False) -> Inferen
             os.environ[_SWITCH] = before
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = thread_count(threads)
     options.log_severity_level = _SILENT
     # Threads that wait for the next run must not spin, since the other network needs the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -28,6 +28,7 @@ from happysad.batch.shards import Summary, in_words, predict_shard
 from happysad.classifier import Classifier
 from happysad.errors import HappysadError, LibraryError, UsageError, os_reason
 from happysad.files import replacing
+from happysad.parallel import thread_count
 from happysad.progress import bar
 
 if TYPE_CHECKING:
@@ -349,7 +350,7 @@ def local(workers: int, port: int) -> Iterator[str]:
     """
     from distributed import LocalCluster
 
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, thread_count() // workers)
     try:
         cluster = LocalCluster(
             n_workers=workers,

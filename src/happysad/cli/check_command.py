@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.options import CheckFolder, Classes, Groups, data_folder, need
+from happysad.cli.options import CheckFolder, Classes, Groups, Threads, data_folder, need
 from happysad.errors import UsageError
+from happysad.parallel import use_threads
 
 if TYPE_CHECKING:
     from happysad.moves import Done
@@ -53,6 +54,7 @@ def check(
             "user, also name DIR: files go nowhere else.",
         ),
     ] = None,
+    threads: Threads = 0,
 ) -> None:
     """Find what is wrong with the photos of DIR, and split them.
 
@@ -71,6 +73,7 @@ def check(
             say(f"to name the data folder: happysad check DIR --restore {restore}")
         _print_moved(moved, f"moved back from {restore}")
         return
+    use_threads(threads)
     if data is None:
         raise UsageError("check needs a DIR, or --restore FOLDER")
     result = run_check(

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.options import ClassNames, Model, Votes, class_names, data_folder, need
+from happysad.cli.options import (
+    ClassNames,
+    Model,
+    Threads,
+    Votes,
+    class_names,
+    data_folder,
+    need,
+)
+from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, UNSURE, Faces
 
 if TYPE_CHECKING:
@@ -44,6 +53,7 @@ def evaluate(
     ] = Faces.FIND,
     votes: Votes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    threads: Threads = 0,
 ) -> None:
     """Measure how good a classifier is, with n and intervals.
 
@@ -57,6 +67,7 @@ def evaluate(
 
     from happysad.evaluation.evaluator import evaluate as run_evaluate
 
+    use_threads(threads)
     folder = None if data is None else data_folder(data)
     evaluation = run_evaluate(model, folder, classes=classes, faces=faces, votes=votes)
     if as_json:

@@ -20,6 +20,7 @@ __all__ = [
     "DataFolder",
     "Groups",
     "Model",
+    "Threads",
     "Unsure",
     "Votes",
     "class_names",
@@ -102,6 +103,15 @@ Answers = Annotated[
         parser=class_names("--answers"),
         help="The only classes that may be the answer, such as happy,sad or happy sad [default: "
         "all of the classifier].",
+    ),
+]
+Threads = Annotated[
+    int,
+    typer.Option(
+        "--threads",
+        min=0,
+        help="Number of photos that are decoded at once, and the threads of a network; more need "
+        "more memory. 0: one per core that the process may use.",
     ),
 ]
 Unsure = Annotated[

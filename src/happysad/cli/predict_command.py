@@ -16,9 +16,10 @@ import typer
 
 from happysad.cli.console import warn
 from happysad.cli.library_commands import predict_library
-from happysad.cli.options import Answers, Model, Unsure, local_folder
+from happysad.cli.options import Answers, Model, Threads, Unsure, local_folder
 from happysad.cli.prediction_output import warn_if_faceless, write_csv, write_json, write_table
 from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError
+from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, Faces, Rows
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def predict(
             "command tries those again that could not be opened or fetched.",
         ),
     ] = False,
+    threads: Threads = 0,
 ) -> None:
     """Predict whether the people in photos look happy or sad.
 
@@ -103,6 +105,9 @@ def predict(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
+    if threads and cluster is not None:
+        raise UsageError("--threads cannot be combined with --cluster: each worker has its own")
+    use_threads(threads)
     if out is not None:
         if rows == Rows.FACE or drawing is not None:
             raise UsageError(

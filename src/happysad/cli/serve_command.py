@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from happysad.cli.console import say_now
-from happysad.cli.options import Answers, Model, need
+from happysad.cli.options import Answers, Model, Threads, need
+from happysad.parallel import use_threads
 
 __all__ = ["serve"]
 
@@ -33,6 +34,7 @@ def serve(
     ] = Path("happysad-teach"),
     model: Model = None,
     answers: Answers = None,
+    threads: Threads = 0,
 ) -> None:
     """Serve the page and the REST interface on this machine.
 
@@ -42,6 +44,7 @@ def serve(
     from happysad.web.app import serve as run_serve
     from happysad.web.http.settings import Settings
 
+    use_threads(threads)
     settings = Settings(
         host=host,
         port=port,

@@ -18,11 +18,13 @@ from happysad.cli.options import (
     Classes,
     DataFolder,
     Groups,
+    Threads,
     Votes,
     data_folder,
     need,
 )
 from happysad.errors import UsageError
+from happysad.parallel import use_threads
 
 __all__ = ["demo", "replicate", "train"]
 
@@ -95,6 +97,7 @@ def train(
     check_folder: CheckFolder = None,
     groups: Groups = None,
     votes: Votes = None,
+    threads: Threads = 0,
     **settings: Any,
 ) -> None:
     """Train a classifier on DIR, evaluate it and save it as a run.
@@ -107,6 +110,7 @@ def train(
     need("train", "happysad train")
     from happysad.training import trainer
 
+    use_threads(threads)
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
         if data is not None or any((given, out, config, groups, votes, check_folder)):
@@ -151,6 +155,7 @@ def replicate(
     check_folder: CheckFolder = None,
     seeds: Annotated[int, typer.Option(min=2, help="Number of repetitions.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 20,
+    threads: Threads = 0,
 ) -> None:
     """Show on DIR why tutorials report 1.00.
 
@@ -159,6 +164,7 @@ def replicate(
     need("train", "happysad replicate")
     from happysad.training.replication import replicate as run_replicate
 
+    use_threads(threads)
     out = out or Path(f"{data.resolve().name}-replicate")
     result = run_replicate(
         data_folder(data),

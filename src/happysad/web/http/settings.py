@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from happysad.errors import UsageError
+from happysad.parallel import thread_count
 
 __all__ = ["Settings", "is_loopback"]
 
@@ -67,7 +67,7 @@ class Settings:
     """Maximum time for a request in seconds, including its upload."""
     live_seconds: float = 300.0
     """A Live view that sends no frame for this many seconds is closed."""
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=thread_count)
     """Maximum number of photos that are processed at once."""
 
     def __post_init__(self) -> None:
