@@ -5,6 +5,7 @@ Afterwards the server must still answer. Tests of time and connections use a rea
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import socket
@@ -40,8 +41,6 @@ Start = Callable[..., Running]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start real servers with given settings; at the end, each must still answer."""
-    import contextlib
-
     model = brightness_classifier(tmp_path / "model.onnx")
     with contextlib.ExitStack() as stack:
         started = []
@@ -412,15 +411,32 @@ def test_a_client_that_goes_away_leaves_nothing_behind(start: Start) -> None:
     assert one.client.post("/v1/predict", content=GOOD).status_code == 200
 
 
-def test_too_many_connections(start: Start) -> None:
+def test_idle_connections_are_closed_for_others_and_busy_ones_are_not(start: Start) -> None:
     one = start(max_connections=2)
-    with one.connect(), one.connect():
-        answer = one.send(b"")
-        assert answer.startswith(b"HTTP/1.1 503 ")
-    for _ in range(1000):  # the server notices only after a while that they are closed
-        if one.send(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").startswith(OK):
-            return
-    raise AssertionError("it lets nobody in again")
+    with contextlib.ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(one.connect()).sendall(b"GET / HTTP/1.1\r\n")
+        assert one.send(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").startswith(OK)
+        busy = [stack.enter_context(one.connect()) for _ in range(2)]
+        for connection in busy:
+            connection.sendall(HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        assert one.send(b"").startswith(b"HTTP/1.1 503 ")
+        for connection in busy:
+            connection.sendall(bytes(1000))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 422 ")
+
+
+def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(tmp_path: Path) -> None:
+    app = create_app(settings(tmp_path, model=brightness_classifier(tmp_path / "model.onnx")))
+    for path in ("/v1/predict", "/healthz"):
+        headers = {"Transfer-Encoding": "chunked", "Content-Length": "1"}
+        answer = client(app).post(path, content=b"x", headers=headers)
+        assert answer.status_code == 400
+        assert answer.headers["connection"] == "close"
+        assert answer.json() == {
+            "error": "a request may have Content-Length or Transfer-Encoding, not both"
+        }
 
 
 HANDSHAKE = (
@@ -450,6 +466,18 @@ def test_a_client_that_does_not_read_is_cut_off(start: Start, first: bytes, agai
             while True:
                 connection.sendall(again * 100)
     one.wait_for("happysad_live_views 0.0")
+
+
+def test_a_message_of_too_many_fragments_is_ended(start: Start) -> None:
+    one = start(max_live=1)
+    for content in (b"", b"x"):
+        rest_of_frame = bytes([0x80 | len(content)]) + bytes(4) + content
+        with one.connect() as connection:
+            connection.sendall(HANDSHAKE)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 101 ")
+            connection.sendall(b"\x02" + rest_of_frame + (b"\x00" + rest_of_frame) * 4096)
+            assert b"\x03\xf1too many fragments" in rest(connection)  # 1009, "too big"
+        one.wait_for("happysad_live_views 0.0")
 
 
 def test_memory_is_what_it_was_after_large_and_bad_requests(tmp_path: Path) -> None:

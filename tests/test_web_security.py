@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from happysad.web.app import create_app
 from happysad.web.http.security import COOKIE
+from happysad.web.http.wrong_tokens import WrongTokens
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 from tests.web import ADDRESS, LIVE, client, settings
@@ -175,6 +178,55 @@ def test_no_other_address_brings_the_token(closed: TestClient, method: str, path
     answer = closed.request(method, path, follow_redirects=False)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
+
+
+def test_wrong_tokens_are_answered_later_and_later() -> None:
+    wrong = WrongTokens(2.0)
+    delays = [wrong.seconds("192.0.2.1", 0.0) for _ in range(2000)]
+    assert delays[:15] == [0.0] * 10 + [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert set(delays[15:]) == {2.0}
+    assert wrong.seconds("192.0.2.2", 0.0) == 0.0
+    assert wrong.seconds("192.0.2.1", 61.0) == 0.0
+    # The addresses of one IPv6 network count as one, and those of IPv4 each count, in any notation.
+    assert [wrong.seconds(f"2001:db8::{last}", 0.0) for last in range(11)][-1] == 0.1
+    assert [wrong.seconds(f"::ffff:192.0.2.{last}", 0.0) for last in range(11)][-1] == 0.0
+
+
+def test_the_addresses_of_wrong_tokens_do_not_fill_the_memory() -> None:
+    wrong = WrongTokens(2.0)
+    for _ in range(20):
+        wrong.seconds("192.0.2.1", 0.0)
+    for number in range(1024):
+        wrong.seconds(f"10.0.{number // 256}.{number % 256}", 0.0)
+    assert wrong.seconds("192.0.2.1", 0.0) == 0.0  # forgotten
+
+
+def test_a_wrong_token_waits_and_a_right_one_does_not(tmp_path: Path) -> None:
+    with client(make(tmp_path, token=TOKEN, wrong_token_seconds=0.02)) as one:
+        for path in ("/", "/?token=wrong"):
+            for _ in range(10):
+                assert one.get(path, headers={"Cookie": f"{COOKIE}=wrong"}).status_code == 401
+        began = time.monotonic()
+        assert one.get("/?token=wrong").status_code == 401
+        assert time.monotonic() - began >= 0.02
+        assert one.get("/v1/model", headers={"Authorization": f"Bearer {TOKEN}"}).is_success
+
+
+def test_too_many_answers_that_wait_are_not_delayed() -> None:
+    async def ask() -> list[bool]:
+        wrong = WrongTokens(0.02)
+        given = []
+
+        async def one() -> None:
+            given.append(await wrong.wait("192.0.2.1"))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(100):
+                group.start_soon(one)
+        return given
+
+    given = anyio.run(ask)
+    assert (given.count(True), given.count(False)) == (10 + 64, 26)
 
 
 def test_the_log_holds_no_token_and_no_picture(

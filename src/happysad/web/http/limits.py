@@ -107,7 +107,8 @@ class Limits:
 class WholeRequests:
     """Closes the connection after an answer that is sent before the whole request has arrived.
 
-    Otherwise the server would read the rest, however long, to reuse the connection.
+    Otherwise the server would read the rest, however long, to reuse the connection. A request with
+    two lengths (RFC 9112 section 6.1) is refused: a proxy in front could see two requests in it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -119,6 +120,12 @@ class WholeRequests:
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
+        app = self._app
+        if "content-length" in headers and "transfer-encoding" in headers:
+            app = error_response(
+                400, "a request may have Content-Length or Transfer-Encoding, not both"
+            )
         whole = False
 
         async def receiving() -> Message:
@@ -142,7 +149,7 @@ class WholeRequests:
                         await receiving()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        await self._app(scope, receiving, sending)
+        await app(scope, receiving, sending)
 
 
 def _has_body(scope: Scope) -> bool:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from happysad.web.http.error_responses import error_response, refuse
 from happysad.web.http.settings import Settings, is_loopback
+from happysad.web.http.wrong_tokens import WrongTokens
 
 __all__ = ["COOKIE", "POLICY", "REPORT_POLICY", "Guard", "SafeHeaders"]
 
@@ -77,6 +78,7 @@ class Guard:
         """Wrap an app."""
         self._app = app
         self._token = settings.token
+        self._wrong = WrongTokens(settings.wrong_token_seconds)
         self._local = is_loopback(settings.host)
         names = {"localhost", settings.host, *settings.hosts}
         if not self._local:
@@ -110,6 +112,10 @@ class Guard:
             )
             await redirect(scope, receive, send)
             return
+        elif _has_token(scope, headers) and not await self._wrong.wait(_address(scope)):
+            response = error_response(
+                429, "too many wrong tokens", {"Retry-After": "10", "Connection": "close"}
+            )
         else:
             response = error_response(
                 401,
@@ -140,12 +146,26 @@ class Guard:
     def _brings(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
             return False
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+        given = _in_query(scope)
         return len(given) == 1 and self._is_token(given[0])
 
     def _is_token(self, given: str) -> bool:
         token = self._token or ""
         return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def _has_token(scope: Scope, headers: Headers) -> bool:
+    """Return whether a request has a token, right or wrong, in any of its places."""
+    cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+    return bool(headers.get("authorization") or cookie or _in_query(scope))
+
+
+def _in_query(scope: Scope) -> list[str]:
+    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _name(host: str) -> str:

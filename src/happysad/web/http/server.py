@@ -9,6 +9,7 @@ import os
 import socket
 import webbrowser
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import h11
@@ -16,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 from happysad.errors import UsageError, os_reason
 from happysad.web.http.settings import Settings
@@ -29,6 +31,11 @@ _GOODBYE = 5
 _LISTEN = 1.0
 # Maximum number of connections that wait to be accepted.
 _BACKLOG = 256
+# Maximum number of bytes of a WebSocket that are read before the other clients have their turn.
+# asyncio reads 256 KiB at once; in empty frames, which have 6 bytes, they take half a second.
+_TURN = 4096
+# Maximum number of fragments of a message, as in the servers of websockets itself.
+_MAX_FRAGMENTS = 4096
 
 
 def run(
@@ -123,8 +130,27 @@ class _Read(asyncio.Protocol):
             self._unread = None
 
 
-class Sockets(_Read, WebSocketsSansIOProtocol):
-    """uvicorn's WebSockets, which stop reading from a client that does not read."""
+class Sockets(_Read, WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
+    """uvicorn's WebSockets, with small reads and a limit on the fragments of a message.
+
+    They stop reading from a client that does not read.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Start without data."""
+        super().__init__(*args, **options)
+        self._buffer = memoryview(bytearray(_TURN))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the buffer for the next bytes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take bytes from the buffer, and end a message of too many fragments."""
+        self.data_received(bytes(self._buffer[:nbytes]))
+        if len(self.frames) > _MAX_FRAGMENTS and not self.close_sent:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.handle_parser_exception()
 
     def pause_writing(self) -> None:
         """Stop reading too; otherwise the answers to pings would fill a buffer without limit."""
@@ -141,16 +167,19 @@ class Sockets(_Read, WebSocketsSansIOProtocol):
 class Protocol(_Read, H11Protocol):
     """uvicorn's HTTP, with a limit on the time for headers and on connections.
 
-    `limits` sees a request only once its headers are complete.
+    If there are too many connections, the oldest one without a request is closed, so that idle
+    clients cannot keep others out. `limits` sees a request only once its headers are complete.
     """
 
     _timer: asyncio.TimerHandle | None = None
     _ended = False
+    _began = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first request."""
         super().connection_made(transport)
-        if len(self.connections) > self._settings.max_connections:
+        self._began = self.loop.time()
+        if len(self.connections) > self._settings.max_connections and not self._close_idle():
             self._end(503, "too many connections; try again")
         else:
             self._wait(self._settings.headers_seconds, self._late)
@@ -175,6 +204,19 @@ class Protocol(_Read, H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP."""
         self._end(400, msg)
+
+    def _close_idle(self) -> bool:
+        """Close the oldest other connection without a request; return whether there is one."""
+        others = self.connections - {self}
+        idle = [one for one in others if isinstance(one, Protocol) and one._is_idle]
+        if idle:
+            min(idle, key=lambda one: one._began).transport.abort()
+        return bool(idle)
+
+    @property
+    def _is_idle(self) -> bool:
+        waits = self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE
+        return (waits or self._ended) and not self.transport.is_closing()
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = self.loop.call_later(seconds, then)

@@ -55,7 +55,8 @@ class Settings:
     max_frame: int = 4 * _MIB
     """Maximum size of a Live view's frame in bytes."""
     max_connections: int = 256
-    """Maximum number of connections; more are closed at once. Each takes some kilobytes."""
+    """Maximum number of connections; for one more, the oldest one without a request is closed. Each
+    takes some kilobytes."""
     headers_seconds: float = 10.0
     """Maximum time for a request's line and headers, in seconds."""
     unread_seconds: float = 20.0
@@ -67,6 +68,8 @@ class Settings:
     """Maximum time for a request in seconds, including its upload."""
     live_seconds: float = 300.0
     """A Live view that sends no frame for this many seconds is closed."""
+    wrong_token_seconds: float = 2.0
+    """Maximum delay of the answer to a wrong token, in seconds."""
     workers: int = field(default_factory=thread_count)
     """Maximum number of photos that are processed at once."""
 
