@@ -106,6 +106,11 @@ def results(tmp_path: Path) -> Callable[[str], Results]:
     return made
 
 
+def test_a_source_may_have_a_name_that_no_file_has(results: Callable[[str], Results]) -> None:
+    made = replace(results("a.png").made, sources=("x" * 300,))
+    assert not PhotoSources(made).hold("a.png")
+
+
 def test_a_report_fetches_no_address_of_a_row(
     results: Callable[[str], Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:

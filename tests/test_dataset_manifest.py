@@ -60,6 +60,7 @@ def test_used_rows_by_split(tmp_path: Path) -> None:
         ({"path": "happy/../../a"}, "row 2: path must be relative"),
         ({"label": "../happy"}, "a class's name must be 1 to 64 printable characters"),
         ({"label": "unsure"}, "no class may be named unsure"),
+        ({"bytes": "9" * 30}, "not a manifest"),
     ],
 )
 def test_a_manifest_of_somebody_else_stays_in_the_folder(
@@ -84,6 +85,7 @@ def test_a_manifest_of_somebody_else_stays_in_the_folder(
         ("a,b\n1,2\n", "no column path, label"),
         (",".join(COLUMNS) + "\n" + "x," * (len(COLUMNS) - 1) + "\n", "not a manifest"),
         ("\0\1\2", "not a manifest"),
+        ("a\n1,2\n3,4,5\n", r"not a manifest: .* saw 3$"),
     ],
 )
 def test_others_are_refused(tmp_path: Path, text: str | None, words: str) -> None:

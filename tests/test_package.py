@@ -145,3 +145,7 @@ def test_errors_pass_between_processes() -> None:
     ):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again)) == (type(error), str(error))
+
+
+def test_a_message_is_one_line_whatever_it_quotes() -> None:
+    assert str(happysad.UsageError("a\n\x1b[2J.csv: caf\udce9")) == "a\\n\\x1b[2J.csv: caf\udce9"

@@ -92,6 +92,8 @@ def test_settings_and_data_come_back(tmp_path: Path) -> None:
         (None, "not a run's folder: no config.toml"),
         ("epochs = 1\n", "not a run's settings: no data folder"),
         ("data = ", "not TOML"),
+        ("data = " + "[" * 5000, "not TOML"),
+        ("data = " + "9" * 5000, "not TOML"),
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, text: str | None, error: str) -> None:
@@ -213,10 +215,25 @@ def test_the_main_figures_need_no_more_than_the_file(tmp_path: Path, test: dict[
         run.summary()
     run.metrics.write_text(json.dumps({"test": test}))
     assert run.summary() == Summary(n=8, balanced_accuracy=0.75)
-    for damaged in ("{}", "[]", "{"):
+    for damaged in ("{}", "[]", "{", "[" * 5000):
         run.metrics.write_text(damaged)
         with pytest.raises(RunError, match=r"metrics\.json: not the evaluation of a run"):
             run.summary()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"tried": {"faces": 1}}', "[" * 5000])
+def test_damaged_figures_of_a_training_are_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "fused.json").write_text(content)
+    with pytest.raises(RunError, match=r"fused\.json: damaged"):
+        Run(tmp_path).fusion()
+
+
+@pytest.mark.parametrize("rows", ["1,", "x" * 200_000, "\0"])
+def test_a_damaged_history_has_no_epochs(tmp_path: Path, rows: str) -> None:
+    run = Run(tmp_path)
+    run.write_history(())
+    run.history.write_text(f"{run.history.read_text()}{rows}\n")
+    assert run.epochs_done() == ()
 
 
 def test_discard_removes_what_is_unfinished(tmp_path: Path) -> None:

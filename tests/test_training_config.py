@@ -167,6 +167,8 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
     ("text", "message"),
     [
         ("epochs = ", "not TOML"),
+        ("epochs = " + "[" * 5000, "not TOML"),
+        ("epochs = " + "9" * 5000, "not TOML"),
         ("[train]\nepochs = 3\n", "unknown setting 'train'"),
         (None, "no such file"),
     ],

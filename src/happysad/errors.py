@@ -104,6 +104,10 @@ class HappysadError(Exception):
 
     exit_status: ClassVar[int] = 1
 
+    def __str__(self) -> str:
+        """Return the message as one line, whatever the file that it quotes contains."""
+        return one_line(super().__str__())
+
 
 class ErrorCode(StrEnum):
     """Why there is no answer for a picture. Programs read codes; people read messages."""

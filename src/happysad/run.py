@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from happysad import __version__
-from happysad.errors import RunError, UsageError, os_reason
+from happysad.errors import RunError, UsageError, os_reason, shown
 from happysad.files import write_text
 
 __all__ = [
@@ -304,7 +304,7 @@ class Run:
 
     def epochs_done(self) -> tuple[Epoch, ...]:
         """Return the rows of history.csv; none if it cannot be read."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, csv.Error):
             with self.history.open(encoding="utf-8", newline="") as table:
                 rows = list(csv.DictReader(table))
             names = [one.name for one in fields(Epoch) if one.name != "epoch"]
@@ -337,14 +337,21 @@ class Run:
             return Summary(n=score["n"], balanced_accuracy=score["balanced_accuracy"]["value"])
         except OSError as error:
             raise RunError(f"{self.metrics}: {os_reason(error)}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"{self.metrics}: not the evaluation of a run") from error
 
     def fusion(self) -> Fusion | None:
-        """Return how the fusion was fitted; None for networks that learn by epochs."""
+        """Return how the fusion was fitted; None for networks that learn by epochs.
+
+        Raises:
+            RunError: the file is damaged.
+        """
         if not self._fusion.is_file():
             return None
-        return Fusion.from_json(json.loads(self._fusion.read_text(encoding="utf-8")))
+        try:
+            return Fusion.from_json(json.loads(self._fusion.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RunError(f"{self._fusion}: damaged: {shown(str(error))}") from error
 
     def write_fusion(self, fusion: Fusion) -> None:
         """Write how the fusion was fitted."""
@@ -386,7 +393,7 @@ class Run:
             written = tomllib.loads(self.config.read_text("utf-8", errors="surrogateescape"))
         except OSError as error:
             raise RunError(f"{self.config}: {os_reason(error)}") from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits
             raise RunError(f"{self.config}: not TOML: {error}") from error
         if not isinstance(written.get(_DATA), str):
             raise RunError(f"{self.config}: not a run's settings: no data folder")

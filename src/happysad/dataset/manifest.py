@@ -91,7 +91,7 @@ class Manifest:
         except OSError as error:
             raise DatasetError(f"{file}: {os_reason(error)}") from error
         except ValueError as error:
-            raise DatasetError(f"{file}: not a manifest: {error}") from error
+            raise DatasetError(f"{file}: not a manifest: {str(error).strip()}") from error
         if "code" not in table.columns and {"reason", "notes"} <= set(table.columns):
             codes = list(map(codes_of_0_1_0, table["reason"], table["notes"]))
             table["code"] = [code for code, _ in codes]
@@ -109,7 +109,7 @@ class Manifest:
             for label in filter(None, table["label"].unique()):
                 check_class(label)
             return cls(root, table[list(COLUMNS)].astype(COLUMNS))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise DatasetError(f"{file}: not a manifest: {error}") from error
 
 

@@ -7,6 +7,7 @@ import tomllib
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any
@@ -268,7 +269,7 @@ class TrainConfig:
     seed: int = _setting(_ALWAYS, 0, "Seed of all random numbers.", low=0, high=2**32 - 1)
 
     def __post_init__(self) -> None:
-        types = typing.get_type_hints(type(self))
+        types = _types()
         for one in fields(self):
             value = getattr(self, one.name)
             _check_type(one.name, value, types[one.name])
@@ -607,7 +608,7 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise ConfigError(f"{file}: {os_reason(error)}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise ConfigError(f"{file}: not TOML: {error}") from error
 
 
@@ -619,9 +620,15 @@ def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
             raise ConfigError(f"{where}unknown setting {name!r}; the nearest is {near!r}")
 
 
+@cache
+def _types() -> dict[str, Any]:
+    """Return the type of each setting."""
+    return typing.get_type_hints(TrainConfig)
+
+
 def _converted(name: str, value: Any) -> Any:
     """Convert a TOML value to the field's type; leave a value that does not fit to the check."""
-    expected = typing.get_type_hints(TrainConfig)[name]
+    expected = _types()[name]
     if isinstance(value, list):
         return tuple(value)
     if expected is float and type(value) is int:
