@@ -252,7 +252,7 @@ def tables(folder: Path) -> Kind:
         elif (file := here / "fer2013.csv").exists():
             import_data(str(file), here / "out")
         elif (file := here / "groups.csv").exists():
-            read_group_list(file, table)
+            read_group_list(file, table, here)
         elif (file := here / "votes.csv").exists():
             read_votes(file, table, ("happy", "sad"))
         else:

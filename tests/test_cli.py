@@ -42,7 +42,8 @@ def test_predict_says_a_row_a_photo_and_ends_with_1_where_one_failed(
     assert [row["label"] for row in rows] == ["sad", None, "happy"]
     assert rows[1]["error"]["code"] == "not_an_image"
     assert done.status == 1
-    assert done.stderr == b""
+    hidden = b"left out: 1 file or folder that systems keep beside photos: hidden 1\n"
+    assert done.stderr == hidden
 
 
 def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_folder_without_a_file_is_named(model: Path, photos: Path) -> None:
     (photos / "none").mkdir()
     (photos / "none" / ".hidden.png").touch()
     done = run_command("predict", "none", "bright.png", "--model", model, "--json", cwd=photos)
-    assert done.stderr == b"none: no file in it\n"
+    assert done.stderr.startswith(b"none: no file in it\nleft out: 1 file or folder that systems")
     assert len(done.stdout.splitlines()) == 1
     assert done.status == 0
 

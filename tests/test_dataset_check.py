@@ -211,7 +211,9 @@ def test_persons_stay_together(tmp_path: Path) -> None:
     lines = [f"happy/{n:03}.png,Ann" for n in range(6)] + ["sad\\000.png,Ann", "./sad/001.png,Ann"]
     listed.write_text("\n".join(["group,path", *[",".join(x.split(",")[::-1]) for x in lines]]))
     listed.write_text(listed.read_text() + "\nBob,sad/gone.png\n,sad/002.png\n")
-    checked = check(data, tmp_path / "out", groups=listed, quality=False)
+    with pytest.raises(DatasetError, match=r"1 of its paths are no files of .*: sad/gone\.png; "):
+        check(data, tmp_path / "out", groups=listed, quality=False)
+    checked = check(data, tmp_path / "out", groups=listed, allow_missing=True, quality=False)
     table = checked.manifest.table.set_index("path")
     ann = [f"happy/{n:03}.png" for n in range(6)] + ["sad/000.png", "sad/001.png"]
     assert table.loc[ann, "group"].nunique() == 1

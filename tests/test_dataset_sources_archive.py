@@ -100,7 +100,7 @@ def test_a_tar_whose_first_name_begins_as_a_zip_does(tmp_path: Path) -> None:
     assert import_data(str(tmp_path / "a"), tmp_path / "out").counts == {"happy": 1}
 
 
-OUTSIDE, HIDDEN = "whose paths leave the source's folder", "that are hidden"
+OUTSIDE, HIDDEN = "whose paths leave the source's folder", "that systems keep beside photos"
 PATHS = [
     # nothing is written outside DIR
     ("../happy/x.png", OUTSIDE),
@@ -214,7 +214,10 @@ def test_what_is_no_picture_is_left_out_whatever_its_name(tmp_path: Path) -> Non
     (tmp_path / "a").write_bytes(a_zip([*folders, *odd, ("sad/ok.png", B)]))
     imported = import_data(str(tmp_path / "a"), tmp_path / "out")
     assert files(tmp_path / "out") == {"sad/ok.png": B}
-    assert imported.notes == ("left out: 3 files that are no pictures",)
+    assert imported.notes == (
+        "left out: 2 files that are no pictures",
+        "left out: 1 file or folder that systems keep beside photos: Thumbs.db 1",
+    )
 
 
 @pytest.mark.parametrize("pack", [a_zip, a_tar])

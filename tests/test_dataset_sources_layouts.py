@@ -10,7 +10,7 @@ import pytest
 from happysad.dataset.sources import import_data
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.layouts import ClassNames
-from happysad.dataset.sources.split_folders import split_folder
+from happysad.dataset.split_folders import split_folder
 from happysad.errors import ImportDataError, UsageError
 from tests.pictures import encoded, photo, save
 

@@ -9,7 +9,8 @@ import pytest
 
 from happysad import paths
 from happysad.errors import UsageError
-from happysad.paths import absolute, expand, lines, plain, walk
+from happysad.folder_walk import Walk
+from happysad.paths import absolute, expand, is_photo, lines, plain
 
 
 @pytest.fixture
@@ -33,9 +34,9 @@ def names(paths: Iterator[str], tree: Path) -> list[str]:
 
 
 def test_a_folder_stands_for_all_its_files_in_order_but_hidden_ones(tree: Path) -> None:
-    assert names(walk(str(tree)), tree) == FILES
-    assert sorted(names(walk(str(tree), ordered=False), tree)) == sorted(FILES)
-    assert names(walk(str(tree), without=tree / "c"), tree) == [*HERE, "d/1"]
+    assert names(Walk().files(str(tree)), tree) == FILES
+    assert sorted(names(Walk(ordered=False).files(str(tree)), tree)) == sorted(FILES)
+    assert names(Walk(without=tree / "c").files(str(tree)), tree) == [*HERE, "d/1"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_folder_that_cannot_be_listed_stands_for_itself(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert names(walk(str(tree)), tree) == [*HERE, "c", "d/1"]
+    assert names(Walk().files(str(tree)), tree) == [*HERE, "c", "d/1"]
     assert names(expand(str(tree / "**" / "*.jpg")), tree) == ["b.jpg", "broken.jpg", "c"]
 
 
@@ -153,3 +154,17 @@ def test_lines_are_paths_whatever_their_bytes() -> None:
 def test_a_list_between_nuls_is_refused() -> None:
     with pytest.raises(UsageError, match="one path per line, not NULs"):
         list(lines([b"a.jpg\n", b"b.jpg\0c.jpg\0"]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_lists_of_windows_are_read(encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    data = f"{mark}a.jpg\r\n\r\nžluť Ċ.jpg\r\n".encode(encoding)
+    assert not is_photo(data)
+    parts = data.splitlines(keepends=True)  # as files yield it: UTF-16 is cut inside of a character
+    assert list(lines(parts)) == ["a.jpg", "žluť Ċ.jpg"]
+
+
+def test_a_list_that_only_begins_as_utf_16_is_refused() -> None:
+    with pytest.raises(UsageError, match="must be UTF-16 to its end"):
+        list(lines([b"\xff\xfea"]))

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from happysad.errors import ImageError, UsageError
 from happysad.fetch import fetch, is_web_address
+from happysad.folder_walk import walk
 from happysad.images import Pixels, Source, is_source
 from happysad.inputs import NetworkInput, Prepared, network_input
 from happysad.model_file import ROWS, SHIPPED, Details, ModelFile, Outputs
+from happysad.names import nfc
 from happysad.parallel import ordered_map, thread_count
-from happysad.paths import walk
 from happysad.photo import Photo
 from happysad.predictions import NO_FACE, FacePrediction, Faces, Failure, Prediction
 from happysad.probability import among
@@ -153,6 +154,8 @@ class Classifier:
         if answers is None:
             return self
         named = list(answers) if isinstance(answers, list | tuple) else []
+        own = {nfc(name): name for name in self.classes}
+        named = [own.get(nfc(name), name) if isinstance(name, str) else name for name in named]
         if len(named) < 2 or len(set(named)) < len(named) or not set(named) <= set(self.classes):
             raise UsageError(
                 f"answers must be two or more of {', '.join(self.classes)}, "

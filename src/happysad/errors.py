@@ -127,7 +127,7 @@ class ErrorCode(StrEnum):
     CANNOT_OPEN = "cannot_open"
     """The file does not exist, or the system refuses to open it."""
     NOT_A_FILE = "not_a_file"
-    """The path names a pipe, a device or a link that is not followed."""
+    """The path names a pipe, a device or a folder."""
     BAD_ARRAY = "bad_array"
     """The array does not have the dtype or the shape of a picture."""
     CANNOT_FETCH = "cannot_fetch"

@@ -1,14 +1,18 @@
-"""Write files under a temporary name and move them into place: completely or not at all."""
+"""Read text in any encoding of Unicode, and write files completely or not at all."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["UTF_16", "decoded_text", "replacing", "write_text"]
+
+#: The byte order marks of UTF-16; no photo begins with one.
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # Maximum number of characters of the stem and of the suffix that the temporary name keeps, since
 # the name itself may have the maximum length that the system allows.
@@ -51,3 +55,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8; bytes of file names that are not valid UTF-8 are written unchanged."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def decoded_text(data: bytes) -> str:
+    """Return the text of a file: UTF-16 after its byte order mark, else UTF-8 with or without one.
+
+    Raises:
+        UnicodeDecodeError: it is in another encoding.
+
+    >>> decoded_text("path,group".encode("utf-16")), decoded_text(b"path")
+    ('path,group', 'path')
+    """
+    return data.decode("utf-16" if data.startswith(UTF_16) else "utf-8-sig")

@@ -1,23 +1,27 @@
 """Expand folders, globs and lists of paths into files, in the same way for every prediction.
 
-A folder expands to all files in it and below it, of any type, in the order of their names. Hidden
-files (.name) are left out; links to folders are not followed. A folder that cannot be listed
-expands to itself, so that it gets a row with the reason. ** in a glob walks folders in the same
-way.
+A folder expands to all files in it and below it, of any type, in the order of their names; see
+`folder_walk` for what is left out and for links. A folder that cannot be listed expands to itself,
+so that it gets a row with the reason. ** in a glob walks folders in the same way, and * matches
+nothing that is left out. A file or folder that is named itself is always read.
 """
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path, PurePath
 
 from happysad.errors import UsageError
+from happysad.files import UTF_16
+from happysad.folder_walk import LeftOut, Walk, reason_left_out
 
-__all__ = ["HEAD", "absolute", "expand", "is_photo", "lies_below", "lines", "plain", "walk"]
+__all__ = ["HEAD", "absolute", "expand", "is_photo", "lies_below", "lines", "plain"]
 
 #: Every photo has a NUL among its first HEAD bytes; a list of paths has none.
 HEAD = 4096
@@ -58,20 +62,28 @@ def lies_below(path: Path, folders: Iterable[Path]) -> bool:
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
-def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
+def expand(
+    path: str,
+    *,
+    ordered: bool = True,
+    without: Path | None = None,
+    left_out: LeftOut | None = None,
+) -> Iterator[str]:
     """Yield the files that a path, a folder or a glob expands to.
 
     Args:
         path: a path that does not exist is yielded as it is; reading it fails with the reason.
-        ordered: False to walk folders in the order of the file system, without keeping the names in
-            a folder in memory.
-        without: a folder to leave out, with everything below it.
+        ordered: as for `Walk`.
+        without: as for `Walk`.
+        left_out: counts what is left out.
     """
+    counts = LeftOut() if left_out is None else left_out
+    walk = Walk(ordered=ordered, without=without, left_out=counts.add)
     # os.path returns False for a path without permission or with too long a name; Path raises.
     if os.path.isdir(path):  # noqa: PTH112
-        yield from walk(path, ordered=ordered, without=without)
+        yield from walk.files(path)
     elif glob.has_magic(path) and "\0" not in path and not os.path.exists(path):  # noqa: PTH110
-        found = _found(path, without)
+        found = _found(path, walk, without, counts)
         none = True
         for name in sorted(found) if ordered else found:
             none = False
@@ -82,29 +94,54 @@ def expand(path: str, *, ordered: bool = True, without: Path | None = None) -> I
         yield path
 
 
-def _found(pattern: str, without: Path | None) -> Iterator[str]:
+def _found(pattern: str, walk: Walk, without: Path | None, counts: LeftOut) -> Iterator[str]:
     """Yield the files that a glob expands to."""
     lies_without = _below(without)
     names = pattern.replace("/", os.sep).split(os.sep)  # noqa: PTH206 - ./ stays
     if "**" not in names:
         for name in glob.iglob(pattern):  # noqa: PTH207
-            if not os.path.isdir(name) and not lies_without(os.path.dirname(name)):  # noqa: PTH112, PTH120
+            is_folder = os.path.isdir(name)  # noqa: PTH112
+            if kind := _kind_matched(name, names, is_folder):
+                counts[kind] += 1
+            elif not is_folder and not lies_without(os.path.dirname(name)):  # noqa: PTH120
                 yield name
         return
     first = names.index("**")
     above = os.sep.join(names[:first]) or (os.sep if first else "")  # noqa: PTH118
     below = [name for name in names[first:] if name]
-    folders: Iterable[str] = [above or os.curdir]
+    folders = [above or os.curdir]
     if glob.has_magic(above):
-        folders = (one for one in glob.iglob(above) if not os.path.islink(one))  # noqa: PTH114, PTH207
+        found = filter(os.path.isdir, glob.iglob(above))  # noqa: PTH207
+        kept = (one for one in found if not _kind_matched(one, names, True))
+        folders = sorted(kept, key=lambda one: (os.path.islink(one), one))  # noqa: PTH114
     for folder in folders:
-        if os.path.isdir(folder) and not lies_without(folder):  # noqa: PTH112
+        loop = folder != (above or os.curdir) and _leads_back(folder)
+        if os.path.isdir(folder) and not lies_without(folder) and not loop:  # noqa: PTH112
             start = os.path.join(folder, "")  # noqa: PTH118
-            for path in walk(folder, ordered=False, without=without):
+            for path in walk.files(folder):
                 inside = path.removeprefix(start)
                 # `walk` yields a folder only if it cannot be listed.
                 if _fits(inside.split(os.sep), below) or os.path.isdir(path):  # noqa: PTH112, PTH206
                     yield path if above else inside
+
+
+def _kind_matched(path: str, pattern: list[str], is_folder: bool) -> str:
+    """Return the kind of the first name in a path that a wildcard matched and that is left out."""
+    parts = path.split(os.sep)  # noqa: PTH206
+    for place, (part, wanted) in enumerate(zip(parts, pattern, strict=False)):
+        last = place == len(parts) - 1
+        if glob.has_magic(wanted) and part:
+            kind = reason_left_out(part, folder=is_folder or not last)
+            # A pattern such as .* names hidden files itself.
+            if kind and not (kind == "hidden" and wanted.startswith(".")):
+                return kind
+    return ""
+
+
+def _leads_back(folder: str) -> bool:
+    """Return whether a path is a link to a folder that contains the link."""
+    above = Path(os.path.realpath(os.path.dirname(folder) or os.curdir))  # noqa: PTH120
+    return os.path.islink(folder) and above.is_relative_to(os.path.realpath(folder))  # noqa: PTH114
 
 
 def _fits(names: list[str], pattern: list[str]) -> bool:
@@ -137,61 +174,44 @@ def _below(without: Path | None) -> Callable[[str], bool]:
     return lies
 
 
-def walk(folder: str, *, ordered: bool = True, without: Path | None = None) -> Iterator[str]:
-    """Yield the files in a folder and below it; see `expand`."""
-    left_out = None if without is None or not without.exists() else without.stat()
-    open_: list[Iterator[str]] = [_entries(folder, ordered)]
-    while open_:
-        path = next(open_[-1], None)
-        if path is None:
-            open_.pop()
-        elif not path.endswith(os.sep):
-            yield path
-        elif left_out is None or not _same(path, left_out):
-            open_.append(_entries(path, ordered))
-
-
-def _entries(folder: str, ordered: bool) -> Iterator[str]:
-    """Yield a folder's files, then its folders, the latter with a trailing separator."""
-    folders = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda one: one.name) if ordered else entries:
-                if entry.name.startswith("."):
-                    continue
-                path = os.path.join(folder, entry.name)  # noqa: PTH118
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path + os.sep)
-                elif not (entry.is_symlink() and os.path.isdir(path)):  # noqa: PTH112
-                    yield path
-    except OSError:
-        yield folder.rstrip(os.sep) or folder
-    yield from folders
-
-
-def _same(folder: str, status: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(os.stat(folder), status)  # noqa: PTH116
-    except OSError:
-        return False
-
-
 def is_photo(data: bytes) -> bool:
     """Return whether bytes are a photo of any type, rather than a list of paths.
 
     A signature is not enough: BMP files share only the letters BM, which may also begin a path.
     """
-    return b"\0" in data[:HEAD]
+    return b"\0" in data[:HEAD] and not data.startswith(UTF_16)
 
 
 def lines(file: Iterable[bytes]) -> Iterator[str]:
     """Yield the paths of a list, one per line; empty lines are skipped.
 
+    Args:
+        file: the lines of the list, or other parts of it. It may begin with a byte order mark, and
+            be in UTF-16, as lists of Windows are.
+
     Raises:
-        UsageError: a line has a NUL, which no path has; find -print0 writes them.
+        UsageError: a line has a NUL, which no path has; find -print0 writes them. Or the list
+            begins as UTF-16, and is something else.
     """
-    for line in file:
+    parts = iter(file)
+    first = next(parts, b"")
+    if first.startswith(UTF_16):
+        try:
+            decoded = _utf_16_lines(chain([first], parts))
+            yield from (path for line in decoded if (path := line.rstrip("\r\n")))
+        except UnicodeDecodeError as error:
+            raise UsageError("a list that begins as UTF-16 must be UTF-16 to its end") from error
+        return
+    for line in chain([first.removeprefix(codecs.BOM_UTF8)], parts):
         if b"\0" in line:
             raise UsageError("a list must have one path per line, not NULs between paths")
-        if path := line.rstrip(b"\r\n"):
-            yield os.fsdecode(path)
+        if name := line.rstrip(b"\r\n"):
+            yield os.fsdecode(name)
+
+
+def _utf_16_lines(parts: Iterable[bytes]) -> Iterator[str]:
+    rest = ""
+    for text in codecs.iterdecode(parts, "utf-16"):
+        *whole, rest = (rest + text).split("\n")
+        yield from whole
+    yield rest

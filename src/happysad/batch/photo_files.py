@@ -14,6 +14,7 @@ from happysad import paths
 from happysad.batch import remote
 from happysad.batch.exif import taken_of
 from happysad.errors import ErrorCode, ImageError, one_line, os_reason, shown_path
+from happysad.folder_walk import LeftOut
 from happysad.images import read_bytes
 
 __all__ = ["PhotoFile", "expand", "look"]
@@ -56,7 +57,12 @@ class PhotoFile:
 
 
 def expand(
-    name: str, *, ordered: bool = True, without: Path | None = None, listed: bool = False
+    name: str,
+    *,
+    ordered: bool = True,
+    without: Path | None = None,
+    listed: bool = False,
+    left_out: LeftOut | None = None,
 ) -> Iterator[str]:
     """Yield the files that a path, a folder, a glob or an address expands to.
 
@@ -65,14 +71,15 @@ def expand(
         ordered: as for `paths.expand`.
         without: as for `paths.expand`.
         listed: as for `remote.expand`.
+        left_out: counts what is left out of folders.
 
     Raises:
         UsageError, MissingExtraError, LibraryError: as for `remote.expand`.
     """
     if remote.is_remote(name):
-        yield from remote.expand(name, listed=listed)
+        yield from remote.expand(name, listed=listed, left_out=left_out)
     else:
-        yield from paths.expand(name, ordered=ordered, without=without)
+        yield from paths.expand(name, ordered=ordered, without=without, left_out=left_out)
 
 
 def look(path: str) -> PhotoFile:

@@ -14,6 +14,7 @@ from happysad.errors import (
     UsageError,
     shown,
 )
+from happysad.folder_walk import LeftOut, reason_left_out
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -33,18 +34,20 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def expand(address: str, *, listed: bool = False) -> Iterator[str]:
+def expand(address: str, *, listed: bool = False, left_out: LeftOut | None = None) -> Iterator[str]:
     """Yield the addresses of the files that an address expands to.
 
-    A folder expands to all files in it and below it; hidden files (.name) are left out. An http(s)
-    address is a folder if it ends in /, and the links of its page are its files. fsspec lists whole
-    folders, so the names in a folder and in those above it are in memory at the same time.
+    A folder expands to all files in it and below it; see `folder_walk` for what is left out. An
+    http(s) address is a folder if it ends in /, and the links of its page are its files. fsspec
+    lists whole folders, so the names in a folder and in those above it are in memory at the same
+    time.
 
     Args:
         address: s3://bucket/folder and so on.
         listed: True for an address from a list, which may have millions of them. The address is
             then a folder if it ends in /, without a request to the storage. An address that cannot
             be listed is yielded as it is, so that fetching it fails with the reason.
+        left_out: counts what is left out.
 
     Raises:
         UsageError: there is no such protocol, or its packages are not installed. Not raised if
@@ -52,18 +55,19 @@ def expand(address: str, *, listed: bool = False) -> Iterator[str]:
         MissingExtraError: packages that happysad[cloud] installs are missing.
         LibraryError: the address cannot be listed. Not raised if `listed` is True.
     """
+    counts = LeftOut() if left_out is None else left_out
     if listed:
         try:
-            yield from _expand(address, ask=False)
+            yield from _expand(address, counts, ask=False)
         except MissingExtraError:
             raise
         except (UsageError, LibraryError):
             yield address
     else:
-        yield from _expand(address, ask=True)
+        yield from _expand(address, counts, ask=True)
 
 
-def _expand(address: str, ask: bool) -> Iterator[str]:
+def _expand(address: str, left_out: LeftOut, *, ask: bool) -> Iterator[str]:
     page = web.is_web_address(address)
     if page and not address.endswith("/"):
         yield address
@@ -78,7 +82,10 @@ def _expand(address: str, ask: bool) -> Iterator[str]:
             for found in (folders, files):
                 for name in list(found):
                     link = page and _is_no_file(found[name]["name"].removeprefix(above))
-                    if not name or name.startswith(".") or link:
+                    kind = reason_left_out(name, folder=found is folders)
+                    if kind:
+                        left_out[kind] += 1
+                    if not name or kind or link:
                         del found[name]
             for name in sorted(files):
                 yield str(system.unstrip_protocol(files[name]["name"]))

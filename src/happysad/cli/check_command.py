@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.options import CheckFolder, Classes, Groups, Threads, data_folder, need
+from happysad.cli.options import (
+    AllowMissing,
+    CheckFolder,
+    Classes,
+    Groups,
+    Threads,
+    UseSplits,
+    data_folder,
+    need,
+)
 from happysad.errors import UsageError
 from happysad.parallel import use_threads
 
@@ -26,6 +35,8 @@ def check(
     classes: Classes = None,
     check_folder: CheckFolder = None,
     groups: Groups = None,
+    allow_missing: AllowMissing = False,
+    use_splits: UseSplits = False,
     fractions: Annotated[
         tuple[float, float, float],
         typer.Option(help="The shares of train, val and test."),
@@ -84,6 +95,8 @@ def check(
         radius=radius,
         groups=groups,
         quality=quality,
+        use_splits=use_splits,
+        allow_missing=allow_missing,
     )
     for line in str(result).split("\n"):
         say(line)

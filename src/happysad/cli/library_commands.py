@@ -56,6 +56,7 @@ def predict_library(
     from happysad.batch.remote import is_remote
     from happysad.batch.results import UNREADABLE
     from happysad.batch.shards import SHARD
+    from happysad.folder_walk import LeftOut
     from happysad.paths import absolute, plain
     from happysad.predictions import NO_FACE
 
@@ -67,11 +68,15 @@ def predict_library(
     # In an address, // and a trailing / have a meaning.
     sources = [name if is_remote(name) else placed(plain(name)) for name in names]
     sources = list(dict.fromkeys(sources))
+    left_out = LeftOut()
 
     def files() -> Iterator[str]:
         for source in sources:
             for path in map(placed, listed) if source == "-" else [source]:
-                yield from expand(path, ordered=False, without=out, listed=source == "-")
+                listing = source == "-"
+                yield from expand(
+                    path, ordered=False, without=out, listed=listing, left_out=left_out
+                )
 
     try:
         summary = predict(
@@ -94,6 +99,8 @@ def predict_library(
         say(f"{count:>12,}  {label}")
     say(f"{summary.counts.total():>12,}  photos, {summary.done:,} of them predicted now")
     say(f"results: {out}")
+    if left_out:
+        warn(left_out.line)
     warn_if_faceless(summary.counts[NO_FACE], summary.counts.total())
     raise typer.Exit(1 if summary.counts[UNREADABLE] else 0)
 

@@ -10,9 +10,11 @@ import typer
 
 from happysad.errors import UsageError
 from happysad.extras import EXTRAS, need
+from happysad.names import nfc
 
 __all__ = [
     "EXTRAS",
+    "AllowMissing",
     "Answers",
     "CheckFolder",
     "ClassNames",
@@ -22,6 +24,7 @@ __all__ = [
     "Model",
     "Threads",
     "Unsure",
+    "UseSplits",
     "Votes",
     "class_names",
     "data_folder",
@@ -41,7 +44,7 @@ def class_names(option: str) -> Callable[[str], ClassNames]:
     """
 
     def parse(given: str) -> ClassNames:
-        names = ClassNames(given.split(","))
+        names = ClassNames(map(nfc, given.split(",")))
         if not 2 <= len(names) <= 3 or not all(names) or len(set(names)) < len(names):
             raise UsageError(
                 f"{option} must be two or three different names separated by commas, such as "
@@ -85,6 +88,18 @@ Groups = Annotated[
     typer.Option(
         "--groups",
         help="A CSV with columns path,group: photos of one group (one person) stay together.",
+    ),
+]
+AllowMissing = Annotated[
+    bool,
+    typer.Option("--allow-missing", help="Let --groups name files that do not exist."),
+]
+UseSplits = Annotated[
+    bool,
+    typer.Option(
+        "--use-splits",
+        help="Use the folders train, val and test of DIR, which hold the class folders, as they "
+        "are. Photos that also stand in test, or nearly so, leave training.",
     ),
 ]
 Votes = Annotated[

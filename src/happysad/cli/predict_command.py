@@ -19,6 +19,7 @@ from happysad.cli.library_commands import predict_library
 from happysad.cli.options import Answers, Model, Threads, Unsure, local_folder
 from happysad.cli.prediction_output import warn_if_faceless, write_csv, write_json, write_table
 from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError
+from happysad.folder_walk import LeftOut
 from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, Faces, Rows
 
@@ -97,9 +98,11 @@ def predict(
 ) -> None:
     """Predict whether the people in photos look happy or sad.
 
-    A folder means all files in it and below it, except hidden ones. A file that cannot be read gets
-    a row with the reason, and the exit status is 1. If at least 10 photos, and a quarter of all,
-    show no face, the last line of standard error says what to do.
+    A folder means all files in it and below it. Hidden files, and what systems keep beside photos,
+    such as @eaDir and Thumbs.db, are left out and counted in one line; linked folders are read
+    once. A file that cannot be read gets a row with the reason, and the exit status is 1. If at
+    least 10 photos, and a quarter of all, show no face, the last line of standard error says what
+    to do.
     """
     # docs/decisions.md, "One thread of OpenBLAS".
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -141,13 +144,16 @@ def predict(
     if drawing is not None:
         _check_drawing(paths, drawing)
     classifier = _loaded(model).answering(answers)
-    predictions = classifier.stream(_sources(paths), faces=faces, unsure=unsure)
+    left_out = LeftOut()
+    predictions = classifier.stream(_sources(paths, left_out), faces=faces, unsure=unsure)
     if drawing is not None:
         predictions = _drawing(predictions, drawing)
     counts: Counter[str | None] = Counter()
     predictions = _counted(predictions, counts)
     write = write_json if as_json else write_csv if as_csv else write_table
     failed = write(predictions, classifier.classes, rows)
+    if left_out:
+        warn(left_out.line)
     warn_if_faceless(counts[NO_FACE], counts.total())
     raise typer.Exit(1 if failed else 0)
 
@@ -169,21 +175,21 @@ def _loaded(model: Path | None) -> Classifier:
             gc.enable()
 
 
-def _sources(paths: Iterable[str]) -> Iterator[Source]:
+def _sources(paths: Iterable[str], left_out: LeftOut) -> Iterator[Source]:
     """Yield the photos that the command line names, in order."""
     from happysad.batch.photo_files import PhotoFile
 
     for path in paths:
         if path != "-":
-            yield from _files(path)
+            yield from _files(path, left_out)
         elif isinstance(came := _standard_input(), bytes):
             yield PhotoFile("-", came)
         else:
             for line in came:
-                yield from _files(line, listed=True)
+                yield from _files(line, left_out, listed=True)
 
 
-def _files(path: str, *, listed: bool = False) -> Iterator[Source]:
+def _files(path: str, left_out: LeftOut, *, listed: bool = False) -> Iterator[Source]:
     """Yield the photos that a path, a folder, a glob or an address expands to."""
     from happysad.batch.photo_files import PhotoFile, expand
     from happysad.batch.remote import is_remote
@@ -191,7 +197,7 @@ def _files(path: str, *, listed: bool = False) -> Iterator[Source]:
 
     empty = True
     try:
-        for file in expand(path, listed=listed):
+        for file in expand(path, listed=listed, left_out=left_out):
             empty = False
             yield PhotoFile(file) if is_remote(file) and not is_web_address(file) else file
     except LibraryError as error:  # an address that cannot be listed gets a row, too

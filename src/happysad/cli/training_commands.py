@@ -14,11 +14,13 @@ import typer
 from happysad.cli.console import say
 from happysad.cli.evaluation_commands import print_evaluation
 from happysad.cli.options import (
+    AllowMissing,
     CheckFolder,
     Classes,
     DataFolder,
     Groups,
     Threads,
+    UseSplits,
     Votes,
     data_folder,
     need,
@@ -96,6 +98,8 @@ def train(
     ] = None,
     check_folder: CheckFolder = None,
     groups: Groups = None,
+    allow_missing: AllowMissing = False,
+    use_splits: UseSplits = False,
     votes: Votes = None,
     threads: Threads = 0,
     **settings: Any,
@@ -113,7 +117,9 @@ def train(
     use_threads(threads)
     given = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
-        if data is not None or any((given, out, config, groups, votes, check_folder)):
+        if data is not None or any(
+            (given, out, config, groups, votes, check_folder, allow_missing, use_splits)
+        ):
             raise UsageError(
                 "--resume RUN cannot be combined with other arguments: the run's config.toml has "
                 "the settings"
@@ -128,6 +134,8 @@ def train(
             config=config,
             check_folder=check_folder,
             groups=groups,
+            allow_missing=allow_missing,
+            use_splits=use_splits,
             votes=votes,
             **given,
         )

@@ -10,10 +10,12 @@ from typing import cast
 from happysad.dataset import duplicates, quality, split
 from happysad.dataset.check_page import write_check_page
 from happysad.dataset.check_result import CheckCounts, CheckResult, CheckSettings
+from happysad.dataset.class_folders import class_folders, labels
 from happysad.dataset.findings import find, titles
+from happysad.dataset.given_splits import known_splits, leave_out_leaks
 from happysad.dataset.group_list import GroupList, read_group_list
 from happysad.dataset.manifest import SPLITS, Manifest, Split
-from happysad.dataset.scan import class_folders, scan
+from happysad.dataset.scan import scan
 from happysad.errors import DatasetError, UsageError
 
 __all__ = ["check", "default_folder"]
@@ -28,6 +30,8 @@ def check(
     radius: int = CheckSettings.radius,
     groups: str | os.PathLike[str] | None = None,
     quality: bool = CheckSettings.quality,
+    use_splits: bool = CheckSettings.use_splits,
+    allow_missing: bool = CheckSettings.allow_missing,
 ) -> CheckResult:
     """Read every file of a data folder, leave out what cannot be used, and split the rest.
 
@@ -46,6 +50,10 @@ def check(
         groups: a CSV with the columns path and group: all photos of one group, such as a person,
             stay in one split. Paths are relative to `data`.
         quality: whether to look for blurry, dark and otherwise odd photos.
+        use_splits: whether `data` has folders of splits, such as train and test, which are used as
+            they are. Photos that belong together with photos in test or val leave train; `test`
+            or `val`, where it is not given, is taken from train.
+        allow_missing: whether `groups` may name files that do not exist; these are counted.
 
     Raises:
         UsageError: `data` is not a folder with class folders, a class has a reserved name, `out`
@@ -66,10 +74,12 @@ def check(
         radius=radius,
         groups=None if groups is None else Path(groups),
         quality=quality,
+        use_splits=use_splits,
+        allow_missing=allow_missing,
     )
     if out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: must lie outside the data folder {data}, which is never changed")
-    names = class_folders(data, settings.classes)
+    names = labels(class_folders(data, settings.classes, use_splits=use_splits))
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
     splits = {} if earlier is None else _splits(earlier, file)
@@ -89,12 +99,20 @@ def _check(
     earlier: Manifest | None,
     splits: dict[str, Split],
 ) -> CheckResult:
-    scanned = scan(data, classes, earlier=earlier, quality=settings.quality)
-    readable = scanned.table[scanned.table["reason"] == ""]
-    table = duplicates.leave_out_copies(scanned.table)
+    scanned = scan(
+        data, classes, earlier=earlier, quality=settings.quality, use_splits=settings.use_splits
+    )
+    table = scanned.table
+    readable = table[table["reason"] == ""]
     listed = GroupList({}, 0)
     if settings.groups is not None:
-        listed = read_group_list(settings.groups, table)
+        listed = read_group_list(settings.groups, table, data, allow_missing=settings.allow_missing)
+    if settings.use_splits:
+        table = leave_out_leaks(table, settings.radius, listed.groups)
+    table = duplicates.leave_out_copies(table)
+    into = SPLITS
+    if settings.use_splits:
+        splits, into = known_splits(table, splits)
     if settings.quality:
         table = quality.flag(table, scanned.measures)
     table, near = duplicates.note_other_class(table, settings.radius)
@@ -104,9 +122,12 @@ def _check(
         fractions=settings.fractions,
         listed=listed.groups,
         known=splits,
+        into=into,
     )
     manifest = Manifest(data, table)
     _refuse_few(manifest, classes)
+    if settings.use_splits:
+        _refuse_empty_splits(manifest, classes)
     split.refuse_leaks(manifest, settings.radius)
 
     found = find(table)
@@ -118,6 +139,7 @@ def _check(
         groups=manifest.used["group"].nunique(),
         near_duplicate_pairs=duplicates.count_pairs(readable, settings.radius),
         unknown_paths=listed.unknown_paths,
+        beside=dict(scanned.beside),
         findings={key: len(rows) for key, rows in found.items()},
     )
     result = CheckResult(manifest, settings, counts, out)
@@ -158,3 +180,14 @@ def _refuse_few(manifest: Manifest, classes: list[str]) -> None:
             + (f"; left out: {why}" if why else "")
             + (f"; {split.MORE_GROUPS}" if len(used) > used.nunique() else "")
         )
+
+
+def _refuse_empty_splits(manifest: Manifest, classes: list[str]) -> None:
+    """Raise DatasetError if a split has no photo of a class."""
+    for name in SPLITS:
+        lacking = sorted(set(classes) - set(manifest.of(name)["label"]))
+        if lacking:
+            raise DatasetError(
+                f"{manifest.root}: its {name} needs photos of all classes; no photo of "
+                f"{' and '.join(lacking)} can be used"
+            )

@@ -11,6 +11,7 @@ from happysad.dataset.check_result import CheckResult
 from happysad.dataset.findings import FINDINGS
 from happysad.dataset.manifest import SPLITS
 from happysad.errors import ImageError
+from happysad.folder_walk import LeftOut
 from happysad.images import read
 from happysad.parallel import ordered_map
 from happysad.progress import track
@@ -87,7 +88,10 @@ def write_check_page(
         splits=SPLITS,
         table=pd.crosstab(used["label"], used["split"]).reindex(columns=SPLITS, fill_value=0),
         left_out=left_out[["path", "reason"]].head(_LISTED).to_dict("records"),
-        fractions=dict(zip(SPLITS, settings.fractions, strict=True)),
+        fractions=None
+        if settings.use_splits
+        else dict(zip(SPLITS, settings.fractions, strict=True)),
+        beside=LeftOut(counts.beside).line,
     )
 
 

@@ -10,6 +10,7 @@ from happysad.dataset.duplicates import RADIUS
 from happysad.dataset.findings import FINDINGS
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import UsageError
+from happysad.folder_walk import LeftOut
 
 __all__ = ["CheckCounts", "CheckResult", "CheckSettings"]
 
@@ -33,6 +34,10 @@ class CheckSettings:
     one split. Paths are relative to the data folder."""
     quality: bool = True
     """Whether to look for blurry, dark and otherwise odd photos."""
+    use_splits: bool = False
+    """Whether the data folder has folders of splits, such as train and test, which are used."""
+    allow_missing: bool = False
+    """Whether `groups` may name files that do not exist."""
 
     def __post_init__(self) -> None:
         if self.classes is not None and not 2 <= len(set(self.classes)) == len(self.classes) <= 3:
@@ -70,7 +75,9 @@ class CheckCounts:
     near_duplicate_pairs: int
     """Pairs of near-duplicates among the readable photos, exact duplicates included."""
     unknown_paths: int
-    """Paths in the list of groups that are not files of the data folder."""
+    """Paths in the list of groups for which there is no file in the data folder."""
+    beside: Mapping[str, int]
+    """Files and folders that systems keep beside photos, by their kind; they have no rows."""
     findings: Mapping[str, int]
     """The number of photos with each finding, by its key, in the order of `findings.FINDINGS`."""
 
@@ -115,4 +122,5 @@ class CheckResult:
             row = "".join(f"{(labels == name).sum():>{width},}" for name in manifest.classes)
             lines.append(f"{split:>8}{row}")
         lines.append(f"{counts.used:,} photos are used, in {counts.groups:,} groups")
+        lines += [LeftOut(counts.beside).line] if counts.beside else []
         return "\n".join([*lines, f"report: {self.page}"])

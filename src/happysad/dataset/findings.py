@@ -31,7 +31,7 @@ __all__ = [
 class Code(StrEnum):
     """The codes in a manifest. Programs read codes; people read reasons and notes.
 
-    The first four codes, and those of `ErrorCode`, give the reason why a photo is left out. The
+    The first five codes, and those of `ErrorCode`, give the reason why a photo is left out. The
     other codes belong to notes, which are no reason to leave a photo out.
     """
 
@@ -39,6 +39,7 @@ class Code(StrEnum):
     BOTH_CLASSES = "both_classes"
     EXACT_DUPLICATE = "exact_duplicate"
     TIES_SPLITS = "ties_splits"
+    LEAKS = "leaks"
 
     NEAR_OTHER_CLASS = "near_other_class"
     WRONG_EXTENSION = "wrong_extension"
@@ -142,6 +143,13 @@ FINDINGS = (
         "The photo was added later and belongs together with photos of two splits, which must stay "
         "apart.",
         Code.TIES_SPLITS,
+    ),
+    _left_out(
+        "leaks",
+        "Also in test or val",
+        "The same picture, one nearly like it, or one of its group is in the folder test or val, "
+        "too. It is left out here, so that the test shows what was never seen.",
+        Code.LEAKS,
     ),
     _left_out(
         "unreadable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from happysad.errors import DatasetError, os_reason
+from happysad.files import decoded_text
+from happysad.names import nfc
 
 __all__ = ["PathRow", "PathRows", "listed_columns", "read_path_rows"]
 
@@ -34,36 +37,43 @@ class PathRows:
     rows: list[PathRow]
     columns: tuple[str, ...]
     """The names of all columns."""
-    unknown_paths: int
-    """The number of paths that are not files of the data folder."""
+    unknown_paths: tuple[str, ...]
+    """The paths that are not among the files of the data folder."""
 
 
 def read_path_rows(file: Path, table: pd.DataFrame, columns: Sequence[str]) -> PathRows:
     """Read a table of photos.
 
     Args:
-        file: a CSV with the column path and `columns`; paths are relative to the data folder.
+        file: a CSV with the column path and `columns`, in UTF-8 or UTF-16; paths are relative to
+            the data folder. Names are compared in NFC.
         table: the files of the data folder, with columns as in `manifest.COLUMNS`.
-        columns: the names of the other columns that it must have.
+        columns: the names of the other columns that it must have, in NFC.
 
     Raises:
         DatasetError: the file cannot be read, lacks a column, or names no file of the data folder.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            read = [(reader.line_num, row) for row in reader]
-            found = tuple(reader.fieldnames or ())
+        reader = csv.DictReader(io.StringIO(decoded_text(file.read_bytes()), newline=""))
+        found = tuple(map(nfc, reader.fieldnames or ()))
+        reader.fieldnames = found
+        read = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: {os_reason(error)}") from error
     if not {"path", *columns} <= set(found):
         named = ", ".join(found)[:80] or "none"
         raise DatasetError(f"{file}: needs the columns {listed_columns(columns)}; found {named}")
+    # Two files may have names that differ in their form of Unicode alone.
+    paths = {nfc(path): path for path in table["path"]} | {path: path for path in table["path"]}
     pixels = dict(zip(table["path"], table["pixels"], strict=True))
     rows: list[PathRow] = []
+    unknown: list[str] = []
     for line, row in read:
-        path = PurePosixPath((row["path"] or "").replace("\\", "/")).as_posix()
-        if path in pixels:
+        given = PurePosixPath((row["path"] or "").replace("\\", "/")).as_posix()
+        path = paths.get(given) or paths.get(nfc(given))
+        if path is None:
+            unknown.append(row["path"] or "")
+        else:
             values = {name: row[name] or "" for name in columns}
             rows.append(PathRow(path, pixels[path], values, line))
     if read and not rows:
@@ -72,7 +82,7 @@ def read_path_rows(file: Path, table: pd.DataFrame, columns: Sequence[str]) -> P
             f"{file}: none of its paths is a file of the data folder; paths must be relative to "
             f"it, such as happy/one.jpg, not {first!r}"
         )
-    return PathRows(rows, found, len(read) - len(rows))
+    return PathRows(rows, found, tuple(unknown))
 
 
 def listed_columns(columns: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from happysad.dataset.class_folders import ClassFolder, class_folders
 from happysad.dataset.findings import Code, Note, own_notes
 from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.quality import measure, phash, shrink
 from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
+from happysad.folder_walk import LeftOut, Walk
 from happysad.images import EXTENSIONS, FIRST_FRAME, Pixels, decode, kind, read_bytes
 from happysad.parallel import ordered_map
-from happysad.predictions import check_class
 from happysad.progress import track
 
-__all__ = ["MIN_SIDE", "Scan", "class_folders", "pixels_hash", "scan"]
+__all__ = ["MIN_SIDE", "Scan", "pixels_hash", "scan"]
 
 #: Photos whose shorter side has fewer pixels are left out: no face can be recognised in them.
 MIN_SIDE = 16
@@ -38,9 +39,12 @@ class Scan:
 
     table: pd.DataFrame
     """Columns and dtypes as in `manifest.COLUMNS`, sorted by path. `code` and `reason` are filled
-    in for photos that cannot be read or are too small; group, split and status are still empty."""
+    in for photos that cannot be read or are too small; group and status are still empty, and so is
+    split, unless the data folder's splits are used."""
     measures: pd.DataFrame
     """The results of `quality.measure` by path, for the photos that were read in this scan."""
+    beside: LeftOut
+    """What systems keep beside the photos, which has no rows."""
 
 
 def scan(
@@ -49,28 +53,35 @@ def scan(
     *,
     earlier: Manifest | None = None,
     quality: bool = True,
+    use_splits: bool = False,
 ) -> Scan:
     """Read every file of the class folders, on all cores.
 
-    Hidden files and folders are skipped. Subfolders belong to their class. Links to files are
-    read; links to folders below a class are listed, but not followed.
+    Subfolders belong to their class. Links to files are read; see `folder_walk` for links to
+    folders and for what is left out.
 
     Args:
         root: the data folder.
-        classes: the names of two or three class folders; None for all class folders.
+        classes: as for `class_folders`.
         earlier: an earlier manifest; photos whose path, size and modification time are the same as
             in it are not read again.
         quality: whether to measure the image quality.
+        use_splits: as for `class_folders`; then `split` is filled in, too.
 
     Raises:
         UsageError: `root` cannot be read, or does not have these class folders.
     """
-    files = [(path, label) for label in class_folders(root, classes) for path in _walk(root, label)]
+    left_out = LeftOut()
+    files = [
+        (path, folder)
+        for folder in class_folders(root, classes, use_splits=use_splits)
+        for path in _walk(root, folder.path, left_out)
+    ]
     known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
 
-    def read(file: tuple[str, str]) -> tuple[dict[str, Any], dict[str, float] | None]:
-        path, label = file
-        row = {**_EMPTY, "path": path, "label": label}
+    def read(file: tuple[str, ClassFolder]) -> tuple[dict[str, Any], dict[str, float] | None]:
+        path, folder = file
+        row = {**_EMPTY, "path": path, "label": folder.label, "split": folder.split or ""}
         return _known(root, row, known.get(path), quality) or _read(root, row, quality)
 
     rows, measures = [], {}
@@ -79,7 +90,7 @@ def scan(
         if measured is not None:
             measures[row["path"]] = measured
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    return Scan(table, pd.DataFrame.from_dict(measures, orient="index"))
+    return Scan(table, pd.DataFrame.from_dict(measures, orient="index"), left_out)
 
 
 def pixels_hash(pixels: Pixels) -> str:
@@ -89,59 +100,16 @@ def pixels_hash(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def class_folders(root: Path, classes: Sequence[str] | None = None) -> list[str]:
-    """Return the names of the class folders in alphabetical order.
-
-    Args:
-        root: as for `scan`.
-        classes: as for `scan`.
-
-    Raises:
-        UsageError: as `scan`.
-    """
-    try:
-        found = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
-    except OSError as error:
-        raise UsageError(f"{root}: {os_reason(error)}") from error
-    named = ", ".join(found[:20]) + (", …" if len(found) > 20 else "") or "none"
-    if classes is None:
-        if not 2 <= len(found) <= 3:
-            hint = "; choose two or three with classes" if len(found) > 3 else ""
-            raise UsageError(
-                f"{root}: needs two or three class folders (such as happy and sad); "
-                f"found {named}{hint}"
-            )
-        classes = found
-    if not 2 <= len(set(classes)) == len(classes):
-        raise UsageError(
-            f"classes must be the names of two or more different folders, not {', '.join(classes)}"
-        )
-    missing = [name for name in classes if name not in found]
-    if missing:
-        raise UsageError(f"{root}: no class folder {', '.join(missing)}; found {named}")
-    try:
-        for name in classes:
-            check_class(name)
-    except ValueError as error:
-        raise UsageError(f"{root}: {error}") from error
-    return sorted(classes)
-
-
-def _walk(root: Path, label: str) -> list[str]:
-    """Return the paths of a class's files and linked folders, relative to `root`, with slashes."""
-    paths: list[Path] = []
+def _walk(root: Path, folder: str, left_out: LeftOut) -> Iterator[str]:
+    """Yield the paths of a class folder's files, relative to `root`, with slashes."""
 
     def refuse(error: OSError) -> None:
         raise UsageError(f"{error.filename}: {os_reason(error)}") from error
 
-    for folder, folders, files in os.walk(root / label, onerror=refuse):
-        here = Path(folder)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        links = [name for name in folders if (here / name).is_symlink()]
-        paths += [here / name for name in [*files, *links] if not name.startswith(".")]
-    # Tables and pages cannot contain a name that is not UTF-8, so its bytes are escaped.
-    names = [os.fsencode(path.relative_to(root).as_posix()) for path in paths]
-    return [name.decode("utf-8", "backslashreplace") for name in names]
+    for path in Walk(left_out=left_out.add, refuse=refuse).files(str(root / folder)):
+        # Tables and pages cannot contain a name that is not UTF-8, so its bytes are escaped.
+        name = os.fsencode(Path(path).relative_to(root).as_posix())
+        yield name.decode("utf-8", "backslashreplace")
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -210,8 +178,6 @@ def _bytes(file: Path, row: dict[str, Any]) -> bytes:
         raise ImageError("a link that leads nowhere", ErrorCode.CANNOT_OPEN)
     if "\\x" in row["path"] and not file.exists():
         raise ImageError("a name that is not UTF-8; rename the file", ErrorCode.CANNOT_OPEN)
-    if file.is_dir():
-        raise ImageError("a link to a folder is not followed", ErrorCode.NOT_A_FILE)
     status = file.stat()
     row["bytes"], row["modified"] = status.st_size, status.st_mtime_ns
     return read_bytes(file)

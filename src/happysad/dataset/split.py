@@ -27,7 +27,10 @@ from happysad.dataset.findings import Code
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.errors import LeakError
 
-__all__ = ["MORE_GROUPS", "assign", "refuse_leaks"]
+__all__ = ["MORE_GROUPS", "Key", "assign", "keys", "refuse_leaks"]
+
+#: What photos that belong together share: the kind, "phash" or "listed", and the value.
+Key = tuple[str, str]
 
 #: Advice for errors when many photos, such as those of a webcam, form few groups.
 MORE_GROUPS = (
@@ -43,6 +46,7 @@ def assign(
     fractions: tuple[float, float, float],
     listed: Mapping[str, Collection[str]] | None = None,
     known: Mapping[str, Split] | None = None,
+    into: Sequence[Split] = SPLITS,
 ) -> pd.DataFrame:
     """Fill in group, split and status, and leave out photos that would tie two splits together.
 
@@ -54,6 +58,7 @@ def assign(
         fractions: the shares of train, val and test; their sum is 1.
         listed: the groups of each photo in the list of groups, by `pixels`.
         known: the split of each photo of an earlier manifest, by `pixels`.
+        into: the splits for groups without a known one, in the proportion of their fractions.
 
     Returns:
         The table with group, split, status, code and reason filled in.
@@ -64,9 +69,11 @@ def assign(
     for place, group in enumerate(groups):
         if place not in tying:
             members[group].append(place)
-    dealt = _deal(rows, members, splits, fractions)
+    shares = {split: part for split, part in zip(SPLITS, fractions, strict=True) if split in into}
+    dealt = _deal(rows, members, splits, shares)
 
-    columns = {name: table[name].tolist() for name in ("group", "split", "reason", "code")}
+    columns = {name: table[name].tolist() for name in ("group", "reason", "code")}
+    columns["split"] = [""] * len(table)
     indices, pixels = rows["index"].tolist(), rows["pixels"].tolist()
     for group, places in members.items():
         for place in places:  # sorted by pixels: the first has the smallest hash
@@ -111,6 +118,29 @@ def refuse_leaks(manifest: Manifest, radius: int) -> None:
             raise LeakError(_leak(one, i, j, "are near-duplicates"))
 
 
+def keys(
+    rows: pd.DataFrame, radius: int, listed: Mapping[str, Collection[str]]
+) -> list[tuple[list[Key], list[Key]]]:
+    """Return, for each row, its own keys and the keys of the photos that it belongs with.
+
+    Args:
+        rows: columns as in `manifest.COLUMNS`.
+        radius: as for `assign`.
+        listed: as for `assign`.
+    """
+    unique = rows.drop_duplicates("phash")
+    phashes = unique["phash"].tolist()
+    near: dict[str, list[Key]] = {one: [("phash", one)] for one in phashes if radius >= 0}
+    for i, j in near_pairs(hashes(unique), radius).tolist():
+        near[phashes[i]].append(("phash", phashes[j]))
+        near[phashes[j]].append(("phash", phashes[i]))
+    found = []
+    for pixels, phash in zip(rows["pixels"], rows["phash"], strict=True):
+        own = [("listed", name) for name in sorted(listed.get(pixels, ()))]
+        found.append(([("phash", phash), *own], [*near.get(phash, ()), *own]))
+    return found
+
+
 def _leak(rows: pd.DataFrame, i: int, j: int, why: str) -> str:
     first, second = (f"{rows['path'].iloc[k]} ({rows['split'].iloc[k]})" for k in (i, j))
     return (
@@ -133,16 +163,16 @@ def _tie(
     """
     from scipy.cluster.hierarchy import DisjointSet
 
-    keys = _keys(rows, radius, listed)
+    belongs = keys(rows, radius, listed)
     union = DisjointSet(range(len(rows)))
-    first_with: dict[object, int] = {}  # the first photo with a key; the others join its group
+    first_with: dict[Key, int] = {}  # the first photo with a key; the others join its group
     splits: dict[int, set[Split]] = defaultdict(set)
     tying: dict[int, str] = {}
     paths, pixels = rows["path"].tolist(), rows["pixels"].tolist()
     old = [place for place in range(len(rows)) if pixels[place] in known]
     new = [place for place in range(len(rows)) if pixels[place] not in known]
     for place in [*old, *new]:
-        own, near = keys[place]
+        own, near = belongs[place]
         roots = {union[first_with[key]]: first_with[key] for key in near if key in first_with}
         met = {split: place for root, place in roots.items() for split in splits[root]}
         if pixels[place] in known:
@@ -164,64 +194,56 @@ def _tie(
     return [union[place] for place in range(len(rows))], dict(splits), tying
 
 
-def _keys(
-    rows: pd.DataFrame, radius: int, listed: Mapping[str, Collection[str]]
-) -> list[tuple[Sequence[object], Sequence[object]]]:
-    """Return, for each row, its own keys and the keys of the photos that it belongs with."""
-    unique = rows.drop_duplicates("phash")
-    phashes = unique["phash"].tolist()
-    near: dict[str, list[str]] = {phash: [phash] for phash in phashes if radius >= 0}
-    for i, j in near_pairs(hashes(unique), radius).tolist():
-        near[phashes[i]].append(phashes[j])
-        near[phashes[j]].append(phashes[i])
-    keys: list[tuple[Sequence[object], Sequence[object]]] = []
-    for pixels, phash in zip(rows["pixels"], rows["phash"], strict=True):
-        own = [("listed", name) for name in sorted(listed.get(pixels, ()))]
-        keys.append(([phash, *own], [*near.get(phash, ()), *own]))
-    return keys
-
-
 def _deal(
     rows: pd.DataFrame,
     members: Mapping[int, Sequence[int]],
     splits: Mapping[int, Collection[Split]],
-    fractions: tuple[float, float, float],
+    shares: Mapping[Split, float],
 ) -> dict[int, Split]:
-    """Return the split of each group; groups that already have one keep it."""
+    """Return the split of each group; groups that already have one keep it.
+
+    Args:
+        rows: as for `assign`.
+        members: the positions of the photos of each group.
+        splits: the splits that groups already have.
+        shares: the splits for the other groups, with their parts of these photos.
+    """
     labels, pixels = rows["label"].tolist(), rows["pixels"].tolist()
     counts = {group: Counter(labels[p] for p in places) for group, places in members.items()}
-    million = [round(fraction * 1_000_000) for fraction in fractions]
-    totals = Counter(labels[place] for places in members.values() for place in places)
+    whole = sum(shares.values())
+    million = {split: round(share / whole * 1_000_000) for split, share in shares.items()}
+    known = {group: min(splits[group]) for group in members if splits.get(group)}
+    dealing = [group for group in members if known.get(group, "train") in shares]
+    totals = Counter(labels[place] for group in dealing for place in members[group])
     # The photos that each split lacks of each class, in millionths: integers avoid rounding.
     lacks = {
         split: {label: total * part for label, total in totals.items()}
-        for split, part in zip(SPLITS, million, strict=True)
+        for split, part in million.items()
     }
-    without = {label: set(SPLITS) for label in totals}  # the splits without any photo of the class
+    without = {label: set(shares) for label in totals}  # the splits without any photo of the class
     dealt: dict[int, Split] = {}
 
     def give(group: int, split: Split) -> None:
         dealt[group] = split
-        for label, count in counts[group].items():
+        for label, count in counts[group].items() if split in shares else ():
             lacks[split][label] -= count * 1_000_000
             without[label].discard(split)
 
-    for group in members:
-        if splits.get(group):
-            give(group, min(splits[group]))
+    for group, split in known.items():
+        give(group, split)
     left = sorted(
         (group for group in members if group not in dealt),
         key=lambda g: (-len(counts[g]), -len(members[g]), pixels[members[g][0]]),
     )
     waiting = Counter(label for group in left for label in counts[group])
     for group in left:
-        allowed = set(SPLITS)
+        allowed = set(shares)
         for label in sorted(counts[group]):
             if waiting[label] <= len(without[label]):
                 allowed = (allowed & without[label]) or allowed
             waiting[label] -= 1
         best = max(
-            (split for split in SPLITS if split in allowed),
+            (split for split in shares if split in allowed),
             key=lambda split: sum(n * lacks[split][lb] for lb, n in counts[group].items()),
         )
         give(group, best)

@@ -27,9 +27,11 @@ from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.baselines import Baseline, Baselines
 from happysad.evaluation.metrics import Score, score
 from happysad.evaluation.vote_score import VoteScore, vote_score
+from happysad.folder_walk import reason_left_out
 from happysad.images import read_bytes
 from happysad.inputs import Prepared
 from happysad.model_file import SHIPPED
+from happysad.names import nfc
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
 from happysad.predictions import NO_FACE, Faces, places_without_neither
@@ -280,7 +282,7 @@ def _evaluate_folder(
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
     readable["group"] = near_groups(readable)
-    readable["label"] = readable["label"].map(dict(zip(folders, judged, strict=True)))
+    readable["label"] = readable["label"].map(dict(zip(map(nfc, folders), judged, strict=True)))
     answers = _answers(classifier, judged, Manifest(data, readable), readable, faces)
     if answers.no_face.all():
         raise DatasetError(f"{data}: no face in any of {len(readable):,} photos")
@@ -436,9 +438,9 @@ def _folders(
             f"not {len(given)}"
         )
     names = given or sorted(entry.name for entry in data.glob("*/"))
-    like = {name.casefold(): name for name in names} | {name: name for name in names}
+    like = {nfc(name).casefold(): name for name in names} | {nfc(name): name for name in names}
     for judged in choices:
-        found = [like.get(name, like.get(name.casefold())) for name in judged]
+        found = [like.get(name, like.get(name.casefold())) for name in map(nfc, judged)]
         if all(found):
             return judged, [name for name in found if name]
     return choices[0], list(given or choices[0])
@@ -448,9 +450,10 @@ def _beside(data: Path, folders: Sequence[str]) -> list[LeftOut]:
     """Return the files and folders beside the class folders."""
     left_out = []
     for entry in sorted(data.iterdir()):
-        if entry.name in folders or entry.name.startswith("."):
+        is_folder = entry.is_dir()
+        if entry.name in folders or reason_left_out(entry.name, folder=is_folder):
             continue
-        if entry.is_dir():
+        if is_folder:
             files = sum(1 for file in entry.rglob("*") if file.is_file())
             reason = f"no class of the model ({', '.join(folders)}): {files:,} files"
             left_out.append(LeftOut(f"{entry.name}/", reason))

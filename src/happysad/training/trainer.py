@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from happysad import __version__
 from happysad.classifier import BATCH, Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
+from happysad.dataset.check_result import CheckResult
+from happysad.dataset.class_folders import class_folders, labels
 from happysad.dataset.manifest import SPLITS, Manifest, Split
-from happysad.dataset.scan import class_folders
 from happysad.dataset.split import assign
 from happysad.dataset.votes import Votes, leading_classes, read_stored_votes, read_votes
 from happysad.errors import RunError, UsageError
@@ -26,6 +28,7 @@ from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
 from happysad.evaluation.plots import draw_run, samples, worst_mistakes
 from happysad.export import to_onnx
 from happysad.files import replacing, write_text
+from happysad.folder_walk import LeftOut
 from happysad.inputs import network_input
 from happysad.keras_backend import deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
@@ -91,6 +94,8 @@ def train(
     check_folder: str | os.PathLike[str] | None = None,
     groups: str | os.PathLike[str] | None = None,
     votes: str | os.PathLike[str] | None = None,
+    use_splits: bool = False,
+    allow_missing: bool = False,
     **settings: Any,
 ) -> TrainedRun:
     """Check a folder of photos, train a classifier on it, and evaluate it.
@@ -109,13 +114,15 @@ def train(
             who gave this answer. The network learns the shares of the votes. The class with the
             most votes is what it is calibrated on; the folder decides where two lead together, and
             is what is learned where a photo has no votes.
+        use_splits: as for `check`.
+        allow_missing: as for `check`.
         **settings: fields of `TrainConfig`, which override `config`.
 
     Raises:
         ConfigError: a setting is unknown, of the wrong type or out of range, or the user gave it
             and this training does not use it; see `happysad.training.config.choose`.
         UsageError: `out` is in use, the weights of a transfer model cannot be loaded, or
-            `fractions` are given and the photos keep the split of an earlier check.
+            `fractions` are given and the photos keep the split of an earlier check or of `data`.
         DatasetError: the photos cannot be used for training.
         RunError: another process was lost, or has other settings, photos or weights.
 
@@ -137,6 +144,8 @@ def train(
         default_folder(folder) if check_folder is None else Path(check_folder),
         None if groups is None else Path(groups),
         None if votes is None else Path(votes),
+        use_splits=use_splits,
+        allow_missing=allow_missing,
     )
 
 
@@ -148,23 +157,32 @@ def train_in(
     check_folder: Path,
     groups: Path | None = None,
     votes: Path | None = None,
+    *,
+    use_splits: bool = False,
+    allow_missing: bool = False,
 ) -> TrainedRun:
     """Train in one of the processes of a training; see `train`."""
     chosen.refuse_unused()
     with process.folders(run, check_folder) as (own, checked):
         own.refuse_used()
-        config = _for_classic(chosen.config, data, process)
+        names = labels(class_folders(data, chosen.config.classes, use_splits=use_splits))
+        config = _for_classic(chosen.config, names, process)
         known = (checked / "manifest.csv").is_file()
-        manifest = check(
+        result = check(
             data,
             checked,
             classes=config.classes,
             fractions=config.fractions,
             radius=config.radius,
             groups=groups,
-        ).manifest
+            use_splits=use_splits,
+            allow_missing=allow_missing,
+        )
+        manifest = result.manifest
+        if process.leads:
+            _print_left_out(result)
         config = replace(chosen, config=config).resolved(manifest.of("train"))
-        if known and "fractions" in chosen.given:
+        if known and "fractions" in chosen.given and not use_splits:
             _require_fractions(manifest, config.fractions, check_folder)
         require_learnable(manifest.classes, data, config, votes)
         given = None if votes is None else read_votes(votes, manifest.table, manifest.classes)
@@ -220,11 +238,10 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         return _learn_and_finish(process, learns, model, manifest, own, run)
 
 
-def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConfig:
+def _for_classic(config: TrainConfig, names: Sequence[str], process: Process) -> TrainConfig:
     """Return the settings without the class `NEITHER` if the model is classic, and print a note."""
     if config.model != "classic":
         return config
-    names = class_folders(data, config.classes)
     two = tuple(names[place] for place in places_without_neither(names))
     if len(two) == len(names):
         return config
@@ -234,6 +251,17 @@ def _for_classic(config: TrainConfig, data: Path, process: Process) -> TrainConf
             f"and {NEITHER} is left out\n"
         )
     return replace(config, classes=two)
+
+
+def _print_left_out(result: CheckResult) -> None:
+    """Print what the check did not count among the photos, and what leaves training for a leak."""
+    if result.counts.beside:
+        sys.stderr.write(f"{LeftOut(result.counts.beside).line}\n")
+    if leaks := result.counts.findings["leaks"]:
+        sys.stderr.write(
+            f"left out: {leaks:,} photos that also stand in test or val, or nearly so; "
+            f"{result.page} lists them\n"
+        )
 
 
 def _require_fractions(

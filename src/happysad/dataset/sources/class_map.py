@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from happysad.errors import ImportDataError, UsageError, shown
+from happysad.names import nfc
 from happysad.predictions import NEITHER, check_class
 
 __all__ = ["DEFAULT", "OTHERS", "ClassMap"]
@@ -163,4 +163,4 @@ def _refuse_name(folder: str, where: str) -> None:
 
 
 def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip().casefold()
+    return nfc(name).strip().casefold()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import IO
 
 from happysad.dataset.sources.members import Member
 from happysad.errors import UsageError
+from happysad.folder_walk import Walk
 from happysad.progress import track
 
 __all__ = ["members", "refuse_overlap"]
 
 
 def members(source: Path, doing: str) -> Iterator[Member]:
-    """Yield the files of a folder, and its links.
+    """Yield the files of a folder, and what `folder_walk` leaves out, which counts as one each.
 
     Args:
         source: the folder.
@@ -41,15 +41,19 @@ def refuse_overlap(source: Path, target: Path) -> None:
 
 
 def _members(source: Path) -> Iterator[Member]:
-    for folder, below, files in os.walk(source, onerror=_raise):
-        below.sort()
-        links = [name for name in below if Path(folder, name).is_symlink()]
-        for name in sorted([*files, *links]):
-            file = Path(folder, name)
-            plain = file.is_file() and not file.is_symlink()
-            size = file.stat().st_size if plain else 0
-            path = file.relative_to(source).as_posix()
-            yield Member(path, size, plain, partial(_opened, file))
+    beside: list[Member] = []
+
+    def leave_out(path: str, _: str) -> None:
+        name = Path(path).relative_to(source).as_posix()
+        beside.append(Member(name, 0, plain=True, open=partial(_opened, Path(path))))
+
+    for path in Walk(left_out=leave_out, refuse=_raise).files(str(source)):
+        file = Path(path)
+        plain = file.is_file()
+        size = file.stat().st_size if plain else 0
+        name = file.relative_to(source).as_posix()
+        yield Member(name, size, plain, partial(_opened, file))
+    yield from beside
 
 
 def _opened(file: Path) -> IO[bytes]:

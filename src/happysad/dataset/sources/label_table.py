@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +11,8 @@ from happysad.dataset.sources.class_map import DEFAULT, OTHERS, ClassMap
 from happysad.dataset.sources.layouts import Parts, Place, stem
 from happysad.dataset.sources.tally import Tally
 from happysad.errors import ImportDataError, UsageError, shown
+from happysad.files import decoded_text
+from happysad.names import nfc
 
 __all__ = ["MAX_TABLE", "LabelTable"]
 
@@ -262,9 +263,8 @@ class _Finder:
 
 def _read(where: str, data: bytes) -> tuple[list[str], list[_Row]]:
     """Return the names of the columns, and the rows that are not blank."""
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        text = data.decode(encoding)
+        text = decoded_text(data)
     except UnicodeDecodeError as error:
         raise ImportDataError(f"{where}: must be text in UTF-8 or UTF-16: {error}") from error
     first = text.lstrip("\r\n").partition("\n")[0]
@@ -284,9 +284,9 @@ def _parts(path: str) -> Parts:
 
 
 def _normal(parts: Sequence[str]) -> Parts:
-    return tuple(unicodedata.normalize("NFC", one) for one in parts)
+    return tuple(nfc(one) for one in parts)
 
 
 def _key(name: str) -> str:
     """Return a name without its case, its separators and blanks."""
-    return "".join(c for c in unicodedata.normalize("NFC", name).casefold() if c not in "_-. ")
+    return "".join(c for c in nfc(name).casefold() if c not in "_-. ")

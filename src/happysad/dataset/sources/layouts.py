@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +11,7 @@ from happysad.dataset.sources.class_map import DEFAULT, OTHERS, ClassMap
 from happysad.dataset.sources.tally import Tally
 from happysad.errors import ImportDataError, shown
 from happysad.images import EXTENSIONS
+from happysad.names import nfc
 
 __all__ = ["ClassFolders", "ClassNames", "Layout", "Parts", "Place", "stem"]
 
@@ -160,5 +160,5 @@ def stem(parts: Parts) -> str:
 
 def _words(name: str) -> str:
     """Return the words and numbers of a name in lower case, separated by blanks."""
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name))
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", nfc(name))
     return " ".join(re.findall(r"[^\W\d_]+|\d+", text)).casefold()

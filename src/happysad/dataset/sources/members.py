@@ -16,9 +16,10 @@ from happysad.dataset.sources import fer2013
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.label_table import LabelTable
 from happysad.dataset.sources.layouts import ClassFolders, ClassNames, Layout, Parts
-from happysad.dataset.sources.split_folders import split_folder
 from happysad.dataset.sources.tally import Picture, Source, Tally
+from happysad.dataset.split_folders import split_folder
 from happysad.errors import HappysadError, ImportDataError, shown
+from happysad.folder_walk import first_left_out
 from happysad.images import kind
 
 __all__ = ["MAX_FILE", "Member", "Members", "content"]
@@ -125,9 +126,11 @@ class Members:
                 tally.leave_out("that are links, devices or sparse")
             elif not seen.parts:
                 tally.leave_out("whose paths leave the source's folder")
-            elif _hidden(seen.parts):
-                tally.leave_out("that are hidden")
-            elif (place := layout.find(seen.parts)) is None:
+            elif (found := first_left_out(seen.parts)) is not None:
+                place, why = found
+                path = seen.parts[: place + 1]
+                tally.leave_out_beside(path, why, folder=len(path) < len(seen.parts))
+            elif (where := layout.find(seen.parts)) is None:
                 layout.leave_out(seen.parts, tally)
             elif not seen.is_picture:
                 tally.leave_out("that are no pictures")
@@ -135,7 +138,7 @@ class Members:
                 self._refuse_too_large(seen)
                 split = split_folder(seen.parts[:-1])
                 read = partial(_content, member)
-                yield Picture(place.class_folder, place.name, place.theirs, read, split=split)
+                yield Picture(where.class_folder, where.name, where.theirs, read, split=split)
 
     def _see(self, member: Member) -> _Seen:
         seen = _Seen(_parts(member.path), member.size, member.plain)
@@ -211,8 +214,8 @@ def _opened(seen: _Seen, member: Member) -> _Seen:
 
 
 def _is_open(seen: _Seen) -> bool:
-    """Return whether a member can be imported: an ordinary file that is not hidden."""
-    return seen.plain and bool(seen.parts) and not _hidden(seen.parts)
+    """Return whether a member can be imported: an ordinary file that is not left out."""
+    return seen.plain and bool(seen.parts) and first_left_out(seen.parts) is None
 
 
 def content(members: Iterable[Member], path: str, most: int) -> bytes | None:
@@ -248,8 +251,3 @@ def _parts(path: str) -> Parts:
     path = path.replace("\\", "/")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     return () if path.startswith("/") or _DRIVE.match(path) or ".." in parts else parts
-
-
-def _hidden(parts: Parts) -> bool:
-    """Return whether a path is hidden, or was added by a system as __MACOSX is."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from happysad.errors import shown
+from happysad.folder_walk import LeftOut
 
 __all__ = ["Picture", "Source", "Survey", "Tally", "listed"]
 
@@ -41,6 +42,8 @@ class Tally:
         """Begin with no counts and no lines."""
         self._other_classes: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
+        self._beside = LeftOut()
+        self._folders_beside: set[tuple[str, ...]] = set()
         self._notes: list[str] = []
         self._guesses: list[str] = []
 
@@ -51,6 +54,19 @@ class Tally:
             which: describes such files in a clause after "files", such as "that are hidden".
         """
         self._left_out[which] += 1
+
+    def leave_out_beside(self, parts: tuple[str, ...], kind: str, *, folder: bool) -> None:
+        """Count a file or folder that systems keep beside photos; each folder counts once.
+
+        Args:
+            parts: its path.
+            kind: as `folder_walk.first_left_out` returns it.
+            folder: whether it is a folder.
+        """
+        if parts not in self._folders_beside:
+            self._beside[kind] += 1
+        if folder:
+            self._folders_beside.add(parts)
 
     def leave_out_class(self, name: str) -> None:
         """Count a file of a class that is not wanted."""
@@ -66,8 +82,8 @@ class Tally:
 
     @property
     def others(self) -> int:
-        """The number of files that are left out."""
-        return self._left_out.total() + self._other_classes.total()
+        """The number of files that are left out, and of folders that systems keep beside photos."""
+        return self._left_out.total() + self._other_classes.total() + self._beside.total()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -81,7 +97,8 @@ class Tally:
                 f"left out: {self._other_classes.total():,} files of other classes: "
                 f"{listed(self._other_classes)} (choose classes with --map THEIRS=OURS)"
             )
-        return (*lines, *self._notes)
+        beside = [self._beside.line] if self._beside else []
+        return (*lines, *beside, *self._notes)
 
 
 class Survey(Tally):
