@@ -38,6 +38,7 @@ __all__ = [
     "Decoded",
     "Pixels",
     "Source",
+    "Stored",
     "decode",
     "fit",
     "is_source",
@@ -45,6 +46,7 @@ __all__ = [
     "read",
     "read_bytes",
     "sample",
+    "stored",
 ]
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -102,6 +104,18 @@ class Decoded:
     """The ratio of the sides of the picture in the file to those of `pixels`: 1, 2, 4 or 8."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The shape of a picture as it is in the file, before its EXIF orientation turns it."""
+
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+    orientation: int
+    """EXIF's orientation, 1 to 8: 1 is upright."""
+
+
 def kind(data: bytes) -> str | None:
     """Return the type of a picture by its first bytes; None if it is not supported."""
     return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
@@ -132,14 +146,7 @@ def decode(
             has more than `max_pixels` pixels.
     """
     name = one_line(name)
-    if not data:
-        raise ImageError("the file is empty", ErrorCode.EMPTY, name=name)
-    type_ = kind(data)
-    if type_ is None:
-        reason = f"not an image (allowed by content: {', '.join(EXTENSIONS)})"
-        raise ImageError(reason, ErrorCode.NOT_AN_IMAGE, name=name)
-    if refusal := decoding_cost.reason(data, type_):
-        raise ImageError(f"{refusal} ({type_})", ErrorCode.TOO_COMPLEX, name=name)
+    type_ = _type_of(data, name)
     try:
         with _QUIET:
             image = _opener(type_)(io.BytesIO(data))
@@ -147,12 +154,7 @@ def decode(
             tags = getattr(image, "tag_v2", {})
             width = max(image.size[0], tags.get(_TILE_WIDTH, 0))
             height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
-            if width * height > max_pixels:
-                raise ImageError(
-                    f"{width}x{height} pixels are too many (at most {max_pixels:,})",
-                    ErrorCode.TOO_LARGE,
-                    name=name,
-                )
+            _check_pixels(width, height, max_pixels, name)
             reduced = 1 if least is None else _reduce(image, least)
             image.load()
             pixels, notes = _to_rgb(image)
@@ -162,6 +164,32 @@ def decode(
         code, why = _reason(error)
         raise ImageError(f"{why} ({type_})", code, name=name) from error
     return Decoded(pixels, type_, notes, reduced)
+
+
+def stored(data: bytes, name: str = "the picture") -> Stored:
+    """Return the shape of a picture in its file, without decoding it.
+
+    Args:
+        data: the file's bytes.
+        name: the picture's name in messages.
+
+    Raises:
+        ImageError: the file is not a picture of a type in `EXTENSIONS`, its beginning is damaged,
+            or it has more than `MAX_PIXELS` pixels.
+    """
+    name = one_line(name)
+    type_ = _type_of(data, name)
+    try:
+        with _QUIET:
+            image = _opener(type_)(io.BytesIO(data))
+            width, height = image.size
+            _check_pixels(width, height, MAX_PIXELS, name)  # EXIF may lie behind the pixels
+            return Stored(width, height, _orientation(image))
+    except ImageError:
+        raise
+    except Exception as error:  # damaged bytes make decoders raise nearly anything
+        code, why = _reason(error)
+        raise ImageError(f"{why} ({type_})", code, name=name) from error
 
 
 def is_source(source: object) -> bool:
@@ -333,6 +361,29 @@ def _points(length: int, size: int) -> NDArray[np.float32]:
     return (np.arange(size, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
 
 
+def _type_of(data: bytes, name: str) -> str:
+    """Return the type of a picture.
+
+    Raises:
+        ImageError: it is none that is supported, or decoding it would take too much.
+    """
+    if not data:
+        raise ImageError("the file is empty", ErrorCode.EMPTY, name=name)
+    type_ = kind(data)
+    if type_ is None:
+        reason = f"not an image (allowed by content: {', '.join(EXTENSIONS)})"
+        raise ImageError(reason, ErrorCode.NOT_AN_IMAGE, name=name)
+    if refusal := decoding_cost.reason(data, type_):
+        raise ImageError(f"{refusal} ({type_})", ErrorCode.TOO_COMPLEX, name=name)
+    return type_
+
+
+def _check_pixels(width: int, height: int, most: int, name: str) -> None:
+    if width * height > most:
+        reason = f"{width}x{height} pixels are too many (at most {most:,})"
+        raise ImageError(reason, ErrorCode.TOO_LARGE, name=name)
+
+
 class _Quiet:
     """Suppresses Pillow's warnings about unusual files while any thread is in the context.
 
@@ -416,13 +467,20 @@ def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
 
 def _upright(image: ImageFile) -> Image:
     with contextlib.suppress(Exception):  # damaged EXIF: the picture itself is still good
-        if len(image.info.get("exif", b"")) > decoding_cost.LARGEST_EXIF:
-            return image
-        if image.getexif().get(0x0112, 1) != 1:
+        if _orientation(image) != 1:
             from PIL import ImageOps
 
             return ImageOps.exif_transpose(image)
     return image
+
+
+def _orientation(image: ImageFile) -> int:
+    """Return EXIF's orientation, 1 to 8; 1 if the file has no valid one."""
+    with contextlib.suppress(Exception):  # damaged EXIF: the picture itself is still good
+        if len(image.info.get("exif", b"")) <= decoding_cost.LARGEST_EXIF:
+            orientation = image.getexif().get(0x0112, 1)
+            return orientation if orientation in range(1, 9) else 1
+    return 1
 
 
 def _to_8_bits(values: NDArray[np.generic]) -> Pixels:
@@ -465,12 +523,7 @@ _PIL_IMAGE = "the PIL image"
 def _from_pil(image: Any) -> Pixels:
     try:
         with _QUIET:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(
-                    f"{image.width}x{image.height} pixels are too many (at most {MAX_PIXELS:,})",
-                    ErrorCode.TOO_LARGE,
-                    name=_PIL_IMAGE,
-                )
+            _check_pixels(image.width, image.height, MAX_PIXELS, _PIL_IMAGE)
             if not image.width * image.height:
                 raise ImageError("it has no pixels", ErrorCode.BAD_ARRAY, name=_PIL_IMAGE)
             image.load()

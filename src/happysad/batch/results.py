@@ -45,6 +45,8 @@ _FILE = "library.json"
 # Limits of library.json, in characters, and of a path in a list, in bytes: see docs/security.md,
 # "Results".
 _LARGEST_FILE, _LONGEST_PATH = 64 << 20, 1 << 16
+# Maximum number of faces of a photo.
+_MOST_FACES = 10_000
 # Number of bytes of a list that are read at once.
 _CHUNK = 1 << 20
 # The values that a setting may have.
@@ -360,6 +362,32 @@ class Results:
         Raises:
             LibraryError: a part is damaged, or cannot be read.
         """
+        for file, expected in self._parts():
+            yield from _whole(file, self.made.classes, expected)
+
+    def answers(self) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Yield the row of each predicted photo with the rows of its faces; see `photos`.
+
+        Raises:
+            LibraryError: a part is damaged, or cannot be read.
+        """
+        for file, expected in self._parts():
+            part = self.folder / "faces" / file.name
+            try:
+                faces = tables.read(part, self.made.classes, Rows.FACE)
+                for row in _whole(file, self.made.classes, expected):
+                    count = row["faces"] or 0
+                    if not 0 <= count <= _MOST_FACES:
+                        raise ValueError(f"{count:,} faces in a photo")
+                    own = list(islice(faces, count))
+                    if [one["path"] for one in own] != [row["path"]] * count:
+                        raise ValueError(f"its faces are not those of {file}")
+                    yield row, own
+            except (OSError, *tables.DAMAGE) as error:
+                raise _damaged(part, error) from error
+
+    def _parts(self) -> Iterator[tuple[Path, int]]:
+        """Yield the parts of the photos in order, with the number of rows that each must have."""
         files = (self.folder / "photos").glob(f"part-*.{self.made.format}")
         parts = sorted(
             (int(found[1]), int(found[2]), file)
@@ -368,7 +396,7 @@ class Results:
         )
         for place, number, file in parts:
             left = self.made.lists[place] - number * self.made.shard
-            yield from _whole(file, self.made.classes, min(left, self.made.shard))
+            yield file, min(left, self.made.shard)
 
     def prepare(self) -> None:
         """Make the folders of the parts, and remove temporary files of killed processes."""
