@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from happysad.errors import UsageError
 
 if TYPE_CHECKING:
     from happysad.batch.tables import Format
+    from happysad.batch.tagging import Tagged
 
 __all__ = ["By", "cluster", "predict_library", "report"]
 
@@ -179,14 +180,38 @@ def report(
             "moved photos go back to. Can be repeated.",
         ),
     ] = None,
+    tag: Annotated[
+        bool,
+        typer.Option(
+            "--tag",
+            help="Also write labels and faces into XMP sidecars beside the photos, for photo "
+            "managers. What is in a sidecar stays.",
+        ),
+    ] = False,
+    untag: Annotated[bool, typer.Option("--untag", help="Take back what --tag wrote.")] = False,
+    sidecar: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROGRAM",
+            help="Who reads the sidecars: digikam or darktable, which read photo.jpg.xmp, or "
+            "lightroom, which reads photo.xmp [default: digikam; with --untag, all].",
+        ),
+    ] = None,
 ) -> None:
-    """Write a page on the results of many photos; sort the photos into folders.
+    """Write a page on the results of many photos; sort the photos into folders; tag them.
 
     The page, report.html, shows counts, the happiest, the saddest and the least sure photos, and a
-    timeline. Sorting overwrites nothing, and --undo undoes it.
+    timeline. Sorting overwrites nothing, and --undo undoes it. Tagging changes no photo, only the
+    sidecars, and --untag undoes it.
     """
     from happysad.batch import sorting
 
+    if sidecar is not None and not (tag or untag):
+        raise UsageError(f"--sidecar {sidecar} needs --tag or --untag")
+    if untag and (tag or sort_into is not None):
+        raise UsageError("--untag cannot be combined with --tag or --sort-into")
+    if undo is not None and (tag or untag):
+        raise UsageError("--undo FOLDER cannot be combined with --tag or --untag")
     if by is not None and sort_into is None:
         raise UsageError(f"--by {by} needs --sort-into FOLDER")
     if undo is not None:
@@ -202,16 +227,37 @@ def report(
     if results is None:
         raise UsageError("report needs RESULTS, or --undo FOLDER")
     need("scale", "happysad report")
+    from happysad.batch import tagging
     from happysad.batch.library_page import write_library_page
     from happysad.batch.results import Results
 
+    opened = Results.open(results)
+    form = None if sidecar is None else tagging.form_of(sidecar)
+    if untag:
+        taken = _tagged(results, lambda: tagging.untag(opened, form, photos=photos or (), say=say))
+        say(f"{taken.changed:,} sidecars have no tags of happysad any more")
+        raise typer.Exit(1 if taken.failed else 0)
     say(f"report: {write_library_page(results, photos=photos or ())}")
+    failed = 0
     if sort_into is not None:
         by = by or By.link
-        done = sorting.sort(
-            Results.open(results), sort_into, by.value, photos=photos or (), say=say
-        )
+        done = sorting.sort(opened, sort_into, by.value, photos=photos or (), say=say)
         say(f"{done.done:,} photos were put into {sort_into} ({by})")
         if done.done:
             say(f"happysad report --undo {sort_into} undoes it")
-        raise typer.Exit(1 if done.failed else 0)
+        failed += done.failed
+    if tag:
+        named = form or tagging.Form.DIGIKAM
+        made = _tagged(results, lambda: tagging.tag(opened, named, photos=photos or (), say=say))
+        say(f"{made.changed:,} sidecars were written, {made.kept:,} were up to date")
+        if made.changed:
+            say(f"happysad report {results} --untag undoes it")
+        failed += made.failed
+    raise typer.Exit(1 if failed else 0)
+
+
+def _tagged(results: Path, work: Callable[[], Tagged]) -> Tagged:
+    try:
+        return work()
+    except KeyboardInterrupt:
+        fail(f"{results}: stopped; run the same command to continue", 130)
