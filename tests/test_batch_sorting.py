@@ -47,6 +47,27 @@ def results(photos: Path, tmp_path: Path) -> Results:
     return Results.open(out)
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EPERM, r"sorted: links are not allowed here \(.*\); --by copy needs none"),
+        (errno.EROFS, "sorted: read-only file system"),
+    ],
+)
+def test_links_that_are_not_allowed_are_refused_before_the_first_photo(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    said: list[str] = []
+    with pytest.raises(MoveError, match=words):
+        sort(results, tmp_path / "new" / "sorted", say=said.append)
+    assert (said, (tmp_path / "new").exists()) == ([], False)
+    assert sort(results, tmp_path / "new" / "sorted", "copy").done == 4
+
+
 PLACES = {"happy/a.png", f"happy/{ODD}", "sad/below/a.png", "sad/b.png"}
 
 

@@ -12,7 +12,7 @@ from happysad.dataset.check import check
 from happysad.dataset.check_result import CheckResult
 from happysad.dataset.manifest import Manifest
 from happysad.dataset.split import refuse_leaks
-from happysad.errors import DatasetError
+from happysad.errors import DatasetError, UsageError
 from tests.command_line import run_command
 from tests.pictures import folders, photo, save
 
@@ -83,6 +83,12 @@ def test_a_split_that_is_not_given_is_taken_from_train(tmp_path: Path) -> None:
     again = check(data, tmp_path / "out", use_splits=True, quality=False).manifest
     splits = again.table.set_index("path")["split"]
     assert (splits.loc[first.table["path"]].tolist()) == first.table["split"].tolist()
+
+
+def test_fractions_are_refused_where_all_splits_are_given(tmp_path: Path) -> None:
+    data = leaky(tmp_path / "data")
+    with pytest.raises(UsageError, match="has train, val and test, so fractions cannot be used"):
+        check(data, tmp_path / "out", use_splits=True, fractions=(0.6, 0.2, 0.2), quality=False)
 
 
 def test_a_split_without_a_class_is_refused(tmp_path: Path) -> None:

@@ -135,6 +135,9 @@ def _locked(file: Path, descriptor: int) -> bool:
     except OSError as error:
         if error.errno in _HELD:
             return False
-        why = f"this file system has no locks ({os_reason(error)}); mount it with locks"
-        raise OSError(error.errno, f"{why}, or use a folder on another disk", str(file)) from error
+        why = f"this file system has no locks ({os_reason(error)}); mount it with them"
+        how = "CIFS with nobrl, NFS with local_lock=flock"
+        raise OSError(
+            error.errno, f"{why} ({how}), or use a folder on another disk", str(file)
+        ) from error
     return True

@@ -37,11 +37,13 @@ from happysad.files import replacing, write_text
 from happysad.locks import alone
 from happysad.paths import lies_below
 
-__all__ = ["Done", "How", "Journal", "Step", "exists", "is_copy", "stamp"]
+__all__ = ["Done", "How", "Journal", "Step", "exists", "is_copy", "refuse_links", "stamp"]
 
 How = Literal["link", "copy", "move"]
 
 _HEADER = ["how", "from", "to", "bytes", "modified", "reason"]
+# Why no file of any kind can be made in a folder.
+_UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _SORTED_OF_0_1_0, _QUARANTINE_OF_0_1_0 = _HEADER[:-1], ["from", "to", "reason"]
 
 
@@ -302,6 +304,33 @@ def _noted_roots(journals: Path) -> list[Path]:
     with suppress(OSError, ValueError, TypeError):
         return [Path(root) for root in json.loads(_noted(journals).read_text(encoding="utf-8"))]
     return []
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise an error if no links can be made in a folder, as on exFAT and for users of Windows.
+
+    Args:
+        folder: need not exist; it is created for the attempt, and removed again.
+
+    Raises:
+        MoveError: a link cannot be made, or the folder cannot be written.
+    """
+    made = [one for one in (folder, *folder.parents) if not exists(one)]
+    link = folder / ".happysad-link"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # a killed or another call tries it, too
+            os.symlink(folder.name, link)  # noqa: PTH211
+        link.unlink(missing_ok=True)
+    except (OSError, NotImplementedError) as error:
+        why = os_reason(error)
+        if folder.is_dir() and getattr(error, "errno", None) not in _UNWRITABLE:
+            why = f"links are not allowed here ({why}); --by copy needs none"
+        raise MoveError(f"{folder}: {why}") from error
+    finally:
+        for one in made:
+            with suppress(OSError):  # something is in it
+                one.rmdir()
 
 
 def exists(file: Path) -> bool:

@@ -11,7 +11,7 @@ from happysad.batch.remote import is_remote
 from happysad.batch.results import Results
 from happysad.batch.tables import path_of
 from happysad.errors import UsageError
-from happysad.moves import Done, How, Journal, Step
+from happysad.moves import Done, How, Journal, Step, refuse_links
 from happysad.paths import absolute
 
 __all__ = ["sort", "undo"]
@@ -43,7 +43,8 @@ def sort(
 
     Raises:
         UsageError: `folder` lies in the folder of a source or of the results, or contains one.
-        MoveError: another process sorts there, or an earlier list is damaged.
+        MoveError: another process sorts there, an earlier list is damaged, or links are not allowed
+            in `folder`.
     """
     inside = folder.resolve()
     sources = [results.source(source) for source in results.made.sources if source != "-"]
@@ -52,6 +53,8 @@ def sort(
         whole = root.resolve()
         if inside.is_relative_to(whole) or whole.is_relative_to(inside):
             raise UsageError(f"{folder}: must neither contain {root} nor lie in it")
+    if how == "link":
+        refuse_links(folder)
     single = len(results.made.sources) == 1
     allowed = PhotoSources(results.made, photos)
     refused = 0

@@ -113,6 +113,8 @@ def _check(
     into = SPLITS
     if settings.use_splits:
         splits, into = known_splits(table, splits)
+        if into == SPLITS and settings.fractions != CheckSettings.fractions:
+            raise UsageError(f"{data}: has train, val and test, so fractions cannot be used")
     if settings.quality:
         table = quality.flag(table, scanned.measures)
     table, near = duplicates.note_other_class(table, settings.radius)

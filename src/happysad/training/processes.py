@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from happysad.errors import ConfigError, MissingExtraError, RunError, UsageError
-from happysad.keras_backend import without_native_stderr
+from happysad.keras_backend import choose_backend, without_native_stderr
 from happysad.run import Run
 from happysad.training import checkpoints
 
@@ -297,6 +297,7 @@ def this() -> Process:
         )
     if find_spec("jax") is None:
         raise MissingExtraError("training in several processes", "jax")
+    choose_backend()
     import keras
 
     if keras.backend.backend() != "jax":

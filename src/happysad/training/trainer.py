@@ -30,7 +30,7 @@ from happysad.export import to_onnx
 from happysad.files import replacing, write_text
 from happysad.folder_walk import LeftOut
 from happysad.inputs import network_input
-from happysad.keras_backend import deterministic, quiet
+from happysad.keras_backend import choose_backend, deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
 from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
@@ -121,8 +121,9 @@ def train(
     Raises:
         ConfigError: a setting is unknown, of the wrong type or out of range, or the user gave it
             and this training does not use it; see `happysad.training.config.choose`.
-        UsageError: `out` is in use, the weights of a transfer model cannot be loaded, or
-            `fractions` are given and the photos keep the split of an earlier check or of `data`.
+        UsageError: `out` is in use, Keras's backend is not installed, the weights of a transfer
+            model cannot be loaded, or `fractions` are given and the photos keep the split of an
+            earlier check.
         DatasetError: the photos cannot be used for training.
         RunError: another process was lost, or has other settings, photos or weights.
 
@@ -131,6 +132,7 @@ def train(
         >>> run.classifier().predict("new.jpg").label  # doctest: +SKIP
         'happy'
     """
+    choose_backend()  # before the photos are read
     folder = Path(data)
     base = config if config is None or isinstance(config, TrainConfig) else Path(config)
     chosen = choose(base, settings)
