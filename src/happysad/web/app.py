@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -68,6 +69,8 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
         # FastAPI's own pages would load scripts from other servers.
         docs_url=None,
         redoc_url=None,
+        # Its own route would write the description again for each request.
+        openapi_url=None,
         redirect_slashes=False,
     )
     counters, jobs = Counters(), Jobs(settings.folder, command=lesson)
@@ -85,6 +88,7 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
     app.include_router(live.router)
     app.include_router(routes.router)
     app.add_api_route("/", page, include_in_schema=False)
+    app.add_api_route("/openapi.json", description, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     # The last middleware that is added is the outermost.
     app.add_middleware(Limits, settings=settings, counters=counters)
@@ -98,6 +102,14 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
 async def page(request: Request) -> FileResponse:
     """Return the page."""
     return FileResponse(_STATIC / "index.html", media_type="text/html")
+
+
+async def description(request: Request) -> Response:
+    """Return the description of all routes in OpenAPI."""
+    state = request.app.state
+    if not hasattr(state, "description"):
+        state.description = json.dumps(request.app.openapi()).encode()
+    return Response(state.description, media_type="application/json")
 
 
 class _Static(StaticFiles):

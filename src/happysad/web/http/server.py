@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import webbrowser
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -94,6 +95,8 @@ class Config(uvicorn.Config):
             timeout_graceful_shutdown=_GOODBYE,
         )
         self.settings = settings
+        #: The addresses of connections that wait for headers, or for their end; the oldest first.
+        self.idle: dict[Protocol, str] = {}
 
 
 class _Read(asyncio.Protocol):
@@ -167,18 +170,17 @@ class Sockets(_Read, WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
 class Protocol(_Read, H11Protocol):
     """uvicorn's HTTP, with a limit on the time for headers and on connections.
 
-    If there are too many connections, the oldest one without a request is closed, so that idle
-    clients cannot keep others out. `limits` sees a request only once its headers are complete.
+    If there are too many connections, one without a request is closed, so that idle clients cannot
+    keep others out: the oldest one of the address that has the most. `limits` sees a request only
+    once its headers are complete.
     """
 
     _timer: asyncio.TimerHandle | None = None
     _ended = False
-    _began = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first request."""
         super().connection_made(transport)
-        self._began = self.loop.time()
         if len(self.connections) > self._settings.max_connections and not self._close_idle():
             self._end(503, "too many connections; try again")
         else:
@@ -201,33 +203,44 @@ class Protocol(_Read, H11Protocol):
         self._stop()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        """Start the timer for the next request."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._wait(self._settings.headers_seconds, self._late)
+
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP."""
         self._end(400, msg)
 
     def _close_idle(self) -> bool:
-        """Close the oldest other connection without a request; return whether there is one."""
-        others = self.connections - {self}
-        idle = [one for one in others if isinstance(one, Protocol) and one._is_idle]
-        if idle:
-            min(idle, key=lambda one: one._began).transport.abort()
-        return bool(idle)
+        """Close a connection without a request; return whether there is one."""
+        if not self._idle:
+            return False
+        [(address, _)] = Counter(self._idle.values()).most_common(1)
+        oldest = next(one for one, its in self._idle.items() if its == address)
+        oldest._stop()
+        oldest.transport.abort()
+        return True
 
     @property
-    def _is_idle(self) -> bool:
-        waits = self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE
-        return (waits or self._ended) and not self.transport.is_closing()
+    def _idle(self) -> dict[Protocol, str]:
+        assert isinstance(self.config, Config)
+        return self.config.idle
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop()
         self._timer = self.loop.call_later(seconds, then)
+        self._idle[self] = self.client[0] if self.client else ""
 
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._idle.pop(self, None)
 
     def _late(self) -> None:
-        self._timer = None
+        self._stop()
         if self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE:
             self._end(408, "the request arrived too slowly")
 
@@ -250,7 +263,6 @@ class Protocol(_Read, H11Protocol):
             ):
                 self.transport.write(self.conn.send(event) or b"")
             self.transport.write_eof()
-        self._stop()
         self._wait(_LISTEN, self.transport.close)
 
 

@@ -55,8 +55,8 @@ class Settings:
     max_frame: int = 4 * _MIB
     """Maximum size of a Live view's frame in bytes."""
     max_connections: int = 256
-    """Maximum number of connections; for one more, the oldest one without a request is closed. Each
-    takes some kilobytes."""
+    """Maximum number of connections; for one more, one without a request is closed. Each takes
+    some kilobytes."""
     headers_seconds: float = 10.0
     """Maximum time for a request's line and headers, in seconds."""
     unread_seconds: float = 20.0
