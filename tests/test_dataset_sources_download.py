@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from happysad.dataset.sources import download, import_data
-from happysad.dataset.sources.download import download_file
+from happysad.dataset.sources.download import DownloadLimits, download_file
 from happysad.errors import ImportDataError, UsageError
 from tests.file_tree import zipped
 from tests.pictures import encoded, photo
@@ -94,7 +96,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(download, "PAUSE", 0.0)
-    monkeypatch.setattr(download, "TIMEOUT", 5.0)
     server = Server()
     yield server
     server.stop()
@@ -169,13 +170,29 @@ CHANGED = [
         True,
     ),
     # another part than requested
+    *(
+        ([Answer(headers=ETAG, cut=100_000), Answer(status=206, headers=lie), Answer()], BODY, True)
+        for lie in (
+            {"Content-Range": "bytes 7-299999/300000"},
+            {"Content-Range": "bytes 100000-299998/300000"},
+            {"Content-Range": "bytes 100000-299999/300000"},  # but the whole file comes
+            {"Content-Range": "bytes 100000-" + "9" * 5000},
+            {"Content-Range": "photos"},
+            {},
+        )
+    ),
+    # the file has changed, and the server ignores If-Range
     (
         [
             Answer(headers=ETAG, cut=100_000),
-            Answer(status=206, headers={"Content-Range": "bytes 7-299999/300000"}),
-            Answer(),
+            Answer(
+                body=NEW[100_000:],
+                status=206,
+                headers={"ETag": '"two"', "Content-Range": "bytes 100000-299999/300000"},
+            ),
+            Answer(body=NEW, headers={"ETag": '"two"'}),
         ],
-        BODY,
+        NEW,
         True,
     ),
 ]
@@ -220,8 +237,39 @@ REFUSED = [
     ),
     (Answer(status=302, headers={"Location": "file:///etc/hosts"}), "file:///etc/hosts", 1, []),
     (Answer(status=302, headers={"Location": "ftp://host/x"}), "ftp://host/x, which is not", 1, []),
+    (Answer(status=302, headers={"Location": "FILE:///etc/hosts"}), "FILE:///etc/host", 1, []),
+    (Answer(status=302, headers={"Location": "data:text/plain,x"}), "data:text/plain,x", 1, []),
     (Answer(status=302, headers={"Location": "/again"}), "HTTP 302", None, []),
+    (Answer(status=302), "HTTP 302 Found$", 1, []),
+    (Answer(status=302, headers={"Location": "http://[::1"}), "a false answer: Invalid", 1, []),
+    (
+        Answer(headers={"Content-Length": "9" * 5000}, length=-1),
+        "a number of bytes, not '99",
+        1,
+        [],
+    ),
+    (
+        Answer(headers={"Content-Length": "-5"}, length=-1),
+        "must be a number of bytes, not '-5'",
+        1,
+        [],
+    ),
+    (Answer(headers={"Content-Length": "many"}, length=-1), "of bytes, not 'many'", 1, []),
+    (
+        Answer(headers={"Transfer-Encoding": "chunked"}, body=b"zz\r\nabc", length=-1),
+        "the connection failed: .*tried 4 times",
+        4,
+        [".part"],
+    ),
+    (Answer(headers={f"X-{n}": "y" for n in range(200)}), "more than 100 headers", 4, []),
+    (Answer(status=206), "another part of the file than requested; tried 4", 4, []),
 ]
+
+
+def test_no_false_name_of_a_file_is_used(server: Server, tmp_path: Path) -> None:
+    names = '"../../x\x1b[2J/\\y.zip"'
+    server.answers = [Answer(headers={"Content-Disposition": f"attachment; filename={names}"})]
+    assert download_file(server.url).parent == tmp_path / "cache/happysad/downloads"
 
 
 @pytest.mark.parametrize(("answer", "message", "requests", "left"), REFUSED)
@@ -292,12 +340,67 @@ def test_a_link_to_something_else(
 
 
 @pytest.mark.parametrize("length", [None, -1])
-def test_a_download_that_is_too_large(
-    server: Server, monkeypatch: pytest.MonkeyPatch, length: int | None
-) -> None:
-    monkeypatch.setattr(download, "MAX_DOWNLOAD", len(BODY) - 1)
+def test_a_download_that_is_too_large(server: Server, length: int | None) -> None:
     server.answers = [Answer(length=length)]
-    with pytest.raises(ImportDataError, match="a download may have at most 299,999 bytes"):
-        download_file(server.url)
-    monkeypatch.setattr(download, "MAX_DOWNLOAD", len(BODY))
-    assert download_file(server.url).read_bytes() == BODY
+    with pytest.raises(
+        ImportDataError, match=r"a download may have at most 0.000279396 GiB \(--max"
+    ):
+        download_file(server.url, limits=DownloadLimits(size=(len(BODY) - 1) / 1024**3))
+    exact = DownloadLimits(size=len(BODY) / 1024**3)
+    assert download_file(server.url, limits=exact).read_bytes() == BODY
+
+
+@contextlib.contextmanager
+def dripping(answer: bytes) -> Iterator[str]:
+    """Send an answer, then one byte every 10 ms without an end; yield the link."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+            with contextlib.suppress(OSError):
+                while not stop.wait(0.01):
+                    self.request.sendall(b"0")
+
+    stop = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/x"
+        finally:
+            stop.set()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        # the headers, the body, and the size of a chunk
+        (b"HTTP/1.1 200 OK\r\nX: ", "the server sent nothing for 0.04 s .--max-idle.; tried 4"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "may take at most 5e-05 hours .--max-hours.; the same"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "the server sent nothing for 0.04 s .--max-idle. after 0 bytes; tried 4",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("server")
+def test_a_server_that_sends_byte_by_byte(answer: bytes, message: str) -> None:
+    with dripping(answer) as link:
+        hours = 5e-5 if "hours" in message else 1.0
+        with pytest.raises(ImportDataError, match=message):
+            download_file(link, limits=DownloadLimits(idle=0.04, hours=hours))
+
+
+@pytest.mark.parametrize("name", ["size", "hours", "idle"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_limits_that_are_none(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"--max-{name} must be above 0"):
+        DownloadLimits(**{name: value})
+
+
+def test_limits_are_for_links(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--max-size, --max-hours and --max-idle are for http"):
+        import_data(str(tmp_path), tmp_path / "out", limits=DownloadLimits(size=1))

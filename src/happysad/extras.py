@@ -26,7 +26,6 @@ EXTRAS = {
         "tomli_w",
     ),
     "huggingface": ("datasets",),
-    "drive": ("gdown",),
     "jax": ("jax",),
     "web": (
         "fastapi",

@@ -47,6 +47,22 @@ def import_(
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="The SHA-256 of the download, 64 hex digits.")
     ] = None,
+    max_size: Annotated[
+        float | None,
+        typer.Option(metavar="GIB", help="Maximum size of the download in GiB [default: 256]."),
+    ] = None,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(metavar="HOURS", help="Maximum time of the download [default: 12]."),
+    ] = None,
+    max_idle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Maximum time without a byte, after which the download is tried again "
+            "[default: 30].",
+        ),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -75,7 +91,7 @@ def import_(
     happiness, joy, sad and sadness are copied. Nothing in DIR is overwritten. Run the same command
     again to continue after an interruption.
     """
-    from happysad.dataset.sources import import_data
+    from happysad.dataset.sources import DownloadLimits, import_data
     from happysad.dataset.sources.tally import listed
 
     names: dict[str, str] = {}
@@ -86,6 +102,8 @@ def import_(
                 f"--map must be THEIRS=OURS, such as joy=happy, once for each class, not "
                 f"{pair[:80]!r}"
             )
+    given = {"size": max_size, "hours": max_hours, "idle": max_idle}
+    limits = {name: value for name, value in given.items() if value is not None}
     imported = import_data(
         source,
         target,
@@ -93,6 +111,7 @@ def import_(
         mapping=names,
         neither=neither,
         sha256=sha256,
+        limits=DownloadLimits(**limits) if limits else None,
         table=table,
         path_column=path_column,
         class_column=class_column,

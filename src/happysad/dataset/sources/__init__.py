@@ -11,7 +11,7 @@ from typing import IO
 
 from happysad.dataset.sources import archive, drive, fer2013, folder, huggingface
 from happysad.dataset.sources.class_map import ClassMap
-from happysad.dataset.sources.download import download_file
+from happysad.dataset.sources.download import DownloadLimits, download_file
 from happysad.dataset.sources.file_kind import describe, kind_of
 from happysad.dataset.sources.label_table import MAX_TABLE, LabelTable
 from happysad.dataset.sources.members import Member, Members, content
@@ -19,7 +19,7 @@ from happysad.dataset.sources.tally import Source, Survey
 from happysad.dataset.sources.target import Target
 from happysad.errors import ImportDataError, UsageError, os_reason, shown
 
-__all__ = ["Imported", "import_data"]
+__all__ = ["DownloadLimits", "Imported", "import_data"]
 
 _ALLOWED = (
     "a folder, zip or tar with class folders, with photos named by class, or with FER2013's CSV; "
@@ -48,6 +48,7 @@ def import_data(
     mapping: Mapping[str, str] | None = None,
     neither: bool = False,
     sha256: str | None = None,
+    limits: DownloadLimits | None = None,
     table: Path | None = None,
     path_column: str | None = None,
     class_column: str | None = None,
@@ -62,8 +63,8 @@ def import_data(
 
     Args:
         source: a zip, tar or folder of class folders, of pictures named by class or with FER2013's
-            CSV; this CSV; an http(s) or Google Drive link to one of these (the latter needs the
-            extra drive); or hf:OWNER/NAME (needs the extra huggingface).
+            CSV; this CSV; an http(s) or Google Drive link to one of these; or hf:OWNER/NAME (needs
+            the extra huggingface).
         target: the folder in which the class folders are created.
         classes: the class folders to fill. Each is filled from the source's class of that name,
             unless `mapping` fills it from others.
@@ -73,6 +74,7 @@ def import_data(
         neither: True also copies the source's neutral, surprise, anger, fear, disgust and contempt
             into the class folder neither, except those that `mapping` or `classes` use otherwise.
         sha256: the expected SHA-256 of the file behind a link, 64 hex digits.
+        limits: the limits of size and time of the download of a link; None for the defaults.
         table: a CSV with the paths and the classes of the pictures of a zip, a tar or a folder; its
             path may be one in `source`.
         path_column: the name of the table's column of paths; None to guess it.
@@ -88,6 +90,11 @@ def import_data(
     class_map = ClassMap(mapping, classes, neither=neither)
     is_link = re.match(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://", source) is not None
     sha256 = _checked(sha256, source, is_link)
+    if limits is not None and not is_link:
+        raise UsageError(
+            "--max-size, --max-hours and --max-idle are for http(s) and Google Drive links, "
+            f"not for {shown(source)}"
+        )
     if table is None and (path_column or class_column) is not None:
         raise UsageError("--path-column and --class-column need --table")
     place = Target(target)
@@ -95,7 +102,7 @@ def import_data(
     kept: Path | None = None
     try:
         if is_link:
-            kept = _downloaded(source, sha256)
+            kept = _downloaded(source, sha256, limits or DownloadLimits())
             line = f"the download is kept: {kept}; delete it to download it again"
             survey.note(line)
             place.note(line)
@@ -139,10 +146,10 @@ def _checked(sha256: str | None, source: str, is_link: bool) -> str | None:
     return sha256.lower()
 
 
-def _downloaded(link: str, sha256: str | None) -> Path:
+def _downloaded(link: str, sha256: str | None, limits: DownloadLimits) -> Path:
     """Return the file or folder behind a link; a file of an unknown kind is deleted."""
     get = drive.download_shared if drive.is_drive(link) else download_file
-    file = get(link, sha256=sha256)
+    file = get(link, sha256=sha256, limits=limits)
     if not file.is_dir() and kind_of(file) is None:
         what = describe(file)
         file.unlink()

@@ -1,23 +1,35 @@
-"""Download files and folders that are shared on Google Drive. Needs the package gdown."""
+"""Download files and folders that are shared on Google Drive."""
 
 from __future__ import annotations
 
-import contextlib
 import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from happysad.dataset.sources.download import ATTEMPTS, TIMEOUT, cache_path, refuse_size, verify
+from happysad.dataset.sources.download import (
+    Allowance,
+    DownloadLimits,
+    cache_path,
+    download,
+    page_text,
+    verify,
+)
 from happysad.dataset.sources.file_kind import is_page
-from happysad.errors import HappysadError, ImportDataError, UsageError, shown
-from happysad.extras import need
-from happysad.progress import track, track_bytes
+from happysad.errors import ImportDataError, UsageError, shown
+from happysad.progress import track
 
-__all__ = ["download_shared", "is_drive"]
+__all__ = ["FILE", "FOLDER", "download_shared", "is_drive"]
+
+#: The addresses of a file, or of a page that leads to it, and of the list of a folder, by id.
+FILE = "https://drive.google.com/uc?export=download&id={}"
+FOLDER = "https://drive.google.com/embeddedfolderview?id={}"
 
 _HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
+# Maximum number of bytes of a file's name. The end of a longer one is kept, with its extension.
+_NAME = 200
 
 
 def is_drive(link: str) -> bool:
@@ -25,7 +37,9 @@ def is_drive(link: str) -> bool:
     return re.match(rf"https?://({'|'.join(map(re.escape, _HOSTS))})(/|$)", link, re.I) is not None
 
 
-def download_shared(link: str, *, sha256: str | None = None) -> Path:
+def download_shared(
+    link: str, *, sha256: str | None = None, limits: DownloadLimits | None = None
+) -> Path:
     """Download a shared file or folder, or return it from the cache.
 
     An interrupted download continues. The files of a folder that are in the cache are kept.
@@ -33,42 +47,39 @@ def download_shared(link: str, *, sha256: str | None = None) -> Path:
     Args:
         link: the sharing link.
         sha256: 64 lower-case hex digits; None if unknown, and for a folder.
+        limits: the limits of size and time; None for the defaults.
 
     Returns:
         The file, or the folder.
 
     Raises:
         UsageError: the link names neither a file nor a folder, or a folder has a `sha256`.
-        MissingExtraError: gdown is not installed.
-        ImportDataError: Drive does not send it, it is larger than `download.MAX_DOWNLOAD`, or its
-            hash differs.
+        ImportDataError: Drive does not send it, a limit is exceeded, or its hash differs.
         OSError: the cache cannot be written.
     """
     id_, is_folder = _asked(link)
     if is_folder and sha256 is not None:
         raise UsageError("--sha256 is for files, not for a folder on Google Drive")
-    need("drive", "happysad import from Google Drive")
-    place = cache_path(f"drive:{id_}")
+    place, allowance = cache_path(f"drive:{id_}"), _Allowance(link, limits or DownloadLimits())
+    place.parent.mkdir(parents=True, exist_ok=True)
     if is_folder:
-        _download_folder(link, id_, place)
+        _download_folder(id_, place, allowance)
         return place
     if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            shows: list[Callable[[int], None]] = []
-
-            def progress(done: int, total: int | None) -> None:
-                refuse_size(link, max(done, total or 0))
-                if not shows:
-                    shows.append(stack.enter_context(track_bytes("downloading", total)))
-                shows[0](done)
-
-            _download(link, id_, place, progress)
+        _download(id_, place, allowance)
     if is_page(place):
         place.unlink()
         raise ImportDataError(f"{link}: must be a link to a file or a folder, not to an HTML page")
     verify(place, link, sha256)
     return place
+
+
+class _Allowance(Allowance):
+    def refused(self, why: str) -> ImportDataError:
+        return ImportDataError(
+            f"{self.link}: Google Drive does not send it: {shown(why)}; share it with anyone who "
+            "has the link, or download it in the browser and import that file"
+        )
 
 
 def _asked(link: str) -> tuple[str, bool]:
@@ -84,70 +95,118 @@ def _asked(link: str) -> tuple[str, bool]:
     return ids[0], "/folders/" in parts.path or parts.path.endswith("folderview")
 
 
-def _download_folder(link: str, id_: str, folder: Path) -> None:
+def _download(id_: str, file: Path, allowance: Allowance) -> None:
+    def turn(page: str) -> str:
+        return _behind(page, allowance)
+
+    download(FILE.format(id_), file, allowance, turn)
+
+
+def _download_folder(id_: str, folder: Path, allowance: Allowance) -> None:
     """Download the files of a folder that are not there yet."""
-    import gdown
-
-    with _asking(link):
-        files = gdown.download_folder(
-            id=id_, quiet=True, use_cookies=False, timeout=TIMEOUT, skip_download=True
-        )
-    taken: set[Path] = set()
-    size = 0
-    for file in track(files, "downloading", len(files)):
-        place = folder / file.path
-        if place in taken:  # in a folder on Drive, several files may have one name
-            place = place.with_stem(f"{place.stem}-{file.id}")
-        taken.add(place)
-        if not place.exists():
+    files = _files(id_, folder, allowance)
+    for place, file_id in track(files.items(), "downloading", len(files)):
+        if place.exists():
+            allowance.add(place.stat().st_size)
+        else:
+            whole = cache_path(f"drive:{file_id}")
+            _download(file_id, whole, allowance)
             place.parent.mkdir(parents=True, exist_ok=True)
-            before = size
-
-            def progress(done: int, total: int | None, before: int = before) -> None:
-                refuse_size(link, before + max(done, total or 0))
-
-            _download(link, file.id, place, progress)
-        size += place.stat().st_size
+            whole.replace(place)
 
 
-def _download(link: str, id_: str, file: Path, progress: Callable[[int, int | None], None]) -> None:
-    import gdown
+def _files(id_: str, folder: Path, allowance: Allowance) -> dict[Path, str]:
+    """Return the paths and ids of the files in a folder and its folders."""
+    files: dict[Path, str] = {}
+    seen = set()
+    folders = deque([(id_, folder)])
+    while folders:
+        id_, folder = folders.popleft()
+        if id_ in seen:  # a folder can contain a link to a folder around it
+            continue
+        seen.add(id_)
+        page = page_text(FOLDER.format(id_), allowance)
+        if not any(tag == "title" for tag, _, _ in _tags(page)):
+            raise allowance.refused("an unknown page in place of a folder's list")
+        for href, name in _links(page):
+            place = folder / _plain(name)
+            found = re.match(r"https://drive\.google\.com/(file|drive)/[\w/-]+", href)
+            if found is None:
+                continue  # such as a document, which is no file
+            child, is_folder = _asked(found[0])
+            if is_folder:
+                folders.append((child, place))
+            else:
+                if place in files:  # in a folder on Drive, several files may have one name
+                    place = place.with_stem(f"{place.stem}-{child}")
+                files[place] = child
+    return files
 
-    with _asking(link):
-        gdown.download(
-            id=id_,
-            output=str(file),
-            quiet=True,
-            use_cookies=False,
-            resume=True,
-            timeout=TIMEOUT,
-            retries=ATTEMPTS - 1,
-            progress=progress,
-        )
 
+def _behind(page: str, allowance: Allowance) -> str:
+    """Return the address of the file behind the page that asks to confirm a download.
 
-@contextlib.contextmanager
-def _asking(link: str) -> Iterator[None]:
-    """Convert an error of gdown, of its connections, or about an unknown page to one line."""
-    import requests
-
+    Raises:
+        ImportDataError: there is none; the page may say why.
+    """
+    action, query, why = "", {}, ""
+    for tag, attributes, text in _tags(page):
+        if tag == "form" and attributes.get("id") == "download-form":
+            action = attributes.get("action", "")
+        elif tag == "input" and action and attributes.get("type") == "hidden":
+            query[attributes.get("name", "")] = attributes.get("value", "")
+        elif attributes.get("class") == "uc-error-subcaption" or (tag == "title" and not why):
+            why = " ".join(text.split()).partition(". ")[0]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its HTML parser
-            yield
-    except HappysadError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
-            raise  # the disk is full
-        failed = (requests.ConnectionError, requests.Timeout)
-        if isinstance(error, failed) or isinstance(error.__cause__, failed):
-            raise ImportDataError(
-                f"{link}: the connection to Google Drive failed; the same command continues"
-            ) from error
-        text = " ".join(str(error).split()).removeprefix("Failed to retrieve file url: ")
-        reason = re.split(r"(?<=[\w)])\. ", text)[0] or type(error).__name__
-        raise ImportDataError(
-            f"{link}: Google Drive does not send it: {shown(reason)}; share it with anyone who has "
-            "the link, or download it in the browser and import that file"
-        ) from error
+        parts = urlsplit(action)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            whole = urlencode({**dict(parse_qsl(parts.query)), **query})
+            return urlunsplit(parts._replace(query=whole))
+    except ValueError:
+        pass
+    raise allowance.refused(why or "an unknown page in place of the file")
+
+
+def _links(page: str) -> Iterator[tuple[str, str]]:
+    """Yield the address and the text of each link of a page."""
+    href, texts = "", [""]
+    for tag, attributes, text in _tags(page):
+        if tag == "a":
+            href, texts = attributes.get("href", ""), [text]
+        elif tag == "/a":
+            if href:
+                yield href, "".join(texts).strip()
+            href = ""
+        else:
+            texts.append(text)
+
+
+def _tags(page: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Yield each tag of a page, its quoted attributes, and the text after it.
+
+    The time is in proportion to the page, whatever it contains. html.parser of Python 3.11 takes
+    four minutes for 60 kB of tags without an end.
+    """
+    for piece in page.split("<")[1:]:
+        inside, _, text = piece.partition(">")
+        name, *quoted = inside.split('"')
+        tag, *names = name.split() or [""]
+        attributes = {}
+        for position in range(0, len(quoted) - 1, 2):
+            attributes[names[-1].rstrip("=") if names else ""] = _unescaped(quoted[position])
+            names = quoted[position + 1].split()
+        yield tag.lower(), attributes, _unescaped(text)
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # the number of a character with thousands of digits
+        return text
+
+
+def _plain(name: str) -> str:
+    """Return a name without separators and control characters, for a file or a folder."""
+    kept = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).strip()
+    short = kept.encode("utf-8", "replace")[-_NAME:].decode("utf-8", "ignore")
+    return "_" if short in ("", ".", "..") else short
