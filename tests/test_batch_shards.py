@@ -179,8 +179,8 @@ def test_what_was_added_is_done_and_what_is_gone_keeps_its_row(
     summary = run(photos, out, model, say=said.append)
     assert summary.done == 5
     (line,) = said
-    assert "5 files were added" in line
-    assert "1 files are gone" in line
+    assert "5 new files, also predicted" in line
+    assert "1 file gone, rows kept" in line
     assert before.items() <= parts(out).items()
     found = rows(out)
     assert len(found) == 15

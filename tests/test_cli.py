@@ -210,11 +210,11 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
     away = tmp_path / "away"
     done = run_command("check", data, "--no-quality", "--quarantine", away, cwd=tmp_path)
     assert done.status == 0, done.stderr
-    assert f"1 files moved to {away}" in done.stdout.decode()
+    assert f"1 file moved to {away}" in done.stdout.decode()
     assert (tmp_path / "mine-check" / "report.html").is_file()
     assert not broken.exists()
     back = run_command("check", "--restore", away)
-    assert back.stdout.decode() == f"1 files moved back from {away}\n"
+    assert back.stdout.decode() == f"1 file moved back from {away}\n"
     assert broken.read_text() == "no picture"
 
 
@@ -244,7 +244,7 @@ def test_import_says_what_it_placed_and_what_it_left_out(tmp_path: Path) -> None
     assert done.stdout.decode().splitlines() == [
         "Found 2 photos: 2 happy; 3 other files.",
         "       2  happy (from joy 2)",
-        "left out: 1 files that are no pictures",
+        "left out: 1 file that is no picture",
         "left out: 2 files of other classes: anger 2 (choose classes with --map THEIRS=OURS)",
     ]
     assert len(list((tmp_path / "ours" / "happy").iterdir())) == 2

@@ -184,11 +184,11 @@ def report(*arguments: str) -> tuple[int, list[str]]:
 @pytest.mark.usefixtures("results")
 def test_it_sorts_by_links_and_says_how_to_undo_what_was_done() -> None:
     undoes = "happysad report --undo sorted undoes it"
-    put = ["3 photos were put into sorted (link)", undoes]
+    put = ["put into sorted: 3 photos (link)", undoes]
     assert report("out", "--sort-into", "sorted") == (0, ["report: out/report.html", *put])
     assert len([file for file in Path("sorted").rglob("*.png") if file.is_symlink()]) == 3
     status, said = report("out", "--sort-into", "sorted")
-    assert (status, said[1:]) == (0, ["0 photos were put into sorted (link)"])
+    assert (status, said[1:]) == (0, ["put into sorted: 0 photos (link)"])
     assert report("--undo", "sorted") == (0, ["undone: 3 photos of sorted"])
 
 

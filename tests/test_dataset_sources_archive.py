@@ -100,7 +100,7 @@ def test_a_tar_whose_first_name_begins_as_a_zip_does(tmp_path: Path) -> None:
     assert import_data(str(tmp_path / "a"), tmp_path / "out").counts == {"happy": 1}
 
 
-OUTSIDE, HIDDEN = "whose paths leave the source's folder", "that systems keep beside photos"
+OUTSIDE, HIDDEN = "whose path leaves the source's folder", "that systems keep beside photos"
 PATHS = [
     # nothing is written outside DIR
     ("../happy/x.png", OUTSIDE),
@@ -190,7 +190,7 @@ def test_links_and_devices_in_a_tar_are_left_out(tmp_path: Path, kind: bytes, li
     (tmp_path / "a").write_bytes(data)
     imported = import_data(str(tmp_path / "a"), tmp_path / "out")
     assert files(tmp_path / "out") == {"sad/ok.png": B}
-    assert imported.notes == ("left out: 1 files that are links, devices or sparse",)
+    assert imported.notes == ("left out: 1 file that is a link, a device or sparse",)
 
 
 def test_nothing_is_written_through_an_archives_link(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_nothing_is_written_through_an_archives_link(tmp_path: Path) -> None:
     for name, placed in (("tar", "happy/x.png"), ("zip", "happy/link-x.png")):
         imported = import_data(str(tmp_path / name), tmp_path / f"out-{name}")
         assert files(tmp_path / f"out-{name}") == {placed: A}
-        assert imported.notes == ("left out: 1 files that are links, devices or sparse",)
+        assert imported.notes == ("left out: 1 file that is a link, a device or sparse",)
     assert files(tmp_path / "outside") == {}
 
 
@@ -304,7 +304,7 @@ DAMAGED = [
     (
         "only texts",
         a_zip([("happy/x.png", b"?")]),
-        "no picture of a wanted class; left out: 1 files",
+        "no picture of a wanted class; left out: 1 file",
     ),
     (
         "two of FER2013's tables",
@@ -331,7 +331,7 @@ def test_a_bad_archive_ends_in_one_line_and_what_is_placed_is_whole(
     placed = files(tmp_path / "out")
     assert placed.pop("happy/y.png") == b"mine"
     assert set(placed.values()) <= {A, B}
-    assert ("; 1 files copied before are complete and stay" in str(caught.value)) is (placed != {})
+    assert ("; 1 file copied before is complete and stays" in str(caught.value)) is (placed != {})
 
 
 ZEROS = bytes(400_000)
@@ -368,7 +368,7 @@ def test_damage_matters_only_in_what_is_copied(tmp_path: Path) -> None:
     assert import_data(str(tmp_path / "a"), tmp_path / "out").counts == {"happy": 1}
     named = a_zip([("happy_1.png", A), ("sad_1.png", B)])
     (tmp_path / "a").write_bytes(patched(named, B, B[:-9] + b"X" + B[-8:]))
-    with pytest.raises(ImportDataError, match=r"Bad CRC-32 .*; 1 files copied before are complete"):
+    with pytest.raises(ImportDataError, match=r"Bad CRC-32 .*; 1 file copied before is complete"):
         import_data(str(tmp_path / "a"), tmp_path / "named")
 
 
@@ -399,13 +399,13 @@ def test_a_stopped_import_goes_on(tmp_path: Path) -> None:
     large = encoded(photo(1, 200, 200))  # its checksum is not read with its first bytes
     whole = a_zip([("happy/x.png", A), ("happy/y.png", large)])
     (tmp_path / "a").write_bytes(patched(whole, large, large[:-9] + b"X" + large[-8:]))
-    with pytest.raises(ImportDataError, match=r"CRC.*; 1 files copied before are complete"):
+    with pytest.raises(ImportDataError, match=r"CRC.*; 1 file copied before is complete"):
         import_data(str(tmp_path / "a"), tmp_path / "out")
     assert files(tmp_path / "out") == {"happy/x.png": A}
     before = (tmp_path / "out/happy/x.png").stat()
     (tmp_path / "a").write_bytes(whole)
     imported = import_data(str(tmp_path / "a"), tmp_path / "out")
-    assert imported == Imported({"happy": 2}, {"happy": {"happy": 2}}, ("there already: 1 files",))
+    assert imported == Imported({"happy": 2}, {"happy": {"happy": 2}}, ("there already: 1 file",))
     assert files(tmp_path / "out") == {"happy/x.png": A, "happy/y.png": large}
     after = (tmp_path / "out/happy/x.png").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -144,7 +144,7 @@ def test_a_bad_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     assert "\n" not in str(caught.value)
     # only pixels are read after the first picture is written
     late = "pixels must" in message
-    copied = str(caught.value).endswith("; 1 files copied before are complete and stay")
+    copied = str(caught.value).endswith("; 1 file copied before is complete and stays")
     placed = [file.name for file in tmp_path.glob("out/*/*")]
     assert (copied, placed) == (late, ["fer2013-training-00001.png"] if late else [])
 

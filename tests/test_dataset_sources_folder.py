@@ -95,7 +95,7 @@ def test_links_are_followed_once_and_what_is_no_file_is_left_out(tmp_path: Path)
     assert sorted(snapshot(tmp_path / "ours")) == there
     assert imported.notes == (
         "left out: 2 files that are links, devices or sparse",
-        "left out: 1 files that are no pictures",
+        "left out: 1 file that is no picture",
         "left out: 2 files and folders that systems keep beside photos: hidden 2",
     )
 
@@ -167,7 +167,7 @@ def test_dir_that_is_a_file_and_a_label_that_is_one(tmp_path: Path) -> None:
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours/sad").write_text("mine")
     with pytest.raises(
-        ImportDataError, match=r"ours/sad.*; 1 files copied before are complete and stay; the same"
+        ImportDataError, match=r"ours/sad.*; 1 file copied before is complete and stays; the same"
     ):
         import_data(str(source), tmp_path / "ours")
     assert (tmp_path / "ours/sad").read_text() == "mine"

@@ -134,7 +134,7 @@ def test_numbered_classes_of_all_splits(hub: Hub, tmp_path: Path) -> None:
     assert imported.notes == (
         "left out: 2 files that are no pictures",
         "left out: 2 files without a class",
-        "left out: 1 files of other classes: angry 1 (choose classes with --map THEIRS=OURS)",
+        "left out: 1 file of other classes: angry 1 (choose classes with --map THEIRS=OURS)",
     )
     again = import_data("hf:some-one/Faces.v2", tmp_path / "out")
     assert (again.counts, again.notes[-1]) == (imported.counts, "there already: 3 files")

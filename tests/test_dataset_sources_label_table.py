@@ -105,7 +105,7 @@ def test_a_bad_row_is_named_and_counted(source: Path, row: str, message: str) ->
     rows = ["image,label", "images/1.png,happy", "images/2.png,happy", row]
     _, done = imported(source, "\n".join(rows))
     table = source.parent / "labels.csv"
-    assert done.notes[-2:] == (f"{table}, {message}", f"left out: 1 rows of {table}")
+    assert done.notes[-2:] == (f"{table}, {message}", f"left out: 1 row of {table}")
     # nothing is copied of a photo with two classes
     assert done.counts == {"happy": 1 if "here" in message else 2}
 
@@ -166,7 +166,7 @@ def test_numbers_as_classes(source: Path) -> None:
     mapping = {"3": "happy", "4": "sad"}
     done = import_data(str(source), source.parent / "out", table=table, mapping=mapping)
     assert done.counts == {"happy": 1, "sad": 1}
-    assert done.notes[-1].startswith("left out: 1 files of other classes: 0 1 ")
+    assert done.notes[-1].startswith("left out: 1 file of other classes: 0 1 ")
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -79,9 +79,9 @@ def test_a_folder_of_pictures_named_by_class(tmp_path: Path, packed: bool) -> No
     ]
     assert imported.counts == {"happy": 1, "sad": 1}
     assert imported.notes == (
-        "left out: 1 files that are no pictures",
+        "left out: 1 file that is no picture",
         "left out: 3 files whose names tell no class, or several",
-        "left out: 1 files of other classes: angry 1 (choose classes with --map THEIRS=OURS)",
+        "left out: 1 file of other classes: angry 1 (choose classes with --map THEIRS=OURS)",
     )
     assert (tmp_path / "out/happy/happy_001.png").read_bytes() == encoded(photo(0))
     assert (tmp_path / "out/sad/more-001-sad.png").read_bytes() == encoded(photo(1))

@@ -96,8 +96,8 @@ def test_many_other_classes_are_cut_short(tmp_path: Path) -> None:
 
 def test_nothing_is_made_before_something_is_placed(tmp_path: Path) -> None:
     placed = Target(tmp_path / "out")
-    placed.leave_out("that are hidden")
+    placed.leave_out("that is hidden", "that are hidden")
     placed.note("more")
-    assert placed.notes == ("left out: 1 files that are hidden", "more")
+    assert placed.notes == ("left out: 1 file that is hidden", "more")
     assert placed.so_far == ""
     assert not (tmp_path / "out").exists()

@@ -44,6 +44,7 @@ __all__ = [
     "RunError",
     "UsageError",
     "VideoError",
+    "counted",
     "one_line",
     "os_reason",
     "shown",
@@ -57,6 +58,19 @@ _MOST_SHOWN = 80
 def os_reason(error: Exception) -> str:
     """Return why a system call failed, in lower case, without the error number and the path."""
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words.
+
+    Args:
+        number: how many.
+        what: the name of one of them, whose plural ends in s.
+
+    >>> counted(1, "file"), counted(2000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def one_line(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad.errors import UsageError
+from happysad.errors import UsageError, counted
 from happysad.face_crop import crop
 from happysad.face_detection import Face
 from happysad.images import Pixels, fit, sample
@@ -389,7 +389,7 @@ def _probabilities(outputs: Outputs) -> Distribution:
 def _chosen(photo: Photo, number: int) -> tuple[list[Face], int]:
     found = photo.faces()
     if not 1 <= number <= len(found):
-        there = "no face" if not found else "1 face" if len(found) == 1 else f"{len(found)} faces"
+        there = counted(len(found), "face") if found else "no face"
         raise UsageError(f"face={number}: the photo has {there}")
     return found, number - 1
 

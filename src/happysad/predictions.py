@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from happysad.errors import ErrorCode, ImageError, UsageError, shown
+from happysad.errors import ErrorCode, ImageError, UsageError, counted, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,8 @@ RESERVED = (UNSURE, NO_FACE, "error", "unreadable")
 # Maximum number of characters of a class's name, which is also the name of a folder.
 _LONGEST_NAME = 64
 
+# The keys of a row whose value becomes other columns.
+_NESTED = frozenset(("probabilities", "error", "notes", "faces", "path"))
 _BOX = ("x", "y", "width", "height", "score")
 _MOST_SHOWN = 80
 
@@ -238,7 +240,7 @@ class Prediction:
     def __repr__(self) -> str:
         """Return one line."""
         answer = str(self.error.code) if self.error else self.describe()
-        faces = f", {len(self.faces)} face{'s' * (len(self.faces) > 1)}" if self.faces else ""
+        faces = f", {counted(len(self.faces), 'face')}" if self.faces else ""
         return f"Prediction({_short(self.source)}: {answer}{faces})"
 
     def _repr_png_(self) -> bytes | None:
@@ -370,9 +372,13 @@ def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
     """
     columns: dict[str, Any] = {}
     for name, value in row.items():
+        if name not in _NESTED:
+            columns[name] = value
+            continue
         match name:
             case "probabilities":
-                columns |= {f"p_{one}": None if value is None else value[one] for one in classes}
+                for one in classes:
+                    columns[f"p_{one}"] = None if value is None else value[one]
             case "error":
                 columns["error_code"] = None if value is None else value["code"]
                 columns["error"] = None if value is None else value["text"]
@@ -381,9 +387,8 @@ def flat(row: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
             case "faces":
                 columns[name] = None if row["error"] else len(value)
             case "path":
-                columns |= {"path": value, "path_bytes": row.get("path_bytes")}
-            case _:
-                columns[name] = value
+                columns["path"] = value
+                columns["path_bytes"] = row.get("path_bytes")
     return columns
 
 

@@ -26,7 +26,7 @@ from happysad import __version__
 from happysad.batch.results import Results, Shard
 from happysad.batch.shards import Summary, in_words, predict_shard
 from happysad.classifier import Classifier
-from happysad.errors import HappysadError, LibraryError, UsageError, os_reason
+from happysad.errors import HappysadError, LibraryError, UsageError, counted, os_reason
 from happysad.files import replacing
 from happysad.parallel import thread_count
 from happysad.progress import bar
@@ -137,8 +137,8 @@ class _Work:
                 self._begin(skipped)
         if self._failed:
             raise LibraryError(
-                f"{self._results.folder}: {len(self._failed):,} parts are missing; run the same "
-                f"command to try them again; {self._failed[0]}"
+                f"{self._results.folder}: missing: {counted(len(self._failed), 'part')}; run the "
+                f"same command to try them again; {self._failed[0]}"
             )
         return Summary(self._counts, self._parts, self._photos)
 

@@ -15,7 +15,7 @@ from happysad.batch.remote import is_remote
 from happysad.batch.results import UNREADABLE, Made, Results
 from happysad.batch.shards import SHARD, Summary, in_words, predict_shard
 from happysad.classifier import Classifier
-from happysad.errors import UsageError
+from happysad.errors import UsageError, counted
 from happysad.model_file import SHIPPED
 from happysad.predictions import Prediction
 from happysad.progress import bar
@@ -101,16 +101,16 @@ def _list(results: Results, files: Iterable[str], say: Callable[[str], None]) ->
     with bar() as progress:
         task = progress.add_task("listing", total=None, note="")
 
-        def counted() -> Iterator[str]:
+        def tracked() -> Iterator[str]:
             for file in files:
                 progress.advance(task)
                 yield file
 
-        new, gone = results.add(counted())
+        new, gone = results.add(tracked())
     if before.lists and (new or gone):
         say(
-            f"{results.folder}: since the first call, {new:,} files were added and are predicted "
-            f"too; {gone:,} files are gone, and their rows are kept"
+            f"{results.folder}: since the first call: {counted(new, 'new file')}, also predicted; "
+            f"{counted(gone, 'file')} gone, rows kept"
         )
     if before.lists and before.version != __version__:
         say(f"{results.folder}: begun by happysad {before.version}, this is {__version__}")

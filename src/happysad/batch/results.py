@@ -31,7 +31,7 @@ from typing import Any, get_args
 
 from happysad import __version__
 from happysad.batch import tables
-from happysad.errors import ErrorCode, LibraryError, UsageError, os_reason, shown
+from happysad.errors import ErrorCode, LibraryError, UsageError, counted, os_reason, shown
 from happysad.files import replacing, write_text
 from happysad.locks import alone
 from happysad.predictions import SCHEMA, Faces, Rows, check_class
@@ -303,13 +303,9 @@ class Results:
         file, place = self.part(table, shard), {path: at for at, path in enumerate(shard.paths)}
         merged = [(place[_path(row)], row) for row in rows]
         try:
-            for row, as_stored in zip(
-                tables.read(file, self.made.classes, each),
-                tables.stored(file, self.made.classes, each),
-                strict=True,
-            ):
+            for row, stored in tables.read_stored(file, self.made.classes, each):
                 if (path := tables.path_of(row)) not in new:
-                    merged.append((place[path], as_stored))
+                    merged.append((place[path], stored))
         except (OSError, *tables.DAMAGE) as error:
             raise _damaged(file, error) from error
         merged.sort(key=lambda one: one[0])
@@ -479,7 +475,7 @@ def _whole(file: Path, classes: tuple[str, ...], expected: int) -> Iterator[dict
         for count, row in enumerate(tables.read(file, classes, Rows.PHOTO), 1):  # noqa: B007
             yield row
         if count != expected:
-            raise ValueError(f"{count:,} rows, not {expected:,}")
+            raise ValueError(f"{counted(count, 'row')}, not {expected:,}")
     except (OSError, *tables.DAMAGE) as error:
         raise _damaged(file, error) from error
 

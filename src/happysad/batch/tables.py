@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -44,8 +45,8 @@ __all__ = [
     "path_of",
     "photo_row",
     "read",
+    "read_stored",
     "schema",
-    "stored",
     "write",
 ]
 
@@ -75,6 +76,14 @@ _TYPES: Columns = {
     "error_code": "text",
     "error": "text",
     "taken": "time",
+}
+
+# What turns a text into the value of a column.
+_OF_TEXT: Mapping[str, Callable[[Any], Any]] = {
+    "bytes": bytes.fromhex,
+    "integer": int,
+    "number": float,
+    "time": datetime.fromisoformat,
 }
 
 # Limits of a part: see docs/security.md, "Results". The first three are in bytes.
@@ -136,7 +145,7 @@ def write(
         file: the part, in a folder that exists; its suffix decides the format.
         classes: the classes of the classifier.
         each: "photo" for one row per photo, "face" for one row per face.
-        rows: as `photo_row` and `Prediction.face_rows`, or `stored`, return them.
+        rows: as `photo_row` and `Prediction.face_rows`, or `read_stored`, return them.
         about: the metadata of a Parquet file, written as JSON under the key "happysad"; the other
             formats have no metadata.
     """
@@ -155,9 +164,8 @@ def write(
             import pyarrow.parquet as pq
 
             typed = schema(named).with_metadata({_KEY: json.dumps(about)})
-            flattened = (
-                row if _is_flat(row) else _typed(flat(row, classes), named) for row in rows
-            )
+            typer = _typer(named)
+            flattened = (row if _is_flat(row) else typer(flat(row, classes)) for row in rows)
             table = pa.Table.from_pylist(list(flattened), typed)
             pq.write_table(table, temporary, compression="zstd")
         with temporary.open("rb+") as written:  # on the disk before the file is renamed
@@ -181,53 +189,63 @@ def read(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[
     """
     named = columns(classes, each)
     check = _checker(classes, named)
-    for row in _rows(file, classes, named):
+    for row, _ in _rows(file, classes, named):
         check(row)
         yield row
 
 
-def stored(file: Path, classes: Sequence[str], each: Rows | str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a part as they are in the file, for `write`.
+def read_stored(
+    file: Path, classes: Sequence[str], each: Rows | str
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield the rows as `read` does, each with the row as it is in the file, for `write`.
 
     Args:
-        file: a part that `read` has read.
+        file: as for `read`, with the same errors.
         classes: as for `write`.
         each: as for `write`.
     """
-    if file.suffix == ".parquet":
-        yield from _rows(file, classes, columns(classes, each))
-        return
-    with file.open(encoding="utf-8", newline="") as opened:
-        if file.suffix == ".csv":
-            yield from _csv_rows(opened)
-        else:
-            yield from (dict(json.loads(line)) for line in _lines(opened))
+    named = columns(classes, each)
+    check = _checker(classes, named)
+    for row, stored in _rows(file, classes, named):
+        check(row)
+        yield row, dict(zip(named, stored, strict=True)) if isinstance(stored, list) else stored
 
 
 def _is_flat(row: Mapping[str, Any]) -> bool:
     return "error_code" in row
 
 
-def _rows(file: Path, classes: Sequence[str], named: Columns) -> Iterator[dict[str, Any]]:
+def _rows(
+    file: Path, classes: Sequence[str], named: Columns
+) -> Iterator[tuple[dict[str, Any], dict[str, Any] | list[str]]]:
+    """Yield the rows with their types, each with the row, or its cells, as it is in the file."""
     if file.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(file) as parquet:
-            if parquet.schema_arrow.names != list(named):
-                raise ValueError(f"its columns are not {', '.join(named)}")
+            _check_columns(parquet.schema_arrow.names, named)
             for field, expected in zip(parquet.schema_arrow, schema(named), strict=True):
                 if field.type != expected.type:
                     raise ValueError(f"{field.name}: must be {expected.type}, not {field.type}")
             for batch in parquet.iter_batches(_batch_size(parquet)):
-                yield from batch.to_pylist()
+                for row in batch.to_pylist():
+                    yield row, row
         return
     with file.open(encoding="utf-8", newline="") as opened:
         if file.suffix == ".csv":
-            rows: Iterator[dict[str, Any]] = _csv_rows(opened)
-        else:
-            rows = (flat(dict(json.loads(line)), classes) for line in _lines(opened))
-        for row in rows:
-            yield _typed(row, named)
+            yield from _csv_rows(opened, named)
+            return
+        typed = _typer(named)
+        for line in _lines(opened):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"not a row: {shown(line.strip())}")
+            yield typed(flat(row, classes)), row
+
+
+def _check_columns(found: Sequence[str] | None, named: Columns) -> None:
+    if found != list(named):
+        raise ValueError(f"its columns are not {', '.join(named)}")
 
 
 def _batch_size(parquet: pq.ParquetFile) -> int:
@@ -250,34 +268,35 @@ def _batch_size(parquet: pq.ParquetFile) -> int:
 
 def _checker(classes: Sequence[str], named: Columns) -> Callable[[Mapping[str, Any]], None]:
     """Return a function that checks a typed row, and raises a ValueError that names the field."""
-    types = {"text": str, "bytes": bytes, "integer": int, "number": float, "time": datetime}
-    expected = [(name, types[kind]) for name, kind in named.items()]
     shares = ["probability", *(f"p_{one}" for one in classes)]
     others = [name for name, kind in named.items() if kind == "number" and name not in shares]
     labels = frozenset((*classes, UNSURE, NO_FACE, None))
+    said = itemgetter("path", "path_bytes", "label", "error_code", "error")
+    shares_of, none = itemgetter(*shares), (None,) * len(shares)
 
     def check(row: Mapping[str, Any]) -> None:
-        for name, type_ in expected:
-            value = row[name]
-            if value is not None and not isinstance(value, type_):
-                raise ValueError(f"{name}: not {shown(repr(value))}")
-        path, label = row["path"], row["label"]
-        if not path or "\0" in path_of(row):
+        path, exact, label, code, error = said(row)
+        if not path or "\0" in path:
             raise ValueError(f"path: not {shown(repr(path))}")
-        if not (row["path_bytes"] is None and path.isascii()) and readable(path_of(row)) != path:
-            raise ValueError("path_bytes: not the bytes of path")
+        if exact is not None or not path.isascii():
+            exact = path_of(row)
+            if "\0" in exact or readable(exact) != path:
+                raise ValueError("path_bytes: not the bytes of path")
         if label not in labels:
             raise ValueError(f"label: not {shown(repr(label))}")
-        if (label is None) != (row["error_code"] is not None and row["error"] is not None):
+        if (label is None) != (code is not None and error is not None):
             raise ValueError("error: a row has a label or an error")
-        answered = label is not None and label != NO_FACE
-        for name in shares:
-            value = row[name]
-            if (value is not None) != answered or (answered and not 0 <= value <= 1):
-                raise ValueError(f"{name}: not {value} with the label {label}")
+        values = shares_of(row)
+        if label is None or label == NO_FACE:
+            wrong = [one for one in values if one is not None] if values != none else ()
+        else:
+            wrong = [one for one in values if one is None or not 0 <= one <= 1]
+        if wrong:
+            name = shares[values.index(wrong[0])]
+            raise ValueError(f"{name}: not {wrong[0]} with the label {label}")
         for name in others:
-            if row[name] is not None and not math.isfinite(row[name]):
-                raise ValueError(f"{name}: not {row[name]}")
+            if (value := row[name]) is not None and not isfinite(value):
+                raise ValueError(f"{name}: not {value}")
 
     return check
 
@@ -323,38 +342,63 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _csv_rows(file: TextIO) -> Iterator[dict[str, Any]]:
-    rows = csv.DictReader(_lines(file), strict=True)
+def _csv_rows(
+    file: TextIO, named: Columns
+) -> Iterator[tuple[dict[str, Any], dict[str, Any] | list[str]]]:
+    rows = csv.reader(_lines(file), strict=True)
+    names = list(named)
+    converted = [
+        (at, name, _OF_TEXT[kind])
+        for at, (name, kind) in enumerate(named.items())
+        if kind in _OF_TEXT
+    ]
     try:
-        for row in rows:
-            if None in row or None in row.values():
+        _check_columns(next(rows, None), named)
+        for cells in rows:
+            if len(cells) != len(names):
                 raise ValueError(f"line {rows.line_num} has too few or too many columns")
-            yield row
+            values: list[Any] = [cell or None for cell in cells]
+            for at, name, convert in converted:
+                if (value := values[at]) is not None:
+                    try:
+                        values[at] = convert(value)
+                    except ValueError as error:
+                        raise ValueError(f"{name}: {error}") from error
+            yield dict(zip(names, values, strict=True)), cells
     except csv.Error as error:
         raise ValueError(f"line {rows.line_num}: {error}") from error
 
 
-def _typed(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    """Return a flat row of texts, or of JSON's types, with the types of its columns."""
-    values: dict[str, Any] = {}
-    for name, kind in columns.items():
-        try:
-            values[name] = _value(row[name], kind)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ValueError(f"{name}: {error}") from error
-    return values
+def _typer(named: Columns) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return a function that gives a flat row of JSON the types of its columns."""
+    types: dict[str, set[type]] = {
+        "text": {str},
+        "bytes": {str},
+        "integer": {int},
+        "number": {float, int},
+        "time": {str},
+    }
+    expected = [
+        (name, types[kind], None if kind == "integer" else _OF_TEXT.get(kind))
+        for name, kind in named.items()
+    ]
 
+    def typed(row: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, allowed, convert in expected:
+            value = row[name]
+            if value is not None:
+                # Numbers of NumPy, which are written, are float too.
+                if type(value) not in allowed and not (
+                    float in allowed and isinstance(value, float)
+                ):
+                    raise ValueError(f"{name}: not {shown(repr(value))}")
+                if convert is not None:
+                    try:
+                        value = convert(value)
+                    except (ValueError, OverflowError) as error:
+                        raise ValueError(f"{name}: {error}") from error
+            values[name] = value
+        return values
 
-def _value(value: Any, kind: str) -> Any:
-    if value is None or value == "":
-        return None
-    match kind:
-        case "bytes":
-            return bytes.fromhex(value)
-        case "integer":
-            return int(value)
-        case "number":
-            return float(value)
-        case "time":
-            return datetime.fromisoformat(value)
-    return value
+    return typed

@@ -18,7 +18,7 @@ from happysad.cli.options import (
     data_folder,
     need,
 )
-from happysad.errors import UsageError
+from happysad.errors import UsageError, counted
 from happysad.parallel import use_threads
 
 if TYPE_CHECKING:
@@ -107,6 +107,6 @@ def check(
 
 
 def _print_moved(moved: Done, where: str) -> None:
-    say(f"{moved.done:,} files {where}")
+    say(f"{counted(moved.done, 'file')} {where}")
     if moved.failed:
         raise typer.Exit(1)

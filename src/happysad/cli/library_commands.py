@@ -13,7 +13,7 @@ import typer
 from happysad.cli.console import fail, say, say_now, warn
 from happysad.cli.options import local_folder, need
 from happysad.cli.prediction_output import warn_if_faceless
-from happysad.errors import UsageError
+from happysad.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from happysad.batch.tables import Format
@@ -222,7 +222,7 @@ def report(
         done = sorting.undo(undo, photos=photos or (), say=say)
         if done.outside and not photos:
             say(f"to name where photos were: happysad report --undo {undo} --photos FOLDER")
-        say(f"undone: {done.done:,} photos of {undo}")
+        say(f"undone: {counted(done.done, 'photo')} of {undo}")
         raise typer.Exit(1 if done.failed else 0)
     if results is None:
         raise UsageError("report needs RESULTS, or --undo FOLDER")
@@ -235,21 +235,21 @@ def report(
     form = None if sidecar is None else tagging.form_of(sidecar)
     if untag:
         taken = _tagged(results, lambda: tagging.untag(opened, form, photos=photos or (), say=say))
-        say(f"{taken.changed:,} sidecars have no tags of happysad any more")
+        say(f"tags of happysad were taken out of {counted(taken.changed, 'sidecar')}")
         raise typer.Exit(1 if taken.failed else 0)
     say(f"report: {write_library_page(results, photos=photos or ())}")
     failed = 0
     if sort_into is not None:
         by = by or By.link
         done = sorting.sort(opened, sort_into, by.value, photos=photos or (), say=say)
-        say(f"{done.done:,} photos were put into {sort_into} ({by})")
+        say(f"put into {sort_into}: {counted(done.done, 'photo')} ({by})")
         if done.done:
             say(f"happysad report --undo {sort_into} undoes it")
         failed += done.failed
     if tag:
         named = form or tagging.Form.DIGIKAM
         made = _tagged(results, lambda: tagging.tag(opened, named, photos=photos or (), say=say))
-        say(f"{made.changed:,} sidecars were written, {made.kept:,} were up to date")
+        say(f"{counted(made.changed, 'sidecar')} written, {made.kept:,} up to date")
         if made.changed:
             say(f"happysad report {results} --untag undoes it")
         failed += made.failed

@@ -16,7 +16,7 @@ from happysad.dataset.given_splits import known_splits, leave_out_leaks
 from happysad.dataset.group_list import GroupList, read_group_list
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import scan
-from happysad.errors import DatasetError, UsageError
+from happysad.errors import DatasetError, UsageError, counted
 
 __all__ = ["check", "default_folder"]
 
@@ -178,7 +178,7 @@ def _refuse_few(manifest: Manifest, classes: list[str]) -> None:
         why = ", ".join(f"{title.lower()} ({n})" for title, n in left_out.most_common(3))
         raise DatasetError(
             f"{manifest.root / name}: needs at least {len(SPLITS)} groups of different photos; "
-            f"found {used.nunique()} in {len(rows)} files"
+            f"found {used.nunique()} in {counted(len(rows), 'file')}"
             + (f"; left out: {why}" if why else "")
             + (f"; {split.MORE_GROUPS}" if len(used) > used.nunique() else "")
         )

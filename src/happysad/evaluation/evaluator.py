@@ -21,7 +21,7 @@ from happysad.dataset.duplicates import near_groups
 from happysad.dataset.manifest import Manifest, Split
 from happysad.dataset.scan import scan
 from happysad.dataset.votes import Votes, read_stored_votes, read_votes
-from happysad.errors import DatasetError, ImageError, UsageError
+from happysad.errors import DatasetError, ImageError, UsageError, counted
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.baselines import Baseline, Baselines
@@ -285,7 +285,7 @@ def _evaluate_folder(
     readable["label"] = readable["label"].map(dict(zip(map(nfc, folders), judged, strict=True)))
     answers = _answers(classifier, judged, Manifest(data, readable), readable, faces)
     if answers.no_face.all():
-        raise DatasetError(f"{data}: no face in any of {len(readable):,} photos")
+        raise DatasetError(f"{data}: no face in any of {counted(len(readable), 'photo')}")
     own = _own_manifest(model)
     unreadable = table.loc[table["pixels"] == "", ["path", "reason"]]
     return _evaluation(
@@ -455,7 +455,7 @@ def _beside(data: Path, folders: Sequence[str]) -> list[LeftOut]:
             continue
         if is_folder:
             files = sum(1 for file in entry.rglob("*") if file.is_file())
-            reason = f"no class of the model ({', '.join(folders)}): {files:,} files"
+            reason = f"no class of the model ({', '.join(folders)}): {counted(files, 'file')}"
             left_out.append(LeftOut(f"{entry.name}/", reason))
         else:
             left_out.append(LeftOut(entry.name, "lies in no class folder"))

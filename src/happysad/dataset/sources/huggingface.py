@@ -65,7 +65,7 @@ def source(name: str, class_map: ClassMap) -> Source:
                 data = _bytes(row[image])
                 type_ = kind(data)
                 if type_ is None:
-                    tally.leave_out("that are no pictures")
+                    tally.leave_out("that is no picture", "that are no pictures")
                     continue
                 stem = f"{name.replace('/', '-')}-{split}-{number:06}"
                 yield Picture(folder, stem + EXTENSIONS[type_][0], theirs[0], partial(bytes, data))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from happysad.dataset.sources.class_map import DEFAULT, OTHERS, ClassMap
 from happysad.dataset.sources.layouts import Parts, Place, stem
 from happysad.dataset.sources.tally import Tally
-from happysad.errors import ImportDataError, UsageError, shown
+from happysad.errors import ImportDataError, UsageError, counted, shown
 from happysad.files import decoded_text
 from happysad.names import nfc
 
@@ -141,7 +141,7 @@ class LabelTable:
             tally.note(line)
         if bad:
             more = f", of which these are the first {_LISTED}" if len(bad) > _LISTED else ""
-            tally.note(f"left out: {len(bad):,} rows of {self._where}{more}")
+            tally.note(f"left out: {counted(len(bad), 'row')} of {self._where}{more}")
 
     def _enter(self, row: _Row, path_column: int, class_column: int, finder: _Finder) -> str:
         """Enter a row's class; return what is wrong with the row, "" if nothing is."""

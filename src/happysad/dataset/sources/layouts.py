@@ -109,7 +109,9 @@ class ClassNames:
         """Count a member whose name tells another class or none."""
         theirs = self._class_in(parts)
         if theirs is None:
-            tally.leave_out("whose names tell no class, or several")
+            tally.leave_out(
+                "whose name tells no class, or several", "whose names tell no class, or several"
+            )
         else:
             tally.leave_out_class(theirs)
 

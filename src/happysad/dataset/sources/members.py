@@ -123,9 +123,13 @@ class Members:
                     "checked; import it again"
                 )
             if not seen.plain:
-                tally.leave_out("that are links, devices or sparse")
+                tally.leave_out(
+                    "that is a link, a device or sparse", "that are links, devices or sparse"
+                )
             elif not seen.parts:
-                tally.leave_out("whose paths leave the source's folder")
+                tally.leave_out(
+                    "whose path leaves the source's folder", "whose paths leave the source's folder"
+                )
             elif (found := first_left_out(seen.parts)) is not None:
                 place, why = found
                 path = seen.parts[: place + 1]
@@ -133,7 +137,7 @@ class Members:
             elif (where := layout.find(seen.parts)) is None:
                 layout.leave_out(seen.parts, tally)
             elif not seen.is_picture:
-                tally.leave_out("that are no pictures")
+                tally.leave_out("that is no picture", "that are no pictures")
             else:
                 self._refuse_too_large(seen)
                 split = split_folder(seen.parts[:-1])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from happysad.errors import shown
+from happysad.errors import counted, shown
 from happysad.folder_walk import LeftOut
 
 __all__ = ["Picture", "Source", "Survey", "Tally", "listed"]
@@ -41,19 +41,20 @@ class Tally:
     def __init__(self) -> None:
         """Begin with no counts and no lines."""
         self._other_classes: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
+        self._left_out: Counter[tuple[str, str]] = Counter()
         self._beside = LeftOut()
         self._folders_beside: set[tuple[str, ...]] = set()
         self._notes: list[str] = []
         self._guesses: list[str] = []
 
-    def leave_out(self, which: str) -> None:
+    def leave_out(self, one: str, many: str = "") -> None:
         """Count a file that is left out.
 
         Args:
-            which: describes such files in a clause after "files", such as "that are hidden".
+            one: describes such a file in a clause after "file", such as "that is hidden".
+            many: describes several, such as "that are hidden"; "" for the same words.
         """
-        self._left_out[which] += 1
+        self._left_out[many or one, one] += 1
 
     def leave_out_beside(self, parts: tuple[str, ...], kind: str, *, folder: bool) -> None:
         """Count a file or folder that systems keep beside photos; each folder counts once.
@@ -89,12 +90,12 @@ class Tally:
     def notes(self) -> tuple[str, ...]:
         """Lines about the files left out, then the lines of `note`."""
         lines = [
-            f"left out: {number:,} files {which}"
-            for which, number in sorted(self._left_out.items())
+            f"left out: {counted(number, 'file')} {one if number == 1 else many}"
+            for (many, one), number in sorted(self._left_out.items())
         ]
         if self._other_classes:
             lines.append(
-                f"left out: {self._other_classes.total():,} files of other classes: "
+                f"left out: {counted(self._other_classes.total(), 'file')} of other classes: "
                 f"{listed(self._other_classes)} (choose classes with --map THEIRS=OURS)"
             )
         beside = [self._beside.line] if self._beside else []
@@ -130,8 +131,8 @@ class Survey(Tally):
         """What was found, in sentences."""
         counts = self.counts
         classes = ", ".join(f"{number:,} {name}" for name, number in counts.items())
-        others = f"; {_number(self.others, 'other file')}" if self.others else ""
-        found = f"Found {_number(sum(counts.values()), 'photo')}: {classes}{others}."
+        others = f"; {counted(self.others, 'other file')}" if self.others else ""
+        found = f"Found {counted(sum(counts.values()), 'photo')}: {classes}{others}."
         splits = {name: number for name, number in self._splits.items() if name}
         merged = f"They lie in folders of splits, which are merged: {listed(splits)}."
         return (found, *([merged] if splits else []), *self._guesses)
@@ -153,7 +154,3 @@ def listed(counts: Mapping[str, int]) -> str:
     """Return classes with their counts, such as "anger 12, fear 3"; at most 12 of them."""
     classes = [f"{shown(name)} {count:,}" for name, count in sorted(counts.items())]
     return ", ".join(classes[:_LISTED]) + (", …" if len(classes) > _LISTED else "")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from happysad.dataset.sources.tally import Tally
-from happysad.errors import ImportDataError, UsageError
+from happysad.errors import ImportDataError, UsageError, counted
 from happysad.files import replacing
 
 __all__ = ["Target"]
@@ -94,13 +94,14 @@ class Target(Tally):
     def notes(self) -> tuple[str, ...]:
         """Lines about the files left out, and about those that were there already."""
         there = sum(self.counts.values()) - self._new
-        return (*super().notes, *([f"there already: {there:,} files"] if there else []))
+        return (*super().notes, *([f"there already: {counted(there, 'file')}"] if there else []))
 
     @property
     def so_far(self) -> str:
         """The part of an error message about the files that were already copied."""
         done = sum(self.counts.values())
-        return f"; {done:,} files copied before are complete and stay" if done else ""
+        stay = "is complete and stays" if done == 1 else "are complete and stay"
+        return f"; {counted(done, 'file')} copied before {stay}" if done else ""
 
 
 def _possible_files(folder: Path, name: str, data: bytes) -> Iterator[Path]:
