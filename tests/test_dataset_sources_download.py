@@ -239,7 +239,12 @@ REFUSED = [
     (Answer(status=302, headers={"Location": "ftp://host/x"}), "ftp://host/x, which is not", 1, []),
     (Answer(status=302, headers={"Location": "FILE:///etc/hosts"}), "FILE:///etc/host", 1, []),
     (Answer(status=302, headers={"Location": "data:text/plain,x"}), "data:text/plain,x", 1, []),
-    (Answer(status=302, headers={"Location": "/again"}), "HTTP 302", None, []),
+    (
+        Answer(status=302, headers={"Location": "/again"}),
+        "HTTP 302 redirects without an end$",
+        None,
+        [],
+    ),
     (Answer(status=302), "HTTP 302 Found$", 1, []),
     (Answer(status=302, headers={"Location": "http://[::1"}), "a false answer: Invalid", 1, []),
     (

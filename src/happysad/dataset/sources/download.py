@@ -392,8 +392,10 @@ def _text(transfer: _Transfer, allowance: Allowance) -> str:
 def _refuse_status(transfer: _Transfer, allowance: Allowance) -> None:
     if transfer.status in (200, 206):
         return
-    # urllib describes an endless redirect in several lines.
-    said = f"HTTP {transfer.status} {' '.join(transfer.reason.split())}"
+    reason = transfer.reason
+    if "\n" in reason:  # urllib explains it in several lines
+        reason = "redirects without an end"
+    said = f"HTTP {transfer.status} {reason}"
     if transfer.status in _BUSY:
         raise _DroppedError(shown(said))
     raise allowance.refused(said)
