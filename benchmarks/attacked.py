@@ -32,6 +32,7 @@ import urllib.request
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def _ask(address: str, seconds: float) -> None:
         try:
             with urllib.request.urlopen(f"{address}/healthz", timeout=30) as answer:  # noqa: S310
                 answer.read()
-        except OSError:
+        except (OSError, HTTPException):
             failed += 1
         latencies.append(time.perf_counter() - began)
         time.sleep(0.25)
@@ -247,9 +248,9 @@ class _Attack:
             ("wrong tokens", self._guess, [b""], 4, 0.01),
             ("Live views", self._view, [_pictures()["photos"]], 2, 0.5),
             ("fragments and pings", self._flood, _floods(), 2, 0.5),
-            ("slow headers", self._slow, [get], 10, 0.0),
-            ("slow bodies", self._slow, [sent[:-11] + b"000\r\n\r\n"], 10, 0.0),
-            ("answers that are not read", self._unread, [unread], 4, 0.0),
+            ("slow headers", self._slow, [get], 10, 0.1),
+            ("slow bodies", self._slow, [sent[:-11] + b"000\r\n\r\n"], 10, 0.1),
+            ("answers that are not read", self._unread, [unread], 4, 0.1),
             ("idle connections", self._raw, [b""], idle, 1.0),
         ]
         for kind, body in _pictures().items():
@@ -280,8 +281,10 @@ class _Attack:
             except TimeoutError:
                 if left > _PATIENCE:
                     counts["no answer"] += 1
-            except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            except (OSError, EOFError):
                 counts["closed"] += 1
+            except Exception as error:  # such as an answer that is no HTTP
+                counts[type(error).__name__] += 1
             await asyncio.sleep(pause)
 
     async def _watch(self) -> None:
