@@ -257,7 +257,8 @@ def test_a_path_cannot_break_the_log(open_: TestClient, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/static/index.html", "/v1/model", "/nothing", "/healthz", "/v1/predict"]
+    "path",
+    ["/", "/static/index.html", "/static/left_out.js", "/v1/model", "/nothing", "/v1/predict"],
 )
 def test_every_answer_tells_browsers_what_is_allowed(open_: TestClient, path: str) -> None:
     headers = open_.get(path).headers

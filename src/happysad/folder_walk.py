@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["LeftOut", "Walk", "first_left_out", "reason_left_out", "walk"]
+__all__ = ["ENDINGS", "NAMES", "LeftOut", "Walk", "first_left_out", "reason_left_out", "walk"]
 
-# Names of files and folders, in lower case.
-_NAMES = frozenset(
+#: Names of files and folders that systems keep beside photos, in lower case.
+NAMES = frozenset(
     (
         "$recycle.bin",
         "#recycle",
@@ -41,8 +41,8 @@ _NAMES = frozenset(
         "zbthumbnail.info",
     )
 )
-# Files about a photo: edits and metadata, and Synology's attributes.
-_ENDINGS = (".aae", ".json", ".xmp", "@synoeastream", "@synoresource")
+#: The endings of files about a photo: edits and metadata, and Synology's attributes.
+ENDINGS = (".aae", ".json", ".xmp", "@synoeastream", "@synoresource")
 
 # The maximum number of kinds that `LeftOut.line` lists.
 _LISTED = 8
@@ -63,9 +63,9 @@ def reason_left_out(name: str, *, folder: bool) -> str:
     if name.startswith("."):
         return "hidden"
     key = name.casefold()
-    if key in _NAMES:
+    if key in NAMES:
         return name.strip()
-    return "" if folder else next((end for end in _ENDINGS if key.endswith(end)), "")
+    return "" if folder else next((end for end in ENDINGS if key.endswith(end)), "")
 
 
 def first_left_out(parts: Iterable[str]) -> tuple[int, str] | None:

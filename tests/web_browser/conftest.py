@@ -190,7 +190,7 @@ def check(seen: Seen) -> None:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of files to drop: one face, two faces, a wall, no picture, a hidden file."""
+    """Return a folder to drop: one face, two faces, a wall, no picture, and what is left out."""
     folder = tmp_path_factory.mktemp("photos")
     wall = np.full((240, 480, 3), (150, 160, 170), np.uint8)
     two = wall.copy()
@@ -201,6 +201,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert cv2.imwrite(str(folder / name), pixels[..., ::-1])
     (folder / "notes.jpg").write_text("These are no pixels.\n", encoding="utf-8")
     (folder / ".hidden.png").write_text("Nobody asks for these.\n", encoding="utf-8")
+    (folder / "Thumbs.db").write_bytes(b"\0")
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir" / "thumb.jpg").write_bytes((folder / "one.png").read_bytes())
     assert (len(find(one)), len(find(two)), len(find(wall))) == (1, 2, 0)
     return folder
 

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from happysad import __version__
+from happysad.folder_walk import ENDINGS, NAMES
 from happysad.web.api import live, rest
 from happysad.web.api.in_use import ServerState, load
 from happysad.web.http import server
@@ -89,6 +90,7 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
     app.include_router(routes.router)
     app.add_api_route("/", page, include_in_schema=False)
     app.add_api_route("/openapi.json", description, include_in_schema=False)
+    app.add_api_route("/static/left_out.js", left_out, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     # The last middleware that is added is the outermost.
     app.add_middleware(Limits, settings=settings, counters=counters)
@@ -110,6 +112,14 @@ async def description(request: Request) -> Response:
     if not hasattr(state, "description"):
         state.description = json.dumps(request.app.openapi()).encode()
     return Response(state.description, media_type="application/json")
+
+
+async def left_out() -> Response:
+    """Return the names that `folder_walk` leaves out, as a module for the page."""
+    names, endings = json.dumps(sorted(NAMES)), json.dumps(ENDINGS)
+    text = f"export const NAMES = {names};\nexport const ENDINGS = {endings};\n"
+    headers = {"Cache-Control": "no-cache"}
+    return Response(text, media_type="text/javascript", headers=headers)
 
 
 class _Static(StaticFiles):

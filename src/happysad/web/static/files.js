@@ -1,6 +1,13 @@
-// Files that a person drops, pastes or chooses; a folder means all files in it and below it.
+// Files that a person drops, pastes or chooses; a folder means all files in it and below it, without
+// what systems keep beside photos.
+import { ENDINGS, NAMES } from "./left_out.js";
 
-const hidden = (name) => name.startsWith(".");
+/** Return whether a file or folder is left out, as folder_walk.py decides it. */
+function leftOut(name, isFolder) {
+  const key = name.toLowerCase();
+  const hidden = name.startsWith(".") || NAMES.includes(key);
+  return hidden || (!isFolder && ENDINGS.some((ending) => key.endsWith(ending)));
+}
 
 /** Return the files of a drop, including those in folders, sorted by their paths. */
 export async function dropped(transfer) {
@@ -17,7 +24,9 @@ export async function dropped(transfer) {
 export function chosen(input) {
   const found = [...input.files].map((file) => [file.webkitRelativePath || file.name, file]);
   input.value = "";
-  return inOrder(found.filter(([path]) => !path.split("/").some(hidden)));
+  const kept = ([path]) =>
+    !path.split("/").some((name, at, names) => leftOut(name, at < names.length - 1));
+  return inOrder(found.filter(kept));
 }
 
 /** Return the pictures that were pasted. */
@@ -40,7 +49,7 @@ export function acceptDrops(element, take) {
 }
 
 async function walk(entry, found) {
-  if (!entry || (hidden(entry.name) && !(entry instanceof File))) return;
+  if (!entry || (!(entry instanceof File) && leftOut(entry.name, entry.isDirectory))) return;
   if (entry instanceof File) found.push([entry.name, entry]);
   else if (entry.isFile) found.push([entry.fullPath, await fileOf(entry)]);
   else for (const child of await childrenOf(entry)) await walk(child, found);
