@@ -185,12 +185,12 @@ def test_a_path_that_cannot_be_looked_at_costs_no_other(
 
 
 def test_standard_input_of_another_type_is_no_list(model: Path) -> None:
-    heic = b"\0\0\0\x18ftypheic\0\0abc\n"
-    done = run_command("predict", "-", "--model", model, "--json", stdin=heic)
+    film = b"\0\0\0\x18ftypmp42\0\0abc\n"
+    done = run_command("predict", "-", "--model", model, "--json", stdin=film)
     (row,) = map(json.loads, done.stdout.splitlines())
     assert row["path"] == "-"
     assert row["error"]["code"] == "not_an_image"
-    assert row["error"]["text"].startswith("-: not an image (allowed by content: jpeg")
+    assert row["error"]["text"].startswith("-: a film, not an image")
     assert (done.status, done.stderr) == (1, b"")
 
 

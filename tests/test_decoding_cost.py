@@ -142,7 +142,7 @@ def test_what_costs_too_much_is_refused_before_it_is_read(
     make: Callable[[], bytes], says: str
 ) -> None:
     with pytest.raises(ImageError) as raised:
-        decode(make(), "a.file", max_pixels=50_000_000)
+        decode(make(), "a.file", max_memory=10**9)
     assert str(raised.value).startswith("a.file: ")
     assert says in str(raised.value)
 

@@ -18,6 +18,7 @@ ROOMS = room_graph(MODULES)
 
 #: The rooms that predicting needs. They import no training, and no library only for training.
 PREDICT_SIDE = {
+    "camera_raw",
     "classifier",
     "colours",
     "decoding_cost",
@@ -32,13 +33,18 @@ PREDICT_SIDE = {
     "folder_walk",
     "images",
     "inputs",
+    "jpeg2000_header",
+    "jpeg_markers",
+    "memory_budget",
     "model_file",
     "names",
     "parallel",
     "paths",
     "photo",
+    "picture_type",
     "predictions",
     "probability",
+    "repair",
     "runtime",
 }
 HEAVY = {"keras", "tensorflow", "pandas", "matplotlib", "sklearn", "scipy", "jax", "onnx"}

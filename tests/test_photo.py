@@ -120,9 +120,32 @@ def test_what_is_truncated_is_refused(part: float, progressive: bool, least: int
         decode(data[: int(part * len(data))], "a.jpg", least=least)
 
 
-def test_the_limit_counts_the_files_own_pixels() -> None:
-    with pytest.raises(ImageError, match="2000x1200 pixels are too many"):
-        Photo(jpeg(WIDE), max_pixels=1_000_000).view(10)
+@pytest.mark.parametrize(
+    ("options", "most", "reduced"),
+    [
+        ({}, 40_000_000, 1),  # 2000 x 1200 pixels of 16 bytes
+        ({}, 20_000_000, 2),
+        ({}, 1_000_000, 8),
+        # The coefficients stay whole: 2 bytes for each, of which 4:2:0 has 1.5 a pixel.
+        ({"progressive": True}, 20_000_000, 2),
+        ({"progressive": True}, 10_000_000, 4),
+        ({"progressive": True}, 8_000_000, 8),
+    ],
+)
+def test_a_jpeg_is_reduced_until_it_fits_into_memory(
+    options: dict[str, Any], most: int, reduced: int, decodes: list[int]
+) -> None:
+    opened = Photo(jpeg(WIDE, **options), max_memory=most)
+    assert opened.view(2000).reduced == reduced
+    assert opened.full().shape == (1200 // reduced, 2000 // reduced, 3)
+    assert opened.view(1500).reduced == reduced
+    assert len(decodes) <= 2
+
+
+@pytest.mark.parametrize(("options", "most"), [({}, 500_000), ({"progressive": True}, 7_500_000)])
+def test_what_does_not_fit_at_an_eighth_is_refused(options: dict[str, Any], most: int) -> None:
+    with pytest.raises(ImageError, match="2000x1200 pixels are too many: they take "):
+        Photo(jpeg(WIDE, **options), max_memory=most).view(10)
 
 
 def test_a_large_face_is_found_and_cut_out_of_one_reduced_picture(decodes: list[int]) -> None:

@@ -182,7 +182,7 @@ def test_no_name_becomes_a_path(one: TestClient, folder: Path, name: str) -> Non
     ],
 )
 def test_what_is_no_photo_is_refused(folder: Path, data: bytes, says: str) -> None:
-    with open_(folder, max_pixels=400_000) as one:
+    with open_(folder, max_memory=400_000) as one:
         files = form(("dir/bad.png", data), ("good.png", GOOD))
         answer = one.post("/v1/teach/photos/happy", files=files)
         assert answer.status_code == 200

@@ -1,11 +1,16 @@
-"""Find files that would take hours or gigabytes to decode, even though they have few pixels."""
+"""Find files that would take hours or gigabytes to decode, even though they have few pixels.
+
+`memory` estimates what decoding takes at a scale.
+"""
 
 from __future__ import annotations
 
-import re
 import struct
 
-__all__ = ["LARGEST_EXIF", "reason"]
+from happysad import jpeg2000_header
+from happysad.jpeg_markers import BARE, END, FRAMES, SCAN, coefficients, next_marker
+
+__all__ = ["LARGEST_EXIF", "memory", "reason"]
 
 #: Maximum number of bytes of EXIF that are read; the limit of a JPEG segment is 64 KiB.
 LARGEST_EXIF = 2**20
@@ -14,19 +19,16 @@ LARGEST_EXIF = 2**20
 _MOST_SCANS, _MOST_SEGMENTS, _MOST_CHUNKS = 100, 1000, 100_000
 _MOST_STRAY, _MOST_IN_TABLES = 2**16, 2**16
 _MOST_TAGS, _MOST_NUMBERS = 1000, 200_000
+# Maximum number of pixels of a JPEG times its scans.
+_MOST_WORK = 10**10
+# Maximum number of bytes that decoding takes for a pixel. docs/decisions.md, "What decoding takes".
+_BYTES, _BYTES_JPEG2000 = 16, 40
 
-# A marker of a JPEG that is neither data (FF 00) nor a restart (D0 to D7). Every marker ends with
-# the last FF of a run, so that the pattern needs no repetition, and a search takes linear time.
-_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
-# Number of bytes that are searched before other threads may run.
-_AT_ONCE = 2**20
-_END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
-# Markers after which Pillow reads no length: the start, the end, and those of extensions.
-_BARE = {0xC8, 0xD8, _END, *range(0xF0, 0xFE)}
+_APP1 = 0xE1
 # Headers of frames and quantization tables: Pillow keeps about 32 bytes for each byte of them.
-_TABLES = {*range(0xC0, 0xD0), 0xDB, 0xDE} - {0xC4, 0xC8, 0xCC}
+_TABLES = FRAMES | {0xDB, 0xDE}
 # The types of TIFF tags whose values stay bytes: BYTE, ASCII, UNDEFINED.
-_BYTES = (1, 2, 7)
+_STAY_BYTES = (1, 2, 7)
 
 
 def reason(data: bytes, type_: str) -> str | None:
@@ -36,36 +38,50 @@ def reason(data: bytes, type_: str) -> str | None:
 
     Args:
         data: the whole file.
-        type_: one of the keys of `images.EXTENSIONS`.
+        type_: one of the keys of `picture_type.EXTENSIONS`.
     """
-    check = {"jpeg": _jpeg, "png": _png, "gif": _gif, "tiff": _tiff}.get(type_)
+    check = _CHECKS.get(type_)
     return check(data) if check else None
+
+
+def memory(data: bytes, type_: str, pixels: int) -> int:
+    """Return an upper limit of the bytes that decoding a picture takes, besides those of its file.
+
+    Args:
+        data: the whole file.
+        type_: one of the keys of `picture_type.EXTENSIONS`.
+        pixels: the number of pixels at the scale at which it is decoded.
+    """
+    kept = coefficients(data) if type_ == "jpeg" else 0
+    return kept + pixels * (_BYTES_JPEG2000 if type_ == "jpeg2000" else _BYTES)
 
 
 def _jpeg(data: bytes) -> str | None:
     """Check the segments before the first scan and, if there may be many scans, all of them."""
     at, segments, scans, stray, tables, exif = 2, 0, 0, 0, 0, 0
-    few = data.count(b"\xff\xda") <= _MOST_SCANS
-    while found := _next_marker(data, at, None if scans else _MOST_STRAY - stray):
+    at_most, most_scans = data.count(b"\xff\xda"), _MOST_SCANS
+    while found := next_marker(data, at, None if scans else _MOST_STRAY - stray):
         if not scans:
             stray += found.start() - at
         at, marker = found.end(), found[1][0]
         segments += 1
-        if marker == _END and scans:
+        if marker == END and scans:
             break
-        if marker not in _BARE:
+        if marker not in BARE:
             length = max(2, int.from_bytes(data[at : at + 2]))
-            if marker == _SCAN:
-                if few:  # the data of the scans need not be searched
+            if marker == SCAN:
+                if at_most <= most_scans:  # the data of the scans need not be searched
                     return None
                 scans += 1
             elif marker == _APP1 and data.startswith(b"Exif\0", at + 2):
                 exif += length
             elif marker in _TABLES:
                 tables += length
+                if marker in FRAMES:
+                    most_scans = min(most_scans, _scans(data[at + 3 : at + 7]))
             at += length
-        if scans > _MOST_SCANS:
-            return f"more than {_MOST_SCANS} scans"
+        if scans > most_scans:
+            return f"more than {most_scans} scans"
         if segments > _MOST_SEGMENTS:
             return f"more than {_MOST_SEGMENTS:,} segments"
         if exif > LARGEST_EXIF:
@@ -77,13 +93,9 @@ def _jpeg(data: bytes) -> str | None:
     return None
 
 
-def _next_marker(data: bytes, at: int, most: int | None) -> re.Match[bytes] | None:
-    """Return the next marker of a JPEG that begins at most `most` bytes after `at`."""
-    end = len(data) if most is None else min(len(data), at + most + 2)
-    for start in range(at, end, _AT_ONCE):
-        if found := _MARKER.search(data, start, min(start + _AT_ONCE + 1, end)):
-            return found
-    return None
+def _scans(sides: bytes) -> int:
+    """Return the number of scans that a JPEG of these sides may have."""
+    return _MOST_WORK // (int.from_bytes(sides[:2]) * int.from_bytes(sides[2:]) or 1)
 
 
 def _png(data: bytes) -> str | None:
@@ -140,6 +152,15 @@ def _tiff(data: bytes) -> str | None:
     if there > _MOST_TAGS:
         return f"more than {_MOST_TAGS:,} tags"
     table = struct.iter_unpack(order + tag, data[at : at + there * size])
-    if sum(numbers for kind, numbers in table if kind not in _BYTES) > _MOST_NUMBERS:
+    if sum(numbers for kind, numbers in table if kind not in _STAY_BYTES) > _MOST_NUMBERS:
         return f"more than {_MOST_NUMBERS:,} numbers in its tags"
     return None
+
+
+_CHECKS = {
+    "jpeg": _jpeg,
+    "png": _png,
+    "gif": _gif,
+    "tiff": _tiff,
+    "jpeg2000": jpeg2000_header.reason,
+}

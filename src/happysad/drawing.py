@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,8 @@ from happysad.colours import GREY, colours_of
 from happysad.errors import UsageError
 from happysad.fetch import fetch, is_web_address
 from happysad.files import replacing
-from happysad.images import Pixels, is_source, read
+from happysad.images import Pixels, is_source
+from happysad.photo import Photo
 
 if TYPE_CHECKING:
     from happysad.predictions import Prediction
@@ -122,8 +125,9 @@ def draw_source(prediction: Prediction) -> Pixels:
             source.seek(0)  # type: ignore[attr-defined]
         except (OSError, ValueError, AttributeError) as error:
             raise UsageError("the prediction's file object cannot be read again") from error
-    pixels = read(source)  # type: ignore[arg-type]
-    return draw(pixels[..., ::-1] if prediction.bgr else pixels, prediction)
+    seen = Photo(source, bgr=prediction.bgr).view(math.inf)  # type: ignore[arg-type]
+    scaled = (replace(one, face=one.face.scaled(1 / seen.reduced)) for one in prediction.faces)
+    return draw(seen.pixels, replace(prediction, faces=tuple(scaled)))
 
 
 def png(pixels: Pixels) -> bytes:

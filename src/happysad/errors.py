@@ -130,6 +130,8 @@ class ErrorCode(StrEnum):
     """The file has no bytes."""
     NOT_AN_IMAGE = "not_an_image"
     """The content is not a picture of a type that happysad reads."""
+    UNSUPPORTED = "unsupported"
+    """The picture is of a known type that cannot be read here; the text names the remedy."""
     TRUNCATED = "truncated"
     """The picture ends before its last pixel."""
     DAMAGED = "damaged"
@@ -152,7 +154,7 @@ class ErrorCode(StrEnum):
     @property
     def may_pass(self) -> bool:
         """Whether the same file may be readable later, such as when its disk is back."""
-        return self in (ErrorCode.CANNOT_OPEN, ErrorCode.CANNOT_FETCH)
+        return self in (ErrorCode.CANNOT_OPEN, ErrorCode.CANNOT_FETCH, ErrorCode.UNSUPPORTED)
 
 
 class UsageError(HappysadError):

@@ -27,9 +27,12 @@ EXTRAS = {
     ),
     "huggingface": ("datasets",),
     "jax": ("jax",),
+    "heif": ("pillow_heif",),
+    "raw": ("rawpy",),
     "web": (
         "fastapi",
         "markdown_it",
+        "pillow_heif",
         "prometheus_client",
         "python_multipart",
         "starlette",

@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
-import re
 import stat
 import sys
 import threading
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, cast
@@ -23,17 +23,27 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from happysad import decoding_cost
+from happysad import camera_raw, decoding_cost, repair
 from happysad.errors import ErrorCode, ImageError, one_line, os_reason, shown, shown_path
+from happysad.memory_budget import MemoryBudget
+from happysad.picture_type import (
+    EXTENSIONS,
+    HEAD,
+    format_of,
+    kind,
+    no_picture,
+    other_picture,
+    remedy,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
 __all__ = [
-    "EXTENSIONS",
     "FIRST_FRAME",
     "MAX_BYTES",
+    "MAX_MEMORY",
     "MAX_PIXELS",
     "Decoded",
     "Pixels",
@@ -54,8 +64,12 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image | Pixels"
 
 #: Maximum number of pixels; a picture with more, such as a decompression bomb, is refused before it
-#: is decoded. The largest common cameras have 100 million.
-MAX_PIXELS = 100_000_000
+#: is decoded. The largest phone cameras have 200 million.
+MAX_PIXELS = 400_000_000
+
+#: Maximum number of bytes that decoding a picture may take: 125 million pixels at full size, or a
+#: progressive JPEG of 200 million pixels, which is decoded at an eighth. All threads share it.
+MAX_MEMORY = 2 * 10**9
 
 #: Maximum size of a file in bytes: enough for 100 million uncompressed pixels of 16 bits a channel.
 MAX_BYTES = 2**30
@@ -63,31 +77,31 @@ MAX_BYTES = 2**30
 #: The note of a picture that is the first frame of an animation.
 FIRST_FRAME = "first of several frames"
 
-#: The supported types, recognised by content, with their extensions, the usual one first.
-EXTENSIONS = {
-    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "png": (".png",),
-    "bmp": (".bmp", ".dib"),
-    "gif": (".gif",),
-    "webp": (".webp",),
-    "tiff": (".tif", ".tiff"),
-}
-
 # Number of pixels that are blended with white at once; each takes 20 bytes.
 _AT_ONCE = 1_000_000
 
 # TIFF's tags for the sides of a tile.
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
+# TIFF's tags for the bits of each channel, and for channels in separate planes.
+_BITS, _PLANAR = 258, 284
 
-# The first bytes of a file of each type.
-_SIGNATURES = {
-    "jpeg": re.compile(rb"\xff\xd8\xff"),
-    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "bmp": re.compile(rb"BM"),
-    "gif": re.compile(rb"GIF8[79]a"),
-    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
-    "tiff": re.compile(rb"II[*+]\0|MM\0[*+]"),
+_BUDGET = MemoryBudget(MAX_MEMORY)
+
+_TURNED = "turned upright by its EXIF orientation"
+# Pillow's class for each type, and the extra of those that need one.
+_CLASSES = {
+    "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "png": ("PIL.PngImagePlugin", "PngImageFile"),
+    "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "gif": ("PIL.GifImagePlugin", "GifImageFile"),
+    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "heif": ("pillow_heif", "HeifImageFile"),
 }
+# The parts that a Pillow built from source may lack.
+_CODECS = {"avif": "avif", "jpeg2000": "jpg_2000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +111,7 @@ class Decoded:
     pixels: Pixels
     """RGB, uint8, shape (height, width, 3), turned upright by its EXIF orientation."""
     type: str
-    """One of the keys of `EXTENSIONS`, recognised by content."""
+    """One of the keys of `picture_type.EXTENSIONS`, recognised by content."""
     notes: tuple[str, ...]
     """Remarks on the decoding: "first of several frames", "alpha laid on white", …"""
     reduced: int = 1
@@ -116,54 +130,53 @@ class Stored:
     """EXIF's orientation, 1 to 8: 1 is upright."""
 
 
-def kind(data: bytes) -> str | None:
-    """Return the type of a picture by its first bytes; None if it is not supported."""
-    return next((name for name, magic in _SIGNATURES.items() if magic.match(data)), None)
-
-
 def decode(
     data: bytes,
     name: str = "the picture",
     *,
-    max_pixels: int = MAX_PIXELS,
+    max_memory: int = MAX_MEMORY,
     least: float | None = None,
 ) -> Decoded:
     """Decode the bytes of a whole file.
 
     The first frame of an animation is taken; alpha is blended with white; CMYK, palettes, grey and
     16 bits per channel are converted to RGB with 8 bits per channel; the EXIF orientation is
-    applied, as cv2 does.
+    applied, as cv2 does. Of a camera raw file, the embedded preview is taken if it is large enough
+    to find faces in. A JPEG that is too large for `max_memory` is reduced until it fits.
 
     Args:
         data: the file's bytes.
         name: the picture's name in messages.
-        max_pixels: maximum number of pixels of the picture in the file.
+        max_memory: maximum number of bytes that decoding may take; at most `MAX_MEMORY`.
         least: minimum length in pixels of the longer side to which a JPEG may be reduced while it
             is decoded, which saves time and memory; None for full size.
 
     Raises:
-        ImageError: the file is not a picture of a type in `EXTENSIONS`, is damaged or truncated, or
-            has more than `max_pixels` pixels.
+        ImageError: the file is not a picture of a type in `picture_type.EXTENSIONS`, is damaged or
+            truncated, or has too many pixels.
     """
     name = one_line(name)
     type_ = _type_of(data, name)
     try:
         with _QUIET:
-            image = _opener(type_)(io.BytesIO(data))
-            # A tile of a TIFF is decoded whole, even if the picture covers only a part of it.
-            tags = getattr(image, "tag_v2", {})
-            width = max(image.size[0], tags.get(_TILE_WIDTH, 0))
-            height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
-            _check_pixels(width, height, max_pixels, name)
-            reduced = 1 if least is None else _reduce(image, least)
-            image.load()
-            pixels, notes = _to_rgb(image)
+            if type_ == "raw":
+                return _decode_raw(data, name, max_memory, least)
+            try:
+                decoded = _decode(data, type_, name, max_memory, least)
+                if type_ != "jpeg" or (end := repair.jpeg_end(data)) == "whole":
+                    return decoded
+                if end == "followed":
+                    return replace(decoded, notes=(*decoded.notes, "other data follows its end"))
+                raise EOFError("image file is truncated")  # the decoder took what follows for it
+            except (OSError, SyntaxError, EOFError):
+                if (repaired := _repaired(data, type_, name, max_memory, least)) is None:
+                    raise
+                return repaired
     except ImageError:
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         code, why = _reason(error)
         raise ImageError(f"{why} ({type_})", code, name=name) from error
-    return Decoded(pixels, type_, notes, reduced)
 
 
 def stored(data: bytes, name: str = "the picture") -> Stored:
@@ -173,23 +186,155 @@ def stored(data: bytes, name: str = "the picture") -> Stored:
         data: the file's bytes.
         name: the picture's name in messages.
 
+    Returns:
+        The shape; for a camera raw file, that of the picture which `decode` takes of it, whose
+        preview is decoded.
+
     Raises:
-        ImageError: the file is not a picture of a type in `EXTENSIONS`, its beginning is damaged,
-            or it has more than `MAX_PIXELS` pixels.
+        ImageError: the file is not a picture of a type in `picture_type.EXTENSIONS`, its beginning
+            is damaged, or it has more than `MAX_PIXELS` pixels.
     """
     name = one_line(name)
     type_ = _type_of(data, name)
     try:
         with _QUIET:
-            image = _opener(type_)(io.BytesIO(data))
-            width, height = image.size
-            _check_pixels(width, height, MAX_PIXELS, name)  # EXIF may lie behind the pixels
-            return Stored(width, height, _orientation(image))
+            if type_ == "raw":
+                seen, orientation = decode(data, name, least=1), camera_raw.orientation(data)
+                height, width = (seen.reduced * side for side in seen.pixels.shape[:2])
+                turned = (height, width) if orientation >= 5 else (width, height)
+                return Stored(*turned, orientation)
+            image = _opener(data, type_, name)(io.BytesIO(data))
+            _check_pixels(*image.size, name)  # EXIF may lie behind the pixels
+            return Stored(*image.size, _orientation(image))
     except ImageError:
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         code, why = _reason(error)
         raise ImageError(f"{why} ({type_})", code, name=name) from error
+
+
+def _type_of(data: bytes, name: str) -> str:
+    """Return the type of a picture.
+
+    Raises:
+        ImageError: it is none that is supported, or decoding it would take too much.
+    """
+    if not data:
+        raise ImageError("the file is empty", ErrorCode.EMPTY, name=name)
+    type_ = kind(data)
+    if type_ is None:
+        if what := other_picture(data):
+            raise ImageError(what, ErrorCode.UNSUPPORTED, name=name)
+        allowed = ", ".join(EXTENSIONS)
+        reason = no_picture(data) or f"not an image (allowed by content: {allowed})"
+        raise ImageError(reason, ErrorCode.NOT_AN_IMAGE, name=name)
+    if refusal := decoding_cost.reason(data, type_):
+        raise ImageError(f"{refusal} ({type_})", ErrorCode.TOO_COMPLEX, name=name)
+    return type_
+
+
+def _check_pixels(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        reason = f"{width}x{height} pixels are too many (at most {MAX_PIXELS:,})"
+        raise ImageError(reason, ErrorCode.TOO_LARGE, name=name)
+
+
+def _decode(data: bytes, type_: str, name: str, max_memory: int, least: float | None) -> Decoded:
+    """Decode a picture of a type that Pillow opens."""
+    image = _opener(data, type_, name)(io.BytesIO(data))
+    tags = getattr(image, "tag_v2", {})
+    _refuse_planes(tags, name)
+    # A tile of a TIFF is decoded whole, even if the picture covers only a part of it.
+    width = max(image.size[0], tags.get(_TILE_WIDTH, 0))
+    height = max(image.size[1], tags.get(_TILE_HEIGHT, 0))
+    reduced, memory = _scale(data, type_, (width, height), max_memory, least, name)
+    with _BUDGET.taken(memory):
+        if reduced > 1:
+            # draft halves the picture while both sides stay this long.
+            drafted = image.draft(None, (width // reduced, height // reduced))
+            assert drafted is not None
+        image.load()
+        pixels, notes = _to_rgb(image)
+    return Decoded(pixels, type_, notes, reduced)
+
+
+def _scale(
+    data: bytes,
+    type_: str,
+    size: tuple[int, int],
+    max_memory: int,
+    least: float | None,
+    name: str,
+) -> tuple[int, int]:
+    """Return by how much a picture is reduced (1, 2, 4 or 8), and the memory that this takes.
+
+    libjpeg reduces while it decodes; other types keep their size.
+
+    Raises:
+        ImageError: the picture has too many pixels.
+    """
+    _check_pixels(*size, name)
+    scales = [by for by in (1, 2, 4, 8) if by == 1 or (type_ == "jpeg" and min(size) >= by)]
+    wanted = max((by for by in scales if least is not None and max(size) / by >= least), default=1)
+    for by in scales:
+        pixels = -(-size[0] // by) * -(-size[1] // by)
+        memory = decoding_cost.memory(data, type_, pixels)
+        if by >= wanted and memory <= max_memory:
+            return by, memory
+    raise ImageError(
+        f"{size[0]}x{size[1]} pixels are too many: they take {memory / 1e9:.1f} GB "
+        f"(at most {max_memory / 1e9:.1f})",
+        ErrorCode.TOO_LARGE,
+        name=name,
+    )
+
+
+def _refuse_planes(tags: Mapping[int, Any], name: str) -> None:
+    """Refuse a TIFF that Pillow would read wrongly."""
+    bits = tags.get(_BITS, ())
+    if tags.get(_PLANAR) == 2 and len(bits) > 1 and max(bits) > 8:
+        reason = "TIFF of 16 bits in separate planes: save it interleaved, or with 8 bits"
+        raise ImageError(reason, ErrorCode.UNSUPPORTED, name=name)
+
+
+def _repaired(
+    data: bytes, type_: str, name: str, max_memory: int, least: float | None
+) -> Decoded | None:
+    """Decode a picture whose pixels are whole, but whose end or other parts are damaged."""
+    if type_ == "png":
+        sound, left_out = repair.sound_png(data)
+        if left_out:
+            decoded = _decode(sound, type_, name, max_memory, least)
+            note = f"wrong checksum beside the pixels ({shown(', '.join(left_out))})"
+            return replace(decoded, notes=(*decoded.notes, note))
+    elif type_ == "jpeg" and (ended := repair.ended_jpegs(data)) is not None:
+        # At full size: a reduced picture does not show all that is missing.
+        digests = {
+            hashlib.sha256(_decode(one, type_, name, max_memory, None).pixels.tobytes()).digest()
+            for one in ended
+        }
+        if len(digests) == 1:
+            decoded = _decode(ended[0], type_, name, max_memory, least)
+            return replace(decoded, notes=(*decoded.notes, "its end marker is missing"))
+    return None
+
+
+def _decode_raw(data: bytes, name: str, max_memory: int, least: float | None) -> Decoded:
+    """Decode a camera raw file, of which the embedded preview is taken if it is large enough."""
+    try:
+        raw = camera_raw.Raw(data)
+    except ImportError as error:
+        raise ImageError(remedy(data, "raw"), ErrorCode.UNSUPPORTED, name=name) from error
+    with contextlib.closing(raw):
+        _, memory = _scale(data, "raw", raw.size, max_memory, None, name)
+        with _BUDGET.taken(memory):
+            picture = raw.picture()
+        if not isinstance(picture.content, bytes):
+            return Decoded(picture.content, "raw", (picture.note,))
+        preview = decode(picture.content, name, max_memory=max_memory, least=least)
+        notes = tuple(note for note in preview.notes if note == _TURNED)
+        pixels = raw.upright(preview.pixels, _TURNED in notes)
+        return Decoded(pixels, "raw", (picture.note, *notes), preview.reduced)
 
 
 def is_source(source: object) -> bool:
@@ -271,7 +416,7 @@ def read_bytes(path: Path, *, name: str | None = None) -> bytes:
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise ImageError("not a regular file", ErrorCode.NOT_A_FILE, name=name)
         with path.open("rb", buffering=0) as file:
-            head = file.read(64)
+            head = file.read(HEAD)
             if kind(head) is None:
                 return head
             if status.st_size > MAX_BYTES:
@@ -361,29 +506,6 @@ def _points(length: int, size: int) -> NDArray[np.float32]:
     return (np.arange(size, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
 
 
-def _type_of(data: bytes, name: str) -> str:
-    """Return the type of a picture.
-
-    Raises:
-        ImageError: it is none that is supported, or decoding it would take too much.
-    """
-    if not data:
-        raise ImageError("the file is empty", ErrorCode.EMPTY, name=name)
-    type_ = kind(data)
-    if type_ is None:
-        reason = f"not an image (allowed by content: {', '.join(EXTENSIONS)})"
-        raise ImageError(reason, ErrorCode.NOT_AN_IMAGE, name=name)
-    if refusal := decoding_cost.reason(data, type_):
-        raise ImageError(f"{refusal} ({type_})", ErrorCode.TOO_COMPLEX, name=name)
-    return type_
-
-
-def _check_pixels(width: int, height: int, most: int, name: str) -> None:
-    if width * height > most:
-        reason = f"{width}x{height} pixels are too many (at most {most:,})"
-        raise ImageError(reason, ErrorCode.TOO_LARGE, name=name)
-
-
 class _Quiet:
     """Suppresses Pillow's warnings about unusual files while any thread is in the context.
 
@@ -413,34 +535,22 @@ class _Quiet:
 _QUIET = _Quiet()
 
 
-def _opener(type_: str) -> Callable[[io.BytesIO], ImageFile]:
+def _opener(data: bytes, type_: str, name: str) -> Callable[[io.BytesIO], ImageFile]:
     """Return Pillow's class for one type.
 
     Calling the class directly tries no other format, and only our limit on pixels applies.
+
+    Raises:
+        ImageError: the decoder is not installed.
     """
-    module, name = {
-        "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
-        "png": ("PIL.PngImagePlugin", "PngImageFile"),
-        "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
-        "gif": ("PIL.GifImagePlugin", "GifImageFile"),
-        "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
-        "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    }[type_]
-    return getattr(import_module(module), name)  # type: ignore[no-any-return]
-
-
-def _reduce(image: ImageFile, least: float) -> int:
-    """Ask libjpeg for a smaller picture, and return the factor: 1, 2, 4 or 8.
-
-    Other types keep their size.
-    """
-    width, height = image.size
-    for by in (8, 4, 2):
-        if max(width, height) / by >= least and min(width, height) >= by:
-            # draft halves the picture while both sides stay this long, so it reduces by `by`.
-            drafted = image.draft(None, (width // by, height // by))
-            return 1 if drafted is None else by
-    return 1
+    module, class_ = _CLASSES[type_]
+    try:
+        if (codec := _CODECS.get(type_)) and not import_module("PIL.features").check(codec):
+            reason = f"{format_of(data)}: pip install --upgrade pillow"
+            raise ImageError(reason, ErrorCode.UNSUPPORTED, name=name)
+        return getattr(import_module(module), class_)  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise ImageError(remedy(data, type_), ErrorCode.UNSUPPORTED, name=name) from error
 
 
 def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
@@ -450,7 +560,7 @@ def _to_rgb(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
         notes.append(FIRST_FRAME)
     upright = _upright(image)
     if upright is not image:
-        notes.append("turned upright by its EXIF orientation")
+        notes.append(_TURNED)
     if upright.mode.startswith(("I", "F")):
         notes.append("more than 8 bits a channel, brought to 8")
         grey = _to_8_bits(np.asarray(upright))
@@ -523,7 +633,9 @@ _PIL_IMAGE = "the PIL image"
 def _from_pil(image: Any) -> Pixels:
     try:
         with _QUIET:
-            _check_pixels(image.width, image.height, MAX_PIXELS, _PIL_IMAGE)
+            if decoding_cost.memory(b"", "", image.width * image.height) > MAX_MEMORY:
+                reason = f"{image.width}x{image.height} pixels are too many"
+                raise ImageError(reason, ErrorCode.TOO_LARGE, name=_PIL_IMAGE)
             if not image.width * image.height:
                 raise ImageError("it has no pixels", ErrorCode.BAD_ARRAY, name=_PIL_IMAGE)
             image.load()

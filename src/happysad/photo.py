@@ -16,7 +16,7 @@ import numpy as np
 
 from happysad.face_crop import detail
 from happysad.face_detection import Face, find, stretch
-from happysad.images import MAX_PIXELS, Pixels, Source, decode, loaded
+from happysad.images import MAX_MEMORY, Pixels, Source, decode, loaded
 
 __all__ = ["Photo", "View"]
 
@@ -48,7 +48,7 @@ class Photo:
         *,
         name: str | None = None,
         source: object = None,
-        max_pixels: int = MAX_PIXELS,
+        max_memory: int = MAX_MEMORY,
         bgr: bool = False,
     ) -> None:
         """Open a photo.
@@ -57,7 +57,7 @@ class Photo:
             content: as for `images.loaded`.
             name: the photo's name in messages; by default its path, or "the picture".
             source: the `source` of predictions for this photo; by default `content`.
-            max_pixels: maximum number of pixels of a file; larger ones are refused.
+            max_memory: as for `images.decode`.
             bgr: True if `content` is an array in BGR order; ignored for other content.
 
         Raises:
@@ -71,8 +71,9 @@ class Photo:
         """Remarks on the decoding, such as "first of several frames"."""
         path = os.fsdecode(content) if isinstance(content, str | os.PathLike) else None
         self._shown = name or path or "the picture"
-        self._max_pixels = max_pixels
+        self._max_memory = max_memory
         self._view: View | None = None
+        self._asked = 0.0
         self._data = b""
         came = loaded(content)
         if isinstance(came, bytes):
@@ -81,17 +82,20 @@ class Photo:
             self._view = View(came[..., ::-1] if self.bgr else came, 1)
 
     def view(self, least: float) -> View:
-        """Return a view whose longer side has at least `least` pixels, or the full-size photo.
+        """Return a view whose longer side has at least `least` pixels.
+
+        It is smaller if the photo is, or if a larger one does not fit into memory.
 
         Raises:
             ImageError: the photo cannot be decoded.
         """
         seen = self._view
-        if seen is None or (seen.reduced > 1 and max(seen.pixels.shape[:2]) < least):
+        larger = least > self._asked
+        if seen is None or (larger and seen.reduced > 1 and max(seen.pixels.shape[:2]) < least):
             decoded = decode(
-                self._data, self._shown, max_pixels=self._max_pixels, least=max(1, least)
+                self._data, self._shown, max_memory=self._max_memory, least=max(1, least)
             )
-            self.notes = decoded.notes
+            self.notes, self._asked = decoded.notes, least
             seen = self._view = View(decoded.pixels, decoded.reduced)
         return seen
 

@@ -100,6 +100,13 @@ FINDINGS = (
         ErrorCode.EMPTY,
     ),
     _left_out(
+        "unsupported",
+        "Types that are not read",
+        "Pictures of a type that happysad reads only with an extra, or not at all; the reason says "
+        "what to do.",
+        ErrorCode.UNSUPPORTED,
+    ),
+    _left_out(
         "truncated",
         "Truncated",
         "The file ends too early, often because a download or copy was cut short.",

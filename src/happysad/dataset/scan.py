@@ -18,8 +18,9 @@ from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.quality import measure, phash, shrink
 from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
 from happysad.folder_walk import LeftOut, Walk
-from happysad.images import EXTENSIONS, FIRST_FRAME, Pixels, decode, kind, read_bytes
+from happysad.images import FIRST_FRAME, Pixels, decode, read_bytes
 from happysad.parallel import ordered_map
+from happysad.picture_type import EXTENSIONS, kind
 from happysad.progress import track
 
 __all__ = ["MIN_SIDE", "Scan", "pixels_hash", "scan"]
@@ -159,8 +160,8 @@ def _read(
         notes.append(Note.of(Code.QUALITY_NOT_AUDITED))
     small = shrink(pixels)
     row |= {
-        "height": pixels.shape[0],
-        "width": pixels.shape[1],
+        "height": decoded.reduced * pixels.shape[0],
+        "width": decoded.reduced * pixels.shape[1],
         "channels": 1 if grey else 3,
         "sha256": hashlib.sha256(data).hexdigest(),
         "pixels": pixels_hash(pixels),

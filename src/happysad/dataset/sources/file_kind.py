@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from happysad.dataset.sources import fer2013
-from happysad.images import kind
+from happysad.picture_type import kind
 
 __all__ = ["describe", "is_page", "kind_of"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from happysad.dataset.sources.class_map import ClassMap
 from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.errors import ImportDataError, MissingExtraError, UsageError
-from happysad.images import EXTENSIONS, kind
+from happysad.picture_type import EXTENSIONS, kind
 from happysad.progress import track
 
 __all__ = ["source"]

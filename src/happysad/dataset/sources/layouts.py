@@ -10,8 +10,8 @@ from typing import Protocol
 from happysad.dataset.sources.class_map import DEFAULT, OTHERS, ClassMap
 from happysad.dataset.sources.tally import Tally
 from happysad.errors import ImportDataError, shown
-from happysad.images import EXTENSIONS
 from happysad.names import nfc
+from happysad.picture_type import EXTENSIONS
 
 __all__ = ["ClassFolders", "ClassNames", "Layout", "Parts", "Place", "stem"]
 

@@ -20,7 +20,7 @@ from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.dataset.split_folders import split_folder
 from happysad.errors import HappysadError, ImportDataError, shown
 from happysad.folder_walk import first_left_out
-from happysad.images import kind
+from happysad.picture_type import kind
 
 __all__ = ["MAX_FILE", "Member", "Members", "content"]
 

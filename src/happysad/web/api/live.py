@@ -97,8 +97,8 @@ class _View:
             self._in_use = self._server.in_use
             self._follower = Follower(self._in_use.classifier)
         try:
-            most = self._server.settings.max_pixels
-            pixels = decode(frame, "the frame", max_pixels=most).pixels
+            most = self._server.settings.max_memory
+            pixels = decode(frame, "the frame", max_memory=most).pixels
         except ImageError as error:
             failure = Failure.of(error)
             return _error(failure.code, failure.text)

@@ -114,11 +114,11 @@ async def _predict(
     faces: Faces,
     unsure: bool,
 ) -> Prediction:
-    most = server.settings.max_pixels
+    most = server.settings.max_memory
 
     def work() -> Prediction:
         try:
-            photo = Photo(data, name=name, source=name, max_pixels=most)
+            photo = Photo(data, name=name, source=name, max_memory=most)
             return classifier.predict(photo, faces=faces, unsure=unsure)
         except ImageError as error:
             return Prediction(source=name, error=Failure.of(error), classifier=classifier.id)
@@ -165,13 +165,13 @@ async def explain(
     Orange parts raised the probability of the most probable class, blue parts lowered it.
     """
     server = server_state(request)
-    classifier, most = _answering(server, answers), server.settings.max_pixels
+    classifier, most = _answering(server, answers), server.settings.max_memory
     data = await request.body()
 
     def work() -> Response:
         from happysad.explain import explain as explained
 
-        shown = explained(classifier, Photo(data, max_pixels=most), face=face)
+        shown = explained(classifier, Photo(data, max_memory=most), face=face)
         headers = {
             "X-Happysad-Label": quote(shown.label),
             "X-Happysad-Probabilities": json.dumps(shown.probabilities),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from happysad.errors import UsageError
+from happysad.images import MAX_MEMORY
 from happysad.parallel import thread_count
 
 __all__ = ["Settings", "is_loopback"]
@@ -23,7 +24,7 @@ class Settings:
     """A server's settings.
 
     The limits bound the memory: at most `max_held` bytes of bodies, and at most `workers` decoded
-    photos of `max_pixels` pixels (up to 16 bytes per pixel, depending on the format).
+    photos. Decoding takes at most `max_memory` bytes, which all photos share.
     """
 
     host: str = "127.0.0.1"
@@ -40,10 +41,10 @@ class Settings:
     """An .onnx or a run's folder; None for the classifier that comes with happysad."""
     answers: tuple[str, ...] | None = None
     """The only classes that this classifier may answer with; None for all of them."""
-    max_body: int = 32 * _MIB
+    max_body: int = 96 * _MIB
     """Maximum size of a request's body in bytes."""
-    max_pixels: int = 50_000_000
-    """Maximum number of pixels of a photo: that of the largest phone cameras."""
+    max_memory: int = MAX_MEMORY
+    """Maximum memory in bytes that decoding may take."""
     max_files: int = 64
     """Maximum number of photos in a request."""
     max_requests: int = 64

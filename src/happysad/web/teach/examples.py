@@ -9,7 +9,8 @@ from pathlib import Path
 
 from happysad.errors import ErrorCode, ImageError
 from happysad.files import replacing
-from happysad.images import EXTENSIONS, decode
+from happysad.images import decode
+from happysad.picture_type import EXTENSIONS
 
 __all__ = ["CLASSES", "FEWEST", "MAX_BYTES", "MAX_PHOTOS", "Examples"]
 
@@ -36,14 +37,14 @@ class Examples:
         """Return the number of photos of each class."""
         return {label: len(self._files(label)) for label in CLASSES}
 
-    def add(self, label: str, data: bytes, name: str, *, max_pixels: int) -> bool:
+    def add(self, label: str, data: bytes, name: str, *, max_memory: int) -> bool:
         """Keep a photo.
 
         Args:
             label: one of `CLASSES`.
             data: the bytes of the whole file, which are kept as they are.
             name: what messages call it.
-            max_pixels: maximum number of pixels.
+            max_memory: as for `images.decode`.
 
         Returns:
             False where the class already has this very file.
@@ -52,7 +53,7 @@ class Examples:
             ImageError: the photo cannot be read, or Teach has no room for it.
             OSError: the photo cannot be written.
         """
-        type_ = decode(data, name, max_pixels=max_pixels).type
+        type_ = decode(data, name, max_memory=max_memory).type
         file = self.folder / label / f"{hashlib.sha256(data).hexdigest()}{EXTENSIONS[type_][0]}"
         with self._mutex:
             if file.exists():

@@ -91,10 +91,10 @@ async def add_photos(request: Request, label: ClassName) -> JSONResponse:
     added = known = 0
     refused: list[dict[str, Any]] = []
     for name, data in await photos_of(request, server.settings.max_files):
-        shown, most = name or "the picture", server.settings.max_pixels
+        shown, most = name or "the picture", server.settings.max_memory
 
         def work(shown: str = shown, data: bytes = data, most: int = most) -> bool:
-            return examples.add(label.value, data, shown, max_pixels=most)
+            return examples.add(label.value, data, shown, max_memory=most)
 
         try:
             if await server.work(work):
