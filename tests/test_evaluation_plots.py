@@ -77,6 +77,22 @@ def test_a_picture_comes_the_same_each_time(draw: Callable[[Path], None], tmp_pa
     assert b"Software" not in (tmp_path / "one.png").read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["samples", "mistakes"])
+def test_a_grid_shows_every_picture_whole(kind: str, tmp_path: Path) -> None:
+    """The 9 pictures have different levels of red, and the same area each."""
+    levels = np.arange(20, 200, 20, dtype=np.uint8)
+    reds = np.zeros((9, 32, 32, 3), np.uint8)
+    reds[..., 0] = levels[:, None, None]
+    if kind == "samples":
+        plots.samples(reds, np.arange(9) % 2, LABELS, tmp_path / "one.png")
+    else:
+        plots.worst([mistake(red[:, 8:]) for red in reds], 9, 99, tmp_path / "one.png")
+    pixels = read(tmp_path / "one.png")
+    areas = [int((pixels == (level, 0, 0)).all(axis=2).sum()) for level in levels]
+    expected = 170**2 if kind == "samples" else 236 * 177
+    assert areas == pytest.approx([expected] * 9, rel=0.1)
+
+
 @pytest.mark.parametrize("sizes", [(20, 40), (10, 20, 40, 80, 160, 320, 640, 1500, 3000)])
 def test_a_learning_curve_has_both_lines_with_their_bands(
     sizes: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

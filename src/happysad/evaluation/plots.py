@@ -58,6 +58,9 @@ COLOURS = ("#b7791f", "#2b6cb0")
 INK, SOFT = "#1b1f24", "#57606a"
 
 _LINE = "#d8dee4"
+_PALE = "#f6f8fa"
+# The height above the cells of a grid, for its title, in inches.
+_HEAD = 0.35
 _CALIBRATION_BINS = 10
 # The maximum number of mistakes that are shown.
 _WORST = 12
@@ -165,11 +168,12 @@ def samples(images: Pixels, y: ArrayLike, classes: Sequence[str], file: Path) ->
     truth = np.asarray(y).astype(int).reshape(-1)
     colours = list(colours_of(classes).values())
     columns = min(8, max(1, len(images)))
-    figure, axes = _grid(len(images), columns, 1.25, 1.42)
-    for ax, image, place in zip(axes, images, truth, strict=False):
-        picture(ax, image)
-        title = ax.set_title(classes[place], fontsize=9, color=colours[place].ink.hex, pad=4)
-        title.set_bbox({"facecolor": colours[place].hex, "linewidth": 0, "pad": 1.5})
+    figure, ax, cells = _grid(len(images), columns, 1.25, 1.42)
+    for (middle, top), image, place in zip(cells, images, truth, strict=True):
+        box = {"facecolor": colours[place].hex, "linewidth": 0, "pad": 1.5}
+        style: dict[str, Any] = {"color": colours[place].ink.hex, "bbox": box, "ha": "center"}
+        ax.text(middle, top + 0.17, classes[place], fontsize=9, va="baseline", **style)
+        _draw_cell(ax, image, middle, top + 0.22, 1.17)
     size, channels = (images.shape[1], images.shape[3]) if len(images) else (0, 0)
     counts = ", ".join(f"{(truth == k).sum()} {name}" for k, name in enumerate(classes))
     colour = "grey" if channels == 1 else "colour"
@@ -448,17 +452,14 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
         figure.text(0.5, 0.5, f"No mistake in {n:,} test photos", ha="center", va="center")
         save(figure, file)
         return
-    figure, axes = _grid(len(mistakes), min(6, len(mistakes)), 1.7, 2.35)
-    for ax, mistake in zip(axes, mistakes, strict=False):
-        picture(ax, mistake.picture)
-        ax.set_title(
-            f"is {mistake.truth}\nanswer {mistake.answer}, {100 * mistake.p_answer:.0f} %",
-            fontsize=9,
-            color=INK,
-            pad=3,
-        )
+    figure, ax, cells = _grid(len(mistakes), min(6, len(mistakes)), 1.7, 2.35)
+    for (middle, top), mistake in zip(cells, mistakes, strict=True):
+        answer = f"answer {mistake.answer}, {100 * mistake.p_answer:.0f} %"
+        words = f"is {mistake.truth}\n{answer}"
+        ax.text(middle, top + 0.37, words, fontsize=9, color=INK, ha="center", va="bottom")
+        _draw_cell(ax, mistake.picture, middle, top + 0.4, 1.62)
         name = mistake.path if len(mistake.path) <= 24 else f"…{mistake.path[-23:]}"
-        ax.set_xlabel(name, fontsize=7, color=SOFT, labelpad=3)
+        ax.text(middle, top + 2.06, name, fontsize=7, color=SOFT, ha="center", va="top")
     if total == 1:
         words = "The only mistake"
     elif total == len(mistakes):
@@ -507,16 +508,44 @@ def save(figure: Figure, file: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def _grid(
+    count: int, columns: int, width: float, height: float
+) -> tuple[Figure, Axes, list[tuple[float, float]]]:
+    """Return a figure, its axes in inches from the top left corner, and the cells of a grid.
+
+    One axes holds all cells, since axes of their own take three times as long to draw.
+
+    Args:
+        count: the number of cells.
+        columns: the number of cells of a row.
+        width: of a cell, in inches; a figure of less than 6.5 inches gets wider cells.
+        height: of a cell, in inches.
+
+    Returns:
+        The figure, the axes, and the middle and the top of each cell.
+    """
     rows = max(1, -(-count // columns))
-    figure = new_figure(max(6.5, columns * width), rows * height + 0.5)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for ax in axes:
-        ax.set_xticks([])
-        ax.set_yticks([])
-        for spine in ax.spines.values():
-            spine.set_visible(False)
-    return figure, axes
+    wide, tall = max(6.5, columns * width), rows * height + _HEAD
+    figure = new_figure(wide, tall)
+    figure.set_layout_engine("none")
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, wide), ylim=(tall, 0))
+    ax.set_axis_off()
+    places = (divmod(number, columns) for number in range(count))
+    cells = [((column + 0.5) * wide / columns, _HEAD + row * height) for row, column in places]
+    return figure, ax, cells
+
+
+def _draw_cell(ax: Axes, image: Pixels, middle: float, top: float, side: float) -> None:
+    """Draw a picture in the middle of a pale square."""
+    half = side / 2
+    square = ([middle - half, middle + half], [top, top], [top + side, top + side])
+    ax.fill_between(*square, color=_PALE, linewidth=0, zorder=-1)
+    right, down = (half * length / max(image.shape) for length in image.shape[1::-1])
+    centre = top + half
+    extent = (middle - right, middle + right, centre + down, centre - down)
+    grey = image.shape[-1] == 1
+    shown = image[..., 0] if grey else image
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
 
 
 def picture(ax: Axes, image: Pixels) -> None:
@@ -525,7 +554,7 @@ def picture(ax: Axes, image: Pixels) -> None:
     ax.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255)
     height, width = image.shape[:2]
     half = max(height, width) / 2
-    ax.set_facecolor("#f6f8fa")
+    ax.set_facecolor(_PALE)
     ax.set_xlim((width - 1) / 2 - half, (width - 1) / 2 + half)
     ax.set_ylim((height - 1) / 2 + half, (height - 1) / 2 - half)
 
