@@ -41,6 +41,7 @@ from happysad.predictions import FacePrediction, Failure, Prediction
 from happysad.run import Epoch, Run
 from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import encoded, photo
+from tests.test_picture_types import dng, heic
 
 __all__ = ["KINDS", "PICTURES", "Kind"]
 
@@ -100,6 +101,17 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "tiff raw": lambda: _saved("tiff", "I;16"),
     "tiff group 4": lambda: _saved("tiff", "1", compression="group4"),
     "tiff cmyk": lambda: _saved("tiff", "CMYK", compression="packbits"),
+    "avif": lambda: _saved("avif", exif=_exif()),
+    "avif alpha": lambda: _saved("avif", "RGBA"),
+    "avif animated": lambda: _saved("avif", **_frames()),
+    "jpeg 2000": lambda: _saved("jpeg2000"),
+    "jpeg 2000 tiles": lambda: _saved("jpeg2000", side=80, tile_size=(32, 32), irreversible=True),
+    "jpeg 2000 codestream": lambda: _saved("jpeg2000", "L", no_jp2=True),
+    "heic": lambda: heic(photo(1, 80, 96), exif=_exif().tobytes()),
+    "heic alpha": lambda: heic(np.dstack([photo(1, 80, 96), photo(2, 80, 96)[..., 0]])),
+    "heic tiles": lambda: heic(photo(1, 140, 160), tile_size=64),
+    "raw": lambda: dng(orientation=6),
+    "raw with a preview": lambda: dng(_saved("jpeg", side=1000, quality=30)),
 }
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from happysad.dataset.scan import scan
 from happysad.dataset.sources import import_data
-from happysad.folder_walk import LeftOut, Walk, first_left_out, walk
+from happysad.folder_walk import LIVE_FILM, LeftOut, Walk, first_left_out, walk
+from happysad.paths import expand
 from tests.command_line import run_command
 from tests.pictures import encoded, photo, save
 
@@ -106,3 +107,14 @@ def test_linked_class_folders(tmp_path: Path) -> None:
     assert scan(tmp_path / "classes").table["path"].tolist() == ["happy/a.png", "sad/a.png"]
     imported = import_data(str(tmp_path / "classes"), tmp_path / "ours")
     assert imported.counts == {"happy": 1, "sad": 1}
+
+
+def test_the_film_of_a_live_photo_is_no_photo_of_its_own(tmp_path: Path) -> None:
+    for name in ("a.HEIC", "a.MOV", "b.jpg", "b.mp4", "alone.MOV", "c.png", "c.mov"):
+        (tmp_path / name).write_bytes(b"")
+    kept = ["a.HEIC", "alone.MOV", "b.jpg", "c.mov", "c.png"]
+    left_out = LeftOut()
+    assert [Path(path).name for path in walk(str(tmp_path), left_out=left_out)] == kept
+    assert left_out == {LIVE_FILM: 2}
+    assert sorted(Path(path).name for path in expand(str(tmp_path / "*"))) == kept
+    assert list(expand(str(tmp_path / "a.MOV"))) == [str(tmp_path / "a.MOV")]

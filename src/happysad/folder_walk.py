@@ -2,7 +2,8 @@
 
 A folder has all files in it and below it, of any type. One rule, `reason_left_out`, decides in
 every command what is left out: hidden files and folders, thumbnails and recycle bins of network
-storage, and the files in which systems and programs keep what they know about a photo.
+storage, and the files in which systems and programs keep what they know about a photo. The film of
+a live photo (`is_live_film`) is left out too: the photo and its film are one.
 
 A link to a folder is followed, but each folder is read once: a folder below the walked one under
 its own path, any other under the first link to it. A link to a folder that contains it is not
@@ -16,7 +17,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["ENDINGS", "NAMES", "LeftOut", "Walk", "first_left_out", "reason_left_out", "walk"]
+__all__ = [
+    "ENDINGS",
+    "LIVE_FILM",
+    "NAMES",
+    "LeftOut",
+    "Walk",
+    "first_left_out",
+    "is_live_film",
+    "reason_left_out",
+    "walk",
+]
 
 #: Names of files and folders that systems keep beside photos, in lower case.
 NAMES = frozenset(
@@ -44,6 +55,11 @@ NAMES = frozenset(
 #: The endings of files about a photo: edits and metadata, and Synology's attributes.
 ENDINGS = (".aae", ".json", ".xmp", "@synoeastream", "@synoresource")
 
+#: The kind of the films of live photos.
+LIVE_FILM = "film of a live photo"
+_FILMS = (".mov", ".mp4")
+_LIVE_PHOTOS = (".HEIC", ".heic", ".JPG", ".jpg", ".JPEG", ".jpeg", ".HEIF", ".heif")
+
 # The maximum number of kinds that `LeftOut.line` lists.
 _LISTED = 8
 
@@ -66,6 +82,18 @@ def reason_left_out(name: str, *, folder: bool) -> str:
     if key in NAMES:
         return name.strip()
     return "" if folder else next((end for end in ENDINGS if key.endswith(end)), "")
+
+
+def is_live_film(path: str) -> bool:
+    """Return whether a file is the film of a live photo: the photo lies beside it.
+
+    Args:
+        path: the path of a file, such as IMG_1.MOV; the photo is IMG_1.HEIC or IMG_1.JPG.
+    """
+    stem, ending = os.path.splitext(path)  # noqa: PTH122
+    if ending.lower() not in _FILMS:
+        return False
+    return any(os.path.isfile(stem + one) for one in _LIVE_PHOTOS)  # noqa: PTH113
 
 
 def first_left_out(parts: Iterable[str]) -> tuple[int, str] | None:
@@ -197,6 +225,8 @@ class Walk:
                         self._left_out(path, kind)
                     elif is_folder:
                         (links if is_link else folders).append(path)
+                    elif is_live_film(path):
+                        self._left_out(path, LIVE_FILM)
                     else:
                         yield path, "file"
         except OSError as error:

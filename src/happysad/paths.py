@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 
 from happysad.errors import UsageError
 from happysad.files import UTF_16
-from happysad.folder_walk import LeftOut, Walk, reason_left_out
+from happysad.folder_walk import LIVE_FILM, LeftOut, Walk, is_live_film, reason_left_out
 
 __all__ = ["HEAD", "absolute", "expand", "is_photo", "lies_below", "lines", "plain"]
 
@@ -103,6 +103,8 @@ def _found(pattern: str, walk: Walk, without: Path | None, counts: LeftOut) -> I
             is_folder = os.path.isdir(name)  # noqa: PTH112
             if kind := _kind_matched(name, names, is_folder):
                 counts[kind] += 1
+            elif glob.has_magic(names[-1]) and is_live_film(name):
+                counts[LIVE_FILM] += 1
             elif not is_folder and not lies_without(os.path.dirname(name)):  # noqa: PTH120
                 yield name
         return
