@@ -265,7 +265,7 @@ def test_a_request_ends_with_the_classifier_it_began_with(
 
 def test_the_card_has_its_pictures_and_gives_no_other_file(shipped: TestClient) -> None:
     images = re.findall(r'<img src="(.*?)" alt="(.+?)" />', shipped.get("/v1/card").text)
-    assert [address for address, _ in images] == [f"/v1/card/{one}" for one in CardPicture]
+    assert [address for address, _ in images] == [f"v1/card/{one}" for one in CardPicture]
     for address, _ in images:
         answer = shipped.get(address)
         assert answer.headers["content-type"] == "image/png"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
+from happysad import web
+from happysad.errors import UsageError
 from happysad.web.app import create_app
 from happysad.web.http.security import COOKIE
 from happysad.web.http.wrong_tokens import WrongTokens
@@ -21,6 +25,7 @@ from tests.pictures import encoded, photo
 from tests.web import ADDRESS, LIVE, client, settings
 
 TOKEN = "a-token.of_80~bits+/=="
+STATIC = Path(web.__file__).with_name("static")
 
 
 def make(tmp_path: Path, **given: Any) -> FastAPI:
@@ -156,10 +161,11 @@ def test_only_who_has_the_token_comes_in(
 
 def test_the_token_in_the_address_becomes_a_cookie(closed: TestClient) -> None:
     answer = closed.get("/", params={"token": TOKEN}, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
+    assert "path" not in cookie.lower()  # the folder of the address, which a proxy chooses
     assert closed.get("/").status_code == 200
     assert refused(closed, {}) == 0
 
@@ -178,6 +184,45 @@ def test_no_other_address_brings_the_token(closed: TestClient, method: str, path
     answer = closed.request(method, path, follow_redirects=False)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
+
+
+def test_the_page_works_below_any_path(tmp_path: Path) -> None:
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    scripts = [one.read_text(encoding="utf-8") for one in STATIC.glob("*.js")]
+    relative = re.compile(r"""(?:href|src)="([^"#]+)"|["`](v1/[a-z/]+)""")
+    found = {
+        first or second for text in (page, *scripts) for first, second in relative.findall(text)
+    }
+    assert {"static/main.js", "static/style.css", "v1/predict", "v1/live", "v1/teach"} <= found
+    assert not any(re.search(r"""["`'](/v1|/static)""", text) for text in (page, *scripts))
+    assert not any(one.startswith("/") for one in found)
+    with client(make(tmp_path, token=TOKEN, root_path="/user/me")) as one:
+        for below in ("", "/user/me"):  # a proxy removes the path, or passes it on
+            one.cookies.clear()
+            assert one.get(f"{below}/healthz").status_code == 200
+            assert one.get(f"{below}/", follow_redirects=False).status_code == 401
+            address = f"{below}/?token={quote(TOKEN)}"
+            answer = one.get(address, follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"]) == (303, "./")
+            for part in ("", "static/main.js", "v1/model", "v1/card"):
+                headers = {"Authorization": f"Bearer {TOKEN}"}
+                assert one.get(f"{below}/{part}", headers=headers).status_code == 200, part
+
+
+@pytest.mark.parametrize("path", ["user/me", "/user/me/", "/", "//evil.com", "/a?b", "/../x y"])
+def test_a_root_path_that_is_none(tmp_path: Path, path: str) -> None:
+    with pytest.raises(UsageError, match="--root-path must be a path such as /happysad"):
+        settings(tmp_path, root_path=path)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/v1/model", "/static/main.js"])
+def test_head_is_answered_where_get_is(open_: TestClient, path: str) -> None:
+    head, whole = open_.head(path), open_.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    if path != "/metrics":  # it counts the requests
+        assert head.headers["content-length"] == whole.headers["content-length"]
+    assert open_.head("/v1/predict").status_code == 405
 
 
 def test_wrong_tokens_are_answered_later_and_later() -> None:

@@ -28,6 +28,14 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Further host name of the server."),
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Path that a proxy puts before every address, such as /happysad. Not needed if it "
+            "removes the path again.",
+        ),
+    ] = "",
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
     folder: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where Teach keeps photos and runs.")
@@ -50,6 +58,7 @@ def serve(
         port=port,
         token=token,
         hosts=tuple(allow_host or ()),
+        root_path=root_path,
         folder=folder,
         model=model,
         answers=answers,

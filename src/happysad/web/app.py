@@ -22,6 +22,7 @@ from happysad.web.http import server
 from happysad.web.http.counters import Counters
 from happysad.web.http.error_responses import handle_errors
 from happysad.web.http.limits import Limits, WholeRequests
+from happysad.web.http.plain_requests import PlainRequests
 from happysad.web.http.request_log import RequestLog, log_to_stderr
 from happysad.web.http.security import Guard, SafeHeaders
 from happysad.web.http.settings import Settings
@@ -98,6 +99,7 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
     app.add_middleware(WholeRequests)
     app.add_middleware(RequestLog, counters=counters)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(PlainRequests, root_path=settings.root_path)
     return app
 
 

@@ -46,7 +46,7 @@ def _render(text: str) -> str:
     tokens = markdown.parse(text)
     for part in (part for token in tokens for part in token.children or ()):
         if part.type == "image":
-            part.attrs["src"] = f"/v1/card/{part.attrs['src']}"
+            part.attrs["src"] = f"v1/card/{part.attrs['src']}"
     return str(markdown.renderer.render(tokens, markdown.options, {}))
 
 

@@ -7,11 +7,13 @@ import ipaddress
 import socket
 from urllib.parse import parse_qs, urlsplit
 
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from happysad.errors import shown
 from happysad.web.http.error_responses import error_response, refuse
 from happysad.web.http.settings import Settings, is_loopback
 from happysad.web.http.wrong_tokens import WrongTokens
@@ -94,18 +96,24 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             response = error_response(
-                421, "this server does not have the name in Host; see --allow-host"
+                421,
+                "this server does not have the name in Host: start it with --allow-host "
+                f"{shown(_name(hosts[0])) or 'NAME'}"
+                if len(hosts) == 1
+                else "a request must have one Host",
             )
         elif not _same(headers.getlist("origin"), hosts[0]):
             response = error_response(403, "requests from another origin are refused")
-        elif self._token is None or scope["path"] == _OPEN or self._knows(headers):
+        elif self._token is None or get_route_path(scope) == _OPEN or self._knows(headers):
             await self._app(scope, receive, send)
             return
         elif self._brings(scope):
-            redirect = RedirectResponse("/", 303)
+            # A proxy may serve the page below any path: the cookie is for that path alone.
+            redirect = RedirectResponse("./", 303)
             redirect.set_cookie(
                 COOKIE,
                 self._token,
+                path=None,
                 httponly=True,
                 samesite="strict",
                 secure=scope["scheme"] == "https",
@@ -144,7 +152,7 @@ class Guard:
         )
 
     def _brings(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+        if scope["type"] != "http" or scope["method"] != "GET" or get_route_path(scope) != "/":
             return False
         given = _in_query(scope)
         return len(given) == 1 and self._is_token(given[0])

@@ -16,6 +16,7 @@ __all__ = ["Settings", "is_loopback"]
 _MIB = 1024 * 1024
 # A bearer token by RFC 6750; all of these characters are allowed in a cookie too.
 _SHORTEST_TOKEN = 16
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:-]+)+")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,510}={0,2}")
 
 
@@ -35,6 +36,8 @@ class Settings:
     """The token that every request must have; None is allowed only if `host` is a loopback."""
     hosts: tuple[str, ...] = ()
     """Further host names of the server, allowed in the Host header."""
+    root_path: str = ""
+    """The path below which a proxy serves the page, such as /happysad; empty for the root."""
     folder: Path = Path("happysad-teach")
     """The one folder that Teach writes to."""
     model: Path | None = None
@@ -85,6 +88,11 @@ class Settings:
         if self.token is None and not is_loopback(self.host):
             raise UsageError(
                 f"--host {self.host}: other machines could connect; set --token, or use 127.0.0.1"
+            )
+        if self.root_path and not _ROOT_PATH.fullmatch(self.root_path):
+            raise UsageError(
+                "--root-path must be a path such as /happysad, without a slash at its end, not "
+                f"{self.root_path[:80]!r}"
             )
         if not 0 <= self.port <= 65535:
             raise UsageError(f"--port must be from 0 to 65535, not {self.port}")

@@ -22,7 +22,7 @@ export async function enter() {
   try {
     await loadModel();
     at("about-facts").replaceChildren(...facts(model()));
-    card.replaceChildren(safely(await (await ask("/v1/card")).text()));
+    card.replaceChildren(safely(await (await ask("v1/card")).text()));
   } catch (error) {
     card.replaceChildren(h("p", { class: "notice bad", role: "alert" }, error.message));
   }

@@ -128,7 +128,7 @@ async function explain(card, face, button) {
   try {
     const query = new URLSearchParams({ answers: Object.keys(card.row.probabilities) });
     if (face !== null) query.set("face", face);
-    const answer = await ask(`/v1/explain?${query}`, { method: "POST", body: card.file });
+    const answer = await ask(`v1/explain?${query}`, { method: "POST", body: card.file });
     const label = decodeURIComponent(answer.headers.get("X-Happysad-Label"));
     const probabilities = JSON.parse(answer.headers.get("X-Happysad-Probabilities"));
     const address = URL.createObjectURL(await answer.blob());

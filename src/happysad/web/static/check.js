@@ -13,7 +13,7 @@ export async function check() {
   button.disabled = true;
   box.replaceChildren(h("p", {}, "Looking at every photo"));
   try {
-    const { findings, report } = await post("/v1/teach/check");
+    const { findings, report } = await post("v1/teach/check");
     box.replaceChildren(...found(findings, report));
   } catch (error) {
     box.replaceChildren(h("p", { class: "notice bad" }, error.message));

@@ -153,8 +153,9 @@ async function newFrame() {
 
 /** Open the WebSocket; each frame is sent after the answer to the previous one. */
 function connect() {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const mine = new WebSocket(`${scheme}://${location.host}/v1/live`);
+  const address = new URL("v1/live", document.baseURI);
+  address.protocol = address.protocol.replace("http", "ws");
+  const mine = new WebSocket(address);
   let opened = false;
   let busy = false;
   let ready = null;

@@ -27,7 +27,7 @@ export function setModel(row) {
 }
 
 /** Ask the server which classifier is in use. */
-export const loadModel = async () => setModel(await get("/v1/model"));
+export const loadModel = async () => setModel(await get("v1/model"));
 
 /** Return the name of a classifier for people. */
 export const modelName = (row = current) =>

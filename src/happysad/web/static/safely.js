@@ -1,7 +1,7 @@
 // HTML from the server, rebuilt from a fixed set of elements.
 
 // The only pictures that are kept: those of the card, from this server.
-const PICTURE = /^\/v1\/card\/\w+\.png$/;
+const PICTURE = /^v1\/card\/\w+\.png$/;
 
 const TAGS = new Set(
   "p ul ol li strong em b i code pre blockquote hr br a table thead tbody tr th td".split(" "),

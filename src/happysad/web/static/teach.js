@@ -26,7 +26,7 @@ export function start() {
 /** Ask the server for all of Teach. */
 export async function enter() {
   try {
-    const teach = await get("/v1/teach");
+    const teach = await get("v1/teach");
     at("teach-missing").hidden = teach.available;
     at("teach-steps").hidden = !teach.available;
     tell(at("notice"), "");
@@ -130,7 +130,7 @@ async function sendAll(name, files) {
   for (const batch of batches(files)) {
     status(`Adding ${name} examples: ${done} of ${files.length}`);
     try {
-      const answer = await send(`/v1/teach/photos/${name}`, batch);
+      const answer = await send(`v1/teach/photos/${name}`, batch);
       sum.added += answer.added;
       sum.known += answer.known;
       sum.refused.push(...answer.refused);
@@ -191,7 +191,7 @@ async function clear(name) {
   )
     return;
   try {
-    const answer = await (await ask(`/v1/teach/photos/${name}`, { method: "DELETE" })).json();
+    const answer = await (await ask(`v1/teach/photos/${name}`, { method: "DELETE" })).json();
     parts[name].strip.replaceChildren();
     counts(answer.counts);
     status(`The ${name} examples are deleted.`);

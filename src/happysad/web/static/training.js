@@ -47,7 +47,7 @@ export function leave() {
 async function train() {
   at("teach-train").disabled = true;
   try {
-    follow(await post("/v1/teach/train"));
+    follow(await post("v1/teach/train"));
     at("teach-stop").focus();
   } catch (error) {
     allow(enough);
@@ -58,7 +58,7 @@ async function train() {
 async function stop() {
   at("teach-stop").disabled = true;
   try {
-    follow(await post("/v1/teach/stop"));
+    follow(await post("v1/teach/stop"));
   } catch (error) {
     failed(error);
   }
@@ -80,7 +80,7 @@ function follow(job) {
 
 async function poll() {
   try {
-    const job = await get("/v1/teach/job");
+    const job = await get("v1/teach/job");
     if (here) follow(job);
   } catch (error) {
     if (!here) return;
@@ -91,7 +91,7 @@ async function poll() {
 
 async function ended() {
   const focused = document.activeElement === at("teach-stop");
-  const teach = await get("/v1/teach");
+  const teach = await get("v1/teach");
   runs(teach);
   if (focused) at("teach-train").focus();
 }
@@ -244,8 +244,8 @@ function back(used, own) {
 
 async function use(run) {
   try {
-    setModel(await post("/v1/teach/use", { run }));
-    runs(await get("/v1/teach"));
+    setModel(await post("v1/teach/use", { run }));
+    runs(await get("v1/teach"));
     at("runs-title").tabIndex = -1;
     at("runs-title").focus({ preventScroll: true });
   } catch (error) {

@@ -106,7 +106,7 @@ async function answer(batch) {
   const files = batch.map((card) => card.file);
   const asked = query();
   try {
-    const found = await send(`/v1/predict${asked}`, files, (seconds) => {
+    const found = await send(`v1/predict${asked}`, files, (seconds) => {
       waiting = `the server is busy, trying again in ${counted(seconds, "second")}`;
       show();
     });

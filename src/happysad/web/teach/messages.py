@@ -54,14 +54,17 @@ class Emptied(_Message):
 
 
 class Found(_Message):
-    """What a check found, and its page."""
+    """What a check found, and the address of its page, relative to the server's."""
 
     findings: dict[str, int]
     report: str
 
 
 class RunRow(_Message):
-    """A finished run: its result on the test photos, its notes, its page and its classifier."""
+    """A finished run: its result on the test photos, its notes, its page and its classifier.
+
+    The addresses are relative to the server's.
+    """
 
     id: int
     balanced_accuracy: float | None

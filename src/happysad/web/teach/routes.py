@@ -64,8 +64,8 @@ def overview(request: Request) -> dict[str, Any]:
                 "balanced_accuracy": run.balanced_accuracy,
                 "n_test": run.n_test,
                 "notes": run.notes,
-                "report": f"/v1/teach/runs/{run.id}/report.html",
-                "model": f"/v1/teach/runs/{run.id}/{MODEL_NAME}",
+                "report": f"v1/teach/runs/{run.id}/report.html",
+                "model": f"v1/teach/runs/{run.id}/{MODEL_NAME}",
             }
             for run in jobs.runs.results()
         ],
@@ -132,7 +132,7 @@ def check(request: Request) -> dict[str, Any]:
     except TimeoutError as error:
         raise HTTPException(503, str(error)) from None
     findings = {name: count for name, count in counts.items() if count}
-    return {"findings": findings, "report": "/v1/teach/check/report.html"}
+    return {"findings": findings, "report": "v1/teach/check/report.html"}
 
 
 @router.get(
