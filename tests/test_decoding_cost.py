@@ -99,6 +99,15 @@ def exif(*further: Tag) -> bytes:
     return b"Exif\0\0" + tiff((274, 3, 1, 3), *further)
 
 
+SHARED = [(40_000 + number, 7, 29_000, 8) for number in range(60)]
+
+
+def linked(whole: bytes) -> bytes:
+    """Return EXIF whose first table leads to another one."""
+    head = struct.pack("<2sHIHHHII", b"II", 42, 8, 1, 0x8769, 4, 1, 30)
+    return head + bytes(8) + whole[8:]
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -134,6 +143,14 @@ def exif(*further: Tag) -> bytes:
         ),
         (lambda: tiff((282, 5, 200_001, 8)), "more than 200,000 numbers in its tags (tiff)"),
         (lambda: tiff((282, 5, 200_001, 8), big=True), "more than 200,000 numbers in its tags"),
+        # Pillow before 13.0 copies bytes that many tags name.
+        (lambda: tiff(*SHARED), "more bytes in its tags than in the file (tiff)"),
+        (lambda: segments(0xE1, exif(*SHARED)), "more bytes in its tags than in the file (jpeg)"),
+        (lambda: chunks(b"eXIf", tiff(*SHARED)), "more bytes in its tags than in the file (png)"),
+        (
+            lambda: chunks(b"eXIf", linked(tiff(*SHARED))),
+            "more bytes in its tags than in the file (png)",
+        ),
         (lambda: tiles(20_000), "20000x20000 pixels are too many"),
         (lambda: tiles(20_000, kind=3), "20000x20000 pixels are too many"),
     ],

@@ -259,3 +259,14 @@ def test_the_stored_shape_is_that_of_the_boxes() -> None:
     data = dng(encoded(photo(3, 800, 1200), "jpeg"), orientation=6)
     assert stored(data) == Stored(1200, 800, 6)
     assert stored(heic()) == Stored(96, 64, 1)
+
+
+@pytest.mark.parametrize("data", [JPEG, PROGRESSIVE], ids=["baseline", "progressive"])
+def test_wherever_a_jpeg_is_cut_its_pixels_are_right_or_refused(data: bytes) -> None:
+    whole = decode(data).pixels
+    for cut in range(2, 40):
+        try:
+            pixels = decode(data[:-cut]).pixels
+        except ImageError:
+            continue
+        np.testing.assert_array_equal(pixels, whole)
