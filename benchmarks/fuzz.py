@@ -225,7 +225,7 @@ class _Attempts:
     def __init__(self, kind: Kind, folder: Path, written: Path, home: Path) -> None:
         self._kind, self._folder, self._written = kind, folder, written
         self._beside = folder.parent / "beside"
-        self._allowed = [os.path.realpath(home)]
+        self._home, self._allowed = home, [os.path.realpath(home)]
         self._allowed += [os.path.realpath(folder / one) for one in kind.writes]
         self._strange: list[str] | None = None
         sys.addaudithook(self._watch)
@@ -263,8 +263,8 @@ class _Attempts:
             os.truncate(self._written, 0)
         if strange:
             outcome, reason = "failed", f"outside of the input: {strange[0]}"
-        elif self._tree() != before:
-            outcome, reason = "failed", "changed a file beside the input"
+        elif changed := sorted(set(self._tree()) ^ set(before)):
+            outcome, reason = "failed", f"changed beside the input: {changed[0][0]}"
         peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Result(outcome, reason, seconds, peak)
 
@@ -274,7 +274,7 @@ class _Attempts:
         return sorted(
             (str(path), path.lstat().st_size, path.lstat().st_mtime_ns)
             for path in paths
-            if path not in (self._folder, self._allowed[0])
+            if path not in (self._folder, self._home)
         )
 
     def _watch(self, event: str, arguments: tuple[Any, ...]) -> None:

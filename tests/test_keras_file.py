@@ -242,6 +242,19 @@ def _of_theano(folder: Path) -> Path:
     return file
 
 
+def _nested(folder: Path, suffix: str) -> Path:
+    import h5py
+
+    file, description = folder / f"a{suffix}", "[" * 5000
+    if suffix == ".h5":
+        with h5py.File(file, "w") as stored:
+            stored.attrs["model_config"] = description
+    else:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("config.json", description)
+    return file
+
+
 def _text(folder: Path, suffix: str = ".h5") -> Path:
     (folder / f"a{suffix}").write_text("not a network")
     return folder / f"a{suffix}"
@@ -256,6 +269,8 @@ def _text(folder: Path, suffix: str = ".h5") -> Path:
         (_weights_alone, {}, ExportError, r"holds weights without the network; .*model\.save"),
         (_of_theano, {}, ExportError, "its convolutions are Theano's"),
         (_text, {}, ExportError, "not a network that Keras saved"),
+        (lambda f: _nested(f, ".h5"), {}, ExportError, "not a network that Keras saved"),
+        (lambda f: _nested(f, ".keras"), {}, ExportError, "not a network that Keras saved"),
         (lambda f: _text(f, ".keras"), {}, ExportError, "not a network that Keras saved"),
         (lambda f: f / "a.h5", {}, UsageError, "no such file"),
         (lambda f: _text(f, ".pb"), {}, UsageError, r"must be one of \.h5, \.hdf5, \.keras"),

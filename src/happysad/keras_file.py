@@ -157,7 +157,7 @@ def _description(source: Path, name: str) -> Any:
         try:
             with zipfile.ZipFile(source) as archive:
                 return json.loads(archive.read("config.json"))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except Exception as error:  # zipfile raises nearly anything for a damaged file
             raise ExportError(f"{name}: not a network that Keras saved") from error
     import h5py
 
@@ -172,7 +172,9 @@ def _description(source: Path, name: str) -> Any:
                     'was made: model.save("model.h5")'
                 )
             return json.loads(_text(stored.attrs["model_config"]))
-    except (OSError, ValueError) as error:
+    except ExportError:
+        raise
+    except Exception as error:  # h5py raises nearly anything for a damaged file
         raise ExportError(f"{name}: not a network that Keras saved") from error
 
 
