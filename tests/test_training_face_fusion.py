@@ -43,7 +43,7 @@ from happysad.training.face_fusion import regression  # noqa: E402
 pytestmark = pytest.mark.slow
 
 CONFIG = load(None, {"model": "face", "faces": "find", "epochs": 2, "batch_size": 8, "size": 48})
-CONFIG = replace(CONFIG, channels=1)
+CONFIG = replace(CONFIG, channels=1, learning_curve=False)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +114,24 @@ def test_it_goes_by_what_tells_the_classes_apart(
     unused = {"faces": slice(from_faces, None), "look": slice(0, from_faces)}
     for name, part in unused.items():
         assert (kernel[part] == 0).all() == (fusion.chosen == name)
-    # The same photos give the same weights and the same file.
+
+
+def test_the_same_photos_give_the_same_weights_whether_or_not_the_curve_is_drawn(
+    network: Any, tmp_path: Path
+) -> None:
+    part, val = (photos(network, n, seed, look=0.4, faces=0.9) for seed, n in enumerate((24, 12)))
+    learns, model, run = begun(part, val, tmp_path)
+    learns.config = replace(CONFIG, learning_curve=True)
+    learns.learn(model, run, None)
+    kernel, _ = model.get_layer(PROBABILITIES).get_weights()
+    fusion = run.fusion()
+    assert fusion is not None
+    assert fusion.learning_curve is not None
     learns.learn(model, run, None)
     np.testing.assert_array_equal(model.get_layer(PROBABILITIES).get_weights()[0], kernel)
     assert run.fusion() == fusion
     # The learning curve changes no weight, and can be left out.
-    learns.config = replace(CONFIG, learning_curve=False)
+    learns.config = CONFIG
     learns.learn(model, run, None)
     np.testing.assert_array_equal(model.get_layer(PROBABILITIES).get_weights()[0], kernel)
     assert run.fusion() == replace(fusion, learning_curve=None)
@@ -170,10 +182,10 @@ def test_face_crops_fine_tune_the_network_of_faces(network: Any, tmp_path: Path)
 @pytest.mark.parametrize("classes", [("happy", "sad"), ("angry", "smiling")])
 @pytest.mark.parametrize("seen", ["as the classes", "reversed"])
 def test_other_classes_tell_themselves_which_is_the_sad_one(
-    faces: str, classes: tuple[str, str], seen: str
+    network: Any, faces: str, classes: tuple[str, str], seen: str
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
-    before = build("face", size=48, channels=1).predict(noise, verbose=0)[:, 0]
+    before = network.predict(noise, verbose=0)[:, 0]
     sad = (before > np.median(before)).astype(np.float32)
     wrong_way = seen == "reversed"
     inputs: dict[str, Any] = {"image": noise}

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from happysad.dataset.arrays import Arrays
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import ConfigError, DatasetError, RunError, UsageError
 from happysad.evaluation.evaluator import evaluate
-from happysad.keras_backend import quiet
+from happysad.keras_backend import deterministic, quiet
 from happysad.probability import from_log_odds, log_odds
 from happysad.run import Epoch, Run, Stage
 from happysad.training import checkpoints
@@ -46,6 +46,7 @@ quiet()
 import keras  # noqa: E402
 
 from happysad.models import transfer  # noqa: E402
+from happysad.models.head import head  # noqa: E402
 from happysad.training.callbacks import Bookkeeper  # noqa: E402
 from happysad.training.feed import Feed  # noqa: E402
 from happysad.training.step_learner import class_weights_of  # noqa: E402
@@ -344,14 +345,26 @@ def test_three_classes_that_cannot_be_learned(
     assert not (tmp_path / "run").exists()
 
 
-def test_neither_is_learned_and_goes_on_after_a_stop(tmp_path: Path) -> None:
+def test_neither_is_learned_from_votes_and_goes_on_after_a_stop(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     data = folders(tmp_path / "data", each=20, labels=THREE)
-    settings = {**SETTINGS, "model": "compact"}
-    whole = train(data, tmp_path / "whole", check_folder=tmp_path / "check", **settings)
+    settings = {**SETTINGS, "model": "compact", "epochs": 2, "check_folder": tmp_path / "check"}
+    votes = voted(data, THREE, tmp_path / "votes.csv", turned=20)
+    votes.write_text("\n".join(votes.read_text().splitlines()[:-3]) + "\n")
+    whole = train(data, tmp_path / "whole", votes=votes, **settings)
+    err = capfd.readouterr().err
+    assert "57 of 60 photos have votes; of the other 3 it learns the folder" in err
+    assert whole.run.epochs_done()[0].loss > 0
     assert whole.evaluation is not None
     test = whole.evaluation.test
     assert test.score.classes == THREE
     assert test.threshold == 0.5
+    against = test.votes
+    assert against is not None
+    assert against.tied == 0
+    # All photos have most votes for their own folder.
+    assert against.score.n == against.n == test.score.n - against.without
     classifier = whole.classifier()
     assert classifier.classes == THREE
     model = keras.saving.load_model(whole.run.network)
@@ -365,8 +378,9 @@ def test_neither_is_learned_and_goes_on_after_a_stop(tmp_path: Path) -> None:
     plots = {file.stem for file in whole.run.plots.iterdir()}
     assert {"calibration-0", "calibration-1", "calibration-2"} <= plots
 
+    votes.unlink()  # the run has its own copy
     stopped = Run(Path(shutil.copytree(whole.folder, tmp_path / "stopped")))
-    (stopped.checkpoints / "004.npz").unlink()
+    (stopped.checkpoints / "002.npz").unlink()
     for file in (stopped.checkpoints / "finished.json", stopped.network, stopped.metrics):
         file.unlink()
     resume(stopped.folder)
@@ -436,64 +450,53 @@ def voted(data: Path, labels: tuple[str, ...], file: Path, turned: int) -> Path:
     return file
 
 
-def test_votes_are_learned_and_judged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    data = folders(tmp_path / "data", each=20, labels=THREE)
-    settings = {**SETTINGS, "model": "compact", "epochs": 2, "check_folder": tmp_path / "check"}
-    votes = voted(data, THREE, tmp_path / "votes.csv", turned=20)
-    votes.write_text("\n".join(votes.read_text().splitlines()[:-3]) + "\n")
-    trained = train(data, tmp_path / "run", votes=votes, **settings)
-    err = capfd.readouterr().err
-    assert "57 of 60 photos have votes; of the other 3 it learns the folder" in err
-    assert trained.run.epochs_done()[0].loss > 0
-    assert trained.evaluation is not None
-    against = trained.evaluation.test.votes
-    assert against is not None
-    assert against.tied == 0
-    # All photos have most votes for their own folder.
-    assert against.score.n == against.n == trained.evaluation.test.score.n - against.without
-
-    stopped = trained.run
-    before = (stopped.folder / "model.onnx").read_bytes()
-    votes.unlink()  # the run has its own copy
-    (stopped.checkpoints / "002.npz").unlink()
-    for path in (stopped.checkpoints / "finished.json", stopped.network, stopped.metrics):
-        path.unlink()
-    resume(stopped.folder)
-    assert (stopped.folder / "model.onnx").read_bytes() == before
-
-
-def test_one_sigmoid_learns_votes(tmp_path: Path) -> None:
-    data = folders(tmp_path / "data", each=20)
-    settings = {**SETTINGS, "model": "compact", "epochs": 1, "check_folder": tmp_path / "check"}
-    votes = voted(data, ("happy", "sad"), tmp_path / "votes.csv", turned=20)
-    with_votes = train(data, tmp_path / "votes", votes=votes, **settings)
-    without = train(data, tmp_path / "folders", **settings)
-    assert with_votes.run.epochs_done()[0].loss != without.run.epochs_done()[0].loss
-    assert without.evaluation is not None
-    assert without.evaluation.test.votes is None
-
-
-def test_the_shares_are_the_targets_and_most_votes_the_class(tmp_path: Path) -> None:
-    data = folders(tmp_path / "data", each=20, labels=THREE)
-    run = Run(tmp_path / "run")
-    settings = {**SETTINGS, "model": "compact", "epochs": 1, "class_weights": True}
-    votes = voted(data, THREE, tmp_path / "votes.csv", turned=0)  # all for the next class
+@pytest.mark.parametrize("labels", [("happy", "sad"), THREE])
+def test_the_shares_are_the_targets_and_most_votes_the_class(
+    labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    data = folders(tmp_path / "data", each=12, labels=labels)
+    settings = {**SETTINGS, "model": "compact"}
+    votes = voted(data, labels, tmp_path / "votes.csv", turned=0)  # all for the next class
     seen: list[Photos] = []
 
     class Watching(Alone):
         def learn(self, learner: Any, model: Any, run: Run) -> None:
             seen.append(learner.photos)
-            super().learn(learner, model, run)
+            raise StoppedError
 
-    train_in(Watching(), data, choose(None, settings), run, tmp_path / "check", votes=votes)
+    run = Run(tmp_path / "run")
+    with pytest.raises(StoppedError):
+        train_in(Watching(), data, choose(None, settings), run, tmp_path / "check", votes=votes)
     manifest = happysad_manifest(run)
-    folder = np.array([THREE.index(name) for name in manifest.of("train")["label"]])
+    folder = np.array([labels.index(name) for name in manifest.of("train")["label"]])
+    after = (folder + 1) % len(labels)
     [photos] = seen
     assert photos.train.shares is not None
-    np.testing.assert_array_equal(photos.train.classes, (folder + 1) % 3)
-    np.testing.assert_allclose(
-        photos.train.shares, 0.3 * np.eye(3)[folder] + 0.7 * np.eye(3)[(folder + 1) % 3], rtol=1e-6
-    )
+    np.testing.assert_array_equal(photos.train.classes, after)
+    one = np.eye(len(labels))
+    np.testing.assert_allclose(photos.train.shares, 0.3 * one[folder] + 0.7 * one[after], rtol=1e-6)
+
+
+@pytest.mark.parametrize("names", [("happy", "sad"), THREE])
+def test_a_network_learns_the_shares_or_else_the_class(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = load(None, {**SETTINGS, "model": "compact", "epochs": 1})
+    without = arrays(config).train
+    sure = np.eye(len(names), dtype=np.float32)[without.classes.astype(int)]
+    unsure = 0.6 * sure + np.float32(0.4 / len(names))
+    weights = []
+    for number, shares in enumerate((None, sure, unsure)):
+        part = replace(without, shares=shares)
+        learns, run = learner(config, Photos(part, part, names)), Run(tmp_path / str(number))
+        deterministic(config.seed)
+        image = keras.Input((config.size, config.size, config.channels))
+        model = keras.Model(image, head(keras.layers.GlobalAveragePooling2D()(image), names))
+        learns.begin(model)
+        checkpoints.save(run.checkpoints, State(), model)
+        learns.learn(model, run, None)
+        weights.append(checkpoints.weights_hash(model))
+    assert weights[0] == weights[1] != weights[2]
 
 
 def test_faces_and_photo_together_learn_no_votes(tmp_path: Path) -> None:
