@@ -189,7 +189,7 @@ def test_a_weird_name_is_only_said_again(bright: TestClient, tmp_path: Path, nam
     before = sorted(tmp_path.rglob("*"))
     [row] = bright.post("/v1/predict", files=form((name, b"no picture"))).json()
     assert "/" not in row["path"]
-    allowed = "jpeg, png, bmp, gif, webp, tiff"
+    allowed = "jpeg, png, bmp, gif, webp, tiff, heif, avif, jpeg2000, raw"
     assert row["error"] == {
         "code": "not_an_image",
         "text": f"{row['path']}: not an image (allowed by content: {allowed})",
