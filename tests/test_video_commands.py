@@ -42,15 +42,35 @@ def test_video_says_who_was_seen_and_what_it_wrote(room: Path, tmp_path: Path) -
     )  # fmt: skip
     assert (done.status, done.stderr) == (0, b"")
     head, face, *rest = done.stdout.decode().splitlines()
+    moments, rest = rest[:-4], rest[-4:]
     assert head.split() == ["face", "from", "to", "frames", "happy", "sad", "unsure", "p_sad"]
     assert face.split()[:4] == ["1", "0:00", "0:01", "10"]
     assert rest == [
         "time:  0:01, 10 frames analysed",
         "table: a.csv",
-        "film:  a.mp4 (MPEG-4 Part 2, without sound)",
+        "film:  a.mp4 (H.264, without sound)",
         "plot:  party-plot.png",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.mp4", "party-plot.png"]
+    assert moments[0].split() == ["moment", "time", "face", "probability"]
+    assert {line.split()[0] for line in moments[1:]} <= {"happiest", "saddest"}
+    assert len({len(line) for line in moments}) == 1
+
+
+def test_a_film_without_a_stated_length(room: Path, tmp_path: Path) -> None:
+    """Case 3: its length was formatted as a number, after the whole film."""
+    film(tmp_path / "picamera.h264", party(6))
+    done = run_command(
+        "video", "picamera.h264", "--model", room / "model.onnx", "--out", "a.mp4", cwd=tmp_path
+    )
+    assert (done.status, done.stderr) == (0, b"")
+    assert b"6 frames analysed" in done.stdout
+
+
+def test_video_without_the_extra_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r'happysad video .* "happysad\[video\]"'):
+        video_commands.video("party.mp4")
 
 
 def test_video_of_three_classes_and_of_two_answers(room: Path, tmp_path: Path) -> None:
@@ -74,10 +94,10 @@ def test_video_of_three_classes_and_of_two_answers(room: Path, tmp_path: Path) -
 def test_a_film_that_is_cut_off_gives_what_it_has_and_ends_with_1(
     room: Path, tmp_path: Path
 ) -> None:
-    # In a process: OpenCV reads how much it may say once, when the first film opens.
+    # In a process: FFmpeg writes its complaints to standard error itself.
     done = run_process("video", room / "half.avi", "--model", room / "model.onnx", cwd=tmp_path)
     assert done.status == 1
-    assert "of its 20 frames can be read" in done.stderr.decode()
+    assert "of its 0.4 s can be read" in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
     assert (tmp_path / "half-plot.png").is_file()
 

@@ -11,9 +11,8 @@ from PIL import Image
 
 from happysad.classifier import Classifier
 from happysad.errors import UsageError, VideoError
-from happysad.video.film_analysis import Course, columns, watch
-from happysad.video.films import Film
-from happysad.video.timeline import clock
+from happysad.video.film_analysis import Course, Watched, columns, watch
+from happysad.video.films import Film, open_film
 from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.films import film, party
 
@@ -56,7 +55,7 @@ def test_everything_of_a_film(tmp_path: Path, scene: Path, classifier: Classifie
     assert min(second) < first[1] < max(second)
     assert float(read[9]["x"]) - float(read[0]["x"]) == pytest.approx(45, abs=8)
 
-    with Film(out) as drawn, Film(scene) as before:
+    with open_film(out) as drawn, open_film(scene) as before:
         pairs = list(zip(drawn.frames(), before.frames(), strict=True))
     assert drawn.rate == before.rate
     assert pairs[0][0].pixels.shape == (360, 480, 3)  # small films are enlarged, as photos are
@@ -73,12 +72,14 @@ def test_everything_of_a_film(tmp_path: Path, scene: Path, classifier: Classifie
 
 
 def test_every_so_many_frames(tmp_path: Path, scene: Path, classifier: Classifier) -> None:
-    watched = watch(scene, classifier, every=5, table=tmp_path / "a.csv", out=tmp_path / "a.avi")
+    watched = watch(scene, classifier, every=5, table=tmp_path / "a.csv", out=tmp_path / "a.mp4")
     assert watched.frames == 8
     assert watched.seconds == pytest.approx(1.6)
     assert [int(row["frame"]) for row in rows(tmp_path / "a.csv")] == list(range(0, 40, 5))
-    with Film(tmp_path / "a.avi") as drawn:
-        assert sum(1 for _ in drawn.frames()) == 40
+    with open_film(tmp_path / "a.mp4") as drawn:
+        times = [frame.at for frame in drawn.frames()]
+    assert times == pytest.approx(np.arange(0, 1.6, 0.2), abs=0.001)
+    assert drawn.end == pytest.approx(1.6, abs=0.001)
 
 
 def test_whole_frames_where_the_classifier_looks_at_photos(tmp_path: Path, scene: Path) -> None:
@@ -125,23 +126,23 @@ def test_a_film_without_a_face(tmp_path: Path, classifier: Classifier) -> None:
     ("options", "said"),
     [
         ({"every": 0}, "every must be at least 1 frame, not 0"),
-        ({"out": "party.mkv"}, r"must end in \.mp4"),
+        ({"out": "party.mkv"}, r"must end in \.mp4 or \.webm"),
         ({"plot": "plot.jpg"}, r"ends in \.png"),
-        ({"out": "party.avi"}, "is the film itself; name another file for the film drawn"),
-        ({"table": "sub/../party.avi"}, "is the film itself"),
+        ({"plot": "b.png", "out": "sub/../party.mp4"}, "is the film itself; name another file for"),
+        ({"table": "sub/../party.mp4"}, "is the film itself"),
         ({"table": "a.png", "plot": "a.png"}, "is the table; name another file for the plot"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
     tmp_path: Path, classifier: Classifier, options: dict[str, str | int], said: str
 ) -> None:
-    file = film(tmp_path / "party.avi", party(2))
+    file = film(tmp_path / "party.mp4", party(2))
     before = file.read_bytes()
     given = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(UsageError, match=said):
         watch(file, classifier, **given)  # type: ignore[arg-type]
     assert file.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["party.avi"]
+    assert [path.name for path in tmp_path.iterdir()] == ["party.mp4"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, VideoError])
@@ -154,8 +155,8 @@ def test_a_stop_leaves_nothing_behind(
     file = film(tmp_path / "party.avi", party(6))
     real = Film.frames
 
-    def stopped(self: Film, every: int = 1):  # type: ignore[no-untyped-def]
-        for frame in real(self, every):
+    def stopped(self: Film, every: int = 1, **options):  # type: ignore[no-untyped-def]
+        for frame in real(self, every, **options):
             if frame.number == 4:
                 raise error
             yield frame
@@ -175,15 +176,32 @@ def test_a_course_is_averaged_in_log_odds() -> None:
     assert course.mean == pytest.approx({"happy": 0.25, "sad": 0.75})
 
 
-@pytest.mark.parametrize(
-    ("seconds", "step", "said"),
-    [
-        (0, 1, "0:00"),
-        (59.6, 1, "1:00"),
-        (61.25, 0.1, "1:01.2"),
-        (3599.99, 0.1, "1:00:00.0"),
-        (7325, 60, "2:02:05"),
-    ],
-)
-def test_clock(seconds: float, step: float, said: str) -> None:
-    assert clock(seconds, step) == said
+def test_a_cut_ends_the_tracks(tmp_path: Path, classifier: Classifier) -> None:
+    """Two people at the same place of the picture are two faces, on both sides of the cut."""
+    rng = np.random.default_rng(0)
+    one, other = party(10)[5:6] * 12, party(10, seed=8)[5:6] * 12
+    for frames in (one, other):  # another wall, and nothing else
+        wall = rng.integers(60, 255, (6, 8, 3)).astype(np.uint8)
+        face = frames[0][40:200, 35:195].copy()
+        scene = np.kron(wall, np.ones((40, 40, 1), np.uint8))
+        scene[40:200, 35:195] = face
+        frames[:] = [scene] * len(frames)
+    watched = watch(film(tmp_path / "a.mp4", one + other), classifier, table=tmp_path / "a.csv")
+    assert watched.cuts == 1
+    assert [(course.track, len(course.times)) for course in watched.courses] == [(1, 12), (2, 12)]
+    assert [row["shot"] for row in rows(tmp_path / "a.csv")] == ["1"] * 12 + ["2"] * 12
+
+
+def test_moments_are_apart_and_have_their_label() -> None:
+    courses = []
+    for track, ps in ((1, (0.9, 0.95, 0.6, 0.1, 0.8)), (2, (0.2, 0.99, 0.97, 0.1, 0.1))):
+        course = Course(track)
+        for at, p in enumerate(ps):
+            course.add(at, "sad" if p > 0.5 else "happy", {"happy": 1 - p, "sad": p})
+        courses.append(course)
+    watched = Watched(5, 5.0, 0, tuple(courses), 0, None)
+    sad = [(one.track, one.at, one.probability) for one in watched.moments("sad")]
+    assert sad == [(2, 1, 0.99), (1, 1, 0.95), (1, 4, 0.8)]
+    happy = [(one.track, one.at) for one in watched.moments("happy")]
+    assert happy == [(1, 3), (2, 3), (2, 0)]
+    assert Watched(0, 0.0, 0, (), 0, None).moments("sad") == []

@@ -40,6 +40,7 @@ EXTRAS = {
         "websockets",
     ),
     "scale": ("dask", "distributed", "jinja2", "pyarrow"),
+    "video": ("av",),
     "cloud": ("aiohttp", "fsspec", "gcsfs", "s3fs"),
 }
 

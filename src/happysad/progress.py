@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-__all__ = ["bar", "step", "track", "track_bytes"]
+__all__ = ["bar", "clock", "step", "track", "track_bytes", "track_time"]
 
 Item = TypeVar("Item")
 
@@ -102,6 +102,44 @@ def track_bytes(what: str, total: int | None) -> Iterator[Callable[[int], None]]
     ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextlib.contextmanager
+def track_time(what: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Show how far a film or a sound is done, and the time that the rest takes.
+
+    Args:
+        what: the name of the work.
+        total: the length in seconds; None if it is unknown.
+
+    Yields:
+        A function to call with the number of seconds that are done.
+    """
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Position(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            whole = "" if task.total is None else f" of {clock(task.total)}"
+            return Text(f"{clock(task.completed)}{whole}")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Position(), TimeRemainingColumn())
+    with _bar(*columns) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def clock(seconds: float, step: float = 1) -> str:
+    """Return a time as m:ss or h:mm:ss, with tenths where `step` is below 1 s.
+
+    >>> clock(3725)
+    '1:02:05'
+    """
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths if step < 1 else 10 * round(seconds), 600)
+    shown = f"{rest / 10:04.1f}" if step < 1 else f"{rest // 10:02}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{shown}" if hours else f"{minutes}:{shown}"
 
 
 def _bar(*columns: ProgressColumn) -> Progress:

@@ -18,10 +18,15 @@ __all__ = ["video", "webcam"]
 
 # Maximum number of faces printed per film: those seen longest.
 _MOST_FACES = 12
+# The words for the moments at which a class was most probable; neither has no such moments.
+_MOST = {"happy": "happiest", "sad": "saddest"}
+_NEITHER = "neither"
 
 
 def video(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A film.")],
+    film: Annotated[
+        str, typer.Argument(metavar="FILM", help="A film: a file, or an http or https address.")
+    ],
     model: Model = None,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Look at every N-th frame.")] = 1,
     table: Annotated[
@@ -32,8 +37,7 @@ def video(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the film with boxes and labels, without sound: .mp4 (MPEG-4 Part 2) or "
-            ".avi (Motion JPEG).",
+            help="Write the film with boxes, labels and its sound: .mp4 (H.264) or .webm (VP9).",
         ),
     ] = None,
     plot: Annotated[
@@ -47,29 +51,39 @@ def video(
 ) -> None:
     """Follow the faces of a film, and tell happy from sad.
 
-    Tracks the faces from frame to frame, and smooths their answers over half a second.
+    Tracks the faces from frame to frame until a cut, and smooths their answers over half a second.
+    Needs PyAV: pip install 'happysad[video]'.
     """
+    need("video", "happysad video")
     from happysad.classifier import Classifier
     from happysad.video.film_analysis import watch
-    from happysad.video.films import codec_of
 
-    plot = plot or Path(f"{file.stem}-plot.png")
+    plot = plot or Path(f"{_stem(film)}-plot.png")
     # More threads would only wait for each other.
     classifier = Classifier(model, threads=1).answering(answers)
-    watched = watch(file, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
+    watched = watch(film, classifier, every=every, unsure=unsure, table=table, out=out, plot=plot)
     _print_watched(watched, classifier.classes)
     if table is not None:
         say(f"table: {table}")
     if out is not None:
-        say(f"film:  {out} ({codec_of(out)}, without sound)")
+        say(f"film:  {out} ({watched.content})")
     say(f"plot:  {plot}")
     if watched.cut_off:
-        fail(f"{file}: {watched.cut_off}", 1)
+        fail(f"{film}: {watched.cut_off}", 1)
+
+
+def _stem(film: str) -> str:
+    """Return the name of a film without its folder and ending."""
+    from urllib.parse import urlsplit
+
+    from happysad.fetch import is_web_address
+
+    return Path(urlsplit(film).path if is_web_address(film) else film).stem or "film"
 
 
 def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:
     from happysad.predictions import UNSURE
-    from happysad.video.timeline import clock
+    from happysad.progress import clock
 
     labels = (*classes, UNSURE)
     means = classes if len(classes) > 2 else classes[-1:]  # one probability tells the other
@@ -83,13 +97,34 @@ def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:
         say(
             f"{'' if course.track is None else course.track:>5}"
             f"{clock(course.times[0]):>9}{clock(course.times[-1]):>9}{frames:>8,}"
-            + "".join(f"{course.labels[label] / frames:>{width}.0%}" for label in labels)
+            + "".join(f"{course.labels.count(label) / frames:>{width}.0%}" for label in labels)
             + "".join(f"{course.mean[name]:>{width}.4f}" for name in means)
         )
     if more := len(watched.courses) - len(shown):
         say(f"{more:,} more faces, each seen in no more frames than these")
+    _print_moments(watched, classes)
     without = f", no face in {watched.faceless:,} of them" if watched.faceless else ""
-    say(f"time:  {clock(watched.seconds)}, {watched.frames:,} frames analysed{without}")
+    cuts = f", cuts: {watched.cuts:,}" if watched.cuts else ""
+    say(f"time:  {clock(watched.seconds)}, {watched.frames:,} frames analysed{without}{cuts}")
+
+
+def _print_moments(watched: Watched, classes: tuple[str, ...]) -> None:
+    """Print when the faces were happiest and saddest."""
+    from happysad.progress import clock
+
+    rows = [
+        (_MOST.get(name, f"most {name}"), moment)
+        for name in classes
+        if name != _NEITHER
+        for moment in watched.moments(name)
+    ]
+    if not rows:
+        return
+    width = max(9, *(len(name) for name, _ in rows))
+    say(f"{'moment':<{width}}{'time':>9}{'face':>6}{'probability':>13}")
+    for name, one in rows:
+        face = "" if one.track is None else one.track
+        say(f"{name:<{width}}{clock(one.at, 0.1):>9}{face:>6}{one.probability:>13.4f}")
 
 
 def webcam(

@@ -12,7 +12,6 @@ import numpy as np
 
 from happysad.errors import UsageError, VideoError
 from happysad.images import Pixels
-from happysad.video.films import quiet
 from happysad.video.tracking import Follower
 
 if TYPE_CHECKING:
@@ -106,8 +105,12 @@ class Camera:
         if number < 0:
             raise UsageError(f"camera must be 0 for the first one or more, not {number}")
         self._name = f"camera {number}"
-        with quiet():
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error below tells
+        try:
             self._capture = cv2.VideoCapture(number)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
         if not self._capture.isOpened():
             raise VideoError(
                 f"{self._name}: not found, in use by another program, or not permitted"

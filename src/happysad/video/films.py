@@ -1,33 +1,58 @@
-"""Read and write films with the FFmpeg of OpenCV."""
+"""Read films with PyAV, as foreign files: the right way up, at their own times, within limits."""
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from happysad.errors import UsageError, VideoError
-from happysad.files import replacing
-from happysad.images import Pixels
+from happysad.errors import VideoError, os_reason, shown
+from happysad.extras import need
+from happysad.fetch import is_web_address
+from happysad.images import Pixels, kind
+from happysad.video.cuts import CutDetector
 
-__all__ = ["Film", "Frame", "Writer", "codec_of", "quiet", "writing"]
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
-# The suffixes of films that can be written, each with the tag and the name of its codec.
-_CODECS = {".mp4": ("mp4v", "MPEG-4 Part 2"), ".avi": ("MJPG", "Motion JPEG")}
+__all__ = ["LONGEST", "Film", "Frame", "open_film"]
+
+#: The maximum length of a film in seconds; what follows is left out.
+LONGEST = 6 * 3600.0
+
+# The containers that are read, by FFmpeg's names. Pictures, lists of files, subtitles and texts,
+# which FFmpeg also opens, are no films.
+_CONTAINERS = (
+    "3gp,asf,av1,avi,dv,flv,gif,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mxf,"
+    "nut,obu,ogg,rm,webm,yuv4mpegpipe"
+)
+# FFmpeg opens nothing else, whatever a film refers to.
+_FILE, _WEB = "file", "http,https,httpproxy,tcp,tls"
+# Figures of docs/security.md, "Films".
+_MOST_PIXELS = 36_000_000
+_MOST_STREAMS = 100
+_MOST_WITHOUT_FRAME = 10_000
+_SECONDS_TO_OPEN = _SECONDS_TO_READ = 20.0
 # The largest plausible rate in frames per second, and the rate of films that state another one:
 # browsers record webcams with a rate of 1000, which means milliseconds.
 _MOST_RATE, _USUAL_RATE = 120.0, 25.0
-# The maximum number of seconds for which a frame is repeated in a written film: the clock of a
-# damaged film may jump by years.
-_LONGEST_HOLD = 60.0
-# A film with a smaller share of its stated frames was cut off; some formats estimate the number.
+# The maximum number of seconds between two frames: the clock of a damaged film may jump by years.
+_LONGEST_PAUSE = 3600.0
+# A film that ends before this share of its stated length was cut off; some lengths are estimates.
 _MOST_OF_IT = 0.9
+# The largest plausible ratio of a pixel's width to its height, or of its height to its width.
+_MOST_ASPECT = 4.0
+# The brands of ISO files that hold photos (ISO 23008-12, AVIF).
+_PHOTO_BRANDS = {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}
 
 
 class Frame(NamedTuple):
@@ -36,41 +61,41 @@ class Frame(NamedTuple):
     number: int
     """The number of the frame in the film, from 0."""
     at: float
-    """The time in seconds from the first frame; it never goes back."""
+    """The time in seconds from the first frame, later than that of the frame before."""
     pixels: Pixels
     """RGB, uint8, shape (height, width, 3), turned upright by the metadata of the film."""
+    cut: bool
+    """Whether a cut lies between the frame before, as `Film.frames` yielded it, and this one."""
 
 
 class Film:
-    """A film to read once, from its beginning to its end."""
+    """A film to read once, from its beginning to its end; see `open_film`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a film.
-
-        Raises:
-            VideoError: there is no such file, or it is no film.
-        """
-        if not path.is_file():
-            raise VideoError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
-        import cv2
-
-        self.path = path
-        with quiet():
-            self._capture = cv2.VideoCapture(_told(path), cv2.CAP_FFMPEG)
-        if not self._capture.isOpened():
-            raise VideoError(f"{path}: not a film that can be read")
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        rate, total = (
-            self._capture.get(name) for name in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT)
-        )
-        self.rate: float = rate if 0 < rate <= _MOST_RATE else _USUAL_RATE
-        """Frames per second, as the film states, or a guess."""
-        self.total: int | None = int(total) if math.isfinite(total) and 0 < total < 1e9 else None
-        """The number of frames that the film states, an estimate; None if it states none."""
+    def __init__(self, name: str, container: InputContainer, video: VideoStream) -> None:
+        """Read a stream of an opened container, called `name` in messages."""
+        self._name, self._container, self._video = name, container, video
+        rates = (video.guessed_rate, video.average_rate)
+        likely = [float(rate) for rate in rates if rate and 0 < rate <= _MOST_RATE]
+        self.rate: float = likely[0] if likely else _USUAL_RATE
+        """Frames per second, as the film states, or a guess; single frames may last longer."""
+        self.sound: AudioStream | None = next(iter(container.streams.audio), None)
+        """The first stream of sound."""
+        self.length: float | None = _length(container, video)
+        """The length in seconds that the film states, an estimate; None if it states none."""
         self.read = 0
         """The number of frames read so far."""
         self.end = 0.0
         """The end of the last frame that was read, in seconds."""
+        self.too_long = False
+        """Whether the film goes on after `LONGEST`."""
+        self.start = 0.0
+        """The time of the first frame by the film's clock, in seconds, once it is read."""
+        # The ratio of a pixel's width to its height.
+        aspect = float(video.sample_aspect_ratio or 1)
+        self._aspect = aspect if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT else 1.0
+        self._at = 0.0
+        # The end of the last packet of sound.
+        self._reached = 0.0
 
     def __enter__(self) -> Film:
         return self
@@ -81,157 +106,210 @@ class Film:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._capture.release()
+        self._container.close()
 
-    def frames(self, every: int = 1) -> Iterator[Frame]:
+    def frames(
+        self, every: int = 1, *, on_sound: Callable[[Packet[Any]], None] | None = None
+    ) -> Iterator[Frame]:
         """Yield the first frame and every `every`-th one after it, until no more can be read.
 
-        Raises:
-            VideoError: no frame can be read.
-        """
-        import cv2
+        Args:
+            every: 1 for all frames.
+            on_sound: takes each packet of `sound`, in their order between the frames.
 
-        at = 0.0
-        while self._capture.grab():
-            stated = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if self.read:  # the rate counts if the clock stands still
-                at = stated if math.isfinite(stated) and stated > at else self.end
-            self.end = at + 1 / self.rate
+        Raises:
+            VideoError: no frame can be read, or one has too many pixels.
+        """
+        detector, cut = CutDetector(), False
+        for picture in self._pictures(on_sound):
+            if picture.width * picture.height * max(1, self._aspect) > _MOST_PIXELS:
+                raise _too_large(self._name, picture.width, picture.height)
+            if self.read == 0:
+                self.start = picture.time or 0.0
+            at = self.end if picture.time is None else picture.time - self.start
+            # A clock that stands still, goes back or jumps does not count.
+            if self.read and not self._at < at < self.end + _LONGEST_PAUSE:
+                at = self.end
+            if at >= LONGEST:
+                self.too_long = True
+                break
+            length = float(picture.duration * picture.time_base) if picture.time_base else 0.0
+            self._at, self.end = at, at + (length if 0 < length < _LONGEST_PAUSE else 1 / self.rate)
             number, self.read = self.read, self.read + 1
+            cut |= detector.step(picture)
             if number % every == 0:
-                good, pixels = self._capture.retrieve()
-                if good:
-                    yield Frame(
-                        number, at, np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
-                    )
+                yield Frame(number, at, _upright(picture, self._aspect), cut)
+                cut = False
         if self.read == 0:
-            raise VideoError(f"{self.path}: no frame can be read")
+            raise VideoError(f"{self._name}: no frame can be read")
 
     @property
     def cut_off(self) -> bool:
-        """Whether clearly fewer frames were read than the film states."""
-        return self.total is not None and self.read < _MOST_OF_IT * self.total - 1
+        """Whether the film ended clearly before the length that it states."""
+        return (
+            self.length is not None
+            and not self.too_long
+            and max(self.end, self._reached) < _MOST_OF_IT * self.length - 1 / self.rate
+        )
 
+    def _pictures(self, on_sound: Callable[[Packet[Any]], None] | None) -> Iterator[VideoFrame]:
+        """Decode the film as far as it can be read, without what is damaged."""
+        from av.error import FFmpegError
 
-class Writer:
-    """Writes frames with their times as a film of a constant rate; see `writing`."""
-
-    def __init__(self, file: Path, name: Path, rate: float) -> None:
-        """Write `file`, called `name` in messages, at `rate` frames a second."""
-        self._file, self._name, self._rate = file, name, rate
-        self._pending: Pixels | None = None
-        self.written = 0
-
-    def show(self, pixels: Pixels, at: float) -> None:
-        """Show a frame from a time on.
-
-        Args:
-            pixels: RGB, uint8, shape (height, width, 3), of the same size as the frames before.
-            at: the time in seconds, later than that of the frame before.
-
-        Raises:
-            VideoError: OpenCV cannot write such a film.
-        """
-        import cv2
-
-        if self._pending is None:
-            tag, codec = _CODECS[self._file.suffix.lower()]
-            self._size = (pixels.shape[1], pixels.shape[0])
-            code = cv2.VideoWriter.fourcc(*tag)
-            with quiet():
-                self._writer = cv2.VideoWriter(
-                    _told(self._file), cv2.CAP_FFMPEG, code, self._rate, self._size
+        streams = [self._video] if self.sound is None else [self._video, self.sound]
+        packets = self._container.demux(streams)
+        without = 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                if self.read == 0:
+                    raise _unreadable(self._name, error) from None
+                return  # what was read counts; `cut_off` tells that more was stated
+            if packet is None:
+                return
+            without += 1
+            if without > _MOST_WITHOUT_FRAME:
+                raise VideoError(
+                    f"{self._name}: {_MOST_WITHOUT_FRAME:,} packets in a row without a frame"
                 )
-            if not self._writer.isOpened():
-                size = "{}x{}".format(*self._size)
-                raise VideoError(f"{self._name}: OpenCV cannot write {codec} of {size} pixels here")
-        else:
-            self._hold(at)
-        if pixels.shape[1::-1] != self._size:
-            pixels = np.asarray(cv2.resize(pixels, self._size), np.uint8)
-        self._pending = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
-
-    def end(self, at: float) -> None:
-        """Repeat the last frame until `at` seconds, write it at least once, and close the film."""
-        if self._pending is not None:
-            self._hold(max(at, (self.written + 1) / self._rate))
-        self.release()
-
-    def release(self) -> None:
-        """Close the film as it is."""
-        if self._pending is not None:
-            self._writer.release()
-            self._pending = None
-
-    def _hold(self, until: float) -> None:
-        """Write the pending frame for each step of the rate until then; perhaps not at all."""
-        assert self._pending is not None
-        times = min(round(until * self._rate) - self.written, round(_LONGEST_HOLD * self._rate))
-        for _ in range(times):
-            self._writer.write(self._pending)
-            self.written += 1
+            if packet.stream is not self._video:
+                if packet.pts is not None and packet.time_base and self.read:
+                    until = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    self._reached = max(self._reached, until - self.start)
+                if on_sound is not None and packet.size:
+                    on_sound(packet)
+                continue
+            try:
+                pictures = packet.decode()
+            except FFmpegError:
+                continue
+            for picture in pictures:
+                without = 0
+                yield picture  # type: ignore[misc]
 
 
-@contextlib.contextmanager
-def writing(file: Path, rate: float) -> Iterator[Writer]:
-    """Write a film without sound, whole or not at all.
+def open_film(source: Path | str) -> Film:
+    """Open a film.
 
     Args:
-        file: as `codec_of` allows; replaced if it exists.
-        rate: frames per second.
+        source: a file, or an http or https address.
 
     Raises:
-        VideoError: OpenCV cannot write it, or not all of it.
+        VideoError: there is no such file, it is no film, or it exceeds a limit.
+        MissingExtraError: PyAV is not installed.
     """
-    with replacing(file) as temporary:
-        writer = Writer(temporary, file, rate)
-        try:
-            yield writer
-        finally:
-            writer.release()
-        # OpenCV does not report a full disk.
-        with contextlib.suppress(VideoError), Film(temporary) as film:
-            if film.total == writer.written:
-                return
-        raise VideoError(f"{file}: not all of it could be written (is the disk full?)")
+    need("video", "reading films")
+    import av
+    from av.error import FFmpegError
 
-
-def _told(path: Path) -> str:
-    """Return the name of a file in a form that OpenCV and FFmpeg take for no address.
-
-    Raises:
-        VideoError: the name is no UTF-8, which would end the process.
-    """
-    # FFmpeg takes "12:30.mp4" for an address with the protocol 12, but not "./12:30.mp4".
-    name = os.path.join(os.curdir, path)  # noqa: PTH118 - pathlib drops the point
+    is_web = is_web_address(source)
+    name = shown(str(source)) if is_web else str(source)
+    if not is_web:
+        _check_file(Path(source))
+    options = {
+        "format_whitelist": _CONTAINERS,
+        "protocol_whitelist": _WEB if is_web else _FILE,
+        "max_streams": str(_MOST_STREAMS),
+    }
+    if is_web:
+        options["tls_verify"] = "1"
+        if authorities := ssl.get_default_verify_paths().cafile:
+            options["ca_file"] = authorities
     try:
-        name.encode()
+        container = av.open(
+            # FFmpeg takes "12:30.mp4" for an address with the protocol 12.
+            str(source) if is_web else f"file:{source}",
+            options=options,
+            metadata_errors="replace",
+            timeout=(_SECONDS_TO_OPEN, _SECONDS_TO_READ) if is_web else None,
+        )
+    except FFmpegError as error:
+        raise _unreadable(name, error) from None
+    try:
+        return Film(name, container, _picture_stream(name, container))
+    except BaseException:
+        container.close()
+        raise
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise VideoError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    try:
+        str(path).encode()
+        with path.open("rb") as stream:
+            type_ = kind(stream.read(32))
     except UnicodeEncodeError:
         raise VideoError(f"{path}: the name of a film must be UTF-8; rename the file") from None
-    return name
+    except OSError as error:
+        raise VideoError(f"{path}: {os_reason(error)}") from None
+    if type_ not in (None, "gif"):
+        raise _photo(str(path))
 
 
-def codec_of(file: Path) -> str:
-    """Return the name of the codec that writes a film.
+def _picture_stream(name: str, container: InputContainer) -> VideoStream:
+    """Return the stream of pictures to look at, ready to decode.
 
     Raises:
-        UsageError: the name of the file does not end in .mp4 or .avi.
+        VideoError: there is none, or it exceeds a limit.
     """
-    if file.suffix.lower() not in _CODECS:
-        allowed = ", ".join(f"{end} ({name})" for end, (_, name) in _CODECS.items())
-        raise UsageError(f"{file}: the name of a written film must end in {allowed}")
-    return _CODECS[file.suffix.lower()][1]
+    from av.stream import Disposition
+
+    if container.metadata.get("major_brand", "").strip() in _PHOTO_BRANDS:
+        raise _photo(name)
+    if len(container.streams) >= _MOST_STREAMS:
+        raise VideoError(f"{name}: more than {_MOST_STREAMS - 1} streams")
+    covers = Disposition.attached_pic | Disposition.still_image
+    found = [one for one in container.streams.video if not one.disposition & covers]
+    # The default stream, or else the first; FFmpeg has no decoder for some codecs.
+    found.sort(key=lambda one: not one.disposition & Disposition.default)
+    stream = next((one for one in found if one.codec_context is not None), None)
+    if stream is None:
+        raise VideoError(f"{name}: not a film that can be read: it has no moving pictures")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > _MOST_PIXELS:
+        raise _too_large(name, width, height)
+    stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+    stream.thread_type = "AUTO"
+    return stream
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep OpenCV and FFmpeg from writing to standard error; happysad reports errors itself."""
-    import cv2
+def _length(container: InputContainer, video: VideoStream) -> float | None:
+    """Return the length in seconds that a film states, or None."""
+    import av
 
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when the first film opens
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    if video.duration and video.time_base:
+        length = float(video.duration * video.time_base)
+    else:
+        length = (container.duration or 0) / av.time_base
+    return length if 0 < length < math.inf else None
+
+
+def _upright(picture: VideoFrame, aspect: float) -> Pixels:
+    """Return a picture as a viewer sees it: RGB, turned, with square pixels."""
+    from av.sidedata.sidedata import Type
+
+    matrix = picture.side_data.get(Type.DISPLAYMATRIX)
+    pixels = picture.reformat(width=round(picture.width * aspect), format="rgb24").to_ndarray()
+    if matrix is not None:
+        # ISO 14496-12, 8.2.2: a point (x, y) is shown at (a x + c y, b x + d y).
+        a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+        if abs(b) > abs(a):
+            pixels, a, d = pixels.transpose(1, 0, 2), c, b
+        pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(pixels)
+
+
+def _photo(name: str) -> VideoError:
+    return VideoError(f"{name}: a photo, not a film; happysad predict reads photos")
+
+
+def _too_large(name: str, width: int, height: int) -> VideoError:
+    return VideoError(f"{name}: at most {_MOST_PIXELS:,} pixels are allowed, not {width}x{height}")
+
+
+def _unreadable(name: str, error: Exception) -> VideoError:
+    if isinstance(error, (ValueError, EOFError)):  # invalid data, or no container of a film
+        return VideoError(f"{name}: not a film that can be read")
+    return VideoError(f"{name}: cannot be read: {shown(os_reason(error))}")

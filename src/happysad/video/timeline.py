@@ -14,13 +14,14 @@ from happysad.files import replacing
 from happysad.model_file import Details
 from happysad.predictions import UNSURE
 from happysad.probability import log_odds
+from happysad.progress import clock
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from happysad.video.film_analysis import Course
 
-__all__ = ["clock", "write"]
+__all__ = ["write"]
 
 # The width of the plot, the height of a single panel, and that of each of several panels.
 _WIDTH, _HEIGHT, _LOW = 1200, 480, 320
@@ -137,15 +138,6 @@ def _panel(
     if not courses:
         text(((left + right) / 2, (top + bottom) / 2), "no face was found", "mm")
     return image
-
-
-def clock(seconds: float, step: float = 1) -> str:
-    """Return a time as m:ss or h:mm:ss, with tenths where `step` is below 1 s."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths if step < 1 else 10 * round(seconds), 600)
-    shown = f"{rest / 10:04.1f}" if step < 1 else f"{rest // 10:02}"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{shown}" if hours else f"{minutes}:{shown}"
 
 
 def _parts(course: Course, drawn: str) -> list[list[tuple[float, float]]]:

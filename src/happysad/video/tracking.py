@@ -102,7 +102,7 @@ class Follower:
         self._at = 0.0
         self._shape: tuple[int, ...] = ()
         self._prediction = self._unsmoothed = Prediction(label=NO_FACE)
-        self._forget()
+        self.forget()
 
     @property
     def prediction(self) -> Prediction:
@@ -140,7 +140,7 @@ class Follower:
         frame = read(frame)
         at = max(self._at, time.monotonic() - self._started if at is None else at)
         if frame.shape != self._shape:
-            self._forget()
+            self.forget()
             self._shape = frame.shape
         faces = self._find(frame, at) if self._classifier.input.finds_faces else []
         now = self._classifier.predict_found(frame, faces, unsure=self._unsure)
@@ -159,7 +159,8 @@ class Follower:
         self._at = at
         return tracked
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget all faces, as after a cut: those of the next frame are new."""
         self._tracks: list[_Track] = []
         self._last: list[Face] = []
         self._searched = -math.inf
