@@ -163,7 +163,7 @@ def test_a_film_that_was_cut_off_gives_what_it_has(tmp_path: Path) -> None:
         ("list.mp4", "list.mp4: not a film that can be read"),
         ("playlist.m3u8", "playlist.m3u8: not a film that can be read"),
         ("void.mp4", "void.mp4: not a film that can be read"),
-        ("half.mp4", "half.mp4: not a film that can be read"),
+        ("half.mp4", "not a film that can be read: it has no moving pictures"),
         ("photo.png", "photo.png: a photo, not a film; happysad predict reads photos"),
         ("photo.mp4", "photo.mp4: a photo, not a film; happysad predict reads photos"),
         ("photo.avif", "photo.avif: a photo, not a film; happysad predict reads photos"),

@@ -58,7 +58,7 @@ class CutDetector:
     def step(self, picture: VideoFrame) -> bool:
         """Return whether a cut lies between the frame before and this one."""
         small = picture.reformat(width=_SIDE, height=_SIDE, format="gray", interpolation="AREA")
-        return self.step_small(small.to_ndarray())
+        return self.step_small(np.asarray(small.to_ndarray(), np.uint8))
 
     def step_small(self, grey: NDArray[np.uint8]) -> bool:
         """Return what `step` does.

@@ -17,6 +17,7 @@ from happysad.files import replacing
 from happysad.images import Pixels
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.packet import Packet
@@ -170,7 +171,7 @@ class FilmWriter:
             self._container.mux(packet)
             return
         try:
-            pieces = packet.decode()
+            pieces: list[AudioFrame] = cast("list[AudioFrame]", packet.decode())
         except FFmpegError:  # a damaged packet is silent
             return
         for piece in pieces:

@@ -14,7 +14,8 @@ import numpy as np
 from happysad.errors import VideoError, os_reason, shown
 from happysad.extras import need
 from happysad.fetch import is_web_address
-from happysad.images import Pixels, kind
+from happysad.images import Pixels
+from happysad.picture_type import kind
 from happysad.video.cuts import CutDetector
 
 if TYPE_CHECKING:
@@ -290,7 +291,8 @@ def _upright(picture: VideoFrame, aspect: float) -> Pixels:
     """Return a picture as a viewer sees it: RGB, turned, with square pixels."""
     from av.sidedata.sidedata import Type
 
-    matrix = picture.side_data.get(Type.DISPLAYMATRIX)
+    side_data: Any = picture.side_data  # PyAV's types take it for a mapping of names
+    matrix = side_data.get(Type.DISPLAYMATRIX)
     pixels = picture.reformat(width=round(picture.width * aspect), format="rgb24").to_ndarray()
     if matrix is not None:
         # ISO 14496-12, 8.2.2: a point (x, y) is shown at (a x + c y, b x + d y).
