@@ -16,7 +16,7 @@ __all__ = ["Settings", "is_loopback"]
 _MIB = 1024 * 1024
 # A bearer token by RFC 6750; all of these characters are allowed in a cookie too.
 _SHORTEST_TOKEN = 16
-_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:-]+)+")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~@:-]{1,255}){1,16}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,510}={0,2}")
 
 
