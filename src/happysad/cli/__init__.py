@@ -60,7 +60,7 @@ COMMANDS = {
     "report": (
         "library_commands",
         "report",
-        "Write a page on the results of many photos; sort the photos into folders.",
+        "Write a page on the results of many photos; sort the photos into folders; tag them.",
     ),
     "video": ("video_commands", "video", "Follow the faces of a film, and tell happy from sad."),
     "webcam": ("video_commands", "webcam", "Watch the webcam, and tell happy from sad."),
