@@ -122,6 +122,12 @@ def test_a_raw_file_gives_its_preview_upright() -> None:
     assert (small.reduced, small.pixels.shape) == (4, (300, 200, 3))
 
 
+def test_a_damaged_raw_file_has_a_reason_in_words() -> None:
+    pytest.importorskip("rawpy", reason="needs the extra raw")
+    with pytest.raises(ImageError, match=r"^cut: damaged: Input/output error \(raw\)$"):
+        decode(b"FUJIFILMCCD-RAW 0201", "cut")
+
+
 def test_a_thumbnail_is_not_taken_for_the_photo() -> None:
     for preview in (encoded(photo(3, 80, 120), "jpeg"), b""):
         decoded = decode(dng(preview, orientation=6))

@@ -679,7 +679,9 @@ def _from_array(array: Pixels) -> Pixels:
 
 
 def _reason(error: Exception) -> tuple[ErrorCode, str]:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    said = error.args[0] if error.args else ""
+    whole = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)  # LibRaw's
+    text = whole.splitlines()[0] if whole else type(error).__name__
     truncated = "truncated" in text.lower() or isinstance(error, EOFError)
     code = ErrorCode.TRUNCATED if truncated else ErrorCode.DAMAGED
     return code, f"{code}: {text}"
