@@ -153,7 +153,7 @@ class ErrorCode(StrEnum):
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same file may be readable later, such as when its disk is back."""
+        """Whether the file may be readable later: once its disk is back, or an extra installed."""
         return self in (ErrorCode.CANNOT_OPEN, ErrorCode.CANNOT_FETCH, ErrorCode.UNSUPPORTED)
 
 

@@ -115,7 +115,7 @@ def format_of(data: bytes) -> str:
 
 
 def remedy(data: bytes, extra: str) -> str:
-    """Return why a picture is not read whose extra is not installed.
+    """Return the reason for a picture that is not read because an extra is not installed.
 
     >>> remedy(b"FUJIFILMCCD-RAW", "raw")
     "RAF: pip install 'happysad[raw]'"
@@ -124,7 +124,7 @@ def remedy(data: bytes, extra: str) -> str:
 
 
 def other_picture(data: bytes) -> str | None:
-    r"""Return what a picture of a type that is not supported is, and what to do; None if unknown.
+    r"""Return the name of an unsupported type of picture, and what to do; None if unknown.
 
     >>> other_picture(b"\xff\x0a")
     'JPEG XL, which happysad cannot read: djxl makes a JPEG or a PNG of it'
@@ -133,7 +133,7 @@ def other_picture(data: bytes) -> str | None:
 
 
 def no_picture(data: bytes) -> str | None:
-    """Return what a file is that is no picture, and what to do; None if unknown.
+    """Return the name of a type of file that is no picture, and what to do; None if unknown.
 
     >>> no_picture(b"%PDF-1.7")
     'a PDF document, not an image: pdftoppm -jpeg makes pictures of its pages'

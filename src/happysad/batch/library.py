@@ -52,8 +52,8 @@ def predict(
         format: the format of the parts.
         shard: maximum number of photos in a part.
         cluster: the address of a Dask scheduler whose workers predict; see `cluster.work`.
-        retry_errors: whether all photos that could not be read are tried again; otherwise, those
-            that could not be opened or fetched are.
+        retry_errors: whether all photos that could not be read are tried again; otherwise, only
+            those whose code `may_pass`.
         say: called with a line on what differs from an earlier call.
 
     Raises:

@@ -91,7 +91,8 @@ def predict(
         typer.Option(
             "--retry-errors",
             help="With --out: try all photos again that could not be read. Without it, the same "
-            "command tries those again that could not be opened or fetched.",
+            "command tries those again that could not be opened or fetched, or whose format is not "
+            "supported.",
         ),
     ] = False,
     threads: Threads = 0,

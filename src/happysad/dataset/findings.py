@@ -154,8 +154,8 @@ FINDINGS = (
     _left_out(
         "leaks",
         "Also in test or val",
-        "The same picture, one nearly like it, or one of its group is in the folder test or val, "
-        "too. It is left out here, so that the test shows what was never seen.",
+        "The same picture, a near-duplicate, or a photo of the same group is also in the folder "
+        "test or val. It is left out here, so that the test photos are new to the classifier.",
         Code.LEAKS,
     ),
     _left_out(

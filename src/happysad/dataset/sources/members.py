@@ -24,7 +24,7 @@ from happysad.picture_type import kind
 
 __all__ = ["MAX_FILE", "Member", "Members", "content"]
 
-#: The maximum number of bytes of a picture: `images.MAX_PIXELS` in RGB, rounded up.
+#: The maximum number of bytes of a picture: that of 178 million pixels in RGB.
 MAX_FILE = 512 * 1024**2
 
 _DRIVE = re.compile(r"[A-Za-z]:")
