@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from happysad.model_file import SHIPPED
 from tests.classifiers import brightness_classifier
 from tests.command_line import run_command
 from tests.pictures import folders
@@ -61,6 +62,12 @@ def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: P
         assert rows[way].pop("path") == str(path)
         assert rows[way] == rows["bytes"]
     assert all(done.status == 0 for done in ways.values())
+
+
+def test_info_shows_the_card_line_by_line() -> None:
+    shown = run_command("info").stdout.decode().splitlines()
+    assert shown == SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").splitlines()
+    assert len(shown) > 100
 
 
 def test_info_says_what_a_file_is(model: Path) -> None:

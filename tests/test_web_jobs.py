@@ -179,7 +179,7 @@ def is_gone(jobs: Jobs) -> bool:
 @pytest.mark.parametrize(
     ("what", "error"),
     [
-        ("refuse", "happy: too few of them"),  # where the folder lies is of no help
+        ("refuse", r"happy: too few\\nof them"),  # where the folder lies is of no help
         ("disk", "model.keras: no space left on device"),
         ("break", "ValueError: something odd"),
         ("die", r"it ended without an answer \(status 3\); .*log\.txt may say why"),

@@ -169,7 +169,8 @@ def info(model: Model = None) -> None:
 
     details = ModelFile.read(model or SHIPPED).details
     if model is None:
-        say(SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").rstrip())
+        for line in SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").splitlines():
+            say(line)
         return
     # The words for None; a field without any is left out then.
     absent = {"unsure": "never", "trained_on": "unknown", "sigmoid_class": None}
