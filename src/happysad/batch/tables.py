@@ -86,6 +86,9 @@ _OF_TEXT: Mapping[str, Callable[[Any], Any]] = {
     "time": datetime.fromisoformat,
 }
 
+# The types in JSON of the fields that `flat` takes apart.
+_NESTED = {"probabilities": dict, "error": dict, "notes": list, "faces": list}
+
 # Limits of a part: see docs/security.md, "Results". The first three are in bytes.
 _LONGEST_LINE = 1 << 20
 _LARGEST_PART, _LARGEST_BATCH = 256 << 20, 64 << 20
@@ -240,7 +243,19 @@ def _rows(
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise ValueError(f"not a row: {shown(line.strip())}")
-            yield typed(flat(row, classes)), row
+            _check_nested(row)
+            try:
+                values = typed(flat(row, classes))
+            except KeyError as error:
+                raise ValueError(f"{error.args[0]}: missing") from error
+            yield values, row
+
+
+def _check_nested(row: Mapping[str, Any]) -> None:
+    for name, type_ in _NESTED.items():
+        value = row.get(name)
+        if value is not None and not isinstance(value, type_):
+            raise ValueError(f"{name}: not {shown(repr(value))}")
 
 
 def _check_columns(found: Sequence[str] | None, named: Columns) -> None:
