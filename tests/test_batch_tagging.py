@@ -285,10 +285,13 @@ def test_from_the_command_line(photos: Path, results: Results) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--sidecar", "digikam"], "--sidecar digikam needs --tag or --untag"),
+        (["--sidecar", "digikam"], "--sidecar digikam needs --tag, --best or --untag"),
         (["--tag", "--sidecar", "x"], "must be those of digikam, darktable, lightroom, not 'x'"),
         (["--tag", "--untag"], "--untag cannot be combined with --tag"),
-        (["--untag", "--sort-into", "x"], "--untag cannot be combined with --tag or --sort-into"),
+        (
+            ["--untag", "--sort-into", "x"],
+            "--untag cannot be combined with --tag, --best or --sort-into",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(

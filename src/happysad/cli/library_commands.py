@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,9 +18,10 @@ from happysad.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from happysad.batch.tables import Format
-    from happysad.batch.tagging import Tagged
 
 __all__ = ["By", "cluster", "predict_library", "report"]
+
+Done = TypeVar("Done")
 
 
 def predict_library(
@@ -188,7 +190,17 @@ def report(
             "managers. What is in a sidecar stays.",
         ),
     ] = False,
-    untag: Annotated[bool, typer.Option("--untag", help="Take back what --tag wrote.")] = False,
+    best: Annotated[
+        bool,
+        typer.Option(
+            "--best",
+            help="Also rate the best photo of each burst, a sharp one on which most faces are "
+            "happy, with five stars in its sidecar. Your own ratings stay.",
+        ),
+    ] = False,
+    untag: Annotated[
+        bool, typer.Option("--untag", help="Take back what --tag and --best wrote.")
+    ] = False,
     sidecar: Annotated[
         str | None,
         typer.Option(
@@ -206,12 +218,12 @@ def report(
     """
     from happysad.batch import sorting
 
-    if sidecar is not None and not (tag or untag):
-        raise UsageError(f"--sidecar {sidecar} needs --tag or --untag")
-    if untag and (tag or sort_into is not None):
-        raise UsageError("--untag cannot be combined with --tag or --sort-into")
-    if undo is not None and (tag or untag):
-        raise UsageError("--undo FOLDER cannot be combined with --tag or --untag")
+    if sidecar is not None and not (tag or best or untag):
+        raise UsageError(f"--sidecar {sidecar} needs --tag, --best or --untag")
+    if untag and (tag or best or sort_into is not None):
+        raise UsageError("--untag cannot be combined with --tag, --best or --sort-into")
+    if undo is not None and (tag or best or untag):
+        raise UsageError("--undo FOLDER cannot be combined with --tag, --best or --untag")
     if by is not None and sort_into is None:
         raise UsageError(f"--by {by} needs --sort-into FOLDER")
     if undo is not None:
@@ -234,7 +246,9 @@ def report(
     opened = Results.open(results)
     form = None if sidecar is None else tagging.form_of(sidecar)
     if untag:
-        taken = _tagged(results, lambda: tagging.untag(opened, form, photos=photos or (), say=say))
+        taken = _unbroken(
+            results, partial(tagging.untag, opened, form, photos=photos or (), say=say)
+        )
         say(f"tags of happysad were taken out of {counted(taken.changed, 'sidecar')}")
         raise typer.Exit(1 if taken.failed else 0)
     say(f"report: {write_library_page(results, photos=photos or ())}")
@@ -246,17 +260,28 @@ def report(
         if done.done:
             say(f"happysad report --undo {sort_into} undoes it")
         failed += done.failed
+    wanted = form or tagging.Form.DIGIKAM
     if tag:
-        named = form or tagging.Form.DIGIKAM
-        made = _tagged(results, lambda: tagging.tag(opened, named, photos=photos or (), say=say))
+        made = _unbroken(
+            results, partial(tagging.tag, opened, wanted, photos=photos or (), say=say)
+        )
         say(f"{counted(made.changed, 'sidecar')} written, {made.kept:,} up to date")
-        if made.changed:
-            say(f"happysad report {results} --untag undoes it")
         failed += made.failed
+    if best:
+        from happysad.batch import bursts
+
+        rated = _unbroken(
+            results, partial(bursts.rate, opened, wanted, photos=photos or (), say=say)
+        )
+        changed = counted(rated.sidecars.changed, "rating")
+        say(f"{counted(rated.bursts, 'burst')}, {changed} written or taken back")
+        failed += rated.sidecars.failed
+    if tag or best:
+        say(f"happysad report {results} --untag undoes it")
     raise typer.Exit(1 if failed else 0)
 
 
-def _tagged(results: Path, work: Callable[[], Tagged]) -> Tagged:
+def _unbroken(results: Path, work: Callable[[], Done]) -> Done:
     try:
         return work()
     except KeyboardInterrupt:
