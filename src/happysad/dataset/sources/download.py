@@ -296,7 +296,11 @@ class _Transfer:
         self.status: int
         self.reason: str
         self.headers: Message
-        self.status, self.reason, self.headers = self._next()
+        try:
+            self.status, self.reason, self.headers = self._next()
+        except BaseException:
+            self.close()
+            raise
 
     def read(self) -> bytes:
         """Return the next bytes; none at the end.

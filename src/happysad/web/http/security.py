@@ -7,7 +7,6 @@ import ipaddress
 import socket
 from urllib.parse import parse_qs, urlsplit
 
-from starlette._utils import get_route_path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
@@ -104,7 +103,7 @@ class Guard:
             )
         elif not _same(headers.getlist("origin"), hosts[0]):
             response = error_response(403, "requests from another origin are refused")
-        elif self._token is None or get_route_path(scope) == _OPEN or self._knows(headers):
+        elif self._token is None or _path(scope) == _OPEN or self._knows(headers):
             await self._app(scope, receive, send)
             return
         elif self._brings(scope):
@@ -152,7 +151,7 @@ class Guard:
         )
 
     def _brings(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "GET" or get_route_path(scope) != "/":
+        if scope["type"] != "http" or scope["method"] != "GET" or _path(scope) != "/":
             return False
         given = _in_query(scope)
         return len(given) == 1 and self._is_token(given[0])
@@ -160,6 +159,11 @@ class Guard:
     def _is_token(self, given: str) -> bool:
         token = self._token or ""
         return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def _path(scope: Scope) -> str:
+    """Return the path without that of a proxy, which `PlainRequests` puts before it."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 def _has_token(scope: Scope, headers: Headers) -> bool:
