@@ -1,7 +1,8 @@
 """The kinds of inputs that fuzz.py mutates: their seeds, and what is done with each input.
 
 To add a kind, write a function that makes its seeds and add it to `KINDS`. To add a type of
-picture, add it to `PICTURES`. All seeds are drawn or written here; no real photo is used.
+picture, add it to `PICTURES` or `CAMERAS`. All seeds are drawn or written here; no real photo is
+used.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tarfile
 import zipfile
 from collections import deque
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -43,7 +44,7 @@ from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import encoded, photo
 from tests.test_picture_types import dng, heic
 
-__all__ = ["KINDS", "PICTURES", "Kind"]
+__all__ = ["CAMERAS", "KINDS", "PICTURES", "Kind"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +73,23 @@ def _exif(orientation: int = 6) -> Image.Exif:
     return exif
 
 
+def _saved_heic(mode: str, bytes_: int) -> bytes:
+    """Return a drawn HEIC in a mode of pillow_heif, with 1 or 2 bytes for each value."""
+    import pillow_heif
+
+    channels = 1 if mode == "L" else 3
+    values = photo(1, 80, 96)[..., :channels].astype(f"<u{bytes_}") << 8 * (bytes_ - 1)
+    file = io.BytesIO()
+    pillow_heif.from_bytes(mode, (96, 80), values.tobytes()).save(file)
+    return file.getvalue()
+
+
 def _frames() -> dict[str, Any]:
     frames = [Image.fromarray(photo(number, 40, 48)) for number in (2, 3)]
     return {"save_all": True, "append_images": frames}
 
 
-#: A picture of each type and variant, by its name.
+#: A picture of each type and variant that Pillow has read for long, by its name.
 PICTURES: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: _saved("jpeg", exif=_exif()),
     "jpeg progressive": lambda: _saved("jpeg", progressive=True, side=200),
@@ -101,6 +113,10 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "tiff raw": lambda: _saved("tiff", "I;16"),
     "tiff group 4": lambda: _saved("tiff", "1", compression="group4"),
     "tiff cmyk": lambda: _saved("tiff", "CMYK", compression="packbits"),
+}
+
+#: A picture of each type and variant that phones and cameras write, by its name.
+CAMERAS: dict[str, Callable[[], bytes]] = {
     "avif": lambda: _saved("avif", exif=_exif()),
     "avif alpha": lambda: _saved("avif", "RGBA"),
     "avif animated": lambda: _saved("avif", **_frames()),
@@ -110,12 +126,24 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "heic": lambda: heic(photo(1, 80, 96), exif=_exif().tobytes()),
     "heic alpha": lambda: heic(np.dstack([photo(1, 80, 96), photo(2, 80, 96)[..., 0]])),
     "heic tiles": lambda: heic(photo(1, 140, 160), tile_size=64),
+    "heic 10 bits": lambda: _saved_heic("RGB;16", 2),
+    "heic grey": lambda: _saved_heic("L", 1),
     "raw": lambda: dng(orientation=6),
     "raw with a preview": lambda: dng(_saved("jpeg", side=1000, quality=30)),
 }
 
 
 def pictures(folder: Path) -> Kind:
+    """Return pictures of the types of old."""
+    return _predicted(PICTURES, folder)
+
+
+def cameras(folder: Path) -> Kind:
+    """Return pictures as phones and cameras write them."""
+    return _predicted(CAMERAS, folder)
+
+
+def _predicted(made: Mapping[str, Callable[[], bytes]], folder: Path) -> Kind:
     """Return pictures: each is predicted as a photo, with and without a search for faces."""
     whole = Classifier(brightness_classifier(folder / "photo.onnx"), threads=1)
     faces = Classifier(brightness_classifier(folder / "face.onnx", looks_at="face"), threads=1)
@@ -129,7 +157,7 @@ def pictures(folder: Path) -> Kind:
             lambda: _no_bug(whole.predict([file, file.read_bytes()])),
         )
 
-    return Kind(seeds=[{"picture": make()} for make in PICTURES.values()], attempt=attempt)
+    return Kind(seeds=[{"picture": make()} for make in made.values()], attempt=attempt)
 
 
 def archives(folder: Path) -> Kind:
@@ -433,6 +461,7 @@ _PAGES = (
 #: The function that makes each kind of inputs, in a folder of its own.
 KINDS: dict[str, Callable[[Path], Kind]] = {
     "pictures": pictures,
+    "cameras": cameras,
     "archives": archives,
     "classifiers": classifiers,
     "results": results,
