@@ -128,6 +128,13 @@ def test_a_damaged_raw_file_has_a_reason_in_words() -> None:
         decode(b"FUJIFILMCCD-RAW 0201", "cut")
 
 
+def test_a_raw_file_of_a_monochrome_camera_is_read() -> None:
+    mosaic, grey = (struct.pack("<HHII", 262, 3, 1, kind) for kind in (32803, 34892))
+    pixels = decode(dng().replace(mosaic, grey)).pixels
+    assert pixels.shape == (64, 96, 3)
+    assert (pixels == pixels[..., :1]).all()
+
+
 def test_a_thumbnail_is_not_taken_for_the_photo() -> None:
     for preview in (encoded(photo(3, 80, 120), "jpeg"), b""):
         decoded = decode(dng(preview, orientation=6))

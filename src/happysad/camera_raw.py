@@ -87,10 +87,12 @@ class Raw:
         elif preview is not None:
             shown = np.asarray(preview.data)
             if shown.ndim == 3 and shown.dtype == np.uint8 and max(shown.shape[:2]) >= _PREVIEW:
-                return RawPicture(np.rot90(shown, self._turns), note)
+                return RawPicture(np.rot90(_in_colour(shown), self._turns), note)
         half = max(self.size) >= _WHOLE
         pixels = self._raw.postprocess(use_camera_wb=True, half_size=half)
-        return RawPicture(pixels, f"developed from a raw file{' at half size' if half else ''}")
+        return RawPicture(
+            _in_colour(pixels), f"developed from a raw file{' at half size' if half else ''}"
+        )
 
     def upright(self, pixels: NDArray[np.uint8], turned: bool) -> NDArray[np.uint8]:
         """Return a decoded preview upright.
@@ -103,3 +105,8 @@ class Raw:
         if self._turns == 2:
             return pixels if turned else np.rot90(pixels, 2)
         return np.rot90(pixels, self._turns) if self._turns and lies == self._lies else pixels
+
+
+def _in_colour(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture with three channels; that of a monochrome camera has one."""
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
