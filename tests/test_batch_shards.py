@@ -175,10 +175,11 @@ def test_what_was_added_is_done_and_what_is_gone_keeps_its_row(
     (photos / "0" / "000.png").unlink()
     for number in range(5):
         save(photos / f"new{number}.png", photo(number, 8, 8))
-    assert said == []
+    assert said == ["10 photos"]
     summary = run(photos, out, model, say=said.append)
     assert summary.done == 5
-    (line,) = said
+    (_, again, line) = said
+    assert again == "15 photos"
     assert "5 new files, also predicted" in line
     assert "1 file gone, rows kept" in line
     assert before.items() <= parts(out).items()
@@ -324,7 +325,7 @@ def test_killed_at_any_moment_it_goes_on(model: Path, tmp_path: Path) -> None:
     assert 0 < len(list(out.glob("photos/part-*"))) < 31
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1  # one of them cannot be read
-    assert done.stderr == ""
+    assert done.stderr == "241 photos\n"
     complete = {name for name in killed if "/." not in name and name.startswith("photos")}
     assert {name: parts(out)[name] for name in complete} == {
         name: killed[name] for name in complete

@@ -44,7 +44,7 @@ def test_predict_says_a_row_a_photo_and_ends_with_1_where_one_failed(
     assert rows[1]["error"]["code"] == "not_an_image"
     assert done.status == 1
     hidden = b"left out: 1 file or folder that systems keep beside photos: hidden 1\n"
-    assert done.stderr == hidden
+    assert done.stderr == b"3 photos\n" + hidden
 
 
 def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_path_that_cannot_be_looked_at_costs_no_other(
     assert [row["label"] for row in rows] == [None, "sad"]
     text = f"{39 * 'x'}…{40 * 'x'}: file name too long"
     assert rows[0]["error"] == {"code": "cannot_open", "text": text}
-    assert (done.status, done.stderr) == (1, b"")
+    assert (done.status, done.stderr) == (1, b"" if listed else b"2 photos\n")
 
 
 def test_standard_input_of_another_type_is_no_list(model: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_folder_without_a_file_is_named(model: Path, photos: Path) -> None:
     (photos / "none").mkdir()
     (photos / "none" / ".hidden.png").touch()
     done = run_command("predict", "none", "bright.png", "--model", model, "--json", cwd=photos)
-    assert done.stderr.startswith(b"none: no file in it\nleft out: 1 file or folder that systems")
+    assert done.stderr.startswith(b"1 photo\nnone: no file in it\nleft out: 1 file or folder that")
     assert len(done.stdout.splitlines()) == 1
     assert done.status == 0
 
@@ -216,7 +216,7 @@ def test_check_quarantine_and_restore(tmp_path: Path) -> None:
     broken.write_text("no picture")
     away = tmp_path / "away"
     done = run_command("check", data, "--no-quality", "--quarantine", away, cwd=tmp_path)
-    assert done.status == 0, done.stderr
+    assert (done.status, done.stderr) == (0, b"11 photos: happy 5, sad 6\n")
     assert f"1 file moved to {away}" in done.stdout.decode()
     assert (tmp_path / "mine-check" / "report.html").is_file()
     assert not broken.exists()

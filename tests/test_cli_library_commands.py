@@ -44,9 +44,10 @@ def refused(*arguments: str, stdin: bytes = b"") -> str:
 def test_it_says_what_there_is_and_the_same_again_does_nothing(given: list[str]) -> None:
     status, said = predict("photos", "--out", "out", *given)
     assert status == 0
-    assert said.splitlines()[-2:] == [
+    assert said.splitlines()[-3:] == [
         "          10  photos, 10 of them predicted now",
         "results: out",
+        "10 photos",
     ]
     status, said = predict("photos", "--out", "out", *given)
     assert status == 0

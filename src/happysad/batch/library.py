@@ -54,7 +54,8 @@ def predict(
         cluster: the address of a Dask scheduler whose workers predict; see `cluster.work`.
         retry_errors: whether all photos that could not be read are tried again; otherwise, only
             those whose code `may_pass`.
-        say: called with a line on what differs from an earlier call.
+        say: called with lines on how many photos there are, before they are predicted, and on what
+            differs from an earlier call.
 
     Raises:
         UsageError: `out` contains other files, or results of other sources, options or another
@@ -107,6 +108,7 @@ def _list(results: Results, files: Iterable[str], say: Callable[[str], None]) ->
                 yield file
 
         new, gone = results.add(tracked())
+    say(counted(results.files, "photo"))
     if before.lists and (new or gone):
         say(
             f"{results.folder}: since the first call: {counted(new, 'new file')}, also predicted; "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from happysad.cli.console import say
+from happysad.cli.console import say, warn
 from happysad.cli.options import (
     AllowMissing,
     CheckFolder,
@@ -97,6 +97,7 @@ def check(
         quality=quality,
         use_splits=use_splits,
         allow_missing=allow_missing,
+        say=warn,
     )
     for line in str(result).split("\n"):
         say(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from happysad.cli.console import say
+from happysad.cli.console import say, warn
 from happysad.cli.options import (
     ClassNames,
     Model,
@@ -69,7 +69,7 @@ def evaluate(
 
     use_threads(threads)
     folder = None if data is None else data_folder(data)
-    evaluation = run_evaluate(model, folder, classes=classes, faces=faces, votes=votes)
+    evaluation = run_evaluate(model, folder, classes=classes, faces=faces, votes=votes, say=warn)
     if as_json:
         say(json.dumps(asdict(evaluation)))
         return

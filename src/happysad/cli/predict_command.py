@@ -18,7 +18,7 @@ from happysad.cli.console import warn
 from happysad.cli.library_commands import predict_library
 from happysad.cli.options import Answers, Model, Threads, Unsure, local_folder
 from happysad.cli.prediction_output import warn_if_faceless, write_csv, write_json, write_table
-from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError
+from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError, counted
 from happysad.folder_walk import LeftOut
 from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, Faces, Rows
@@ -147,6 +147,7 @@ def predict(
     classifier = _loaded(model).answering(answers)
     left_out = LeftOut()
     predictions = classifier.stream(_sources(paths, left_out), faces=faces, unsure=unsure)
+    _say_number(paths)
     if drawing is not None:
         predictions = _drawing(predictions, drawing)
     counts: Counter[str | None] = Counter()
@@ -157,6 +158,18 @@ def predict(
         warn(left_out.line)
     warn_if_faceless(counts[NO_FACE], counts.total())
     raise typer.Exit(1 if failed else 0)
+
+
+def _say_number(paths: list[str]) -> None:
+    """Print how many photos there are, unless a list or an address tells that only as they come."""
+    from happysad.batch.photo_files import expand
+    from happysad.batch.remote import is_remote
+
+    if any(path == "-" or is_remote(path) for path in paths):
+        return
+    number = sum(1 for path in paths for _ in expand(path))
+    if number > 1 or (number and os.path.isdir(paths[0])):  # noqa: PTH112
+        warn(counted(number, "photo"))
 
 
 def _loaded(model: Path | None) -> Classifier:

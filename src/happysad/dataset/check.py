@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +32,7 @@ def check(
     quality: bool = CheckSettings.quality,
     use_splits: bool = CheckSettings.use_splits,
     allow_missing: bool = CheckSettings.allow_missing,
+    say: Callable[[str], None] = lambda line: None,
 ) -> CheckResult:
     """Read every file of a data folder, leave out what cannot be used, and split the rest.
 
@@ -54,6 +55,7 @@ def check(
             they are. Photos that belong together with photos in test or val leave train; `test`
             or `val`, where it is not given, is taken from train.
         allow_missing: whether `groups` may name files that do not exist; these are counted.
+        say: called with a line on how many photos there are, before they are read.
 
     Raises:
         UsageError: `data` is not a folder with class folders, a class has a reserved name, `out`
@@ -83,7 +85,7 @@ def check(
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
     splits = {} if earlier is None else _splits(earlier, file)
-    return _check(data, out, settings, names, earlier, splits)
+    return _check(data, out, settings, names, earlier, splits, say)
 
 
 def default_folder(data: Path) -> Path:
@@ -98,9 +100,15 @@ def _check(
     classes: list[str],
     earlier: Manifest | None,
     splits: dict[str, Split],
+    say: Callable[[str], None],
 ) -> CheckResult:
     scanned = scan(
-        data, classes, earlier=earlier, quality=settings.quality, use_splits=settings.use_splits
+        data,
+        classes,
+        earlier=earlier,
+        quality=settings.quality,
+        use_splits=settings.use_splits,
+        say=say,
     )
     table = scanned.table
     readable = table[table["reason"] == ""]

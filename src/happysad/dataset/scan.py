@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from happysad.dataset.class_folders import ClassFolder, class_folders
 from happysad.dataset.findings import Code, Note, own_notes
 from happysad.dataset.manifest import COLUMNS, Manifest
 from happysad.dataset.quality import measure, phash, shrink
-from happysad.errors import ErrorCode, ImageError, UsageError, os_reason
+from happysad.errors import ErrorCode, ImageError, UsageError, counted, os_reason
 from happysad.folder_walk import LeftOut, Walk
 from happysad.images import FIRST_FRAME, Pixels, decode, read_bytes
 from happysad.parallel import ordered_map
@@ -55,6 +56,7 @@ def scan(
     earlier: Manifest | None = None,
     quality: bool = True,
     use_splits: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Scan:
     """Read every file of the class folders, on all cores.
 
@@ -68,6 +70,7 @@ def scan(
             in it are not read again.
         quality: whether to measure the image quality.
         use_splits: as for `class_folders`; then `split` is filled in, too.
+        say: called, before the files are read, with a line on how many there are of each class.
 
     Raises:
         UsageError: `root` cannot be read, or does not have these class folders.
@@ -78,6 +81,7 @@ def scan(
         for folder in class_folders(root, classes, use_splits=use_splits)
         for path in _walk(root, folder.path, left_out)
     ]
+    say(_numbers(folder.label for _, folder in files))
     known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
 
     def read(file: tuple[str, ClassFolder]) -> tuple[dict[str, Any], dict[str, float] | None]:
@@ -99,6 +103,13 @@ def pixels_hash(pixels: Pixels) -> str:
     digest = hashlib.sha256(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
+
+
+def _numbers(labels: Iterable[str]) -> str:
+    """Return how many photos there are, and how many of each class."""
+    counts = Counter(labels)
+    of_classes = ", ".join(f"{label} {count:,}" for label, count in sorted(counts.items()))
+    return f"{counted(counts.total(), 'photo')}: {of_classes}" if counts else "no photo"
 
 
 def _walk(root: Path, folder: str, left_out: LeftOut) -> Iterator[str]:

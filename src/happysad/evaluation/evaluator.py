@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -170,6 +170,7 @@ def evaluate(
     classes: Sequence[str] | None = None,
     faces: Faces | str = Faces.FIND,
     votes: str | os.PathLike[str] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Evaluate a classifier on a folder of class folders, or a run on its own test split.
 
@@ -188,6 +189,7 @@ def evaluate(
         faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
         votes: a CSV with the column path and one for each class of the classifier, which holds the
             number of people who gave this answer; see `Evaluation.votes`.
+        say: called with a line on how many photos there are, before they are read.
 
     Raises:
         UsageError: `data` is missing and `model` is no run; `classes` or `votes` is given without
@@ -207,7 +209,7 @@ def evaluate(
     classifier.input.check(faces)
     if data is not None:
         file = None if votes is None else Path(votes)
-        return _evaluate_folder(classifier, model, Path(data), classes, faces, file)
+        return _evaluate_folder(classifier, model, Path(data), classes, faces, file, say)
     if votes is not None:
         raise UsageError("votes are on photos of data; the run's evaluation has its own votes")
     if classes is not None:
@@ -220,15 +222,21 @@ def evaluate(
     try:
         found = RunEvaluation.from_json(Run(model).metrics.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not written yet, or written by happysad 0.1.0
-        found, _ = evaluate_run(Run(model))
+        found, _ = evaluate_run(Run(model), say)
     return replace(found.test, model=str(model))
 
 
-def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
+def evaluate_run(
+    run: Run, say: Callable[[str], None] = lambda line: None
+) -> tuple[RunEvaluation, Answers]:
     """Evaluate a run's classifier on its validation and test splits.
 
     The photos are prepared as for every prediction. Networks of face crops are trained on pictures
     that are face crops, so the run's pictures are also judged as face crops.
+
+    Args:
+        run: the run.
+        say: as for `evaluate`.
 
     Returns:
         The evaluation, and the answers on the test split, with the probabilities of the run's
@@ -246,6 +254,7 @@ def evaluate_run(run: Run) -> tuple[RunEvaluation, Answers]:
 
     def answers(split: Split) -> Answers:
         rows = manifest.of(split)
+        say(f"{counted(len(rows), 'photo')} in the {split} split")
         return _answers(classifier, judged, manifest, rows, faces)
 
     val, test = answers("val"), answers("test")
@@ -275,9 +284,10 @@ def _evaluate_folder(
     classes: Sequence[str] | None,
     faces: Faces | str,
     votes: Path | None,
+    say: Callable[[str], None],
 ) -> Evaluation:
     judged, folders = _folders(data, classifier.classes, classes)
-    table = scan(data, folders, quality=False).table
+    table = scan(data, folders, quality=False, say=say).table
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
