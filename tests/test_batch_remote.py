@@ -13,6 +13,7 @@ from happysad.batch import remote
 from happysad.batch.library import predict
 from happysad.batch.results import Results
 from happysad.errors import ImageError, LibraryError, MissingExtraError, UsageError
+from happysad.folder_walk import LIVE_FILM, LeftOut
 from tests.classifiers import brightness_classifier
 from tests.pictures import encoded, photo
 from tests.static_server import served
@@ -45,6 +46,18 @@ def test_any_protocol_of_fsspec(tmp_path: Path) -> None:
     for name, data in {**FILES, **HIDDEN}.items():
         system.pipe_file(f"/photos/{name}", data)
     check("memory:///photos", "memory:///photos/none.png", tmp_path)
+
+
+def test_the_film_of_a_live_photo_is_left_out() -> None:
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    for name in ("a.HEIC", "a.MOV", "alone.MOV"):
+        system.pipe_file(f"/live/{name}", b"x")
+    left_out = LeftOut()
+    names = list(remote.expand("memory:///live/", left_out=left_out))
+    assert names == ["memory:///live/a.HEIC", "memory:///live/alone.MOV"]
+    assert left_out == {LIVE_FILM: 1}
 
 
 def test_what_was_listed_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

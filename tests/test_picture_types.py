@@ -18,6 +18,7 @@ from happysad import repair
 from happysad.errors import ErrorCode, ImageError
 from happysad.images import Decoded, Pixels, Stored, decode, read, stored
 from happysad.picture_type import EXTENSIONS, format_of, kind
+from tests.films import film
 from tests.pictures import encoded, photo
 
 PHOTO = photo(1, 64, 96)
@@ -216,6 +217,24 @@ def test_a_jpeg_whose_pixels_are_whole_is_read(
     behind = decode(data + tail, least=least)
     np.testing.assert_array_equal(behind.pixels, whole.pixels)
     assert behind.notes == (("other data follows its end",) if tail.strip(b"\0") else ())
+
+
+def _box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def test_a_motion_photo_is_one_photo(tmp_path: Path) -> None:
+    content = film(tmp_path / "film.mp4", [photo(1, 64, 64)] * 3).read_bytes()
+    tails = {
+        "none": content,
+        "box": _box(b"mpvd", content),
+        "last box": b"\0\0\0\0mpvd" + content,
+        "Samsung": b"\0\x000\nMotionPhoto_Data" + content + b"SEFH" + bytes(20) + b"SEFT",
+    }
+    for tail in tails.values():
+        for data in (JPEG, PROGRESSIVE, heic()):
+            assert kind(data + tail) == kind(data)
+            np.testing.assert_array_equal(decode(data + tail).pixels, decode(data).pixels)
 
 
 @pytest.mark.parametrize("data", [JPEG, PROGRESSIVE], ids=["baseline", "progressive"])

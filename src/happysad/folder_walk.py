@@ -3,7 +3,7 @@
 A folder has all files in it and below it, of any type. One rule, `reason_left_out`, decides in
 every command what is left out: hidden files and folders, thumbnails and recycle bins of network
 storage, and the files in which systems and programs keep what they know about a photo. The film of
-a live photo (`is_live_film`) is left out too: the photo and its film are one.
+a live photo (`live_photos`) is left out too: the photo and its film are one.
 
 A link to a folder is followed, but each folder is read once: a folder below the walked one under
 its own path, any other under the first link to it. A link to a folder that contains it is not
@@ -19,12 +19,15 @@ from pathlib import Path
 
 __all__ = [
     "ENDINGS",
+    "FILMS",
     "LIVE_FILM",
+    "LIVE_PHOTOS",
     "NAMES",
     "LeftOut",
     "Walk",
     "first_left_out",
     "is_live_film",
+    "live_photos",
     "reason_left_out",
     "walk",
 ]
@@ -57,8 +60,11 @@ ENDINGS = (".aae", ".json", ".xmp", "@synoeastream", "@synoresource")
 
 #: The kind of the films of live photos.
 LIVE_FILM = "film of a live photo"
-_FILMS = (".mov", ".mp4")
-_LIVE_PHOTOS = (".HEIC", ".heic", ".JPG", ".jpg", ".JPEG", ".jpeg", ".HEIF", ".heif")
+#: The endings of these films, in lower case, each with whether the photo's name keeps it: Google
+#: calls the film of PXL_1.MP.jpg PXL_1.MP.
+FILMS = {".mov": False, ".mp4": False, ".mp": True}
+#: The endings of live photos.
+LIVE_PHOTOS = (".HEIC", ".heic", ".JPG", ".jpg", ".JPEG", ".jpeg", ".HEIF", ".heif")
 
 # The maximum number of kinds that `LeftOut.line` lists.
 _LISTED = 8
@@ -84,16 +90,25 @@ def reason_left_out(name: str, *, folder: bool) -> str:
     return "" if folder else next((end for end in ENDINGS if key.endswith(end)), "")
 
 
-def is_live_film(path: str) -> bool:
-    """Return whether a file is the film of a live photo: the photo lies beside it.
+def live_photos(path: str) -> tuple[str, ...]:
+    """Return the paths of the photos of which a file is the film, if one of them exists.
 
     Args:
-        path: the path of a file, such as IMG_1.MOV; the photo is IMG_1.HEIC or IMG_1.JPG.
+        path: the path of a file.
+
+    >>> live_photos("IMG_1.MOV")[:2], live_photos("IMG_1.HEIC")
+    (('IMG_1.HEIC', 'IMG_1.heic'), ())
     """
     stem, ending = os.path.splitext(path)  # noqa: PTH122
-    if ending.lower() not in _FILMS:
-        return False
-    return any(os.path.isfile(stem + one) for one in _LIVE_PHOTOS)  # noqa: PTH113
+    keeps_it = FILMS.get(ending.lower())
+    if keeps_it is None:
+        return ()
+    return tuple((path if keeps_it else stem) + one for one in LIVE_PHOTOS)
+
+
+def is_live_film(path: str) -> bool:
+    """Return whether a file is the film of a live photo, which lies beside it."""
+    return any(map(os.path.isfile, live_photos(path)))
 
 
 def first_left_out(parts: Iterable[str]) -> tuple[int, str] | None:

@@ -201,6 +201,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert cv2.imwrite(str(folder / name), pixels[..., ::-1])
     (folder / "notes.jpg").write_text("These are no pixels.\n", encoding="utf-8")
     (folder / ".hidden.png").write_text("Nobody asks for these.\n", encoding="utf-8")
+    (folder / "notes.MOV").write_bytes(b"the film of a live photo")
     (folder / "Thumbs.db").write_bytes(b"\0")
     (folder / "@eaDir").mkdir()
     (folder / "@eaDir" / "thumb.jpg").write_bytes((folder / "one.png").read_bytes())

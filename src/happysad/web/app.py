@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from happysad import __version__
-from happysad.folder_walk import ENDINGS, NAMES
+from happysad.folder_walk import ENDINGS, FILMS, LIVE_PHOTOS, NAMES
 from happysad.web.api import live, rest
 from happysad.web.api.in_use import ServerState, load
 from happysad.web.http import server
@@ -117,9 +117,10 @@ async def description(request: Request) -> Response:
 
 
 async def left_out() -> Response:
-    """Return the names that `folder_walk` leaves out, as a module for the page."""
-    names, endings = json.dumps(sorted(NAMES)), json.dumps(ENDINGS)
-    text = f"export const NAMES = {names};\nexport const ENDINGS = {endings};\n"
+    """Return what `folder_walk` leaves out, as a module for the page."""
+    values = {"NAMES": sorted(NAMES), "ENDINGS": ENDINGS, "FILMS": FILMS}
+    values |= {"LIVE_PHOTOS": LIVE_PHOTOS}
+    text = "".join(f"export const {name} = {json.dumps(v)};\n" for name, v in values.items())
     headers = {"Cache-Control": "no-cache"}
     return Response(text, media_type="text/javascript", headers=headers)
 

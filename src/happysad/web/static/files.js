@@ -1,12 +1,20 @@
 // Files that a person drops, pastes or chooses; a folder means all files in it and below it, without
 // what systems keep beside photos.
-import { ENDINGS, NAMES } from "./left_out.js";
+import { ENDINGS, FILMS, LIVE_PHOTOS, NAMES } from "./left_out.js";
 
 /** Return whether a file or folder is left out, as folder_walk.py decides it. */
 function leftOut(name, isFolder) {
   const key = name.toLowerCase();
   const hidden = name.startsWith(".") || NAMES.includes(key);
   return hidden || (!isFolder && ENDINGS.some((ending) => key.endsWith(ending)));
+}
+
+/** Return whether a file is the film of one of the other files, a live photo. */
+function isLiveFilm(path, paths) {
+  const ending = path.slice(path.lastIndexOf(".")).toLowerCase();
+  if (!Object.hasOwn(FILMS, ending)) return false;
+  const stem = FILMS[ending] ? path : path.slice(0, -ending.length);
+  return LIVE_PHOTOS.some((photo) => paths.has(stem + photo));
 }
 
 /** Return the files of a drop, including those in folders, sorted by their paths. */
@@ -68,5 +76,11 @@ async function childrenOf(folder) {
   }
 }
 
-const inOrder = (found) =>
-  found.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)).map(([, file]) => file);
+/** Return files without the films of live photos, sorted by their paths. */
+function inOrder(found) {
+  const paths = new Set(found.map(([path]) => path));
+  return found
+    .filter(([path]) => !isLiveFilm(path, paths))
+    .sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))
+    .map(([, file]) => file);
+}
