@@ -40,7 +40,9 @@ from happysad.face_detection import Face
 from happysad.photo import Photo
 from happysad.predictions import FacePrediction, Failure, Prediction
 from happysad.run import Epoch, Run
+from happysad.video.film_analysis import watch
 from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.films import film, turn
 from tests.pictures import encoded, photo
 from tests.test_picture_types import dng, heic
 
@@ -158,6 +160,30 @@ def _predicted(made: Mapping[str, Callable[[], bytes]], folder: Path) -> Kind:
         )
 
     return Kind(seeds=[{"picture": make()} for make in made.values()], attempt=attempt)
+
+
+def films(folder: Path) -> Kind:
+    """Return films with sound: each is watched, and written anew with a table and a plot."""
+    classifier = Classifier(brightness_classifier(folder / "face.onnx", looks_at="face"), threads=1)
+    frames = [photo(number, 48, 64) for number in range(6)]
+    made = [
+        turn(film(folder / "turned.mp4", frames, sound="aac"), 0, 1, -1, 0),
+        film(folder / "variable.mp4", frames, times=(0, 0.04, 0.14, 0.7, 0.74, 0.9)),
+        film(folder / "av1.mp4", frames, codec="libsvtav1", sound="libopus"),
+        film(folder / "phone.mov", frames, codec="libx265", sound="pcm_s16le"),
+        film(folder / "camera.mov", frames, codec="mjpeg"),
+        film(folder / "vp9.webm", frames, sound="libopus"),
+        film(folder / "vp8.webm", frames, codec="libvpx", sound="libopus"),
+    ]
+
+    def attempt(here: Path) -> None:
+        [file] = here.iterdir()
+        out = here / "out"
+        end = ".webm" if file.suffix == ".webm" else ".mp4"
+        watch(file, classifier, table=out / "a.csv", out=out / f"a{end}", plot=out / "a.png")
+
+    seeds = [{f"film{one.suffix}": one.read_bytes()} for one in made]
+    return Kind(seeds=seeds, attempt=attempt, writes=("out",))
 
 
 def archives(folder: Path) -> Kind:
@@ -462,6 +488,7 @@ _PAGES = (
 KINDS: dict[str, Callable[[Path], Kind]] = {
     "pictures": pictures,
     "cameras": cameras,
+    "films": films,
     "archives": archives,
     "classifiers": classifiers,
     "results": results,

@@ -219,6 +219,29 @@ def _in_onnx(data: bytes, rng: Random) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def _in_boxes(data: bytes, rng: Random) -> bytes:
+    """Change, remove, repeat or rename a box of an MP4 or MOV, however deep."""
+    boxes, at = [], 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        boxes.append((data[at + 4 : at + 8], data[at + 8 : at + max(8, size)]))
+        at += max(8, size)
+    which = rng.randrange(len(boxes))
+    type_, content = boxes[which]
+    if type_ == b"mdat" and rng.random() < 0.8:  # the description of the film is elsewhere
+        which, (type_, content) = next(
+            (at, box) for at, box in enumerate(boxes) if box[0] == b"moov"
+        )
+    if type_ in _BOXES_OF_BOXES and rng.random() < 0.9:
+        content = _in_boxes(content, rng)
+    elif rng.random() < 0.7:
+        content = rng.choice((_integer, _integer, _flip, _cut, _repeat))(content, data, rng)
+    elif rng.random() < 0.3:
+        type_ = rng.choice(boxes)[0]
+    boxes[which : which + 1] = [(type_, content)] * rng.choice((1, 1, 1, 1, 0, 2))
+    return b"".join((8 + len(inside)).to_bytes(4, "big") + name + inside for name, inside in boxes)
+
+
 def _in_request(data: bytes, rng: Random) -> bytes:
     """Change the line, a header or the body of a request."""
     head, _, body = data.partition(b"\r\n\r\n")
@@ -230,6 +253,8 @@ def _in_request(data: bytes, rng: Random) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+_BOXES_OF_BOXES = (b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"udta")
+
 _FORMATS: dict[str, Callable[[bytes, Random], bytes]] = {
     "json": _in_json,
     "jsonl": _in_json_line,
@@ -240,4 +265,6 @@ _FORMATS: dict[str, Callable[[bytes, Random], bytes]] = {
     "npz": _in_zip,
     "onnx": _in_onnx,
     "http": _in_request,
+    "mp4": _in_boxes,
+    "mov": _in_boxes,
 }
