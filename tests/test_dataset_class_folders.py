@@ -25,7 +25,8 @@ def made(root: Path, *names: str) -> Path:
         (("Training/happy", "Validation/happy", "x/happy"), "Training and Validation are splits"),
         (("train/a", "train/b", "val/a", "val/b", "test/a"), "test, train and val are splits"),
         (("happy", "sad", "test/happy", "test/sad"), "test is a split, not a class"),
-        (("train/happy", "train/sad"), r"train is a split.*: name .*/train, or 'happysad import"),
+        (("train/happy", "train/sad"), r"train is a split.*; name .*/train$"),
+        (("train/x/happy", "train/x/sad", "test/x/happy"), "brings the photos together$"),
         (("training_set/happy", "test_set"), "training_set is a split, not a class"),
     ],
 )
@@ -61,8 +62,18 @@ def test_class_folders_in_folders_of_splits(tmp_path: Path) -> None:
 
 def test_the_only_folder_is_named(tmp_path: Path) -> None:
     made(tmp_path, "archive/happy", "archive/sad")
-    with pytest.raises(UsageError, match=r"found archive; name .*archive, which has folders$"):
+    with pytest.raises(UsageError, match=r"found archive; name .*archive$"):
         class_folders(tmp_path)
+    with pytest.raises(UsageError, match=r"; name .*archive without --use-splits$"):
+        class_folders(tmp_path, use_splits=True)
+
+
+def test_the_only_folder_is_named_with_the_option_that_it_needs(tmp_path: Path) -> None:
+    made(tmp_path, "test/train/a", "test/train/b", "test/val/a")
+    with pytest.raises(UsageError, match=r"; name .*test with --use-splits$"):
+        class_folders(tmp_path)
+    with pytest.raises(UsageError, match=r"; name .*test$"):
+        class_folders(tmp_path, use_splits=True)
 
 
 def test_names_are_compared_in_one_form(tmp_path: Path) -> None:

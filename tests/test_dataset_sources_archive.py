@@ -389,7 +389,7 @@ def test_a_sparse_tar_cannot_make_more_bytes_than_it_has(tmp_path: Path) -> None
 def test_a_picture_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
-    monkeypatch.setattr(members, "MAX_FILE", 50)
+    monkeypatch.setattr(members, "MAX_BYTES", 50)
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(ImportDataError, match=r"happy/x\.png has .* bytes; .* at most 50"):
         import_data(str(tmp_path / "a"), tmp_path / "out")

@@ -20,11 +20,9 @@ from pathlib import Path, PurePath
 from happysad.errors import UsageError
 from happysad.files import UTF_16
 from happysad.folder_walk import LIVE_FILM, LeftOut, Walk, is_live_film, reason_left_out
+from happysad.picture_type import HEAD
 
-__all__ = ["HEAD", "absolute", "expand", "is_photo", "lies_below", "lines", "plain"]
-
-#: Every photo has a NUL among its first HEAD bytes; a list of paths has none.
-HEAD = 4096
+__all__ = ["absolute", "expand", "is_photo", "lies_below", "lines", "plain"]
 
 
 def plain(path: str) -> str:
@@ -180,6 +178,7 @@ def is_photo(data: bytes) -> bool:
     """Return whether bytes are a photo of any type, rather than a list of paths.
 
     A signature is not enough: BMP files share only the letters BM, which may also begin a path.
+    Every photo has a NUL among its first `HEAD` bytes; a list of paths has none.
     """
     return b"\0" in data[:HEAD] and not data.startswith(UTF_16)
 

@@ -255,7 +255,8 @@ def _standard_input() -> bytes | Iterator[str]:
     Raises:
         UsageError: it is empty.
     """
-    from happysad.paths import HEAD, is_photo, lines
+    from happysad.paths import is_photo, lines
+    from happysad.picture_type import HEAD
 
     file = sys.stdin.buffer
     first = file.read(HEAD) + file.readline()

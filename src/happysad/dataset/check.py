@@ -81,7 +81,11 @@ def check(
     )
     if out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: must lie outside the data folder {data}, which is never changed")
-    names = labels(class_folders(data, settings.classes, use_splits=use_splits))
+    folders = class_folders(data, settings.classes, use_splits=use_splits)
+    names = labels(folders)
+    has_all = {folder.split for folder in folders} == set(SPLITS)
+    if has_all and settings.fractions != CheckSettings.fractions:
+        raise UsageError(f"{data}: has train, val and test, so fractions cannot be used")
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
     splits = {} if earlier is None else _splits(earlier, file)
@@ -121,8 +125,6 @@ def _check(
     into = SPLITS
     if settings.use_splits:
         splits, into = known_splits(table, splits)
-        if into == SPLITS and settings.fractions != CheckSettings.fractions:
-            raise UsageError(f"{data}: has train, val and test, so fractions cannot be used")
     if settings.quality:
         table = quality.flag(table, scanned.measures)
     table, near = duplicates.note_other_class(table, settings.radius)

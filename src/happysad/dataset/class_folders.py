@@ -49,8 +49,18 @@ def class_folders(
             without it, such a data folder is refused.
 
     Raises:
-        UsageError: `root` cannot be read, or does not have these class folders.
+        UsageError: `root` cannot be read, or does not have these class folders; the message names
+            a call that would be answered.
     """
+    try:
+        return _class_folders(root, classes, use_splits)
+    except UsageError as error:
+        raise UsageError(f"{error}{_hint(root, classes, use_splits)}") from error
+
+
+def _class_folders(
+    root: Path, classes: Sequence[str] | None, use_splits: bool
+) -> list[ClassFolder]:
     names = _folders(root)
     splits = {name: _folders(root / name) for name in names if split_of(name)}
     splits = {name: below for name, below in splits.items() if below}
@@ -59,7 +69,7 @@ def class_folders(
     else:
         _refuse_splits(root, names, splits)
         found = [ClassFolder(nfc(name), name) for name in names]
-    chosen = _chosen(root, labels(found), classes, _hint(root, names))
+    chosen = _chosen(root, labels(found), classes)
     return sorted(one for one in found if one.label in chosen)
 
 
@@ -72,13 +82,11 @@ def _folders(folder: Path) -> list[str]:
     return sorted(name for name in names if not reason_left_out(name, folder=True))
 
 
-def _chosen(
-    root: Path, found: Sequence[str], classes: Sequence[str] | None, hint: str
-) -> Sequence[str]:
+def _chosen(root: Path, found: Sequence[str], classes: Sequence[str] | None) -> Sequence[str]:
     named = _listed(found)
     if classes is None:
         if not 2 <= len(found) <= 3:
-            hint = "; choose two or three with classes" if len(found) > 3 else hint
+            hint = "; choose two or three with classes" if len(found) > 3 else ""
             raise UsageError(
                 f"{root}: needs two or three class folders (such as happy and sad); "
                 f"found {named}{hint}"
@@ -91,7 +99,7 @@ def _chosen(
         )
     missing = [name for name in classes if name not in found]
     if missing:
-        raise UsageError(f"{root}: no class folder {', '.join(missing)}; found {named}{hint}")
+        raise UsageError(f"{root}: no class folder {', '.join(missing)}; found {named}")
     try:
         for name in classes:
             check_class(name)
@@ -130,28 +138,36 @@ def _refuse_splits(root: Path, names: Sequence[str], splits: Mapping[str, Sequen
     if not splits or not (all_named or alike or any(one <= beside for one in below)):
         return
     holds = _and(sorted({nfc(label) for labels_ in splits.values() for label in labels_}))
-    bring = f"'happysad import {root} photos' brings them together"
-    if len({split_of(name) for name in splits}) == 1:
-        [first, *_] = splits
-        raise UsageError(
-            f"{root}: {first} is a split, not a class (it holds {holds}): name {root / first}, or "
-            f"{bring}"
-        )
+    one = len(splits) == 1
+    are = "is a split, not a class (it holds" if one else "are splits, not classes (they hold"
     raise UsageError(
-        f"{root}: {_and(list(splits))} are splits, not classes (they hold {holds}): {bring}, and "
-        "--use-splits takes them as they are"
+        f"{root}: {_and(list(splits))} {are} {holds}): 'happysad import {root} photos' brings "
+        "the photos together"
     )
 
 
-def _hint(root: Path, names: Sequence[str]) -> str:
-    """Return a hint if the only folder of a data folder seems to be the data folder."""
-    if len(names) != 1:
-        return ""
-    inside = root / names[0]
+def _hint(root: Path, classes: Sequence[str] | None, use_splits: bool) -> str:
+    """Return the call that would take a folder which was refused; "" if there is none."""
+    if not use_splits and _is_taken(root, classes, use_splits=True):
+        return ", and --use-splits takes the splits as they are"
     try:
-        return f"; name {inside}, which has folders" if len(_folders(inside)) > 1 else ""
+        names = _folders(root)
     except UsageError:
         return ""
+    inside = [name for name in names if split_of(name)] or names
+    if len(inside) == 1:
+        for splits, how in ((False, " without --use-splits"), (True, " with --use-splits")):
+            if _is_taken(root / inside[0], classes, use_splits=splits):
+                return f"; name {root / inside[0]}{'' if splits == use_splits else how}"
+    return ""
+
+
+def _is_taken(root: Path, classes: Sequence[str] | None, *, use_splits: bool) -> bool:
+    """Return whether a folder has the class folders."""
+    try:
+        return bool(_class_folders(root, classes, use_splits))
+    except UsageError:
+        return False
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from happysad.dataset.sources import fer2013
-from happysad.picture_type import kind
+from happysad.picture_type import HEAD, kind
 
 __all__ = ["describe", "is_page", "kind_of"]
 
@@ -52,7 +52,7 @@ def _is_html(head: bytes) -> bool:
 
 def _head(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return opened.read(4096)
+        return opened.read(HEAD)
 
 
 def _is_tar(head: bytes) -> bool:

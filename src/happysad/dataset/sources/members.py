@@ -20,12 +20,10 @@ from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.dataset.split_folders import split_folder
 from happysad.errors import HappysadError, ImportDataError, shown
 from happysad.folder_walk import first_left_out
-from happysad.picture_type import kind
+from happysad.images import MAX_BYTES
+from happysad.picture_type import HEAD, kind
 
-__all__ = ["MAX_FILE", "Member", "Members", "content"]
-
-#: The maximum number of bytes of a picture: that of 178 million pixels in RGB.
-MAX_FILE = 512 * 1024**2
+__all__ = ["Member", "Members", "content"]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -201,17 +199,17 @@ class Members:
                 return
 
     def _refuse_too_large(self, seen: _Seen) -> None:
-        if seen.size > MAX_FILE:
+        if seen.size > MAX_BYTES:
             raise ImportDataError(
                 f"{self._where}: {shown('/'.join(seen.parts))} has {seen.size:,} bytes; a picture "
-                f"may have at most {MAX_FILE:,}"
+                f"may have at most {MAX_BYTES:,}"
             )
 
 
 def _opened(seen: _Seen, member: Member) -> _Seen:
     """Return what the first bytes of a member tell, too."""
     with member.open() as file:
-        head = file.read(4096)
+        head = file.read(HEAD)
     return replace(
         seen, is_picture=kind(head) is not None, fer2013=tuple(fer2013.columns(head) or ())
     )
