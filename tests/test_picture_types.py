@@ -238,6 +238,18 @@ def test_a_motion_photo_is_one_photo(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [JPEG, PROGRESSIVE], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("length", range(2, 8))
+def test_a_jpeg_with_a_short_frame_header_has_a_reason_in_words(data: bytes, length: int) -> None:
+    at = data.index(b"\xff\xc0" if data is JPEG else b"\xff\xc2") + 2
+    end = at + int.from_bytes(data[at : at + 2])
+    short = data[:at] + length.to_bytes(2) + data[at + 2 : at + length] + data[end:]
+    with pytest.raises(
+        ImageError, match=r"^cut: damaged: a header is too short or wrong \(jpeg\)$"
+    ):
+        decode(short, "cut")
+
+
+@pytest.mark.parametrize("data", [JPEG, PROGRESSIVE], ids=["baseline", "progressive"])
 @pytest.mark.parametrize("tail", [b"", NOISE, b"\0" * 5000, b"\xff" * 5000])
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.8])
 def test_a_jpeg_that_lacks_pixels_is_refused(data: bytes, tail: bytes, part: float) -> None:

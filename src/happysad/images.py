@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import stat
+import struct
 import sys
 import threading
 import warnings
@@ -100,6 +101,8 @@ _CLASSES = {
     "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
     "heif": ("pillow_heif", "HeifImageFile"),
 }
+# What decoders written in Python raise for damaged headers; its text is about Python's objects.
+_OF_PYTHON = (LookupError, TypeError, AttributeError, struct.error)
 # The parts that a Pillow built from source may lack.
 _CODECS = {"avif": "avif", "jpeg2000": "jpg_2000"}
 
@@ -679,6 +682,9 @@ def _from_array(array: Pixels) -> Pixels:
 
 
 def _reason(error: Exception) -> tuple[ErrorCode, str]:
+    # Pillow raises a SyntaxError from what reading a header raised.
+    if isinstance(error, _OF_PYTHON) or isinstance(error.__cause__, _OF_PYTHON):
+        return ErrorCode.DAMAGED, f"{ErrorCode.DAMAGED}: a header is too short or wrong"
     said = error.args[0] if error.args else ""
     whole = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)  # LibRaw's
     text = whole.splitlines()[0] if whole else type(error).__name__

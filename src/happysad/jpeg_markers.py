@@ -24,6 +24,8 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _BEFORE_A_SCAN = {0xC4, 0xCC, SCAN, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
 # A block has 64 coefficients of 2 bytes.
 _BLOCK, _BYTES = 8, 2
+# The minimum number of bytes in the headers of frames and scans; shorter ones are skipped.
+_LEAST = {**dict.fromkeys(FRAMES, 6), SCAN: 1}
 
 
 class _Segment(NamedTuple):
@@ -89,7 +91,7 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         at, marker = found.end(), found[1][0]
         length = 0 if marker in BARE else max(2, int.from_bytes(data[at : at + 2]))
         content = data[at + 2 : at + min(length, 1024)]
-        if marker not in FRAMES | {SCAN} or content:
+        if len(content) >= _LEAST.get(marker, 0):
             yield _Segment(marker, found.start(), content)
         at += length
 
