@@ -53,9 +53,10 @@ HEAVY = {"keras", "tensorflow", "pandas", "matplotlib", "sklearn", "scipy", "jax
 CONVERTERS = {("predictions", "pandas")}
 
 #: The rooms that each room may import besides the predict side.
-SHARED = {"progress", "locks", "moves", "reports", "run"}
+SHARED = {"label_review", "progress", "locks", "moves", "reports", "run"}
 ALLOWED = {
     "progress": set(),
+    "label_review": set(),
     "locks": set(),
     "moves": SHARED,
     "run": set(),

@@ -11,6 +11,7 @@ __all__ = ["EXTRAS", "is_installed", "need"]
 #: The modules of every extra that a command needs; pyproject.toml lists their packages.
 EXTRAS = {
     "train": (
+        "cleanlab",
         "cleanvision",
         "imagehash",
         "jinja2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,8 @@ from happysad.errors import UsageError, counted
 from happysad.parallel import use_threads
 
 if TYPE_CHECKING:
+    from happysad.dataset.manifest import Manifest
+    from happysad.label_review import Suspect
     from happysad.moves import Done
 
 __all__ = ["check"]
@@ -51,6 +54,9 @@ def check(
     quality: Annotated[
         bool, typer.Option(help="Look for blurry, dark, light and otherwise odd photos.")
     ] = True,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Also find photos whose label is probably wrong.")
+    ] = False,
     quarantine: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +104,7 @@ def check(
         use_splits=use_splits,
         allow_missing=allow_missing,
         say=warn,
+        find_suspects=_suspects() if labels else None,
     )
     for line in str(result).split("\n"):
         say(line)
@@ -105,6 +112,13 @@ def check(
         moved = move_away(result.manifest, quarantine, report=say)
         say(f"undo: happysad check --restore {quarantine}")
         _print_moved(moved, f"moved to {quarantine}")
+
+
+def _suspects() -> Callable[[Manifest], list[Suspect]]:
+    """Return the search for wrong labels, whose import takes a second."""
+    from happysad.training.label_check import find_suspects
+
+    return find_suspects
 
 
 def _print_moved(moved: Done, where: str) -> None:

@@ -17,6 +17,7 @@ from happysad.dataset.group_list import GroupList, read_group_list
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import scan
 from happysad.errors import DatasetError, UsageError, counted
+from happysad.label_review import SUSPECTS, Suspect, write_suspects
 
 __all__ = ["check", "default_folder"]
 
@@ -33,6 +34,7 @@ def check(
     use_splits: bool = CheckSettings.use_splits,
     allow_missing: bool = CheckSettings.allow_missing,
     say: Callable[[str], None] = lambda line: None,
+    find_suspects: Callable[[Manifest], list[Suspect]] | None = None,
 ) -> CheckResult:
     """Read every file of a data folder, leave out what cannot be used, and split the rest.
 
@@ -56,6 +58,8 @@ def check(
             or `val`, where it is not given, is taken from train.
         allow_missing: whether `groups` may name files that do not exist; these are counted.
         say: called with a line on how many photos there are, before they are read.
+        find_suspects: finds the photos whose label is probably wrong, such as
+            `happysad.training.label_check.find_suspects`; None to trust all labels.
 
     Raises:
         UsageError: `data` is not a folder with class folders, a class has a reserved name, `out`
@@ -89,7 +93,7 @@ def check(
     file = out / "manifest.csv"
     earlier = Manifest.read(file, data) if file.exists() else None
     splits = {} if earlier is None else _splits(earlier, file)
-    return _check(data, out, settings, names, earlier, splits, say)
+    return _check(data, out, settings, names, earlier, splits, say, find_suspects)
 
 
 def default_folder(data: Path) -> Path:
@@ -105,6 +109,7 @@ def _check(
     earlier: Manifest | None,
     splits: dict[str, Split],
     say: Callable[[str], None],
+    find_suspects: Callable[[Manifest], list[Suspect]] | None,
 ) -> CheckResult:
     scanned = scan(
         data,
@@ -142,6 +147,7 @@ def _check(
         _refuse_empty_splits(manifest, classes)
     split.refuse_leaks(manifest, settings.radius)
 
+    suspects = None if find_suspects is None else find_suspects(manifest)
     found = find(table)
     counts = CheckCounts(
         files=len(table),
@@ -153,10 +159,13 @@ def _check(
         unknown_paths=listed.unknown_paths,
         beside=dict(scanned.beside),
         findings={key: len(rows) for key, rows in found.items()},
+        suspects=None if suspects is None else len(suspects),
     )
     result = CheckResult(manifest, settings, counts, out)
     manifest.write(out / "manifest.csv")
-    write_check_page(result, found, near)
+    if suspects is not None:
+        write_suspects(out / SUSPECTS, suspects)
+    write_check_page(result, found, near, suspects)
     return result
 
 

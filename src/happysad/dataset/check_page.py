@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from happysad.dataset.manifest import SPLITS
 from happysad.errors import ImageError
 from happysad.folder_walk import LeftOut
 from happysad.images import read
+from happysad.label_review import Suspect
 from happysad.parallel import ordered_map
 from happysad.progress import track
 from happysad.reports.page import thumbnail, write_page
@@ -26,7 +27,10 @@ _OF_GROUP = 6
 
 
 def write_check_page(
-    result: CheckResult, found: Mapping[str, pd.DataFrame], near: Mapping[str, str]
+    result: CheckResult,
+    found: Mapping[str, pd.DataFrame],
+    near: Mapping[str, str],
+    suspects: Sequence[Suspect] | None,
 ) -> None:
     """Write the page of a check, `CheckResult.page`.
 
@@ -34,6 +38,8 @@ def write_check_page(
         result: the check.
         found: the rows of its manifest with each finding, by its key.
         near: the path of a near-duplicate in another class, by the path of the photo.
+        suspects: the photos whose label is probably wrong, the most suspicious first; None if
+            nothing looked for them.
     """
     manifest, counts, settings = result.manifest, result.counts, result.settings
     table = manifest.table
@@ -41,6 +47,7 @@ def write_check_page(
     groups = manifest.used[manifest.used.duplicated("group", keep=False)]
     larger = [rows for _, rows in groups.groupby("group")]
     larger.sort(key=lambda rows: (-len(rows), rows["path"].iloc[0]))
+    sets["suspects"] = _up_to_shown([[one.path] for one in suspects or ()])
     sets["groups"] = _up_to_shown([rows["path"].tolist()[:_OF_GROUP] for rows in larger])
     wanted = sorted({path for photos in sets.values() for paths in photos for path in paths})
     files = [manifest.root / path for path in wanted]
@@ -50,8 +57,13 @@ def write_check_page(
     why = table["reason"].where(table["reason"] != "", table["notes"])
     words = dict(zip(table["path"], why, strict=True))
     splits = dict(zip(table["path"], table["split"], strict=True))
+    answers = {
+        one.path: f"labelled {one.label} ({one.p_label:.2f}); the answer is {one.suggested} "
+        f"({one.p_suggested:.2f})"
+        for one in suspects or ()
+    }
 
-    def photos(key: str) -> list[list[dict[str, str]]]:
+    def photos(key: str, words: Mapping[str, str] = words) -> list[list[dict[str, str]]]:
         return [
             [
                 {
@@ -79,6 +91,7 @@ def write_check_page(
             for finding in FINDINGS
             if (count := counts.findings[finding.key])
         ],
+        suspects=photos("suspects", answers),
         larger={
             "groups": len(larger),
             "photos": len(groups),

@@ -80,6 +80,8 @@ class CheckCounts:
     """Files and folders that systems keep beside photos, by their kind; they have no rows."""
     findings: Mapping[str, int]
     """The number of photos with each finding, by its key, in the order of `findings.FINDINGS`."""
+    suspects: int | None = None
+    """The number of used photos whose label is probably wrong; None if nothing looked for them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,6 +115,7 @@ class CheckResult:
             "pairs of near-duplicates": counts.near_duplicate_pairs,
             "paths in the list of groups that are not files here": counts.unknown_paths,
             **{titles[key]: count for key, count in counts.findings.items()},
+            "labels that are probably wrong": counts.suspects or 0,
         }
         width = max(10, *(len(name) + 2 for name in manifest.classes))
         lines = [f"{count:>8,}  {name}" for name, count in numbers.items() if count]
