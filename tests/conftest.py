@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item not in browser, item.path not in slow))
 
 
+def pytest_collection_finish() -> None:
+    """Exempt what the test modules have imported from garbage collection.
+
+    Otherwise Python walks through TensorFlow and all others again and again.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """Make a folder once for all processes of this session; tests copy it before they change it.
@@ -57,6 +67,23 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         return folder
 
     return made
+
+
+@pytest.fixture(scope="module")
+def blank_plots() -> Iterator[None]:
+    """Write every plot as one white pixel, for tests that do not look at the plots of a run."""
+    from matplotlib.figure import Figure
+
+    from happysad.evaluation import plots
+
+    save = plots.save
+
+    def blank(_: Figure, file: Path) -> None:
+        save(Figure((0.01, 0.01), dpi=100), file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save", blank)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

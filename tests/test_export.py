@@ -71,14 +71,11 @@ def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
     assert [value.name for value in graph.input] == ["image"]
     assert [value.name for value in graph.output] == [PROBABILITIES]
     assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
-
-
-def test_the_same_model_gives_the_same_onnx(model: Any, tmp_path: Path) -> None:
+    # The same network gives the same bytes.
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
-    for number, one in enumerate((model, again)):
-        export.to_onnx(one, tmp_path / f"{number}.onnx", DETAILS, SAMPLES)
-    assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
+    export.to_onnx(again, tmp_path / "again.onnx", DETAILS, SAMPLES)
+    assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()
 
 
 def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -126,8 +123,6 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     model.save(run.network)
     export.to_onnx(model, run.folder / MODEL_NAME, DETAILS, SAMPLES)
     assert export.export(run.folder, tmp_path / "out.h5") <= 1e-4
-    assert export.export(run.folder, tmp_path / "out.onnx") <= 1e-4  # a loaded model exports too
-    assert (tmp_path / "out.onnx").read_bytes() == (run.folder / MODEL_NAME).read_bytes()
     whole = run.network.read_bytes()
     run.network.write_bytes(whole[:-100])
     with pytest.raises(RunError, match=r"^.*model\.keras: damaged: .+$"):
@@ -139,7 +134,8 @@ def test_export_of_a_run(model: Any, tmp_path: Path) -> None:
     for arguments in (["a.onnx"], ["a.keras"], ["a.h5", "--scaled", "0..1"], ["a.tflite"]):
         done = run_command("export", run.folder, *arguments, cwd=tmp_path)
         assert (done.status, done.stderr) == (0, b"")
-        if arguments == ["a.onnx"]:
+        if arguments == ["a.onnx"]:  # the loaded network gives the bytes of the trained one
+            assert (tmp_path / "a.onnx").read_bytes() == (run.folder / MODEL_NAME).read_bytes()
             assert done.lines[-3:] == [
                 "from happysad import Classifier",
                 'result = Classifier("a.onnx").predict("photo.jpg")',

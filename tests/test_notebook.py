@@ -181,6 +181,9 @@ Path("elsewhere").mkdir()
 os.chdir("elsewhere")
 """
 
+#: Parts of cells that see arrays alone: the second pass, with other photos, leaves them out.
+ON_ARRAYS = ("def tutorial_splits", "passes = [", "coins = ", "few_images, few", "# 100 networks")
+
 PROBE = "print(evaluation.architecture, evaluation.score.n, drawn, run, Path.cwd())"
 
 
@@ -197,7 +200,10 @@ def test_it_runs_on_drawn_faces_and_in_colab_on_photos(
     _write_photos(drive / "MyDrive" / "happysad" / "photos")
 
     first = notebook.cells
-    second = [nbformat.v4.new_code_cell(cell.source) for cell in code(notebook)]
+    sources = [cell.source for cell in code(notebook)]
+    left_out = [one for one in sources if any(part in one for part in ON_ARRAYS)]
+    assert len(left_out) == len(ON_ARRAYS)
+    second = [nbformat.v4.new_code_cell(one) for one in sources if one not in left_out]
     assert MOUNTED in second[0].source
     second[0].source = second[0].source.replace(MOUNTED, f'"{drive}')
     probe, colab, again = map(nbformat.v4.new_code_cell, (PROBE, COLAB, PROBE))

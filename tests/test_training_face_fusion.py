@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from happysad import export
 from happysad.classifier import Classifier
@@ -40,10 +41,12 @@ quiet()
 from happysad.models import face, faces_and_photo  # noqa: E402
 from happysad.training.face_fusion import regression  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_plots")]
 
 CONFIG = load(None, {"model": "face", "faces": "find", "epochs": 2, "batch_size": 8, "size": 48})
 CONFIG = replace(CONFIG, channels=1, learning_curve=False)
+
+Pool = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +55,27 @@ def network() -> Any:
     return build("face", size=48, channels=1)
 
 
-def photos(network: Any, n: int, seed: int, *, look: float, faces: float) -> Arrays:
+@pytest.fixture(scope="module")
+def pool(network: Any) -> Pool:
+    """Return 320 faces of noise, and the network's answers for them."""
+    noise = np.random.default_rng(0).integers(0, 256, (320, 48, 48, 1), dtype=np.uint8)
+    return noise, network.predict(noise, verbose=0)[:, 0]
+
+
+def photos(pool: Pool, n: int, seed: int, *, look: float, faces: float) -> Arrays:
     """Return photos of noise, of which every third has no face. The class decides how light a photo
-    is (`look`), and which of many faces, by the network's answers, it shows (`faces`)."""
+    is (`look`), and which of 16 faces, by the network's answers, it shows (`faces`)."""
     rng = np.random.default_rng(seed)
     classes = (np.arange(n) % 2).astype(np.float32)
-    noise = rng.integers(0, 256, (n, 16, 48, 48, 1), dtype=np.uint8)
-    p = network.predict(noise.reshape(-1, 48, 48, 1), verbose=0).reshape(n, 16)
+    noise, p = pool
     cut = np.zeros((n, FACES, 48, 48, 1), np.uint8)
     weights = np.zeros((n, FACES), np.float32)
     for row in range(n):
         if row % 3:
-            order = np.argsort(p[row])
+            drawn = rng.choice(len(noise), 16, replace=False)
+            order = drawn[np.argsort(p[drawn])]
             told = order[-1] if classes[row] else order[0]
-            cut[row, 0] = noise[row, told if rng.random() < faces else 0]
+            cut[row, 0] = noise[told if rng.random() < faces else drawn[0]]
             weights[row, 0] = 0.5
     photo = rng.integers(50, 150, (n, PHOTO_SIZE, PHOTO_SIZE, 3))
     light = rng.normal(0, 8, n) + look * 40 * classes
@@ -83,19 +93,17 @@ def begun(train: Arrays, val: Arrays, folder: Path) -> tuple[Any, Any, Run]:
 
 @pytest.mark.parametrize(
     ("look", "faces", "chosen", "accuracy"),
-    [(1.0, 0.0, ("look", "both"), 0.9), (0.0, 1.0, ("faces",), 0.75), (0.4, 0.9, ("both",), 0.85)],
+    [(1.0, 0.0, ("look", "both"), 0.9), (0.0, 1.0, ("faces",), 0.75), (0.6, 0.9, ("both",), 0.85)],
 )
 def test_it_goes_by_what_tells_the_classes_apart(
-    network: Any,
+    pool: Pool,
     tmp_path: Path,
     look: float,
     faces: float,
     chosen: tuple[str, ...],
     accuracy: float,
 ) -> None:
-    parts = (
-        photos(network, n, seed, look=look, faces=faces) for seed, n in enumerate((80, 24, 60))
-    )
+    parts = (photos(pool, n, seed, look=look, faces=faces) for seed, n in enumerate((80, 24, 60)))
     train_part, val, test = parts
     learns, model, run = begun(train_part, val, tmp_path)
     learns.learn(model, run, None)
@@ -117,9 +125,9 @@ def test_it_goes_by_what_tells_the_classes_apart(
 
 
 def test_the_same_photos_give_the_same_weights_whether_or_not_the_curve_is_drawn(
-    network: Any, tmp_path: Path
+    pool: Pool, tmp_path: Path
 ) -> None:
-    part, val = (photos(network, n, seed, look=0.4, faces=0.9) for seed, n in enumerate((24, 12)))
+    part, val = (photos(pool, n, seed, look=0.4, faces=0.9) for seed, n in enumerate((24, 12)))
     learns, model, run = begun(part, val, tmp_path)
     learns.config = replace(CONFIG, learning_curve=True)
     learns.learn(model, run, None)
@@ -154,8 +162,8 @@ def test_the_regression_is_scikit_learns() -> None:
     assert regression(figures, classes, 0.3, balanced=False)[1] != pytest.approx(bias)
 
 
-def test_one_group_a_class_is_too_few(network: Any, tmp_path: Path) -> None:
-    few = photos(network, 6, 0, look=1, faces=1)
+def test_one_group_a_class_is_too_few(pool: Pool, tmp_path: Path) -> None:
+    few = photos(pool, 6, 0, look=1, faces=1)
     groups = ["a" if one else str(number) for number, one in enumerate(few.classes)]
     learns, model, run = begun(replace(few, groups=groups), few, tmp_path)
     with pytest.raises(DatasetError, match=r"must form 2 groups or more, not 1; .*other light"):
@@ -207,9 +215,9 @@ def test_other_classes_tell_themselves_which_is_the_sad_one(
 
 @pytest.mark.parametrize("classes", [("happy", "sad"), ("angry", "smiling")])
 def test_neither_of_a_photo_is_what_the_classifier_that_ships_answers(
-    network: Any, classes: tuple[str, str], tmp_path: Path
+    pool: Pool, classes: tuple[str, str], tmp_path: Path
 ) -> None:
-    part = photos(network, 24, 0, look=0.0, faces=1.0)
+    part = photos(pool, 24, 0, look=0.0, faces=1.0)
     part.inputs["faces"][1::3, 1] = part.inputs["faces"][2::3, 0]  # a second face
     part.inputs["weights"][1::3, 1] = 0.2
     if classes != ("happy", "sad"):  # happy faces are those of the second class
@@ -342,8 +350,6 @@ def test_a_run_stopped_before_it_learned_resumes_to_the_same_weights(
 def test_the_run_can_be_exported(run: Run, tmp_path: Path) -> None:
     assert export.export(run.folder, tmp_path / "a.onnx") <= 1e-4
     assert (tmp_path / "a.onnx").read_bytes() == (run.folder / "model.onnx").read_bytes()
-    assert export.export(run.folder, tmp_path / "a.tflite") <= 1e-4
-    assert export.export(run.folder, tmp_path / "a.keras") <= 1e-4
     # The printed lines prepare the faces, and answer as the classifier does.
     done = run_command("export", run.folder, "a.h5", "--scaled", "0..1", cwd=tmp_path)
     assert (done.status, done.stderr) == (0, b"")

@@ -51,7 +51,7 @@ from happysad.training.callbacks import Bookkeeper  # noqa: E402
 from happysad.training.feed import Feed  # noqa: E402
 from happysad.training.step_learner import class_weights_of  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_plots")]
 
 #: Everything that could differ: augmentation, dropout, schedule, weight decay, class weights.
 SETTINGS: dict[str, Any] = {
@@ -68,7 +68,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(once: Once) -> Path:
     """A folder with data/, check/ and an uninterrupted run/, and the output of training."""
 
