@@ -49,6 +49,25 @@ def test_the_second_time_reads_no_photo(manifest: Manifest, tmp_path: Path) -> N
     np.testing.assert_array_equal(again.images, first.images)
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="lists what is mapped on Linux")
+def test_the_file_is_not_mapped_when_it_is_renamed(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows does not rename a file that is mapped."""
+    maps: list[str] = []
+    replace = Path.replace
+
+    def watched(path: Path, new: Path) -> Path:
+        maps.append(Path("/proc/self/maps").read_text())
+        return replace(path, new)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    loaded = load(manifest, manifest.used, WHOLE, tmp_path / "cache")
+    assert loaded.images.any()
+    (mapped,) = maps
+    assert str(tmp_path / "cache") not in mapped
+
+
 def test_other_contents_have_other_files(manifest: Manifest, tmp_path: Path) -> None:
     rows, cache = manifest.used, tmp_path / "cache"
     for chosen, network_input in (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,3 +75,28 @@ def test_other_errors_stay_as_they_are(tmp_path: Path, error: OSError) -> None:
     assert raised.value is error
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("platform", "pauses"), [("win32", 2), ("linux", 0)])
+def test_windows_is_given_time_to_let_go_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, pauses: int
+) -> None:
+    slept: list[float] = []
+    replace = Path.replace
+
+    def held(path: Path, new: Path) -> Path:
+        if len(slept) < pauses or not pauses:
+            raise PermissionError(errno.EACCES, "Access is denied", str(path))
+        return replace(path, new)
+
+    monkeypatch.setattr(Path, "replace", held)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(sys, "platform", platform)
+    file = tmp_path / "a.txt"
+    if pauses:
+        write_text(file, "new")
+        assert file.read_text() == "new"
+    else:
+        with pytest.raises(PermissionError):
+            write_text(file, "new")
+    assert len(slept) == pauses

@@ -300,3 +300,15 @@ def test_a_copy_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert said == [f"{photo}: the copy differs from the file"]
     assert photo.read_text() == "photo"
     assert list((tmp_path / "to" / "happy").iterdir()) == []
+
+
+def test_links_are_known_again_on_windows(
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readlink = Path.readlink
+    monkeypatch.setattr(Path, "readlink", lambda link: Path(rf"\\?\{readlink(link)}"))
+    journal = Journal(tmp_path / "to", "sorted")
+    steps = [Step("link", photo, "happy/a.jpg")]
+    assert journal.carry_out(steps) == Done(1, 0)
+    assert journal.carry_out(steps) == Done(0, 0)
+    assert journal.undo() == Done(1, 0)

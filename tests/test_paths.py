@@ -168,3 +168,19 @@ def test_lists_of_windows_are_read(encoding: str) -> None:
 def test_a_list_that_only_begins_as_utf_16_is_refused() -> None:
     with pytest.raises(UsageError, match="must be UTF-16 to its end"):
         list(lines([b"\xff\xfea"]))
+
+
+def test_a_list_of_other_bytes_is_refused_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8", "surrogatepass"))
+    with pytest.raises(UsageError, match=r"must be UTF-8 or UTF-16, not b'caf\\xe9.jpg'"):
+        list(lines([b"caf\xe9.jpg\n"]))
+
+
+def test_a_glob_with_both_separators_of_windows(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "Thumbs.db").touch()
+    monkeypatch.setattr(os, "sep", "\\")
+    found = list(expand(f"{tree}/*"))
+    assert found
+    assert f"{tree}/Thumbs.db" not in found

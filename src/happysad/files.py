@@ -6,10 +6,12 @@ import codecs
 import contextlib
 import os
 import secrets
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["UTF_16", "decoded_text", "replacing", "write_text"]
+__all__ = ["UTF_16", "decoded_text", "rename", "replacing", "write_text"]
 
 #: The byte order marks of UTF-16; no photo begins with one.
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -17,6 +19,8 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Maximum number of characters of the stem and of the suffix that the temporary name keeps, since
 # the name itself may have the maximum length that the system allows.
 _KEPT = 30
+# How long Windows is given to let go of a file that another program has open, in seconds.
+_PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @contextlib.contextmanager
@@ -41,14 +45,35 @@ def replacing(path: str | os.PathLike[str], *, make_folder: bool = True) -> Iter
     try:
         try:
             yield temporary
-            temporary.replace(path)
+            rename(temporary, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            # After an error, Windows may refuse to remove a file that is still mapped.
+            with contextlib.suppress(PermissionError):
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]
         if error.errno is None or (named and str(temporary) not in named):
             raise  # it concerns another file, or no file at all
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def rename(path: Path, new: Path) -> None:
+    """Rename a file or a folder; a file that has the new name is replaced.
+
+    Windows refuses this while another program has the file open, such as the server that shows the
+    progress of a training. So it is tried for 1.4 s there.
+
+    Raises:
+        OSError: the system refuses it.
+    """
+    for pause in _PAUSES if sys.platform == "win32" else ():
+        try:
+            path.replace(new)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    path.replace(new)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

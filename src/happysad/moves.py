@@ -357,7 +357,7 @@ def _is_done(step: Step, target: Path) -> bool:
     if step.how == "move":
         return exists(target) and not exists(source)
     if step.how == "link":
-        return target.is_symlink() and target.readlink() == source
+        return _leads_to(target, source)
     if not target.is_file() or target.is_symlink() or not source.is_file():
         return False
     return stamp(target) == stamp(source)
@@ -372,6 +372,15 @@ def _obstacle(step: Step, target: Path, links: bool) -> str:
     elif not source.is_file():
         return "is not a file on this machine"
     return f"{target} already exists" if exists(target) else ""
+
+
+def _leads_to(link: Path, file: Path) -> bool:
+    """Return whether a path is a link to a file, as `Path.symlink_to` makes it."""
+    if not link.is_symlink():
+        return False
+    # Windows puts a prefix before the path.
+    there = str(link.readlink()).replace("\\\\?\\UNC\\", "\\\\", 1).removeprefix("\\\\?\\")
+    return Path(there) == file
 
 
 def is_copy(source: Path, target: Path) -> bool:
@@ -496,7 +505,7 @@ def _take_back(row: _Row, source: Path, target: Path) -> str | None:
         if not exists(target):
             return None
         if row.how == "link":
-            if not target.is_symlink() or target.readlink() != source:
+            if not _leads_to(target, source):
                 return "stays, since it is no longer the link that was put there"
         elif not source.is_file():
             return f"stays, since {source} is gone"

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path, PurePath
 
-from happysad.errors import UsageError
+from happysad.errors import UsageError, shown
 from happysad.files import UTF_16
 from happysad.folder_walk import LIVE_FILM, LeftOut, Walk, is_live_film, reason_left_out
 from happysad.picture_type import HEAD
@@ -95,7 +95,7 @@ def expand(
 def _found(pattern: str, walk: Walk, without: Path | None, counts: LeftOut) -> Iterator[str]:
     """Yield the files that a glob expands to."""
     lies_without = _below(without)
-    names = pattern.replace("/", os.sep).split(os.sep)  # noqa: PTH206 - ./ stays
+    names = _names(pattern)
     if "**" not in names:
         for name in glob.iglob(pattern):  # noqa: PTH207
             is_folder = os.path.isdir(name)  # noqa: PTH112
@@ -107,7 +107,9 @@ def _found(pattern: str, walk: Walk, without: Path | None, counts: LeftOut) -> I
                 yield name
         return
     first = names.index("**")
-    above = os.sep.join(names[:first]) or (os.sep if first else "")  # noqa: PTH118
+    above = os.sep.join(names[:first])  # noqa: PTH118
+    if first and not os.path.splitdrive(above)[1]:  # /** and, on Windows, C:/**
+        above += os.sep
     below = [name for name in names[first:] if name]
     folders = [above or os.curdir]
     if glob.has_magic(above):
@@ -121,13 +123,18 @@ def _found(pattern: str, walk: Walk, without: Path | None, counts: LeftOut) -> I
             for path in walk.files(folder):
                 inside = path.removeprefix(start)
                 # `walk` yields a folder only if it cannot be listed.
-                if _fits(inside.split(os.sep), below) or os.path.isdir(path):  # noqa: PTH112, PTH206
+                if _fits(_names(inside), below) or os.path.isdir(path):  # noqa: PTH112
                     yield path if above else inside
+
+
+def _names(path: str) -> list[str]:
+    """Return the names in a path, as they stand there: ./ stays."""
+    return path.replace("/", os.sep).split(os.sep)  # noqa: PTH206
 
 
 def _kind_matched(path: str, pattern: list[str], is_folder: bool) -> str:
     """Return the kind of the first name in a path that a wildcard matched and that is left out."""
-    parts = path.split(os.sep)  # noqa: PTH206
+    parts = _names(path)
     for place, (part, wanted) in enumerate(zip(parts, pattern, strict=False)):
         last = place == len(parts) - 1
         if glob.has_magic(wanted) and part:
@@ -192,7 +199,7 @@ def lines(file: Iterable[bytes]) -> Iterator[str]:
 
     Raises:
         UsageError: a line has a NUL, which no path has; find -print0 writes them. Or the list
-            begins as UTF-16, and is something else.
+            begins as UTF-16, and is something else. Or, on Windows, it is not UTF-8.
     """
     parts = iter(file)
     first = next(parts, b"")
@@ -207,7 +214,12 @@ def lines(file: Iterable[bytes]) -> Iterator[str]:
         if b"\0" in line:
             raise UsageError("a list must have one path per line, not NULs between paths")
         if name := line.rstrip(b"\r\n"):
-            yield os.fsdecode(name)
+            try:
+                yield os.fsdecode(name)
+            except UnicodeDecodeError as error:  # Windows has no names of other bytes
+                raise UsageError(
+                    f"a list must be UTF-8 or UTF-16, not {shown(repr(name))}"
+                ) from error
 
 
 def _utf_16_lines(parts: Iterable[bytes]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from happysad import __version__
 from happysad.errors import RunError, UsageError, os_reason, shown
-from happysad.files import write_text
+from happysad.files import rename, write_text
 
 __all__ = [
     "BESIDE_SETTINGS",
@@ -424,7 +424,7 @@ class Run:
             yield Run(temporary)
             if self.folder.exists():
                 self.folder.rmdir()
-            temporary.rename(whole)
+            rename(temporary, whole)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

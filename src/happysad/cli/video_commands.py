@@ -77,8 +77,11 @@ def _stem(film: str) -> str:
     from urllib.parse import urlsplit
 
     from happysad.fetch import is_web_address
+    from happysad.names import portable
 
-    return Path(urlsplit(film).path if is_web_address(film) else film).stem or "film"
+    if is_web_address(film):
+        return portable(Path(urlsplit(film).path).stem) or "film"
+    return Path(film).stem
 
 
 def _print_watched(watched: Watched, classes: tuple[str, ...]) -> None:

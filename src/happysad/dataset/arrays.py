@@ -124,16 +124,26 @@ def _write(
         )
     jobs = list(zip(manifest.files(rows), rows["sha256"], range(len(rows)), strict=True))
     with replacing(file) as temporary:
-        stored = open_memmap(temporary, mode="w+", dtype=record, shape=(len(rows),))
+        _decode(jobs, temporary, record, network_input)
 
-        def put(job: tuple[Path, str, int]) -> None:
-            path, sha256, place = job
-            data = read_bytes(path)
-            if hashlib.sha256(data).hexdigest() != sha256:
-                raise DatasetError(f"{path}: the file has changed since it was checked")
-            row = network_input.row(Photo(data, name=str(path)))
-            stored[place] = tuple(row[name] for name in network_input.shapes)
 
-        for _ in track(ordered_map(put, jobs), "decoding", len(jobs)):
-            pass
-        stored.flush()
+def _decode(
+    jobs: list[tuple[Path, str, int]],
+    file: Path,
+    record: np.dtype[Any],
+    network_input: NetworkInput,
+) -> None:
+    """Write decoded photos; at the end the file is no longer mapped, so that Windows renames it."""
+    stored = open_memmap(file, mode="w+", dtype=record, shape=(len(jobs),))
+
+    def put(job: tuple[Path, str, int]) -> None:
+        path, sha256, place = job
+        data = read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DatasetError(f"{path}: the file has changed since it was checked")
+        row = network_input.row(Photo(data, name=str(path)))
+        stored[place] = tuple(row[name] for name in network_input.shapes)
+
+    for _ in track(ordered_map(put, jobs), "decoding", len(jobs)):
+        pass
+    stored.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Literal
 
 import pandas as pd
@@ -115,5 +115,5 @@ class Manifest:
 
 def _is_inside(path: str) -> bool:
     """Return whether a path is relative and does not leave its folder, so far as its names say."""
-    parts = PurePosixPath(path).parts
-    return not path.startswith("/") and ".." not in parts and "\0" not in path
+    pure = PurePath(path)
+    return not pure.anchor and ".." not in pure.parts and "\0" not in path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import operator
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +11,10 @@ from pathlib import Path
 from happysad.dataset.sources.tally import Tally
 from happysad.errors import ImportDataError, UsageError, counted
 from happysad.files import replacing
+from happysad.names import portable
 
 __all__ = ["Target"]
 
-# Characters that some systems forbid in file names.
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 # The maximum number of bytes of a name. File systems allow 255; a temporary name and a hash of the
 # content need some of them.
 _MAX_NAME = 180
@@ -54,7 +52,7 @@ class Target(Tally):
 
         Args:
             class_folder: the name of the class folder.
-            name: the name of the file; characters that some systems forbid become "_".
+            name: the name of the file, which is made `portable`.
             data: the whole file.
             theirs: the source's name of the picture's class.
             same: returns whether the content of an existing file is the same as `data`.
@@ -105,7 +103,7 @@ class Target(Tally):
 
 
 def _possible_files(folder: Path, name: str, data: bytes) -> Iterator[Path]:
-    plain = folder / _FORBIDDEN.sub("_", _shortened(name))
+    plain = folder / portable(_shortened(name))
     yield plain
     yield plain.with_stem(f"{plain.stem}-{hashlib.sha256(data).hexdigest()[:16]}")
 
