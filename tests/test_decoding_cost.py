@@ -14,7 +14,8 @@ import pytest
 
 from happysad import decoding_cost
 from happysad.errors import ImageError
-from happysad.images import decode
+from happysad.images import MAX_MEMORY, Stored, decode, stored
+from happysad.web.http.settings import Settings
 from tests.pictures import encoded, photo
 
 JPEG = encoded(photo(1), "jpeg")
@@ -243,3 +244,18 @@ def steps(data: bytes, type_: str) -> int:
     finally:
         sys.settrace(before)
     return taken
+
+
+@pytest.mark.parametrize("sides", [(6144, 8192), (9000, 12000), (12240, 16320)])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_the_largest_phones_photos_fit_into_memory_at_an_eighth(
+    sides: tuple[int, int], subsampling: str
+) -> None:
+    """Of 50, 108 and 200 million pixels, progressive; the bodies of requests may be as large."""
+    small = encoded(photo(1), "jpeg", progressive=True, subsampling=subsampling)
+    at = small.index(b"\xff\xc2") + 5
+    data = small[:at] + struct.pack(">HH", *sides) + small[at + 4 :]
+    assert stored(data) == Stored(sides[1], sides[0], 1)
+    most = Settings().max_memory
+    assert decoding_cost.memory(data, "jpeg", sides[0] * sides[1] // 64) < most == MAX_MEMORY
+    assert Settings().max_body > 80_000_000
