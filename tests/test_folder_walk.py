@@ -120,3 +120,16 @@ def test_the_film_of_a_live_photo_is_no_photo_of_its_own(tmp_path: Path) -> None
     assert left_out == {LIVE_FILM: len(films)}
     assert sorted(Path(path).name for path in expand(str(tmp_path / "*"))) == kept
     assert list(expand(str(tmp_path / "a.MOV"))) == [str(tmp_path / "a.MOV")]
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "results", "--csv"]])
+def test_a_shell_may_name_the_film_of_a_live_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("a.jpg"), photo(2))
+    Path("a.MOV").write_bytes(b"a film")
+    done = run_command("predict", "a.MOV", "a.jpg", *out)
+    assert done.status == 0
+    line = "left out: 1 file or folder that systems keep beside photos: film of a live photo 1"
+    assert done.stderr.decode().splitlines()[-1] == line

@@ -27,6 +27,7 @@ __all__ = [
     "Walk",
     "first_left_out",
     "is_live_film",
+    "live_films",
     "live_photos",
     "reason_left_out",
     "walk",
@@ -109,6 +110,16 @@ def live_photos(path: str) -> tuple[str, ...]:
 def is_live_film(path: str) -> bool:
     """Return whether a file is the film of a live photo, which lies beside it."""
     return any(map(os.path.isfile, live_photos(path)))
+
+
+def live_films(paths: Iterable[str]) -> set[str]:
+    """Return those of some paths that are films of live photos among them.
+
+    >>> live_films(["IMG_1.HEIC", "IMG_1.MOV", "IMG_2.MOV"])
+    {'IMG_1.MOV'}
+    """
+    there = set(paths)
+    return {path for path in there if not there.isdisjoint(live_photos(path))}
 
 
 def first_left_out(parts: Iterable[str]) -> tuple[int, str] | None:

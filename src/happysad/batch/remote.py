@@ -14,7 +14,7 @@ from happysad.errors import (
     UsageError,
     shown,
 )
-from happysad.folder_walk import LIVE_FILM, LeftOut, live_photos, reason_left_out
+from happysad.folder_walk import LIVE_FILM, LeftOut, live_films, reason_left_out
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -87,10 +87,10 @@ def _expand(address: str, left_out: LeftOut, *, ask: bool) -> Iterator[str]:
                         left_out[kind] += 1
                     if not name or kind or link:
                         del found[name]
-            for name in sorted(files):
-                if not files.keys().isdisjoint(live_photos(name)):
-                    left_out[LIVE_FILM] += 1
-                    continue
+            films = live_films(files)
+            if films:
+                left_out[LIVE_FILM] += len(films)
+            for name in sorted(files.keys() - films):
                 yield str(system.unstrip_protocol(files[name]["name"]))
             system.invalidate_cache()  # the cache would keep the names in every folder
     except Exception as error:  # each protocol has errors of its own

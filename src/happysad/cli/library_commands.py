@@ -18,6 +18,7 @@ from happysad.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from happysad.batch.tables import Format
+    from happysad.folder_walk import LeftOut
 
 __all__ = ["By", "cluster", "predict_library", "report"]
 
@@ -36,6 +37,7 @@ def predict_library(
     shard: int | None,
     cluster: str | None,
     retry_errors: bool,
+    left_out: LeftOut,
 ) -> None:
     """Run happysad predict --out: write the tables of many photos, and print the counts.
 
@@ -51,6 +53,7 @@ def predict_library(
         shard: as for `shards.predict`; None for the default.
         cluster: as for `shards.predict`.
         retry_errors: as for `shards.predict`.
+        left_out: counts what is left out.
     """
     if format_ == "parquet" or cluster is not None:
         need("scale", "happysad predict --out" if cluster is None else "happysad predict --cluster")
@@ -59,7 +62,6 @@ def predict_library(
     from happysad.batch.remote import is_remote
     from happysad.batch.results import UNREADABLE
     from happysad.batch.shards import SHARD
-    from happysad.folder_walk import LeftOut
     from happysad.paths import absolute, plain
     from happysad.predictions import NO_FACE
 
@@ -71,7 +73,6 @@ def predict_library(
     # In an address, // and a trailing / have a meaning.
     sources = [name if is_remote(name) else placed(plain(name)) for name in names]
     sources = list(dict.fromkeys(sources))
-    left_out = LeftOut()
 
     def files() -> Iterator[str]:
         for source in sources:

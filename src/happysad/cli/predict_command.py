@@ -19,7 +19,7 @@ from happysad.cli.library_commands import predict_library
 from happysad.cli.options import Answers, Model, Threads, Unsure, local_folder
 from happysad.cli.prediction_output import warn_if_faceless, write_csv, write_json, write_table
 from happysad.errors import ErrorCode, ImageError, LibraryError, UsageError, counted
-from happysad.folder_walk import LeftOut
+from happysad.folder_walk import LIVE_FILM, LeftOut, live_films
 from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, Faces, Rows
 
@@ -112,6 +112,9 @@ def predict(
     if threads and cluster is not None:
         raise UsageError("--threads cannot be combined with --cluster: each worker has its own")
     use_threads(threads)
+    films = live_films(paths)  # a shell has replaced a pattern by all names
+    left_out = LeftOut({LIVE_FILM: len(films)} if films else {})
+    paths = [path for path in paths if path not in films]
     if out is not None:
         if rows == Rows.FACE or drawing is not None:
             raise UsageError(
@@ -133,6 +136,7 @@ def predict(
             shard,
             cluster,
             retry_errors,
+            left_out,
         )
         return
     for option, value in (
@@ -145,7 +149,6 @@ def predict(
     if drawing is not None:
         _check_drawing(paths, drawing)
     classifier = _loaded(model).answering(answers)
-    left_out = LeftOut()
     predictions = classifier.stream(_sources(paths, left_out), faces=faces, unsure=unsure)
     _say_number(paths)
     if drawing is not None:
