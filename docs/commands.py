@@ -18,6 +18,7 @@ EXAMPLES = {
     "info": "happysad info",
     "import": "happysad import fer2013.csv photos",
     "check": "happysad check photos --quarantine aside",
+    "review": "happysad review photos",
     "train": "happysad train photos --model classic --epochs 40",
     "evaluate": "happysad evaluate others --json",
     "predict": "happysad predict photos --out results",

@@ -1,19 +1,34 @@
-"""Labels that are probably wrong, in a CSV beside the manifest."""
+"""Labels that are probably wrong, and what people decided on them: two CSVs beside the manifest.
+
+A decision is kept by the hash of the photo's pixels, so it survives another check, another name of
+the file and another place of the data folder.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from happysad.errors import DatasetError, os_reason, shown
 from happysad.files import write_text
 
-__all__ = ["SUSPECTS", "Suspect", "write_suspects"]
+__all__ = [
+    "DECISIONS",
+    "SUSPECTS",
+    "Decision",
+    "Suspect",
+    "read_decisions",
+    "read_suspects",
+    "write_decisions",
+    "write_suspects",
+]
 
-#: The name of the file with the suspects in the folder of a check.
-SUSPECTS = "suspects.csv"
+#: The names of the files in the folder of a check.
+SUSPECTS, DECISIONS = "suspects.csv", "decisions.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +48,79 @@ class Suspect:
     p_suggested: float
     """The classifier's probability of `suggested`, 0 to 1."""
 
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or "\0" in self.path:
+            raise ValueError(f"path must lie in the data folder, not {shown(self.path)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided on a photo's label."""
+
+    pixels: str
+    """The hash of its decoded pixels."""
+    path: str
+    """Where it was, relative to the data folder; for people."""
+    folder: str
+    """The class that it was in. In another class folder, the decision no longer holds."""
+    label: str
+    """The right class; "" to leave the photo out."""
+
 
 def write_suspects(file: Path, suspects: Iterable[Suspect]) -> None:
     """Write suspects as CSV, in their order."""
+    _write(file, Suspect, suspects)
+
+
+def read_suspects(file: Path) -> list[Suspect]:
+    """Read the file of `write_suspects`.
+
+    Raises:
+        DatasetError: the file cannot be read, or is another one.
+    """
+    try:
+        return [
+            Suspect(**{**row, **{name: float(row[name]) for name in ("p_label", "p_suggested")}})
+            for row in _read(file, Suspect)
+        ]
+    except ValueError as error:
+        raise DatasetError(f"{file}: {error}") from error
+
+
+def write_decisions(file: Path, decisions: Mapping[str, Decision]) -> None:
+    """Write decisions as CSV."""
+    _write(file, Decision, decisions.values())
+
+
+def read_decisions(file: Path) -> dict[str, Decision]:
+    """Return the decisions by `pixels`; none if there is no file.
+
+    Raises:
+        DatasetError: the file cannot be read, or is another one.
+    """
+    if not file.exists():
+        return {}
+    return {row["pixels"]: Decision(**row) for row in _read(file, Decision)}
+
+
+def _write(file: Path, kind: type[Any], rows: Iterable[Any]) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Suspect))
-    writer.writerows(map(astuple, suspects))
+    writer.writerow(field.name for field in fields(kind))
+    writer.writerows(map(astuple, rows))
     write_text(file, text.getvalue())
+
+
+def _read(file: Path, kind: type[Any]) -> list[dict[str, Any]]:
+    """Return the columns of `kind` from a CSV, which may have others."""
+    names = [field.name for field in fields(kind)]
+    try:
+        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as source:
+            rows = list(csv.DictReader(source))
+    except (OSError, csv.Error) as error:
+        raise DatasetError(f"{file}: {os_reason(error)}") from error
+    for number, row in enumerate(rows, 2):
+        if any(row.get(name) is None for name in names):
+            raise DatasetError(f"{file}: row {number}: needs the columns {', '.join(names)}")
+    return [{name: row[name] for name in names} for row in rows]

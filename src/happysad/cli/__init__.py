@@ -37,6 +37,11 @@ COMMANDS = {
         "check",
         "Find what is wrong with the photos of DIR, and split them.",
     ),
+    "review": (
+        "review_command",
+        "review",
+        "Decide on the labels that happysad check --labels doubts, by key.",
+    ),
     "train": (
         "training_commands",
         "train",

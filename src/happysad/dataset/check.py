@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from happysad.dataset import duplicates, quality, split
+from happysad.dataset import decided_labels, duplicates, quality, split
 from happysad.dataset.check_page import write_check_page
 from happysad.dataset.check_result import CheckCounts, CheckResult, CheckSettings
 from happysad.dataset.class_folders import class_folders, labels
@@ -17,7 +17,7 @@ from happysad.dataset.group_list import GroupList, read_group_list
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.scan import scan
 from happysad.errors import DatasetError, UsageError, counted
-from happysad.label_review import SUSPECTS, Suspect, write_suspects
+from happysad.label_review import DECISIONS, SUSPECTS, Suspect, read_decisions, write_suspects
 
 __all__ = ["check", "default_folder"]
 
@@ -40,7 +40,7 @@ def check(
 
     Nothing in the data folder is changed. Photos that are nearly the same stay in one split.
     Photos of an earlier check in `out` keep their splits, and are read again only if their files
-    have changed.
+    have changed. The decisions on labels in `out` are applied.
 
     Args:
         data: a folder with one folder of photos for each class.
@@ -119,7 +119,8 @@ def _check(
         use_splits=settings.use_splits,
         say=say,
     )
-    table = scanned.table
+    decided = decided_labels.apply(scanned.table, read_decisions(out / DECISIONS), classes)
+    table = decided.table
     readable = table[table["reason"] == ""]
     listed = GroupList({}, 0)
     if settings.groups is not None:
@@ -147,7 +148,9 @@ def _check(
         _refuse_empty_splits(manifest, classes)
     split.refuse_leaks(manifest, settings.radius)
 
-    suspects = None if find_suspects is None else find_suspects(manifest)
+    suspects = None
+    if find_suspects is not None:
+        suspects = [one for one in find_suspects(manifest) if one.pixels not in decided.pixels]
     found = find(table)
     counts = CheckCounts(
         files=len(table),
@@ -160,6 +163,8 @@ def _check(
         beside=dict(scanned.beside),
         findings={key: len(rows) for key, rows in found.items()},
         suspects=None if suspects is None else len(suspects),
+        kept=decided.kept,
+        relabelled=decided.relabelled,
     )
     result = CheckResult(manifest, settings, counts, out)
     manifest.write(out / "manifest.csv")

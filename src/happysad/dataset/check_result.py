@@ -9,7 +9,7 @@ from pathlib import Path
 from happysad.dataset.duplicates import RADIUS
 from happysad.dataset.findings import FINDINGS
 from happysad.dataset.manifest import SPLITS, Manifest
-from happysad.errors import UsageError
+from happysad.errors import UsageError, counted
 from happysad.folder_walk import LeftOut
 
 __all__ = ["CheckCounts", "CheckResult", "CheckSettings"]
@@ -82,6 +82,21 @@ class CheckCounts:
     """The number of photos with each finding, by its key, in the order of `findings.FINDINGS`."""
     suspects: int | None = None
     """The number of used photos whose label is probably wrong; None if nothing looked for them."""
+    kept: int = 0
+    """The number of photos whose label a decision confirms."""
+    relabelled: int = 0
+    """The number of photos whose label a decision changes."""
+
+    @property
+    def decisions(self) -> str:
+        """The used decisions as a line; "" without any."""
+        left_out = self.findings["decided"]
+        if not (self.kept or self.relabelled or left_out):
+            return ""
+        return (
+            f"decisions on labels: {self.kept:,} kept, {self.relabelled:,} changed, "
+            f"{counted(left_out, 'photo')} left out"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,5 +140,6 @@ class CheckResult:
             row = "".join(f"{(labels == name).sum():>{width},}" for name in manifest.classes)
             lines.append(f"{split:>8}{row}")
         lines.append(f"{counts.used:,} photos are used, in {counts.groups:,} groups")
+        lines += [counts.decisions] if counts.decisions else []
         lines += [LeftOut(counts.beside).line] if counts.beside else []
         return "\n".join([*lines, f"report: {self.page}"])

@@ -31,7 +31,7 @@ __all__ = [
 class Code(StrEnum):
     """The codes in a manifest. Programs read codes; people read reasons and notes.
 
-    The first five codes, and those of `ErrorCode`, give the reason why a photo is left out. The
+    The first six codes, and those of `ErrorCode`, give the reason why a photo is left out. The
     other codes belong to notes, which are no reason to leave a photo out.
     """
 
@@ -40,6 +40,7 @@ class Code(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     TIES_SPLITS = "ties_splits"
     LEAKS = "leaks"
+    DECIDED = "decided"
 
     NEAR_OTHER_CLASS = "near_other_class"
     WRONG_EXTENSION = "wrong_extension"
@@ -157,6 +158,12 @@ FINDINGS = (
         "The same picture, a near-duplicate, or a photo of the same group is also in the folder "
         "test or val. It is left out here, so that the test photos are new to the classifier.",
         Code.LEAKS,
+    ),
+    _left_out(
+        "decided",
+        "Left out by your decision",
+        "You decided so in happysad review; decisions.csv, beside this page, has the decisions.",
+        Code.DECIDED,
     ),
     _left_out(
         "unreadable",

@@ -256,7 +256,7 @@ def _for_classic(config: TrainConfig, names: Sequence[str], process: Process) ->
 
 
 def _print_left_out(result: CheckResult) -> None:
-    """Print what the check did not count among the photos, and what leaves training for a leak."""
+    """Print what the check did not count, the decisions on labels, and the leaks."""
     if result.counts.beside:
         sys.stderr.write(f"{LeftOut(result.counts.beside).line}\n")
     if leaks := result.counts.findings["leaks"]:
@@ -264,6 +264,8 @@ def _print_left_out(result: CheckResult) -> None:
             f"left out: {leaks:,} photos that also stand in test or val, or nearly so; "
             f"{result.page} lists them\n"
         )
+    if result.counts.decisions:
+        sys.stderr.write(f"{result.counts.decisions}\n")
 
 
 def _require_fractions(

@@ -20,11 +20,8 @@ from happysad.web.api import live, rest
 from happysad.web.api.in_use import ServerState, load
 from happysad.web.http import server
 from happysad.web.http.counters import Counters
-from happysad.web.http.error_responses import handle_errors
-from happysad.web.http.limits import Limits, WholeRequests
-from happysad.web.http.plain_requests import PlainRequests
-from happysad.web.http.request_log import RequestLog, log_to_stderr
-from happysad.web.http.security import Guard, SafeHeaders
+from happysad.web.http.protection import protect
+from happysad.web.http.request_log import log_to_stderr
 from happysad.web.http.settings import Settings
 from happysad.web.teach import routes
 from happysad.web.teach.choice import recall
@@ -85,7 +82,6 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
         threads=CapacityLimiter(settings.workers),
     )
     app.state.jobs = jobs
-    handle_errors(app)
     app.include_router(rest.router)
     app.include_router(live.router)
     app.include_router(routes.router)
@@ -93,13 +89,7 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
     app.add_api_route("/openapi.json", description, include_in_schema=False)
     app.add_api_route("/static/left_out.js", left_out, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
-    # The last middleware that is added is the outermost.
-    app.add_middleware(Limits, settings=settings, counters=counters)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(WholeRequests)
-    app.add_middleware(RequestLog, counters=counters)
-    app.add_middleware(SafeHeaders)
-    app.add_middleware(PlainRequests, root_path=settings.root_path)
+    protect(app, settings, counters)
     return app
 
 

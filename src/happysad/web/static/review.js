@@ -1,0 +1,85 @@
+// The review of labels: one photo at a time, and one key for each decision.
+
+import { ask, get } from "./api.js";
+import { at, counted, h, tell } from "./dom.js";
+
+let photos = [];
+let classes = [];
+let place = 0;
+
+const percent = (share) => `${(100 * share).toFixed(0)} %`;
+
+function show() {
+  const one = photos[place];
+  const done = photos.filter(({ decided }) => decided !== null).length;
+  at("progress").textContent = one
+    ? `Photo ${place + 1} of ${photos.length}; ${counted(done, "decision")}`
+    : "There is no label to review.";
+  at("one").hidden = !one;
+  if (!one) return;
+  const image = at("photo");
+  image.src = `v1/review/${one.pixels}`;
+  image.alt = one.path;
+  at("words").textContent =
+    `${one.path}: labelled ${one.label} (${percent(one.p_label)}); a classifier that did not ` +
+    `learn from it answers ${one.suggested} (${percent(one.p_suggested)}).`;
+  const choices = classes.map((name, number) => [name, `${number + 1}`, name]);
+  at("keys").replaceChildren(
+    ...[...choices, ["", "x", "leave out"]].map(([label, key, words]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: one.decided === label ? "button primary" : "button",
+          "aria-pressed": String(one.decided === label),
+          onclick: () => decide(label),
+        },
+        `${key}  ${label && label === one.label ? `keep ${words}` : words}`,
+      ),
+    ),
+  );
+}
+
+async function decide(label) {
+  const one = photos[place];
+  const options = { method: "DELETE" };
+  if (label !== null) {
+    options.method = "PUT";
+    options.body = JSON.stringify({ label });
+    options.headers = { "Content-Type": "application/json" };
+  }
+  try {
+    await ask(`v1/review/${one.pixels}`, options);
+  } catch (error) {
+    tell(at("notice"), error.message);
+    return;
+  }
+  tell(at("notice"), "");
+  one.decided = label;
+  if (label !== null) place = Math.min(place + 1, photos.length - 1);
+  show();
+}
+
+function press(event) {
+  if (!photos.length || event.ctrlKey || event.metaKey || event.altKey) return;
+  const name = classes[Number(event.key) - 1];
+  if (name !== undefined) decide(name);
+  else if (event.key === "x") decide("");
+  else if (event.key === "u") decide(null);
+  else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+    const step = event.key === "ArrowRight" ? 1 : -1;
+    place = Math.min(Math.max(place + step, 0), photos.length - 1);
+    show();
+  }
+}
+
+try {
+  const found = await get("v1/review");
+  ({ photos, classes } = found);
+  place = Math.max(photos.findIndex(({ decided }) => decided === null), 0);
+  at("file").textContent = `Decisions are in ${found.file}.`;
+  document.addEventListener("keydown", press);
+  show();
+} catch (error) {
+  tell(at("notice"), error.message);
+}
