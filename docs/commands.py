@@ -42,6 +42,19 @@ went well, 1 where work failed, 2 where the call was wrong.
 
 #: What stands below the help of a command.
 BELOW = {
+    "evaluate": """
+The table of `--slices` has the column path, relative to DIR, and others that you choose:
+
+    path,light,age
+    happy/one.jpg,indoors,34
+    sad/two.jpg,outdoors,
+
+Each value of a column is a slice; a photo with an empty value is in none. Numbers with more than 12
+values are cut into thirds. The accuracy on each slice is compared with that on all other photos, by
+a bootstrap over groups. The more slices there are, the more likely one of them looks bad by chance:
+Holm's method corrects each p for their number. A slice is not compared if it has fewer than 30
+photos, or if there are fewer than 30 others.
+""",
     "export": """
 A run's folder has `model.keras` and `model.onnx`. `export` writes it for other programs:
 
@@ -74,7 +87,7 @@ learned it, in float32: `bilinear` equals `tf.image.resize` to the last bit. Ten
 JPEG a few levels differently from happysad, cv2 and Pillow, which agree. Photos are turned upright
 by their EXIF orientation. Grey is that of `cv2.COLOR_RGB2GRAY`. Its answers are the network's own:
 they are not calibrated, and never "unsure".
-"""
+""",
 }
 
 

@@ -46,6 +46,24 @@ def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
     assert " ".join(rows["no face found"]) == "0.000 no spread seen (n = 8)"
 
 
+def test_slices_are_printed_and_small_ones_are_too_few_to_tell(
+    command: list[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "slices.csv"
+    table.write_text("path,light\nhappy/10.png,in\nhappy/30.png,in\nsad/140.png,out\n")
+    done = run_command(*command, "--faces", "given", "--slices", str(table))
+    assert done.status == 0
+    heading, *rows = (" ".join(line.split()) for line in done.lines[-3:])
+    assert heading == "Accuracy by slice; each p is corrected for 0 comparisons (Holm):"
+    verdict = "too few to tell: needs 30 photos in it and 30 others"
+    assert rows == [
+        f"light: in 1.000 no spread seen (n = 2; {verdict})",
+        f"light: out 1.000 (n = 1; {verdict})",
+    ]
+    done = run_command(*command, "--slices", str(tmp_path / "none.csv"))
+    assert (done.status, b"none.csv: no such file" in done.stderr.lower()) == (1, True)
+
+
 def test_photos_without_a_face_are_not_answered(capsys: pytest.CaptureFixture[str]) -> None:
     evaluation = Evaluation(
         model="face.onnx",

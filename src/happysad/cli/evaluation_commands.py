@@ -19,12 +19,14 @@ from happysad.cli.options import (
     data_folder,
     need,
 )
+from happysad.errors import counted
 from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, UNSURE, Faces
 
 if TYPE_CHECKING:
     from happysad.evaluation.evaluator import Evaluation
     from happysad.evaluation.metrics import Figure
+    from happysad.evaluation.slices import Slice
     from happysad.evaluation.vote_score import VoteScore
 
 __all__ = ["evaluate", "info", "print_evaluation"]
@@ -52,6 +54,14 @@ def evaluate(
         typer.Option(help="find: find the faces in photos; given: every picture is a face crop."),
     ] = Faces.FIND,
     votes: Votes = None,
+    slices: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A CSV with path and other columns, such as light: compare the photos of each "
+            "value with all others.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     threads: Threads = 0,
 ) -> None:
@@ -69,7 +79,9 @@ def evaluate(
 
     use_threads(threads)
     folder = None if data is None else data_folder(data)
-    evaluation = run_evaluate(model, folder, classes=classes, faces=faces, votes=votes, say=warn)
+    evaluation = run_evaluate(
+        model, folder, classes=classes, faces=faces, votes=votes, slices=slices, say=warn
+    )
     if as_json:
         say(json.dumps(asdict(evaluation)))
         return
@@ -118,6 +130,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_figure("no face found", abstention.no_face, f"{abstention.n:,}")
     if evaluation.votes is not None:
         _print_votes(evaluation.votes)
+    if evaluation.slices:
+        _print_slices(evaluation.slices)
 
 
 def _print_votes(votes: VoteScore) -> None:
@@ -132,6 +146,15 @@ def _print_votes(votes: VoteScore) -> None:
     for name, one in score.per_class.items():
         _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
     _print_figure("distance of shares", votes.distance, f"{votes.n:,}")
+
+
+def _print_slices(slices: Sequence[Slice]) -> None:
+    """Print the accuracy on slices of the photos."""
+    compared = sum(one.p is not None for one in slices)
+    say(f"Accuracy by slice; each p is corrected for {counted(compared, 'comparison')} (Holm):")
+    for one in slices:
+        p = "" if one.p is None else "p < 0.001: " if one.p < 0.001 else f"p = {one.p:.3f}: "
+        say(f"{one.name:<20}{_cell(one.accuracy):>26}  (n = {one.n:,}; {p}{one.verdict})")
 
 
 def _print_counts(what: str, columns: Sequence[str], rows: Mapping[str, Sequence[int]]) -> None:

@@ -25,7 +25,8 @@ from happysad.errors import DatasetError, ImageError, UsageError, counted
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.baselines import Baseline, Baselines
-from happysad.evaluation.metrics import Score, score
+from happysad.evaluation.metrics import Score, answers_of, score
+from happysad.evaluation.slices import Slice, read_slices, score_slices
 from happysad.evaluation.vote_score import VoteScore, vote_score
 from happysad.folder_walk import reason_left_out
 from happysad.images import read_bytes
@@ -78,6 +79,8 @@ class Evaluation:
     """The scores of the baselines on the photos of `score`."""
     votes: VoteScore | None = None
     """The figures against votes, over all classes of the classifier; None without votes."""
+    slices: tuple[Slice, ...] = ()
+    """The accuracy on slices of the photos of `score`; empty without `slices`."""
     left_out: tuple[LeftOut, ...] = ()
     seen_in_training: int | None
     """The number of judged photos that the run was trained or validated on, by the SHA-256 of the
@@ -95,6 +98,7 @@ class Evaluation:
                     name: Baseline.from_json(one) for name, one in fields["baselines"].items()
                 },
                 "votes": VoteScore.from_json(fields["votes"]) if fields.get("votes") else None,
+                "slices": tuple(Slice.from_json(one) for one in fields.get("slices", ())),
                 "left_out": tuple(LeftOut(**one) for one in fields["left_out"]),
             }
         )
@@ -170,6 +174,7 @@ def evaluate(
     classes: Sequence[str] | None = None,
     faces: Faces | str = Faces.FIND,
     votes: str | os.PathLike[str] | None = None,
+    slices: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Evaluate a classifier on a folder of class folders, or a run on its own test split.
@@ -189,12 +194,14 @@ def evaluate(
         faces: "find" finds the faces in photos; "given" takes every picture for a face crop.
         votes: a CSV with the column path and one for each class of the classifier, which holds the
             number of people who gave this answer; see `Evaluation.votes`.
+        slices: a CSV with the column path and others, such as light: the accuracy on the photos of
+            each of their values is compared with that on all others.
         say: called with a line on how many photos there are, before they are read.
 
     Raises:
-        UsageError: `data` is missing and `model` is no run; `classes` or `votes` is given without
-            `data`; a class folder is missing; or `faces` is "given" and the classifier looks at
-            photos.
+        UsageError: `data` is missing and `model` is no run; `classes`, `votes` or `slices` is given
+            without `data`; a class folder is missing; or `faces` is "given" and the classifier
+            looks at photos.
         ClassifierError: `model` is no classifier.
         DatasetError: there is no readable photo, or none with a face.
 
@@ -208,8 +215,18 @@ def evaluate(
     classifier = Classifier(model)
     classifier.input.check(faces)
     if data is not None:
-        file = None if votes is None else Path(votes)
-        return _evaluate_folder(classifier, model, Path(data), classes, faces, file, say)
+        return _evaluate_folder(
+            classifier,
+            model,
+            Path(data),
+            classes,
+            faces,
+            None if votes is None else Path(votes),
+            None if slices is None else Path(slices),
+            say,
+        )
+    if slices is not None:
+        raise UsageError("slices are of the photos of data; name their folder")
     if votes is not None:
         raise UsageError("votes are on photos of data; the run's evaluation has its own votes")
     if classes is not None:
@@ -284,6 +301,7 @@ def _evaluate_folder(
     classes: Sequence[str] | None,
     faces: Faces | str,
     votes: Path | None,
+    slices: Path | None,
     say: Callable[[str], None],
 ) -> Evaluation:
     judged, folders = _folders(data, classifier.classes, classes)
@@ -291,6 +309,7 @@ def _evaluate_folder(
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
+    sliced = {} if slices is None else read_slices(slices, table)
     readable["group"] = near_groups(readable)
     readable["label"] = readable["label"].map(dict(zip(map(nfc, folders), judged, strict=True)))
     answers = _answers(classifier, judged, Manifest(data, readable), readable, faces)
@@ -308,6 +327,7 @@ def _evaluate_folder(
         seed=0,
         seen_in_training=None if own is None else _seen(own, readable),
         votes=None if votes is None else read_votes(votes, table, classifier.classes),
+        slices=sliced,
         left_out=(
             *_beside(data, folders),
             *(LeftOut(path, reason) for path, reason in unreadable.to_numpy()),
@@ -326,6 +346,7 @@ def _evaluation(
     seed: int,
     seen_in_training: int | None,
     votes: Votes | None,
+    slices: Mapping[str, frozenset[str]] | None = None,
     left_out: tuple[LeftOut, ...] = (),
 ) -> Evaluation:
     details = classifier.details
@@ -361,9 +382,23 @@ def _evaluation(
             threshold=details.threshold,
             seed=seed,
         ),
+        slices=score_slices(
+            slices or {},
+            scored.rows["path"].tolist(),
+            _right(classifier, judged, scored),
+            scored.groups,
+            seed=seed,
+        ),
         left_out=left_out,
         seen_in_training=seen_in_training,
     )
+
+
+def _right(classifier: Classifier, judged: Sequence[str], answers: Answers) -> NDArray[np.bool_]:
+    """Return whether each answer is right, shape (n,), as `score` counts them."""
+    p = _of_judged(classifier, judged, answers.p)
+    right = answers_of(p, classifier.details.threshold) == answers.y
+    return np.asarray(right & ~answers.no_face)
 
 
 def _score(classifier: Classifier, judged: Sequence[str], answers: Answers, seed: int) -> Score:
