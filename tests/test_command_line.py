@@ -63,7 +63,7 @@ def test_it_leaves_the_process_as_it_was(here: Path, monkeypatch: pytest.MonkeyP
 
     before = state()
     done = run_command(*PREDICT, "photos", "--csv", cwd=here, env={"LANG": "C"})
-    assert (done.status, done.stderr) == (0, b"")
+    assert (done.status, done.stderr) == (0, b"2 photos\n")
     assert state() == before
     assert (sys.stdin, sys.stdout, sys.stderr) == streams
 
