@@ -1,4 +1,4 @@
-"""A cut is told from motion, light and noise."""
+"""A cut and a fade are told from motion, light and noise."""
 
 from __future__ import annotations
 
@@ -47,3 +47,19 @@ def test_another_face_before_the_same_wall_is_a_cut_where_nothing_else_moves() -
     assert [detector.step_small(picture) for picture in pictures] == [False] * 10 + [True] + [
         False
     ] * 2
+
+
+@pytest.mark.parametrize("frames", [8, 12, 24])
+@pytest.mark.parametrize("other", [OTHER[16:80, 16:80], np.zeros_like(VIEW)], ids=["room", "black"])
+def test_a_fade_ends_the_shot(frames: int, other: NDArray[np.uint8]) -> None:
+    shares = [0.0] * 20 + [*np.linspace(0, 1, frames)] + [1.0] * 20
+    detector = CutDetector()
+    mixed = [((1 - share) * VIEW + share * other).astype(np.uint8) for share in shares]
+    cuts = [at for at, one in enumerate(mixed) if detector.step_small(one)]
+    assert shares[cuts[-1]] > 0.4  # the last one comes when little is left of the first shot
+    assert cuts[-1] < 20 + frames + 6
+
+
+def test_a_long_pan_is_no_fade() -> None:
+    detector = CutDetector()
+    assert not any(detector.step_small(ONE[16:80, at : at + 64]) for at in range(32))
