@@ -29,8 +29,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from happysad.dataset.check import check
 from happysad.evaluation.metrics import Figure, bootstrap
 from happysad.files import write_text
-from happysad.training.face_fusion import regression
 from happysad.training.label_check import measure, out_of_fold, ranked
+from happysad.training.logistic_regression import fit, most_probable
 
 _RATES, _STRENGTH = (0.05, 0.1, 0.2), 0.01
 _LABELS = ("flipped", "decided", "right")
@@ -115,8 +115,9 @@ def _add(
     add("judged", test)
     for name, learned in zip(_LABELS, (given, decided, labels), strict=True):
         classes = learned[train].astype(np.float32)
-        kernel, bias = regression(features[train], classes, _STRENGTH, balanced=True)
-        add(name, test[(features[test] @ kernel + bias >= 0) == labels[test]])
+        regression = fit(features[train], classes, _STRENGTH, balanced=True)
+        answers = most_probable(regression.logits(features[test]))
+        add(name, test[answers == labels[test]])
 
 
 def _line(name: str, rate: float, counts: Floats, groups: NDArray[np.str_], seeds: int) -> str:

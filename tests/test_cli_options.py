@@ -54,6 +54,10 @@ def _modules(requirement: str) -> set[str]:
         ("predict a.jpg --answers happy sad --json", "predict a.jpg --answers happy,sad --json"),
         ("train d --classes happy sad neither", "train d --classes happy,sad,neither"),
         ("train --classes happy sad neither d", "train --classes happy,sad,neither d"),
+        ("train d --classes happy neither sad", "train d --classes happy,neither,sad"),
+        ("train --classes neither sad happy d", "train --classes neither,sad,happy d"),
+        ("predict --answers happy neither a.jpg", "predict --answers happy,neither a.jpg"),
+        ("train --classes happy sad sad", "train --classes happy,sad sad"),
         # Names with commas stay as they are. A single name stays, too; the parser refuses it.
         ("predict --answers happy,sad a.jpg", "predict --answers happy,sad a.jpg"),
         ("predict a.jpg --answers happy", "predict a.jpg --answers happy"),

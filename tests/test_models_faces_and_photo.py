@@ -49,7 +49,7 @@ def model() -> Any:
     face.get_layer(PROBABILITIES).bias.assign([0.3])
     made = faces_and_photo.build(face, ("happy", "sad"))
     kernel, bias = made.get_layer(PROBABILITIES).get_weights()
-    assert kernel.shape == (faces_and_photo.FROM_FACES + faces_and_photo.FROM_LOOK, 1)
+    assert kernel.shape == (7 + faces_and_photo.FROM_LOOK, 1)
     made.get_layer(PROBABILITIES).set_weights([kernel, bias + 0.2])
     return made
 
@@ -76,7 +76,7 @@ def test_the_faces_are_summed_up(model: Any) -> None:
     p = model.get_layer("face").predict(inputs["faces"].reshape(-1, 48, 48, 1), verbose=0)
     p = p.reshape(-1, FACES)
     np.testing.assert_allclose(model.predict(inputs, verbose=0)[FACE_PROBABILITIES], p, atol=1e-6)
-    came = figures(model, inputs)[:, : faces_and_photo.FROM_FACES]
+    came = figures(model, inputs)[:, : -faces_and_photo.FROM_LOOK]
     np.testing.assert_array_equal(came[0], 0)  # no face
     for row, number in ((1, 1), (2, 2), (3, FACES)):
         logits = np.log(p[row] / (1 - p[row]))[:number]
@@ -84,6 +84,22 @@ def test_the_faces_are_summed_up(model: Any) -> None:
         mean = np.average(logits, weights=weights)
         wanted = [1, number, weights.max(), logits[0], mean, logits.min(), logits.max()]
         np.testing.assert_allclose(came[row], wanted, rtol=2e-3, atol=1e-4)
+
+
+def test_each_of_three_classes_has_figures() -> None:
+    classes = ("happy", "neither", "sad")
+    face = build("face", size=48, channels=1, classes=classes, pretrained=False)
+    of_three, inputs = faces_and_photo.build(face, classes), photos((0, 2))
+    found = of_three.predict(inputs, verbose=0)
+    assert found[PROBABILITIES].shape == (2, 3)
+    np.testing.assert_allclose(found[PROBABILITIES].sum(axis=1), 1, atol=1e-6)
+    came = figures(of_three, inputs)[:, : -faces_and_photo.FROM_LOOK]
+    np.testing.assert_array_equal(came[0], 0)
+    p, weights = found[FACE_PROBABILITIES][1, :2], inputs["weights"][1, :2]
+    logits = np.log(p / (1 - p))
+    of_each = [logits[0], np.average(logits, axis=0, weights=weights), logits.min(0), logits.max(0)]
+    wanted = [1, 2, weights.max(), *np.transpose(of_each).ravel()]
+    np.testing.assert_allclose(came[1], wanted, rtol=2e-3, atol=1e-4)
 
 
 def test_what_lies_in_unused_places_does_not_matter(model: Any) -> None:
@@ -100,7 +116,7 @@ def test_the_look_is_measured(model: Any) -> None:
     photo[0] = (255, 0, 51)  # one plain colour
     photo[1] = 90
     photo[1, :10, -10:] = np.indices((10, 10)).sum(axis=0)[..., None] % 2 * 200  # upper right
-    look = figures(model, inputs)[:, faces_and_photo.FROM_FACES :]
+    look = figures(model, inputs)[:, -faces_and_photo.FROM_LOOK :]
     means, deviations, detail = look[:, :8], look[:, 8:16], look[:, 16:]
     chroma, length = 1.0, np.hypot(1.0, 0.3)
     hue = [chroma * 1.0 / length, chroma * 0.3 / length]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,6 @@ from tests.printed_code import result
 quiet()
 
 from happysad.models import face, faces_and_photo  # noqa: E402
-from happysad.training.face_fusion import regression  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_plots")]
 
@@ -118,7 +117,7 @@ def test_it_goes_by_what_tells_the_classes_apart(
     assert ((p >= 0.5) == test.classes).mean() >= accuracy
     # The weights of figures that the chosen source does not use are 0.
     kernel, _ = model.get_layer(PROBABILITIES).get_weights()
-    from_faces = faces_and_photo.FROM_FACES
+    from_faces = len(kernel) - faces_and_photo.FROM_LOOK
     unused = {"faces": slice(from_faces, None), "look": slice(0, from_faces)}
     for name, part in unused.items():
         assert (kernel[part] == 0).all() == (fusion.chosen == name)
@@ -146,20 +145,33 @@ def test_the_same_photos_give_the_same_weights_whether_or_not_the_curve_is_drawn
     assert run.history.read_text().count("\n") == 1
 
 
-def test_the_regression_is_scikit_learns() -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
-    rng = np.random.default_rng(0)
-    figures = rng.normal(5, 3, (50, 4)) * [1, 10, 0.1, 0]  # the last is the same for all
-    classes = (figures[:, 0] + rng.normal(0, 2, 50) > 7).astype(np.float32)
-    kernel, bias = regression(figures, classes, 0.3, balanced=True)
-    scaler = StandardScaler().fit(figures)
-    theirs = LogisticRegression(C=0.3, class_weight="balanced", tol=1e-8, max_iter=1000)
-    theirs.fit(scaler.transform(figures), classes)
-    logits = theirs.decision_function(scaler.transform(figures))
-    np.testing.assert_allclose(figures @ kernel + bias, logits, atol=1e-4)
-    assert regression(figures, classes, 0.3, balanced=False)[1] != pytest.approx(bias)
+def test_three_classes_are_learned(pool: Pool, tmp_path: Path) -> None:
+    """Faces tell angry from smiling, in reverse of the network; lighter photos are neither."""
+    classes = ("angry", "neither", "smiling")
+    parts = []
+    for seed, n in enumerate((90, 30)):
+        part = photos(pool, n, seed, look=0.0, faces=1.0)
+        lighter = np.arange(n) % 5 > 2
+        part.inputs["photo"][lighter] = part.inputs["photo"][lighter] // 2 + 120
+        truth = np.where(lighter, 1, 2 * (1 - part.classes))
+        parts.append(replace(part, classes=truth.astype(np.float32)))
+    learns, run = learner(CONFIG, Photos(parts[0], parts[1], classes)), Run(tmp_path)
+    model = learns.build()
+    align_output_sign(model, learns)
+    checkpoints.save(run.checkpoints, State(), model)
+    learns.learn(model, run, None)
+    fusion = run.fusion()
+    assert fusion is not None
+    assert fusion.chosen == "both"
+    p, truth = learns.answers(model, parts[1]), parts[1].classes
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
+    right = p.argmax(axis=1) == truth
+    assert right[truth == 1].mean() > 0.9
+    assert right[(truth != 1) & (parts[1].inputs["weights"][:, 0] > 0)].mean() > 0.7
+    # The network of faces tells smiling from angry.
+    found, of_class = learns.face_answers(model)
+    known = of_class != 1
+    assert ((found[known, 2] > found[known, 0]) == (of_class[known] == 2)).mean() > 0.7
 
 
 def test_one_group_a_class_is_too_few(pool: Pool, tmp_path: Path) -> None:
@@ -256,17 +268,21 @@ def run(once: Once) -> Iterator[Run]:
         yield Run(root / "run")
 
 
-def _train_on_photos(root: Path) -> None:
+def _draw_photos(data: Path, labels: Sequence[str], each: int) -> None:
     rng = np.random.default_rng(0)
-    for number in range(60):
-        label = ("happy", "sad")[number % 2]
+    for number in range(each * len(labels)):
+        label = labels[number % len(labels)]
         tint = np.array([30, 10, -30]) * (1 if label == "happy" else -1) * rng.uniform(-0.2, 1)
         if number % 5:
             picture = drawn_faces.face(label, rng, 128).astype(float)
         else:
             picture = np.kron(rng.uniform(60, 190, (4, 4, 1)), np.ones((32, 32, 3)))
         picture = np.clip(picture + tint, 0, 255).astype(np.uint8)
-        save(root / "data" / label / f"{number:02}.png", picture)
+        save(data / label / f"{number:02}.png", picture)
+
+
+def _train_on_photos(root: Path) -> None:
+    _draw_photos(root / "data", ("happy", "sad"), 30)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
         train(root / "data", root / "run", check_folder=root / "check", model="face")
@@ -331,6 +347,41 @@ def test_a_whole_run_that_keeps_neither(run: Run, tmp_path: Path) -> None:
         p, neither = three.probabilities, three.probabilities["neither"]
         assert p["sad"] / (1 - neither) == pytest.approx(two.probabilities["sad"], abs=0.02)
         assert (neither > 0) == bool(three.faces)
+
+
+def test_a_whole_run_of_three_classes(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    _draw_photos(data, face.CLASSES, 16)
+    settings: dict[str, Any] = {"model": "face", "learning_curve": False}
+    trained = train(data, tmp_path / "run", check_folder=tmp_path / "check", **settings)
+    classifier = trained.classifier()
+    details = classifier.details
+    assert (details.classes, details.looks_at, details.keeps_neither) == (
+        face.CLASSES,
+        "both",
+        False,
+    )
+    assert trained.evaluation is not None
+    score = trained.evaluation.test.score
+    assert score.classes == face.CLASSES
+    assert (np.array(score.confusion).sum(axis=1) > 0).all()
+    assert score.per_class["neither"].n > 0
+    assert "neither" in trained.run.report.read_text(encoding="utf-8")
+    files = sorted(data.glob("*/*.png"))
+    answers = classifier.predict(files)
+    assert {len(answer.faces) > 0 for answer in answers} == {True, False}
+    for answer in answers:
+        assert answer.probabilities is not None
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
+        assert answer.label == max(answer.probabilities, key=answer.probabilities.__getitem__)
+    two = classifier.predict(files, answers=("happy", "sad"))
+    for answer, of_three in zip(two, answers, strict=True):
+        assert answer.probabilities is not None
+        assert of_three.probabilities is not None
+        happy, sad = (of_three.probabilities[name] for name in ("happy", "sad"))
+        assert answer.probabilities == pytest.approx(
+            {"happy": happy / (happy + sad), "sad": sad / (happy + sad)}, abs=1e-6
+        )
 
 
 def test_a_run_stopped_before_it_learned_resumes_to_the_same_weights(

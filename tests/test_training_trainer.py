@@ -332,7 +332,6 @@ THREE = ("happy", "neither", "sad")
     ("labels", "settings", "says"),
     [
         (("angry", "happy", "sad"), {}, "needs two classes, or two and neither, not angry, happy"),
-        (THREE, {"faces": "find"}, "face on whole photos learns two classes, not happy, neither"),
         (THREE, {"keep_neither": True}, "keep_neither is for two folders"),
     ],
 )

@@ -24,6 +24,9 @@ from happysad.errors import HappysadError, os_reason
 
 __all__ = ["COMMANDS", "app", "joined_names", "main", "program"]
 
+# The classes of the classifier that ships.
+_CLASSES = ("happy", "neither", "sad")
+
 #: Every command with its module, its function and the line that happysad --help prints: the first
 #: line of the function's docstring.
 COMMANDS = {
@@ -159,7 +162,8 @@ def _common(
 def joined_names(arguments: Sequence[str]) -> list[str]:
     """Return arguments in which names after --classes or --answers are separated by commas.
 
-    Two names always belong to such an option, and a third one if it is neither.
+    Two names always belong to such an option. So does happy, neither or sad as a third one, if one
+    of the three is neither.
 
     >>> joined_names(["predict", "--answers", "happy", "sad", "photo.jpg"])
     ['predict', '--answers', 'happy,sad', 'photo.jpg']
@@ -172,7 +176,7 @@ def joined_names(arguments: Sequence[str]) -> list[str]:
         names = [left.pop(0)]
         if left and not any("," in name or name.startswith("-") for name in (*names, left[0])):
             names.append(left.pop(0))
-            if left[:1] == ["neither"]:
+            if left and left[0] in _CLASSES and "neither" in (*names, left[0]):
                 names.append(left.pop(0))
         joined.append(",".join(names))
     return joined

@@ -1,9 +1,9 @@
 """A network whose inputs are a photo and its faces, in one graph.
 
 The network of `happysad.models.face` answers for each face, and a few figures summarise these
-answers. More figures measure the photo's look: its colours, and where it has detail. One neuron
-weighs all figures. If the network of faces knows neither as well, the photo's probability of it is
-that of the faces alone.
+answers. More figures measure the photo's look: its colours, and where it has detail. The last layer
+weighs all figures: one neuron for two classes, one for each of three. If the network of faces keeps
+neither beside two learned classes, the photo's probability of it is that of the faces alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from keras import KerasTensor, layers, ops
 
 from happysad.inputs import FACES, PHOTO_SIZE
 from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
+from happysad.models.head import head
 from happysad.predictions import NEITHER, places_without_neither
 
-__all__ = ["FROM_FACES", "FROM_LOOK", "build"]
+__all__ = ["FROM_LOOK", "build"]
 
-#: The number of figures that come from the faces and from the photo's look, in this order.
-FROM_FACES, FROM_LOOK = 7, 32
+#: The number of figures that come from the photo's look; those of the faces precede them.
+FROM_LOOK = 32
 
 # A face's probability is clipped to this distance from 0 and 1, which limits its log-odds to 9.2,
 # so that no single face decides everything.
@@ -31,19 +32,22 @@ _PARTS = 4
 _DARK, _TINY, _NOTHING = 0.05, 1e-4, 1e-9
 
 
-def build(face: keras.Model, classes: Sequence[str]) -> keras.Model:
-    """Return the network, not compiled; the weights of its last neuron are still random.
+def build(face: keras.Model, classes: Sequence[str], *, keeps_neither: bool = False) -> keras.Model:
+    """Return the network, not compiled; the weights of its last layer are still random.
 
     Args:
         face: a network of `happysad.models.face`.
         classes: its two or three classes; the third of three is `NEITHER`.
+        keeps_neither: whether the last layer tells only two of three classes apart, so that
+            `NEITHER` is what the faces say of it.
 
     Returns:
         A network with the inputs ``faces``, uint8 (n, FACES, size, size, channels), ``weights``,
         float32 (n, FACES), above 0 where there is a face, and ``photo``, uint8 (n, PHOTO_SIZE,
         PHOTO_SIZE, 3). Its outputs are ``probabilities`` and ``face_probabilities``: of two classes
         (n, 1) and (n, FACES), of three (n, 3) and (n, FACES, 3). The output of the layer
-        ``figures``, (n, FROM_FACES + FROM_LOOK), is the input of the last neuron.
+        ``figures`` is the input of the last layer. Its width is `FROM_LOOK` more than the number of
+        figures of the faces: 7, or 15 if the last layer tells three classes apart.
     """
     _, size, _, channels = face.input.shape
     faces = layers.Input((FACES, size, size, channels), dtype="uint8", name="faces")
@@ -52,40 +56,51 @@ def build(face: keras.Model, classes: Sequence[str]) -> keras.Model:
     face.trainable = False
     p = face(ops.reshape(faces, (-1, size, size, channels)))
     if len(classes) == 2:
-        p = of_second = ops.reshape(p, (-1, FACES))
+        p = ops.reshape(p, (-1, FACES))
+        answers = [p]
     else:
         p = ops.reshape(p, (-1, FACES, len(classes)))
-        first, second = (p[:, :, place] + _NOTHING for place in places_without_neither(classes))
-        of_second = second / (first + second)
-    clipped = ops.clip(of_second, _LEAST, 1 - _LEAST)
-    logits = ops.log(clipped) - ops.log(1 - clipped)
-    figures = layers.Concatenate(name="figures")([_of_faces(logits, weights), _of_look(photo)])
-    whole = layers.Dense(1, activation="sigmoid", dtype="float32", name=PROBABILITIES)(figures)
-    if len(classes) > 2:
+        answers = [p[:, :, place] for place in range(len(classes))]
+    told = list(classes)
+    if keeps_neither:
+        told = [classes[place] for place in places_without_neither(classes)]
+        first, second = (answers[classes.index(name)] + _NOTHING for name in told)
+        answers = [second / (first + second)]
+    figures = layers.Concatenate(name="figures")([_of_faces(answers, weights), _of_look(photo)])
+    whole = head(figures, told)
+    if keeps_neither:
         neither = _mean_of_faces(p, weights)[:, classes.index(NEITHER), None]
-        answers = dict(zip(places_without_neither(classes), (1 - whole, whole), strict=True))
-        shares = [
-            (1 - neither) * answers[place] if place in answers else neither
-            for place in range(len(classes))
-        ]
+        of_told = dict(zip(told, (1 - whole, whole), strict=True))
+        shares = [(1 - neither) * of_told[name] if name in of_told else neither for name in classes]
         whole = layers.Concatenate()(shares)
     inputs = {"faces": faces, "weights": weights, "photo": photo}
     return keras.Model(inputs, {PROBABILITIES: whole, FACE_PROBABILITIES: p}, name="fused")
 
 
-def _of_faces(logits: KerasTensor, weights: KerasTensor) -> KerasTensor:
-    """Summarise the faces: their number, the largest one, their answers; 0 without a face."""
+def _of_faces(answers: Sequence[KerasTensor], weights: KerasTensor) -> KerasTensor:
+    """Summarise the faces: their number, the largest one, their answers; 0 without a face.
+
+    Args:
+        answers: of each class that is told apart, or of the second of two: the probability for each
+            face, shape (n, FACES).
+        weights: shape (n, FACES).
+    """
     there = ops.cast(weights > 0, "float32")
     some = ops.max(there, axis=1)
     figures = [
         some,
         ops.sum(there, axis=1),
         ops.max(weights, axis=1),
-        logits[:, 0] * there[:, 0],  # the largest
-        ops.sum(logits * weights, axis=1) / (ops.sum(weights, axis=1) + _TINY),
-        ops.min(ops.where(there > 0, logits, 99.0), axis=1) * some,
-        ops.max(ops.where(there > 0, logits, -99.0), axis=1) * some,
     ]
+    for p in answers:
+        clipped = ops.clip(p, _LEAST, 1 - _LEAST)
+        logits = ops.log(clipped) - ops.log(1 - clipped)
+        figures += [
+            logits[:, 0] * there[:, 0],  # the largest
+            ops.sum(logits * weights, axis=1) / (ops.sum(weights, axis=1) + _TINY),
+            ops.min(ops.where(there > 0, logits, 99.0), axis=1) * some,
+            ops.max(ops.where(there > 0, logits, -99.0), axis=1) * some,
+        ]
     return ops.stack(figures, axis=1)
 
 

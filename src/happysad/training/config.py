@@ -542,8 +542,8 @@ def require_learnable(
         votes: the file with votes.
 
     Raises:
-        UsageError: the network looks at faces and photo together, and there are votes or three
-            classes; or there are three and none is `NEITHER`; or neither cannot be kept.
+        UsageError: the network looks at faces and photo together, and there are votes; or there are
+            three classes and none is `NEITHER`; or neither cannot be kept.
     """
     if config.keep_neither:
         _require_keepable(classes, data, config, votes)
@@ -552,18 +552,10 @@ def require_learnable(
             f"{votes}: the model face on whole photos learns classes, not votes; choose "
             "--faces given for face crops, or --model compact"
         )
-    if len(classes) < 3:
-        return
-    if NEITHER not in classes:
+    if len(classes) > 2 and NEITHER not in classes:
         raise UsageError(
             f"{data}: train needs two classes, or two and {NEITHER}, not {', '.join(classes)}; "
-            "choose with --classes happy,sad"
-        )
-    if not config.learns_by_steps:
-        raise UsageError(
-            f"{data}: the model face on whole photos learns two classes, not "
-            f"{', '.join(classes)}; choose --classes happy,sad, or --faces given for face crops, "
-            "or --model compact"
+            f"name the third folder {NEITHER}, or choose with --classes happy,sad"
         )
 
 

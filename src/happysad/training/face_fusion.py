@@ -19,7 +19,7 @@ from happysad.dataset.split import MORE_GROUPS
 from happysad.errors import DatasetError
 from happysad.model_file import FACE_PROBABILITIES, PROBABILITIES
 from happysad.models import faces_and_photo
-from happysad.models.faces_and_photo import FROM_FACES
+from happysad.models.faces_and_photo import FROM_LOOK
 from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
 from happysad.progress import step
@@ -27,10 +27,11 @@ from happysad.run import Fusion, LearningCurve, Run, Trial
 from happysad.training import checkpoints
 from happysad.training.callbacks import write_curve
 from happysad.training.learner_base import Floats as Answers, Learner
-from happysad.training.learning_curve import learning_curve, log_losses
+from happysad.training.learning_curve import learning_curve
+from happysad.training.logistic_regression import Regression, fit, log_losses, most_probable
 from happysad.training.processes import Share
 
-__all__ = ["FaceFusion", "regression"]
+__all__ = ["FaceFusion"]
 
 # The inverse strengths of the L2 penalty that are tried.
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -41,7 +42,7 @@ Floats = NDArray[np.float64]
 
 
 class FaceFusion(Learner):
-    """Fits the last neuron of a network of faces and photo."""
+    """Fits the last layer of a network of faces and photo."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,21 +52,22 @@ class FaceFusion(Learner):
 
     def build(self, *, pretrained: bool = True) -> keras.Model:
         """Return the network, which contains the network of faces."""
-        return faces_and_photo.build(super().build(pretrained=pretrained), self.classes)
+        faces = super().build(pretrained=pretrained)
+        return faces_and_photo.build(faces, self.classes, keeps_neither=self.config.keep_neither)
 
     def begin(self, model: keras.Model) -> None:
         """Do nothing: the checkpoint contains only the weights."""
 
     def learn(self, model: keras.Model, run: Run, share: Share | None) -> None:
-        """Fit the last neuron, and write a summary of the fit into the run.
+        """Fit the last layer, and write a summary of the fit into the run.
 
-        Three neurons are fitted to the training photos: to the figures of the faces, to those of
-        the look, and to both. Cross-validation over groups of training photos chooses the strength
-        of each neuron's penalty. Then the neuron with the lowest log loss is chosen, on the
+        Three regressions are fitted to the training photos: to the figures of the faces, to those
+        of the look, and to both. Cross-validation over groups of training photos chooses the
+        strength of each one's penalty. Then the one with the lowest log loss is chosen, on the
         validation photos and on the held-out folds of the training photos, since the validation
         photos alone are often too few. Only the folds are random.
 
-        The learning curve of the chosen neuron is computed last, and changes no weight.
+        The learning curve of the chosen regression is computed last, and changes no weight.
 
         Raises:
             DatasetError: a class has fewer than two groups of training photos.
@@ -76,29 +78,28 @@ class FaceFusion(Learner):
         with step(f"measuring {len(train.classes) + len(val.classes):,} photos"):
             learned, unseen = (_figures(model, part.inputs) for part in (train, val))
         width = learned.shape[1]
+        from_faces = width - FROM_LOOK
         sources = {
             "both": slice(0, width),
-            "faces": slice(0, FROM_FACES),
-            "look": slice(FROM_FACES, width),
+            "faces": slice(0, from_faces),
+            "look": slice(from_faces, width),
         }
         fitted: dict[str, list[Floats]] = {}
         tried: dict[str, Trial] = {}
         for name, part in sources.items():
             strength, folded = self._strength(learned[:, part])
-            kernel, bias = regression(
-                learned[:, part], train.classes, strength, balanced=self.config.class_weights
-            )
-            logits = np.concatenate([folded, unseen[:, part] @ kernel + bias])
+            found = self._fit(learned[:, part], train.classes, strength)
+            logits = np.concatenate([folded, found.logits(unseen[:, part])])
             truth = np.concatenate([train.classes, val.classes])
             tried[name] = Trial(
                 n=len(truth),
-                accuracy=float(((logits >= 0) == truth).mean()),
+                accuracy=float((most_probable(logits) == truth).mean()),
                 log_loss=_log_loss(logits, truth),
                 strength=strength,
             )
-            weights = np.zeros((width, 1))
-            weights[part, 0] = kernel
-            fitted[name] = [weights, np.array([bias])]
+            weights = np.zeros((width, len(found.bias)))
+            weights[part] = found.kernel
+            fitted[name] = [weights, found.bias]
         chosen = min(tried, key=lambda name: tried[name].log_loss)
         model.get_layer(PROBABILITIES).set_weights(fitted[chosen])
         curve = None
@@ -123,8 +124,11 @@ class FaceFusion(Learner):
         )
 
     def answers(self, model: keras.Model, photos: Arrays) -> Answers:
-        """Return for each photo the probability of the second of its two classes, shape (n,)."""
-        p = np.asarray(model.predict(photos.inputs, verbose=0)[PROBABILITIES])
+        """Return the network's answers; see `Learner.answers`."""
+        found = model.predict(photos.inputs, verbose=0)
+        p = np.asarray(found[PROBABILITIES] if isinstance(found, dict) else found)
+        if len(self.photos.names) > 2:
+            return p
         if len(self.classes) > 2:
             p = among(p, places_without_neither(self.classes))
         return p[:, -1].astype(np.float32)
@@ -134,19 +138,18 @@ class FaceFusion(Learner):
         train = self.photos.train
         there = train.inputs["weights"] > 0
         p = model.predict(train.inputs, verbose=0)[FACE_PROBABILITIES]
-        places = np.array(places_without_neither(self.classes), np.float32)
+        places = np.array([self.classes.index(name) for name in self.photos.names], np.float32)
         classes = places[train.classes.astype(int)]
         return np.asarray(p)[there], np.repeat(classes, there.sum(axis=1))
 
     def _curve(self, figures: Floats, strength: float) -> LearningCurve | None:
         """Return the learning curve over the training and validation photos, in this order."""
         train, val = self.photos.train, self.photos.val
-        balanced = self.config.class_weights
         return learning_curve(
             figures,
             np.concatenate([train.classes, val.classes]),
             [*train.groups, *val.groups],
-            lambda some, classes: regression(some, classes, strength, balanced=balanced),
+            lambda some, classes: self._fit(some, classes, strength),
             seed=self.config.seed,
         )
 
@@ -155,7 +158,8 @@ class FaceFusion(Learner):
         from sklearn.model_selection import StratifiedGroupKFold
 
         classes, groups = self.photos.train.classes, np.array(self.photos.train.groups)
-        fewest = min(len(set(groups[classes == place])) for place in (0, 1))
+        number = len(self.photos.names)
+        fewest = min(len(set(groups[classes == place])) for place in range(number))
         if fewest < 2:
             raise DatasetError(
                 f"the training photos of each class must form 2 groups or more, not {fewest}; "
@@ -164,50 +168,20 @@ class FaceFusion(Learner):
         seed = self.config.seed
         dealt = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
         splits = list(dealt.split(figures, classes, groups))
-        unseen = {strength: np.zeros(len(classes)) for strength in _STRENGTHS}
+        unseen = {strength: np.zeros((len(classes), number)) for strength in _STRENGTHS}
         for strength, logits in unseen.items():
             for learned, others in splits:
-                kernel, bias = regression(
-                    figures[learned],
-                    classes[learned],
-                    strength,
-                    balanced=self.config.class_weights,
-                )
-                logits[others] = figures[others] @ kernel + bias
+                found = self._fit(figures[learned], classes[learned], strength)
+                logits[others] = found.logits(figures[others])
         best = min(unseen, key=lambda strength: _log_loss(unseen[strength], classes))
         return best, unseen[best]
 
-
-def regression(
-    figures: Floats, classes: NDArray[np.float32], strength: float, *, balanced: bool
-) -> tuple[Floats, float]:
-    """Fit a logistic regression to figures, after scaling each to mean 0 and deviation 1.
-
-    Args:
-        figures: shape (n, width).
-        classes: 0 or 1, shape (n,).
-        strength: the inverse strength of the L2 penalty.
-        balanced: whether photos of the smaller class get more weight.
-
-    Returns:
-        Kernel, shape (width,), and bias, for the figures before scaling.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    mean, deviation = figures.mean(axis=0), figures.std(axis=0)
-    scale = np.where(deviation > 1e-9, 1 / np.maximum(deviation, 1e-9), 0.0)
-    fitted = LogisticRegression(
-        C=strength,
-        class_weight="balanced" if balanced else None,
-        solver="newton-cholesky",
-        tol=1e-8,
-    ).fit((figures - mean) * scale, classes)
-    kernel = fitted.coef_[0] * scale
-    return kernel, float(fitted.intercept_[0] - mean @ kernel)
+    def _fit(self, figures: Floats, classes: Answers, strength: float) -> Regression:
+        return fit(figures, classes, strength, balanced=self.config.class_weights)
 
 
 def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:
-    """Return the inputs of the last neuron for each photo, with one batch in memory at a time."""
+    """Return the inputs of the last layer for each photo, with one batch in memory at a time."""
     measure = keras.Model(model.inputs, model.get_layer("figures").output)
     count = len(inputs["weights"])
     parts = [

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from happysad.evaluation.metrics import bootstrap
 from happysad.progress import track
 from happysad.run import CurvePoint, LearningCurve
+from happysad.training.logistic_regression import Regression, log_losses, most_probable
 
-__all__ = ["Fit", "learning_curve", "log_losses"]
+__all__ = ["Fit", "learning_curve"]
 
 Floats = NDArray[np.float64]
 Classes = NDArray[np.float32]
 Places = NDArray[np.intp]
 
-#: Fits a logistic regression to figures, shape (n, width), and classes, shape (n,); returns its
-#: kernel, shape (width,), and bias.
-Fit = Callable[[Floats, Classes], tuple[Floats, float]]
+#: Fits a logistic regression to figures, shape (n, width), and classes, shape (n,).
+Fit = Callable[[Floats, Classes], Regression]
 
 # Every photo is held out once a repeat: docs/decisions.md, "What a learning curve says".
 _FOLDS, _REPEATS = 5, 6
@@ -45,7 +45,7 @@ def learning_curve(
 
     Args:
         figures: shape (n, width).
-        classes: 0 or 1, shape (n,).
+        classes: 0, 1, …, each at least once, shape (n,).
         groups: the group of each photo, n of them.
         fit: fits the regression.
         seed: of all random numbers.
@@ -56,7 +56,7 @@ def learning_curve(
     from sklearn.model_selection import StratifiedGroupKFold
 
     names = np.asarray(groups)
-    folds = min(_FOLDS, *(len(set(names[classes == place])) for place in (0, 1)))
+    folds = min(_FOLDS, *(len(set(names[classes == place])) for place in np.unique(classes)))
     if folds <= _GROUPS:
         return None
     splits: list[tuple[Places, Places]] = []
@@ -71,10 +71,11 @@ def learning_curve(
     sums = {(size, part): np.zeros((len(classes), 3)) for size in draws for part in _PARTS}
     for size, number in track(jobs, "learning curve", len(jobs)):
         learned, held_out = draws[size][number], splits[number][1]
-        kernel, bias = fit(figures[learned], classes[learned])
+        found = fit(figures[learned], classes[learned])
         for part, places in zip(_PARTS, (learned, held_out), strict=True):
-            logits, truth = figures[places] @ kernel + bias, classes[places]
-            terms = [np.ones(len(places)), (logits >= 0) == truth, log_losses(logits, truth)]
+            logits, truth = found.logits(figures[places]), classes[places]
+            right = most_probable(logits) == truth
+            terms = [np.ones(len(places)), right, log_losses(logits, truth)]
             sums[size, part][places] += np.stack(terms, axis=1)
     half, every = list(draws)[-2:]
     table = np.concatenate(list(sums.values()), axis=1)
@@ -89,7 +90,7 @@ def learning_curve(
         gain = found[f"held_out_log_loss {half}"] - found[f"held_out_log_loss {every}"]
         return {**found, "gain": gain}
 
-    found = {
+    intervals = {
         name: (one.value, *one.interval)
         for name, one in bootstrap(judged, groups, seed).items()
         if one.value is not None and one.interval is not None
@@ -98,22 +99,12 @@ def learning_curve(
     for size in draws:
         row: dict[str, float] = {}
         for key in (f"{part}_{name}" for part in _PARTS for name in ("accuracy", "log_loss")):
-            row[key], row[f"{key}_low"], row[f"{key}_high"] = found[f"{key} {size}"]
+            row[key], row[f"{key}_low"], row[f"{key}_high"] = intervals[f"{key} {size}"]
         points.append(CurvePoint(photos=size, **row))
-    gain, low, high = found["gain"]
+    gain, low, high = intervals["gain"]
     return LearningCurve(
         held_out=len(classes), points=tuple(points), gain=gain, gain_low=low, gain_high=high
     )
-
-
-def log_losses(logits: Floats, classes: Classes) -> Floats:
-    """Return the log loss of each answer.
-
-    Args:
-        logits: of the second class, shape (n,).
-        classes: 0 or 1, shape (n,).
-    """
-    return np.asarray(np.logaddexp(0, np.where(classes == 1, -logits, logits)))
 
 
 def _draws(
@@ -146,11 +137,12 @@ def _draw(
     rng: np.random.Generator,
 ) -> Places | None:
     """Return about `size` photos of `rest` in whole groups; None if its groups do not allow it."""
-    second = classes[rest].mean()
-    wanted = np.rint([size * (1 - second), size * second])
+    of_each = np.unique(classes)[:, None] == classes[rest]
+    shares = of_each[1:].mean(axis=1, dtype=np.float32)
+    wanted = np.rint(size * np.append(1 - shares.sum(), shares))
     names, member = np.unique(groups[rest], return_inverse=True)
-    counts = np.stack([np.bincount(member, classes[rest] == place) for place in (0, 1)], axis=1)
-    taken, have, formed = np.zeros(len(names), bool), np.zeros(2), np.zeros(2)
+    counts = np.stack([np.bincount(member, one) for one in of_each], axis=1)
+    taken, have, formed = np.zeros(len(names), bool), np.zeros(len(wanted)), np.zeros(len(wanted))
     for place in rng.permutation(len(names)):
         if (have == wanted).all():
             break
