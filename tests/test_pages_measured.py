@@ -13,6 +13,14 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "pages.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="an sdist holds no benchmarks")
 
 
+def test_the_test_of_each_case_exists() -> None:
+    cases = (SCRIPT.parent / "results" / "cases.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", cases)
+    assert len(named) == cases.count("\n") - 2
+    for file, name in named:
+        assert f"def {name}(" in Path(__file__).with_name(file).read_text(encoding="utf-8")
+
+
 def test_pages_hold_the_results_as_they_are() -> None:
     spec = importlib.util.spec_from_file_location("measured_pages", SCRIPT)
     assert spec and spec.loader
