@@ -148,7 +148,7 @@ def test_a_worker_is_killed(photos: Path, model: Path, tmp_path: Path, address: 
         _, errors = process.communicate(timeout=60)
     assert 0 < len(there) < 50
     assert process.returncode == 1  # one photo cannot be read
-    assert errors == ""
+    assert errors == f"{len(files(photos))} photos\n"
     assert set(rows(out)) == files(photos)
     assert there.items() <= parts(out).items()
 
@@ -162,7 +162,7 @@ def test_the_client_is_killed(photos: Path, model: Path, tmp_path: Path, address
     assert 0 < len(there) < 50
     with begin(photos, out, model, address) as process:
         said, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (1, "")
+    assert (process.returncode, errors) == (1, f"{len(files(photos))} photos\n")
     assert f"{len(files(photos)):,}  photos" in said
     assert set(rows(out)) == files(photos)
     assert there.items() <= parts(out).items()
@@ -204,9 +204,10 @@ def test_the_scheduler_is_killed(photos: Path, model: Path, tmp_path: Path) -> N
                 os.killpg(scheduler.pid, signal.SIGKILL)
     assert 0 < len(there) < 50
     assert process.returncode == 1
-    assert (
-        errors == f"happysad: {gone}: the scheduler went away; run the same command to continue\n"
-    )
+    assert errors.splitlines() == [
+        f"{len(files(photos))} photos",
+        f"happysad: {gone}: the scheduler went away; run the same command to continue",
+    ]
     predict(photos, out, model, None)
     assert set(rows(out)) == files(photos)
     assert there.items() <= parts(out).items()

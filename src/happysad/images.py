@@ -683,7 +683,8 @@ def _from_array(array: Pixels) -> Pixels:
 
 def _reason(error: Exception) -> tuple[ErrorCode, str]:
     # Pillow raises a SyntaxError from what reading a header raised.
-    if isinstance(error, _OF_PYTHON) or isinstance(error.__cause__, _OF_PYTHON):
+    raised = error.__cause__ if isinstance(error, SyntaxError) else error
+    if isinstance(raised, _OF_PYTHON):
         return ErrorCode.DAMAGED, f"{ErrorCode.DAMAGED}: a header is too short or wrong"
     said = error.args[0] if error.args else ""
     whole = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)  # LibRaw's
