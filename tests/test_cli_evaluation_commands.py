@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from happysad.cli.evaluation_commands import print_evaluation
+from happysad.cli.evaluation_commands import print_comparison, print_evaluation
 from happysad.evaluation.abstention import Abstention
+from happysad.evaluation.comparison import compare
 from happysad.evaluation.evaluator import Evaluation
 from happysad.evaluation.metrics import Figure, score
 from tests.classifiers import brightness_classifier, three_class_classifier
@@ -95,6 +96,32 @@ def test_photos_without_a_face_are_not_answered(capsys: pytest.CaptureFixture[st
         "answered 0.615 0.400-0.800 (n = 13, neither unsure nor without a face)",
         "right of these 1.000 (n = 8)",
         "no face found 0.231 0.100-0.400 (n = 13)",
+    ]
+
+
+def test_a_comparison_ends_with_the_classifier_to_use(capsys: pytest.CaptureFixture[str]) -> None:
+    hits = np.array([1.0] * 15 + [0.0] * 5)
+    found = compare(
+        hits,
+        [str(number) for number in range(20)],
+        built_in=hits[::-1],
+        no_face=3,
+        largest_class=np.zeros(20),
+        largest="sad",
+        seed=0,
+    )
+    print_comparison(found)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1] == "accuracy 95 % interval new one minus it"
+    assert lines[2].startswith("new classifier 0.750 0.")
+    assert lines[3].startswith("built-in classifier 0.750 0.")
+    assert " +0.000 -0." in lines[3]
+    assert lines[4].startswith("always sad 0.000 no spread seen +0.750 +0.")
+    assert lines[5:] == [
+        "on the same 20 test photos",
+        "the built-in classifier finds no face in 3 of them, which count as wrong",
+        "It is not proven better than the built-in classifier: keep the built-in one, or add "
+        "photos.",
     ]
 
 

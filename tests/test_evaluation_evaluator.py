@@ -128,6 +128,25 @@ def test_a_run_gets_its_plots_and_a_page_that_needs_nothing_else(made: Path) -> 
         assert words in page
 
 
+def test_a_run_is_compared_on_its_own_test_photos(made: Path) -> None:
+    metrics = written(made / "run")
+    found = metrics.comparison
+    assert found is not None
+    assert found.built_in is not None
+    assert found.n == metrics.test.score.n
+    assert found.accuracy == metrics.test.score.accuracy
+    assert found.accuracy.value is not None
+    assert found.built_in.accuracy.value is not None
+    difference = found.accuracy.value - found.built_in.accuracy.value
+    assert found.built_in.difference.value == pytest.approx(difference)
+    assert found.built_in.no_face == 0  # pictures this small count as face crops
+    largest = metrics.test.baselines["largest_class"].score.accuracy
+    assert found.largest_class.accuracy.value == largest.value
+    page = (made / "run" / "report.html").read_text(encoding="utf-8")
+    assert found.verdict in page
+    assert "8 photos prove little" in page
+
+
 def test_judging_again_gives_the_same_bytes(made: Path, copy: Path) -> None:
     run = Run(copy)
     write_evaluation(run, Manifest.read(run.manifest, made / "data"), of_run(run))

@@ -203,18 +203,21 @@ def test_only_a_whole_run_appears(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "test",
+    ("test", "interval"),
     [
-        {"score": {"n": 8, "balanced_accuracy": {"value": 0.75, "interval": [0.5, 1.0]}}},
-        {"n": 8, "balanced_accuracy": 0.75},  # happysad 0.1.0
+        ({"score": {"n": 8, "balanced_accuracy": {"value": 0.75, "interval": [0.5, 1]}}}, (0.5, 1)),
+        ({"score": {"n": 8, "balanced_accuracy": {"value": 0.75, "interval": None}}}, None),
+        ({"n": 8, "balanced_accuracy": 0.75}, None),  # happysad 0.1.0
     ],
 )
-def test_the_main_figures_need_no_more_than_the_file(tmp_path: Path, test: dict[str, Any]) -> None:
+def test_the_main_figures_need_no_more_than_the_file(
+    tmp_path: Path, test: dict[str, Any], interval: tuple[float, float] | None
+) -> None:
     run = Run(tmp_path)
     with pytest.raises(RunError, match=r"metrics\.json: "):
         run.summary()
     run.metrics.write_text(json.dumps({"test": test}))
-    assert run.summary() == Summary(n=8, balanced_accuracy=0.75)
+    assert run.summary() == Summary(n=8, balanced_accuracy=0.75, interval=interval)
     for damaged in ("{}", "[]", "{", "[" * 5000):
         run.metrics.write_text(damaged)
         with pytest.raises(RunError, match=r"metrics\.json: not the evaluation of a run"):

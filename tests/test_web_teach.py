@@ -311,6 +311,7 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
         {
             "id": 1,
             "balanced_accuracy": 0.75,
+            "interval": None,
             "n_test": 8,
             "notes": ["No face was found in one."],
             "report": "v1/teach/runs/1/report.html",

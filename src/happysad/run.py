@@ -197,6 +197,8 @@ class Summary:
     """The number of test photos."""
     balanced_accuracy: float | None
     """None if the test split has no photo of a class."""
+    interval: tuple[float, float] | None
+    """Its 95 % interval; None where it is undefined."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ class Run:
 
     @property
     def notes(self) -> Path:
-        """Sentences about the photos, as a JSON list; only in a run that Teach started."""
+        """Sentences about the photos and the result, as a JSON list; only in a run of Teach."""
         return self.folder / "notes.json"
 
     @property
@@ -332,9 +334,17 @@ class Run:
         try:
             test = json.loads(self.metrics.read_text(encoding="utf-8"))["test"]
             if "score" not in test:  # written by happysad 0.1.0
-                return Summary(n=test["n"], balanced_accuracy=test["balanced_accuracy"])
+                return Summary(
+                    n=test["n"], balanced_accuracy=test["balanced_accuracy"], interval=None
+                )
             score = test["score"]
-            return Summary(n=score["n"], balanced_accuracy=score["balanced_accuracy"]["value"])
+            figure = score["balanced_accuracy"]
+            span = figure["interval"]
+            return Summary(
+                n=score["n"],
+                balanced_accuracy=figure["value"],
+                interval=span and (span[0], span[1]),
+            )
         except OSError as error:
             raise RunError(f"{self.metrics}: {os_reason(error)}") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:

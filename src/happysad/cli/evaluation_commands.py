@@ -24,12 +24,13 @@ from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, UNSURE, Faces
 
 if TYPE_CHECKING:
+    from happysad.evaluation.comparison import Comparison
     from happysad.evaluation.evaluator import Evaluation
     from happysad.evaluation.metrics import Figure
     from happysad.evaluation.slices import Slice
     from happysad.evaluation.vote_score import VoteScore
 
-__all__ = ["evaluate", "info", "print_evaluation"]
+__all__ = ["evaluate", "info", "print_comparison", "print_evaluation"]
 
 
 def evaluate(
@@ -92,6 +93,8 @@ def evaluate(
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the figures of a classifier and of the baselines, with their intervals."""
+    from happysad.evaluation.metrics import caution
+
     score, abstention = evaluation.score, evaluation.abstention
     columns = {"the model": score}
     columns |= {name.replace("_", " "): one.score for name, one in evaluation.baselines.items()}
@@ -99,6 +102,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for name in score.figures():
         cells = "".join(f"{_cell(one.figures()[name]):>26}" for one in columns.values())
         say(f"{name.replace('_', ' '):<20}{cells}")
+    if words := caution(score.n):
+        say(words)
     for name, one in score.per_class.items():
         _print_figure(f"precision of {name}", one.precision, f"{one.answered:,}")
         _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
@@ -132,6 +137,22 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_votes(evaluation.votes)
     if evaluation.slices:
         _print_slices(evaluation.slices)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a new classifier beside its rivals, and which one to use."""
+    say()
+    say(f"{'accuracy':<20}{'95 % interval':>26}{'new one minus it':>26}")
+    say(f"{'new classifier':<20}{_cell(comparison.accuracy):>26}")
+    rivals = {f"always {comparison.largest}": comparison.largest_class}
+    if comparison.built_in is not None:
+        rivals = {"built-in classifier": comparison.built_in, **rivals}
+    for name, rival in rivals.items():
+        say(f"{name:<20}{_cell(rival.accuracy):>26}{_cell(rival.difference, '+'):>26}")
+    say(f"on the same {counted(comparison.n, 'test photo')}")
+    if comparison.built_in is not None and (missed := comparison.built_in.no_face):
+        say(f"the built-in classifier finds no face in {missed:,} of them, which count as wrong")
+    say(comparison.verdict)
 
 
 def _print_votes(votes: VoteScore) -> None:
@@ -169,16 +190,18 @@ def _print_figure(name: str, figure: Figure, n: str) -> None:
     say(f"{name:<20}{_cell(figure):>26}  (n = {n})")
 
 
-def _cell(figure: Figure) -> str:
-    """Return a figure with its interval."""
+def _cell(figure: Figure, sign: str = "") -> str:
+    """Return a figure with its interval; `sign` is "+" for a difference."""
     if figure.value is None:
         return "not defined"
+    value = f"{figure.value:{sign}.3f}"
     if figure.interval is None:
-        return f"{figure.value:.3f}"
+        return value
     low, high = figure.interval
     if low == high:
-        return f"{figure.value:.3f}  no spread seen"
-    return f"{figure.value:.3f}  {low:.3f}-{high:.3f}"
+        return f"{value}  no spread seen"
+    between = " to " if sign else "-"
+    return f"{value}  {low:{sign}.3f}{between}{high:{sign}.3f}"
 
 
 def info(model: Model = None) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from happysad.cli.console import say
-from happysad.cli.evaluation_commands import print_evaluation
+from happysad.cli.evaluation_commands import print_comparison, print_evaluation
 from happysad.cli.options import (
     AllowMissing,
     CheckFolder,
@@ -144,6 +144,8 @@ def train(
         return
     say()
     print_evaluation(trained.evaluation.test)
+    if trained.evaluation.comparison is not None:
+        print_comparison(trained.evaluation.comparison)
     fusion = trained.evaluation.fusion
     if fusion is not None and (curve := fusion.learning_curve) is not None:
         say(f"{curve.verdict}: {curve.reason}")

@@ -14,7 +14,7 @@ from happysad.errors import DatasetError, os_reason, shown
 from happysad.files import replacing
 from happysad.predictions import check_class
 
-__all__ = ["COLUMNS", "SPLITS", "Manifest", "Split"]
+__all__ = ["COLUMNS", "SPLITS", "Manifest", "Split", "are_crops"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -41,6 +41,9 @@ COLUMNS = {
     "note_codes": "str",  # other findings: `findings.Code`, separated by spaces
     "notes": "str",  # the same as text for people, separated by "; "
 }
+
+# The longest shorter side of photos that count as face crops, in pixels.
+_CROP_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,15 @@ class Manifest:
             return cls(root, table[list(COLUMNS)].astype(COLUMNS))
         except (ValueError, OverflowError) as error:
             raise DatasetError(f"{file}: not a manifest: {error}") from error
+
+
+def are_crops(rows: pd.DataFrame) -> bool:
+    """Return whether photos count as face crops: by the median of their shorter sides.
+
+    Args:
+        rows: rows of a manifest's table.
+    """
+    return bool(rows[["width", "height"]].min(axis=1).median() <= _CROP_SIDE)
 
 
 def _is_inside(path: str) -> bool:

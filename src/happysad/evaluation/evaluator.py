@@ -18,13 +18,14 @@ from happysad import __version__
 from happysad.classifier import BATCH, Classifier
 from happysad.dataset.arrays import load
 from happysad.dataset.duplicates import near_groups
-from happysad.dataset.manifest import Manifest, Split
+from happysad.dataset.manifest import Manifest, Split, are_crops
 from happysad.dataset.scan import scan
 from happysad.dataset.votes import Votes, read_stored_votes, read_votes
 from happysad.errors import DatasetError, ImageError, UsageError, counted
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.baselines import Baseline, Baselines
+from happysad.evaluation.comparison import Comparison, compare
 from happysad.evaluation.metrics import Score, answers_of, score
 from happysad.evaluation.slices import Slice, read_slices, score_slices
 from happysad.evaluation.vote_score import VoteScore, vote_score
@@ -116,6 +117,9 @@ class RunEvaluation:
     """On the validation split, on which choices were made."""
     fusion: Fusion | None
     """How the fusion of faces and photo was fitted; None for other networks."""
+    comparison: Comparison | None = None
+    """Beside the classifier that comes with happysad and the largest class, on the test split; None
+    in files without it."""
     schema: int = 2
 
     @classmethod
@@ -131,7 +135,11 @@ class RunEvaluation:
                 raise ValueError(f"schema must be 2, not {fields['schema']!r}")
             test, val = Evaluation.from_json(fields["test"]), Score.from_json(fields["val"])
             fusion = fields["fusion"] and Fusion.from_json(fields["fusion"])
-            return cls(**{**fields, "test": test, "val": val, "fusion": fusion})
+            compared = fields.get("comparison")
+            comparison = None if compared is None else Comparison.from_json(compared)
+            return cls(
+                **{**fields, "test": test, "val": val, "fusion": fusion, "comparison": comparison}
+            )
         except (AttributeError, KeyError, TypeError) as error:  # not an object, or other keys
             raise ValueError(f"not the evaluation of a run: {error}") from error
 
@@ -290,8 +298,41 @@ def evaluate_run(
         ),
         val=_score(classifier, judged, val, seed),
         fusion=run.fusion(),
+        comparison=_comparison(classifier, manifest, test, seed),
     )
     return evaluation, replace(test, p=_of_judged(classifier, judged, test.p))
+
+
+def _comparison(classifier: Classifier, manifest: Manifest, test: Answers, seed: int) -> Comparison:
+    """Compare a run's classifier with the one that ships, and with the largest class."""
+    judged, rows = manifest.classes, manifest.of("test")
+    p = _of_judged(classifier, judged, test.p)
+    shipped = Classifier()
+    of_name = {name: place for place, name in enumerate(shipped.classes)}
+    places = [of_name.get(name.casefold()) for name in judged]
+    known = [place for place in places if place is not None]
+    built_in, no_face = None, 0
+    if len(known) == len(judged):
+        crops = classifier.input.averages_faces or are_crops(rows)
+        its = _answers(shipped, judged, manifest, rows, Faces.GIVEN if crops else Faces.FIND)
+        built_in = _hits(np.where(its.no_face[:, None], np.nan, among(its.p, known)), its.y, 0.5)
+        no_face = int(its.no_face.sum())
+    largest = str(manifest.of("train")["label"].value_counts().sort_index().idxmax())
+    return compare(
+        _hits(p, test.y, classifier.details.threshold),
+        test.groups,
+        built_in=built_in,
+        no_face=no_face,
+        largest_class=(test.y == judged.index(largest)).astype(np.float64),
+        largest=largest,
+        seed=seed,
+    )
+
+
+def _hits(p: NDArray[np.float64], y: NDArray[np.intp], threshold: float) -> NDArray[np.float64]:
+    """Return 1.0 for each photo that is answered rightly, else 0.0; a row of NaN is no answer."""
+    right = (answers_of(p, threshold) == y) & ~np.isnan(p).any(axis=1)
+    return np.asarray(right, dtype=np.float64)
 
 
 def _evaluate_folder(

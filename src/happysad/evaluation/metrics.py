@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from happysad.errors import DatasetError
+from happysad.errors import DatasetError, counted
 
 __all__ = [
     "BINS",
@@ -20,6 +20,7 @@ __all__ = [
     "answers_of",
     "bootstrap",
     "calibration_error",
+    "caution",
     "confidence_bins",
     "interval",
     "resamples",
@@ -32,6 +33,8 @@ BINS = 15
 #: The number of resamples of the bootstrap. Source: Efron & Tibshirani 1993, chapter 13.
 RESAMPLES = 1000
 
+# Fewer photos than this prove little.
+_FEW = 30
 _AT_ONCE = 100  # resamples in memory together: 4 MB for 10,000 photos
 
 Floats = NDArray[np.float64]
@@ -243,6 +246,21 @@ def interval(values: Floats) -> tuple[float, float] | None:
         return None
     low, high = np.percentile(finite, [2.5, 97.5])
     return float(low), float(high)
+
+
+def caution(n: int) -> str:
+    """Return a sentence on how little n photos prove; an empty one for 30 photos or more.
+
+    >>> caution(12)
+    '12 photos prove little: one more wrong answer changes the accuracy by 8 points of 100.'
+    """
+    if n >= _FEW:
+        return ""
+    points = f"{100 / n:.0f} points of 100"
+    return (
+        f"{counted(n, 'photo')} prove{'s' if n == 1 else ''} little: one more wrong answer changes "
+        f"the accuracy by {points}."
+    )
 
 
 def confidence_bins(confidence: ArrayLike) -> NDArray[np.intp]:

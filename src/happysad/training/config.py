@@ -38,9 +38,8 @@ __all__ = [
 
 #: The range of an input's side in pixels.
 _SIZES = (32, 512)
-#: The input's side of the model compact: `_SMALL_SIZE` if the median of the photos' shorter sides
-#: is at most `_SMALL` pixels, otherwise `_LARGE_SIZE`. Such small pictures count as face crops.
-_SMALL, _SMALL_SIZE, _LARGE_SIZE = 64, 48, 96
+#: The input's side of the model compact: for photos that count as face crops, and for others.
+_SMALL_SIZE, _LARGE_SIZE = 48, 96
 #: With epochs 0, the total number of photos shown to the network in all epochs, and the range of
 #: the number of epochs.
 _PHOTOS_SHOWN, _EPOCHS = 375_000, (10, 100)
@@ -298,9 +297,11 @@ class TrainConfig:
             The same settings with `size`, `channels` and `epochs` above 0, and `faces` find or
             given.
         """
-        shorter = photos[["width", "height"]].min(axis=1).median()
+        from happysad.dataset.manifest import are_crops
+
+        crops = are_crops(photos)
         by_photos = {
-            "size": _SMALL_SIZE if shorter <= _SMALL else _LARGE_SIZE,
+            "size": _SMALL_SIZE if crops else _LARGE_SIZE,
             "channels": 1 if (photos["channels"] == 1).all() else 3,
             "epochs": min(max(round(_PHOTOS_SHOWN / max(1, len(photos))), _EPOCHS[0]), _EPOCHS[1]),
         }
@@ -310,7 +311,7 @@ class TrainConfig:
             for name, value in by_photos.items()
         }
         if self.faces == "auto":
-            chosen["faces"] = "find" if self.model == "face" and shorter > _SMALL else "given"
+            chosen["faces"] = "find" if self.model == "face" and not crops else "given"
         return replace(self, **chosen)
 
     @property

@@ -57,7 +57,7 @@ def learn(
     """Train on the faces of photos.
 
     The notes about the photos are written into `work` when training begins, and into `run` at the
-    end; see `Run.notes`.
+    end, with the sentence that compares the new classifier with the built-in one; see `Run.notes`.
 
     Args:
         photos: a folder with one folder of photos for each class; nothing in it is changed.
@@ -89,13 +89,15 @@ def learn(
         "epochs": min(max(epochs, _EPOCHS[0]), _EPOCHS[1]),
         "batch_size": _BATCH,
     }
-    train(
+    trained = train(
         split.manifest.root,
         run,
         check_folder=split.out,
         groups=split.settings.groups,
         **given,
     )
+    if trained.evaluation is not None and trained.evaluation.comparison is not None:
+        notes.append(trained.evaluation.comparison.verdict)
     write_text(Run(run).notes, json.dumps(notes) + "\n")
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from happysad.dataset.findings import titles
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.evaluation.baselines import LARGEST_CLASS, LOGISTIC_REGRESSION, Baseline
+from happysad.evaluation.comparison import Comparison
 from happysad.evaluation.evaluator import Evaluation, RunEvaluation
-from happysad.evaluation.metrics import Figure, Score
+from happysad.evaluation.metrics import Figure, Score, caution
 from happysad.evaluation.plots import Mistake, calibration_files
 from happysad.reports.page import inline_png, thumbnail, write_page
 from happysad.run import Run
@@ -53,7 +54,7 @@ def write_run_page(
         config: the settings, resolved.
         mistakes: the most confident ones on the test split, the worst first.
     """
-    test, used = evaluation.test, manifest.used
+    test, used, comparison = evaluation.test, manifest.used, evaluation.comparison
     score = test.score
     *others, last = score.classes
     write_page(
@@ -71,6 +72,9 @@ def write_run_page(
         warnings=warnings(test, used["label"].value_counts()),
         figures=_figures(score),
         baselines=[_baseline(name, one) for name, one in test.baselines.items()],
+        comparison=comparison,
+        own_accuracy=comparison and _number(comparison.accuracy) + _bracketed(comparison.accuracy),
+        rivals=_rivals(comparison),
         beaten=[
             _BASELINES[name] for name, one in test.baselines.items() if _is_better(score, one.score)
         ],
@@ -134,6 +138,8 @@ def warnings(evaluation: Evaluation, photos: pd.Series[int]) -> list[str]:
         )
     elif n < _FEW:
         found.append(f"Only {n:,} photos were tested: small differences mean nothing here.")
+    if words := caution(n):
+        found.append(words)
     for name, baseline in evaluation.baselines.items():
         if not _is_better(test, baseline.score):
             found.append(
@@ -251,6 +257,31 @@ def _baseline(name: str, baseline: Baseline) -> dict[str, str]:
         "point": _number(score.accuracy),
         **{key: _number(figure) + _bracketed(figure) for key, figure in figures.items()},
     }
+
+
+def _rivals(comparison: Comparison | None) -> list[dict[str, str]]:
+    """Return the rows of the table of rivals."""
+    if comparison is None:
+        return []
+    rivals = {f"always {comparison.largest}": comparison.largest_class}
+    if comparison.built_in is not None:
+        rivals = {"the built-in classifier": comparison.built_in, **rivals}
+    return [
+        {
+            "name": name,
+            "accuracy": _number(one.accuracy) + _bracketed(one.accuracy),
+            "difference": _signed(one.difference),
+        }
+        for name, one in rivals.items()
+    ]
+
+
+def _signed(difference: Figure) -> str:
+    """Return a difference of two accuracies with its interval, in points of 100."""
+    if difference.value is None or difference.interval is None:
+        return "not defined"
+    low, high = (100 * value for value in difference.interval)
+    return f"{100 * difference.value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
 def _is_better(mine: Score, its: Score) -> bool:

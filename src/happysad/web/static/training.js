@@ -160,9 +160,6 @@ function runs({ runs: all, in_use: used, own }) {
 }
 
 function one(run, used) {
-  const right =
-    run.balanced_accuracy === null ? "no" : `${(100 * run.balanced_accuracy).toFixed(1)} %`;
-  const tested = run.balanced_accuracy === null ? "" : ` on ${counted(run.n_test, "test face")}`;
   const few =
     run.n_test < FEW
       ? h(
@@ -178,7 +175,7 @@ function one(run, used) {
       "div",
       { class: "grow" },
       h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null),
-      h("p", {}, h("b", {}, right), " balanced accuracy", tested),
+      h("p", {}, h("b", {}, counted(run.n_test, "test face")), `: ${accuracy(run)}`),
       few,
       run.notes.map((words) => h("p", { class: "soft small" }, words)),
     ),
@@ -220,6 +217,16 @@ function one(run, used) {
           ),
     ),
   );
+}
+
+function accuracy({ balanced_accuracy: value, interval }) {
+  if (value === null) return "no balanced accuracy";
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const between =
+    interval && interval[0] < interval[1]
+      ? `${percent(interval[0])} to ${percent(interval[1])}`
+      : "not known";
+  return `balanced accuracy ${percent(value)} (95 % interval: ${between})`;
 }
 
 function back(used, own) {

@@ -61,13 +61,14 @@ class Found(_Message):
 
 
 class RunRow(_Message):
-    """A finished run: its result on the test photos, its notes, its page and its classifier.
+    """A finished run: its result on the test photos, with the 95 % interval, notes and files.
 
     The addresses are relative to the server's.
     """
 
     id: int
     balanced_accuracy: float | None
+    interval: tuple[float, float] | None
     n_test: int
     notes: list[str]
     report: str

@@ -62,6 +62,7 @@ def overview(request: Request) -> dict[str, Any]:
             {
                 "id": run.id,
                 "balanced_accuracy": run.balanced_accuracy,
+                "interval": run.interval,
                 "n_test": run.n_test,
                 "notes": run.notes,
                 "report": f"v1/teach/runs/{run.id}/report.html",

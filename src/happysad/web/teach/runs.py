@@ -34,9 +34,11 @@ class Result:
     """The number of the run."""
     balanced_accuracy: float | None
     """On the test photos; None where a class has none."""
+    interval: tuple[float, float] | None
+    """Its 95 % interval; None where it is undefined."""
     n_test: int
     notes: tuple[str, ...] = ()
-    """Sentences about its photos."""
+    """Sentences about its photos, and one that compares it with the built-in classifier."""
 
 
 class Runs:
@@ -70,6 +72,7 @@ class Runs:
                     Result(
                         id=number,
                         balanced_accuracy=summary.balanced_accuracy,
+                        interval=summary.interval,
                         n_test=summary.n,
                         notes=read_notes(run.notes),
                     )
