@@ -61,7 +61,7 @@ def main() -> None:
         cells = " | ".join(_cell(column.get(name)) for column in columns.values())
         lines.append(f"| {name.replace('_', ' ')} | {cells} |")
     if found.seen_in_training:
-        lines += ["", f"{found.seen_in_training} of these photos were training photos."]
+        lines += ["", f"{found.seen_in_training} training photos are left out."]
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if chosen.write:

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,7 @@ from happysad import Classifier
 from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest, Split
 from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
-from happysad.evaluation.evaluator import Evaluation, RunEvaluation, evaluate, evaluate_run
+from happysad.evaluation.evaluator import SEEN, Evaluation, RunEvaluation, evaluate, evaluate_run
 from happysad.images import Pixels, read
 from happysad.run import Epoch, Run
 from happysad.training.config import TrainConfig, of_run, to_settings
@@ -298,17 +298,28 @@ def test_copies_count_as_one_group(tmp_path: Path) -> None:
     assert (score.n, score.groups) == (11, 6)
 
 
-def test_photos_seen_in_training_are_counted(made: Path, tmp_path: Path) -> None:
+def test_photos_seen_in_training_are_left_out(made: Path, tmp_path: Path) -> None:
     whole = evaluate(made / "run", made / "data")
     manifest = Manifest.read(made / "run" / "manifest.csv", made / "data")
-    assert whole.score.n == 80
-    assert whole.seen_in_training == 80 - len(manifest.of("test"))
+    test = manifest.of("test")
+    assert whole.score == replace(written(made / "run").test.score, groups=whole.score.groups)
+    assert whole.seen_in_training == 80 - len(test)
+    left_out = {one.path for one in whole.left_out if one.reason == SEEN}
+    assert left_out == set(manifest.used["path"]) - set(test["path"])
     assert whole.baselines["logistic_regression"].fitted_on == "the training photos"
 
     data = new_folder(tmp_path)
     known = made / "data" / manifest.of("train")["path"].iloc[0]
     save(data / "happy" / "again.bmp", read(known))  # another file, the same pixels
-    assert evaluate(made / "run", data).seen_in_training == 1
+    save(data / "sad" / "near.png", read(known)[1:])  # without a row
+    found = evaluate(made / "run", data)
+    assert (found.seen_in_training, found.score.n) == (2, 6)
+    shutil.copytree(
+        data / "happy", tmp_path / "old" / "happy", ignore=shutil.ignore_patterns("?.png")
+    )
+    save(tmp_path / "old" / "sad" / "near.png", read(known)[1:])
+    with pytest.raises(DatasetError, match="trained or validated on all of these 2 photos"):
+        evaluate(made / "run", tmp_path / "old")
 
 
 def test_baselines_do_without_training_photos_that_are_gone(copy: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NoReturn, TextIO
 
 from happysad.errors import one_line
 
-__all__ = ["escaped", "fail", "say", "say_now", "warn"]
+__all__ = ["alert", "escaped", "fail", "say", "say_now", "warn"]
 
 
 def escaped(line: str, stream: TextIO) -> str:
@@ -25,6 +25,14 @@ def escaped(line: str, stream: TextIO) -> str:
 def say(line: str = "") -> None:
     """Print a line; see `escaped`."""
     print(escaped(line, sys.stdout))  # noqa: T201
+
+
+def alert(line: str) -> None:
+    """Print a line that must not be overlooked: in red where the terminal has colours."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console().print(Text(escaped(line, sys.stdout), style="red"), soft_wrap=True)
 
 
 def say_now(line: str) -> None:

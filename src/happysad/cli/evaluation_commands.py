@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from happysad.cli.console import say, warn
+from happysad.cli.console import alert, say, warn
 from happysad.cli.options import (
     ClassNames,
     Model,
@@ -68,7 +68,8 @@ def evaluate(
 ) -> None:
     """Measure how good a classifier is, with n and intervals.
 
-    With DIR, every readable photo in its class folders is test data. Two baselines are measured
+    With DIR, every readable photo in its class folders is test data, except those that the run was
+    trained or validated on, and near-duplicates of them. Two baselines are measured
     too: always the larger class, and logistic regression on 32x32 pixels. A classifier that also
     answers neither may be judged on the folders happy and sad alone: the main figures then tell
     happy from sad, and the shares called neither, unsure and no_face are printed below them.
@@ -76,7 +77,7 @@ def evaluate(
     need("train", "happysad evaluate")
     from dataclasses import asdict
 
-    from happysad.evaluation.evaluator import evaluate as run_evaluate
+    from happysad.evaluation.evaluator import SEEN, evaluate as run_evaluate
 
     use_threads(threads)
     folder = None if data is None else data_folder(data)
@@ -86,9 +87,21 @@ def evaluate(
     if as_json:
         say(json.dumps(asdict(evaluation)))
         return
+    if evaluation.seen_in_training and data is not None:
+        _print_seen(evaluation)
     for left_out in evaluation.left_out:
-        say(f"left out: {left_out.path}: {left_out.reason}")
+        if left_out.reason != SEEN:
+            say(f"left out: {left_out.path}: {left_out.reason}")
     print_evaluation(evaluation)
+
+
+def _print_seen(evaluation: Evaluation) -> None:
+    """Print that photos are left out because the run knows them."""
+    seen, n = evaluation.seen_in_training, evaluation.abstention.n
+    alert(
+        f"{evaluation.model} was trained or validated on {seen:,} of these photos, or on "
+        f"near-duplicates of them. They are left out; the figures are those of the other {n:,}."
+    )
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

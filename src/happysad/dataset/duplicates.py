@@ -15,6 +15,7 @@ __all__ = [
     "count_pairs",
     "hashes",
     "leave_out_copies",
+    "near_any",
     "near_groups",
     "near_pairs",
     "note_other_class",
@@ -57,6 +58,26 @@ def near_pairs(values: NDArray[np.uint64], radius: int) -> NDArray[np.int64]:
                 found += _compare(values, bucket, radius)
     first, second = np.divmod(np.unique(np.concatenate(found)), max(1, len(values)))
     return np.stack([first, second], axis=1)
+
+
+def near_any(rows: pd.DataFrame, others: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether each photo is a copy or near-duplicate, within `RADIUS`, of one of `others`.
+
+    Args:
+        rows: rows of a manifest's table, with `phash`.
+        others: more such rows, of the same or of another table.
+
+    Returns:
+        Shape (rows,).
+    """
+    own, theirs = hashes(rows), hashes(others)
+    values = np.unique(np.concatenate([own, theirs]))
+    is_theirs = np.isin(values, theirs)
+    near = is_theirs.copy()
+    first, second = near_pairs(values, RADIUS).T
+    near[first[is_theirs[second]]] = True
+    near[second[is_theirs[first]]] = True
+    return np.asarray(near[np.searchsorted(values, own)])
 
 
 def near_groups(rows: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from happysad import __version__
 from happysad.classifier import BATCH, Classifier
 from happysad.dataset.arrays import load
-from happysad.dataset.duplicates import near_groups
+from happysad.dataset.duplicates import near_any, near_groups
 from happysad.dataset.manifest import Manifest, Split, are_crops
 from happysad.dataset.scan import scan
 from happysad.dataset.votes import Votes, read_stored_votes, read_votes
@@ -41,7 +41,10 @@ from happysad.probability import among
 from happysad.progress import track
 from happysad.run import Fusion, Run
 
-__all__ = ["Answers", "Evaluation", "LeftOut", "RunEvaluation", "evaluate", "evaluate_run"]
+__all__ = ["SEEN", "Answers", "Evaluation", "LeftOut", "RunEvaluation", "evaluate", "evaluate_run"]
+
+#: `LeftOut.reason` of photos that would make the figures too good.
+SEEN = "the run was trained or validated on it, or on a near-duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ class Evaluation:
     """The accuracy on slices of the photos of `score`; empty without `slices`."""
     left_out: tuple[LeftOut, ...] = ()
     seen_in_training: int | None
-    """The number of judged photos that the run was trained or validated on, by the SHA-256 of the
-    file or of its pixels; None, for unknown, for an .onnx without its run."""
+    """The number of photos that the run was trained or validated on, or of which it knows a
+    near-duplicate. They are left out of a folder's figures. None, for unknown, for an .onnx without
+    its run."""
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -188,9 +192,10 @@ def evaluate(
     """Evaluate a classifier on a folder of class folders, or a run on its own test split.
 
     With `data`, every readable photo in the class folders is judged, even if a check would leave it
-    out. Near-duplicates form one group, so that repeated photos do not narrow the intervals. A
-    classifier with the class neither may be judged on the folders of its other two classes alone;
-    see `Evaluation.score`.
+    out. Photos that the run was trained or validated on, and near-duplicates of them, are left out;
+    see `Evaluation.seen_in_training`. Near-duplicates form one group, so that repeated photos do
+    not narrow the intervals. A classifier with the class neither may be judged on the folders of
+    its other two classes alone; see `Evaluation.score`.
 
     Args:
         model: an .onnx that happysad wrote, or a run's folder; None for the classifier that comes
@@ -211,7 +216,8 @@ def evaluate(
             without `data`; a class folder is missing; or `faces` is "given" and the classifier
             looks at photos.
         ClassifierError: `model` is no classifier.
-        DatasetError: there is no readable photo, or none with a face.
+        DatasetError: there is no readable photo, none with a face, or none that the run was not
+            trained or validated on.
 
     Examples:
         >>> happysad.evaluate("runs/faces-1").score.accuracy  # doctest: +SKIP
@@ -293,7 +299,7 @@ def evaluate_run(
             test,
             training=_training_pictures(manifest, judged),
             seed=seed,
-            seen_in_training=_seen(manifest, manifest.of("test")),
+            seen_in_training=int(_is_seen(manifest, manifest.of("test")).sum()),
             votes=read_stored_votes(run.votes, manifest.table, judged),
         ),
         val=_score(classifier, judged, val, seed),
@@ -351,12 +357,19 @@ def _evaluate_folder(
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
     sliced = {} if slices is None else read_slices(slices, table)
+    own = _own_manifest(model)
+    seen = np.zeros(len(readable), bool) if own is None else _is_seen(own, readable)
+    if seen.all():
+        raise DatasetError(
+            f"{data}: {model} was trained or validated on all of these "
+            f"{counted(len(readable), 'photo')}, or on near-duplicates; name a folder of others"
+        )
+    known, readable = readable[seen], readable[~seen].copy()
     readable["group"] = near_groups(readable)
     readable["label"] = readable["label"].map(dict(zip(map(nfc, folders), judged, strict=True)))
     answers = _answers(classifier, judged, Manifest(data, readable), readable, faces)
     if answers.no_face.all():
         raise DatasetError(f"{data}: no face in any of {counted(len(readable), 'photo')}")
-    own = _own_manifest(model)
     unreadable = table.loc[table["pixels"] == "", ["path", "reason"]]
     return _evaluation(
         classifier,
@@ -366,12 +379,13 @@ def _evaluate_folder(
         answers,
         training=None if own is None else _training_pictures(own, judged),
         seed=0,
-        seen_in_training=None if own is None else _seen(own, readable),
+        seen_in_training=None if own is None else len(known),
         votes=None if votes is None else read_votes(votes, table, classifier.classes),
         slices=sliced,
         left_out=(
             *_beside(data, folders),
             *(LeftOut(path, reason) for path, reason in unreadable.to_numpy()),
+            *(LeftOut(path, SEEN) for path in known["path"]),
         ),
     )
 
@@ -555,11 +569,9 @@ def _own_manifest(model: Path) -> Manifest | None:
     return Manifest.read(run.manifest, run.data())
 
 
-def _seen(manifest: Manifest, photos: pd.DataFrame) -> int:
-    """Count the photos whose bytes or pixels the manifest has in train or val."""
-    learned = pd.concat([manifest.of("train"), manifest.of("val")])
-    again = photos["sha256"].isin(learned["sha256"]) | photos["pixels"].isin(learned["pixels"])
-    return int(again.sum())
+def _is_seen(manifest: Manifest, photos: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether train or val of a manifest has each photo, or a near-duplicate of it."""
+    return near_any(photos, pd.concat([manifest.of("train"), manifest.of("val")]))
 
 
 def _training_pictures(
