@@ -122,6 +122,18 @@ def test_a_result_reads_as_lines_of_text(dirty_check: CheckResult) -> None:
     assert repr(dirty_check).startswith("CheckResult(31 files, 24 used, page=")
 
 
+def test_the_first_files_of_each_finding_are_named(dirty_check: CheckResult) -> None:
+    lines = dirty_check.examples
+    assert "not an image, left out of training: happy/text.jpg" in lines
+    assert "in several classes, left out of training: happy/both.png, sad/both.bmp" in lines
+    [near] = [line for line in lines if line.startswith("near-duplicates in another class")]
+    assert near == "near-duplicates in another class, used: happy/001.png, sad/other.png"
+    found = [one for one in FINDINGS if dirty_check.counts.findings[one.key]]
+    assert [line.split(",")[0] for line in lines] == [one.title.lower() for one in found]
+    assert dirty_check.left_out["Not an image"] == 1
+    assert sum(dirty_check.left_out.values()) == dirty_check.counts.left_out
+
+
 def test_the_folder_of_a_check_is_named_by_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

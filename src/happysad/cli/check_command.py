@@ -106,7 +106,8 @@ def check(
         say=warn,
         find_suspects=_suspects() if labels else None,
     )
-    for line in str(result).split("\n"):
+    *lines, report = str(result).split("\n")
+    for line in (*lines, *result.examples, report):
         say(line)
     if quarantine is not None:
         moved = move_away(result.manifest, quarantine, report=say)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from happysad.dataset.duplicates import RADIUS
-from happysad.dataset.findings import FINDINGS
+from happysad.dataset.findings import FINDINGS, find
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import UsageError, counted
 from happysad.folder_walk import LeftOut
@@ -16,6 +16,8 @@ __all__ = ["CheckCounts", "CheckResult", "CheckSettings"]
 
 # The maximum value of `CheckSettings.radius`.
 _MAX_RADIUS = 16
+# The number of files of a finding that `CheckResult.examples` names.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,35 @@ class CheckResult:
         """The page with the findings."""
         return self.folder / "report.html"
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The number of files with each finding that leaves them out, by its title."""
+        counts = self.counts.findings
+        return {
+            one.title: counts[one.key] for one in FINDINGS if one.leaves_out and counts[one.key]
+        }
+
+    @property
+    def photos(self) -> dict[str, dict[str, int]]:
+        """The number of used photos of each class, by split."""
+        labels = {split: self.manifest.of(split)["label"] for split in SPLITS}
+        return {
+            split: {name: int((of_split == name).sum()) for name in self.manifest.classes}
+            for split, of_split in labels.items()
+        }
+
+    @property
+    def examples(self) -> list[str]:
+        """The first files of each finding, and whether they are left out: a line for each."""
+        lines = []
+        for finding, rows in zip(FINDINGS, find(self.manifest.table).values(), strict=True):
+            if paths := rows["path"].tolist():
+                use = "left out of training" if finding.leaves_out else "used"
+                more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
+                named = ", ".join(paths[:_NAMED])
+                lines.append(f"{finding.title.lower()}, {use}: {named}{more}")
+        return lines
+
     def __repr__(self) -> str:
         """Return one line with the main counts."""
         counts = self.counts
@@ -135,10 +166,8 @@ class CheckResult:
         width = max(10, *(len(name) + 2 for name in manifest.classes))
         lines = [f"{count:>8,}  {name}" for name, count in numbers.items() if count]
         lines += ["", f"{'':>8}" + "".join(f"{name:>{width}}" for name in manifest.classes)]
-        for split in SPLITS:
-            labels = manifest.of(split)["label"]
-            row = "".join(f"{(labels == name).sum():>{width},}" for name in manifest.classes)
-            lines.append(f"{split:>8}{row}")
+        for split, by_class in self.photos.items():
+            lines.append(f"{split:>8}" + "".join(f"{n:>{width},}" for n in by_class.values()))
         lines.append(f"{counts.used:,} photos are used, in {counts.groups:,} groups")
         lines += [counts.decisions] if counts.decisions else []
         lines += [LeftOut(counts.beside).line] if counts.beside else []
