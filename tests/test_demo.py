@@ -24,6 +24,7 @@ def test_the_demo_does_the_whole_job(tmp_path: Path) -> None:
     assert figures["model"] > figures["larger"] + 0.2  # it has learned something
     assert "broken.jpg: not an image" in text
     assert "drawn" in text
+    assert lines[-1] == "Next, with your own photos: happysad predict PHOTO"
     for name in ("model.onnx", "model.keras", "metrics.json", "report.html", "plots/worst.png"):
         assert (run / name).stat().st_size > 100
 

@@ -76,6 +76,8 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
     )
     for name, baseline in test.baselines.items():
         say(f"   {name.replace('_', ' ')}: {baseline.score.accuracy.value:.3f}")
+    if trained.evaluation.comparison is not None:
+        say(f"   {trained.evaluation.comparison.verdict}")
     say(f"   report: {trained.run.report}")
 
     say("5. Predict on new drawn faces, and on a file that is no picture")
@@ -83,7 +85,8 @@ def demo(folder: Path, *, say: Callable[[str], None]) -> Path:
         words = answer.describe() if answer.error else f"{answer.describe():<24}  {answer.path}"
         say(f"   {words}")
     say("The faces are drawn, so these figures say nothing about real faces.")
-    say(f"Next, with your own photos: happysad predict PHOTO --model {run}")
+    say("The classifier that comes with happysad has learned from photos of people.")
+    say("Next, with your own photos: happysad predict PHOTO")
     return run
 
 

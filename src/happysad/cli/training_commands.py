@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +31,9 @@ from happysad.errors import UsageError
 from happysad.parallel import use_threads
 
 __all__ = ["demo", "replicate", "train"]
+
+# The exit status of a command that Ctrl+C has stopped, as shells report it.
+_INTERRUPTED = 128 + 2
 
 
 def demo(
@@ -124,21 +129,23 @@ def train(
                 "--resume RUN cannot be combined with other arguments: the run's config.toml has "
                 "the settings"
             )
-        trained = trainer.resume(resume)
+        with _stoppable():
+            trained = trainer.resume(resume)
     elif data is None:
         raise UsageError("train needs a DIR, or --resume RUN")
     else:
-        trained = trainer.train(
-            data_folder(data),
-            out,
-            config=config,
-            check_folder=check_folder,
-            groups=groups,
-            allow_missing=allow_missing,
-            use_splits=use_splits,
-            votes=votes,
-            **given,
-        )
+        with _stoppable():
+            trained = trainer.train(
+                data_folder(data),
+                out,
+                config=config,
+                check_folder=check_folder,
+                groups=groups,
+                allow_missing=allow_missing,
+                use_splits=use_splits,
+                votes=votes,
+                **given,
+            )
     if trained.evaluation is None:
         say("this process is done; process 0 has the run")
         return
@@ -151,6 +158,16 @@ def train(
         say(f"{curve.verdict}: {curve.reason}")
     say(f"run:    {trained.folder}")
     say(f"report: {trained.run.report}")
+    say(f"next:   happysad predict PHOTO --model {shlex.quote(str(trained.folder))}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End the command with the status of Ctrl+C, without a traceback, if Ctrl+C stops the block."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def replicate(

@@ -22,7 +22,7 @@ from happysad.models import faces_and_photo
 from happysad.models.faces_and_photo import FROM_LOOK
 from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among
-from happysad.progress import step
+from happysad.progress import bar, track
 from happysad.run import Fusion, LearningCurve, Run, Trial
 from happysad.training import checkpoints
 from happysad.training.callbacks import write_curve
@@ -75,8 +75,7 @@ class FaceFusion(Learner):
         checkpoints.restore(checkpoints.latest(run.checkpoints), model, optimizer=False)
         run.write_history([])
         train, val = self.photos.train, self.photos.val
-        with step(f"measuring {len(train.classes) + len(val.classes):,} photos"):
-            learned, unseen = (_figures(model, part.inputs) for part in (train, val))
+        learned, unseen = (_figures(model, part.inputs) for part in (train, val))
         width = learned.shape[1]
         from_faces = width - FROM_LOOK
         sources = {
@@ -86,7 +85,7 @@ class FaceFusion(Learner):
         }
         fitted: dict[str, list[Floats]] = {}
         tried: dict[str, Trial] = {}
-        for name, part in sources.items():
+        for name, part in track(sources.items(), "fitting", len(sources)):
             strength, folded = self._strength(learned[:, part])
             found = self._fit(learned[:, part], train.classes, strength)
             logits = np.concatenate([folded, found.logits(unseen[:, part])])
@@ -184,11 +183,14 @@ def _figures(model: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Floats:
     """Return the inputs of the last layer for each photo, with one batch in memory at a time."""
     measure = keras.Model(model.inputs, model.get_layer("figures").output)
     count = len(inputs["weights"])
-    parts = [
-        measure([inputs[one.name][at : at + _BATCH] for one in model.inputs], training=False)
-        for at in range(0, count, _BATCH)
-    ]
-    return np.concatenate([np.asarray(part) for part in parts]).astype(np.float64)
+    parts = []
+    with bar() as progress:
+        task = progress.add_task("measuring", total=count, note="")
+        for at in range(0, count, _BATCH):
+            batch = [inputs[one.name][at : at + _BATCH] for one in model.inputs]
+            parts.append(np.asarray(measure(batch, training=False)))
+            progress.advance(task, len(batch[0]))
+    return np.concatenate(parts).astype(np.float64)
 
 
 def _log_loss(logits: Floats, classes: NDArray[np.float32]) -> float:

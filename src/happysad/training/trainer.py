@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from happysad import __version__
 from happysad.classifier import BATCH, Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
-from happysad.dataset.check_result import CheckResult
 from happysad.dataset.class_folders import class_folders, labels
 from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.split import assign
@@ -28,7 +26,6 @@ from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
 from happysad.evaluation.plots import draw_run, samples, worst_mistakes
 from happysad.export import to_onnx
 from happysad.files import replacing, write_text
-from happysad.folder_walk import LeftOut
 from happysad.inputs import network_input
 from happysad.keras_backend import choose_backend, deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
@@ -48,6 +45,13 @@ from happysad.training.config import (
 )
 from happysad.training.learner import learner
 from happysad.training.learner_base import Learner, Photos
+from happysad.training.narration import (
+    print_check,
+    print_learning,
+    print_test,
+    stoppable,
+    tell,
+)
 from happysad.training.processes import Process
 from happysad.training.run_page import write_run_page
 
@@ -138,17 +142,19 @@ def train(
     chosen = choose(base, settings)
     if out is None:
         out = free_folder(Path("runs", f"{folder.resolve().name}-{chosen.config.model}"))
-    return train_in(
-        processes.this(),
-        folder,
-        chosen,
-        Run(Path(out)),
-        default_folder(folder) if check_folder is None else Path(check_folder),
-        None if groups is None else Path(groups),
-        None if votes is None else Path(votes),
-        use_splits=use_splits,
-        allow_missing=allow_missing,
-    )
+    run = Run(Path(out))
+    with stoppable(run):
+        return train_in(
+            processes.this(),
+            folder,
+            chosen,
+            run,
+            default_folder(folder) if check_folder is None else Path(check_folder),
+            None if groups is None else Path(groups),
+            None if votes is None else Path(votes),
+            use_splits=use_splits,
+            allow_missing=allow_missing,
+        )
 
 
 def train_in(
@@ -170,6 +176,8 @@ def train_in(
         names = labels(class_folders(data, chosen.config.classes, use_splits=use_splits))
         config = _for_classic(chosen.config, names, process)
         known = (checked / "manifest.csv").is_file()
+        if process.leads:
+            tell(f"checking {data}")
         result = check(
             data,
             checked,
@@ -182,7 +190,7 @@ def train_in(
         )
         manifest = result.manifest
         if process.leads:
-            _print_left_out(result)
+            print_check(result)
         config = replace(chosen, config=config).resolved(manifest.of("train"))
         if known and "fractions" in chosen.given and not use_splits:
             _require_fractions(manifest, config.fractions, check_folder)
@@ -195,15 +203,16 @@ def train_in(
                     _print_votes(given, manifest)
             photos = _load(manifest, config, given)
             process.meet(config, **_facts(config, manifest, given))
-            quiet()
-            learns = learner(config, photos)
-            deterministic(config.seed)
-            model = learns.build()
+            with step("building the network"):
+                quiet()
+                learns = learner(config, photos)
+                deterministic(config.seed)
+                model = learns.build()
             if config.model == "face":
                 align_output_sign(model, learns)
                 if process.leads and len(learns.classes) == 2:
                     first, second = learns.classes
-                    sys.stderr.write(f"it will answer {first} or {second} for every face\n")
+                    tell(f"it will answer {first} or {second} for every face")
             draft.write_settings(to_settings(config), data)
             manifest.write(draft.manifest)
             _draw_samples(photos, config, draft)
@@ -224,7 +233,7 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         DatasetError: the photos have changed since the run began.
     """
     run, process = Run(Path(folder)), processes.this()
-    with process.resumed(run) as own:
+    with stoppable(run), process.resumed(run) as own:
         config = of_run(own)
         if own.is_finished:
             raise RunError(f"{run.folder}: finished already, there is nothing to resume")
@@ -233,10 +242,11 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         given = read_stored_votes(own.votes, manifest.table, manifest.classes)
         photos = _load(manifest, config, given)
         process.meet(config, **_facts(config, manifest, given))
-        quiet()
-        learns = learner(config, photos)
-        deterministic(config.seed)
-        model = learns.build(pretrained=False)
+        with step("building the network"):
+            quiet()
+            learns = learner(config, photos)
+            deterministic(config.seed)
+            model = learns.build(pretrained=False)
         return _learn_and_finish(process, learns, model, manifest, own, run)
 
 
@@ -248,24 +258,11 @@ def _for_classic(config: TrainConfig, names: Sequence[str], process: Process) ->
     if len(two) == len(names):
         return config
     if process.leads:
-        sys.stderr.write(
+        tell(
             f"classic has one sigmoid, for two classes: it learns {' and '.join(two)}, "
-            f"and {NEITHER} is left out\n"
+            f"and {NEITHER} is left out"
         )
     return replace(config, classes=two)
-
-
-def _print_left_out(result: CheckResult) -> None:
-    """Print what the check did not count, the decisions on labels, and the leaks."""
-    if result.counts.beside:
-        sys.stderr.write(f"{LeftOut(result.counts.beside).line}\n")
-    if leaks := result.counts.findings["leaks"]:
-        sys.stderr.write(
-            f"left out: {leaks:,} photos that also stand in test or val, or nearly so; "
-            f"{result.page} lists them\n"
-        )
-    if result.counts.decisions:
-        sys.stderr.write(f"{result.counts.decisions}\n")
 
 
 def _require_fractions(
@@ -353,7 +350,7 @@ def _print_votes(votes: Votes, manifest: Manifest) -> None:
     used = manifest.used
     voted = int((votes.counts(used).sum(axis=1) > 0).sum())
     rest = f"; of the other {len(used) - voted:,} it learns the folder" if voted < len(used) else ""
-    sys.stderr.write(f"{voted:,} of {len(used):,} photos have votes{rest}\n")
+    tell(f"{voted:,} of {len(used):,} photos have votes{rest}")
 
 
 def _facts(config: TrainConfig, manifest: Manifest, votes: Votes | None) -> dict[str, str]:
@@ -402,12 +399,15 @@ def _draw_samples(photos: Photos, config: TrainConfig, run: Run) -> None:
     shown = np.sort(everything[:_SHOWN])
     train = photos.train
     file = run.plots / "samples.png"
-    samples(train.images[shown], train.classes[shown], photos.names, file)
+    with step("drawing some of the photos"):
+        samples(train.images[shown], train.classes[shown], photos.names, file)
 
 
 def _learn_and_finish(
     process: Process, learns: Learner, model: keras.Model, manifest: Manifest, own: Run, run: Run
 ) -> TrainedRun:
+    if process.leads:
+        print_learning(learns.config, learns.photos)
     process.learn(learns, model, own)
     if not process.leads:
         return TrainedRun(run, None)
@@ -480,6 +480,7 @@ def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEv
     Raises:
         DatasetError: a photo has changed since the run began.
     """
+    print_test(manifest.of("test"))
     evaluation, answers = evaluate_run(run)
     write_text(run.metrics, json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
     with step(f"drawing {run.plots.name} and writing {run.report.name}"):
