@@ -357,7 +357,7 @@ def roc_pr(y: ArrayLike, p: ArrayLike, classes: Sequence[str], file: Path) -> No
     roc.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1.2, label="guessing")
     roc.set_xlabel(f"share of {classes[0]} photos called {classes[1]}")
     roc.set_ylabel(f"share of {classes[1]} photos found")
-    plain(roc, f"AUC {roc_auc_score(truth, p_second):.3f} (guessing 0.5)")
+    plain(roc, f"AUC of {classes[1]} {roc_auc_score(truth, p_second):.3f} (guessing 0.5)")
     precision, recall, _ = precision_recall_curve(truth, p_second)
     share = second / n
     pr.plot(recall, precision, color=COLOURS[1], linewidth=2, drawstyle="steps-post")
@@ -365,7 +365,7 @@ def roc_pr(y: ArrayLike, p: ArrayLike, classes: Sequence[str], file: Path) -> No
     pr.set_xlabel(f"recall: share of {classes[1]} photos found")
     pr.set_ylabel(f"precision: share of “{classes[1]}” answers right")
     average = average_precision_score(truth, p_second)
-    plain(pr, f"average precision {average:.3f} (guessing {share:.2f})")
+    plain(pr, f"average precision of {classes[1]} {average:.3f} (guessing {share:.2f})")
     for ax in (roc, pr):
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.02, 1.02)

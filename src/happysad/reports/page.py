@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from happysad import __version__
+from happysad.errors import counted
 from happysad.files import write_text
 from happysad.images import Pixels
 
@@ -51,10 +52,12 @@ def thumbnail(pixels: Pixels, side: int = 144) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("happysad", "reports/templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
+    return environment

@@ -213,7 +213,7 @@ def _figures(score: Score) -> list[dict[str, Any]]:
     if score.auc is not None:
         rows.append(
             (
-                "AUC",
+                f"AUC of {last}",
                 score.auc,
                 score.n,
                 f"How often a {last} photo gets a higher p than a {score.classes[0]} one; guessing "
