@@ -65,9 +65,19 @@ def test_path_glob_and_standard_input_give_identical_rows(model: Path, photos: P
 
 
 def test_info_shows_the_card_line_by_line() -> None:
-    shown = run_command("info").stdout.decode().splitlines()
+    shown = run_command("info", "--card").stdout.decode().splitlines()
     assert shown == SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").splitlines()
     assert len(shown) > 100
+    brief = run_command("info").stdout.decode().splitlines()
+    assert len(brief) < 30  # one screen
+    assert brief[:10] == shown[:10]
+    assert "classes        happy, neither, sad" in brief
+
+
+def test_only_the_built_in_classifier_has_a_card(model: Path) -> None:
+    done = run_command("info", "--card", "--model", model)
+    assert (done.status, done.stdout) == (2, b"")
+    assert b"--card is for the built-in classifier" in done.stderr
 
 
 def test_info_says_what_a_file_is(model: Path) -> None:

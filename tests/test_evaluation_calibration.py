@@ -14,11 +14,14 @@ from sklearn.metrics import log_loss
 from happysad.evaluation.calibration import (
     EPSILON,
     TEMPERATURES,
+    UNSURE_GROUPS,
     fit_temperature,
     fit_threshold,
+    fit_unsure,
     fit_vector,
 )
-from happysad.probability import with_temperature
+from happysad.model_file import Details
+from happysad.probability import of_second, with_temperature
 
 
 def honest(n: int, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -154,3 +157,53 @@ def test_certain_mistakes_keep_three_finite() -> None:
     temperature, biases = fit_vector(p, [0, 1, 2, 1, 2], np.eye(3))
     assert TEMPERATURES[0] <= temperature <= TEMPERATURES[1]
     assert np.abs(biases).max() <= 6
+
+
+def drawn(n: int, classes: int, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the probabilities of a classifier that errs, and the classes of n photos each."""
+    y = np.repeat(np.arange(classes), n)
+    z = rng.normal(size=(len(y), classes)) + 1.2 * np.eye(classes)[y]
+    return softmax(2 * z, axis=1), y
+
+
+@pytest.mark.parametrize(("classes", "threshold"), [(2, 0.5), (2, 0.4), (3, 0.5)])
+def test_one_in_ten_photos_of_a_class_gets_another(classes: int, threshold: float) -> None:
+    rng = np.random.default_rng(1)
+    names = ("happy", "neither", "sad")[:classes]
+    new, truth = drawn(100, classes, rng)
+    wrong = np.zeros((100, classes))
+    for one in wrong:
+        p, y = drawn(25, classes, rng)
+        limits = fit_unsure(p, y, [str(number) for number in range(len(y))], threshold)
+        details = Details(
+            classes=names,
+            size=32,
+            channels=1,
+            architecture="classic",
+            temperature=1.0,
+            threshold=threshold,
+            trained_on=1,
+            version="0",
+            unsure=limits,
+        )
+        labels = np.array([details.label_of(row) for row in new.tolist()])
+        for place in range(classes):
+            own = labels[truth == place]
+            one[place] = ((own != names[place]) & (own != "unsure")).mean()
+    assert (wrong.mean(axis=0) <= 0.11).all()
+    assert (wrong.mean(axis=0) >= 0.01).all()  # nor is it unsure about all
+
+
+def test_a_sure_classifier_is_never_unsure() -> None:
+    p = of_second(np.repeat([0.1, 0.9], 20))
+    y, groups = np.repeat([0, 1], 20), [str(number) for number in range(40)]
+    assert fit_unsure(p, y, groups, 0.5) == (0.5, 0.5)
+
+
+def test_a_group_counts_once_by_its_worst_photo() -> None:
+    y = np.repeat([0, 1], 2 * UNSURE_GROUPS)
+    groups = [str(number // 2) for number in range(len(y))]
+    p = np.where(y == 1, 0.9, 0.1)
+    p[1] = 0.7  # of the first group
+    assert fit_unsure(of_second(p), y, groups, 0.5) == (0.5, 0.7001)
+    assert fit_unsure(of_second(p[2:]), y[2:], groups[2:], 0.5) is None

@@ -159,6 +159,9 @@ class Details:
     the first and below the second of these. With three, there is one of these for each class: the
     answer is "unsure" if the probability of the most probable class is below that of this class.
     They are chosen jointly on validation. None: the answer is never "unsure"."""
+    unsure_lacks: int = 0
+    """About how many more photos of the class with the fewest it takes to choose `unsure`; 0 if it
+    is chosen, or if that is unknown."""
     keeps_neither: bool = False
     """Whether the class neither was not learned from photos, but taken over from the classifier
     that comes with happysad."""
@@ -223,6 +226,10 @@ class Details:
             raise ValueError(f"threshold must be 0.5 with 3 classes, not {self.threshold!r}")
         if self.unsure is not None:
             self._check_unsure(self.unsure)
+        if not _whole(self.unsure_lacks) or self.unsure_lacks < 0:
+            raise ValueError(
+                f"unsure_lacks must be 0 or more, not {reprlib.repr(self.unsure_lacks)}"
+            )
         if self.schema != 2:
             raise ValueError(
                 f"schema must be 1 or 2, not {reprlib.repr(self.schema)}; "

@@ -19,7 +19,7 @@ from happysad.cli.options import (
     data_folder,
     need,
 )
-from happysad.errors import counted
+from happysad.errors import UsageError, counted
 from happysad.parallel import use_threads
 from happysad.predictions import NO_FACE, UNSURE, Faces
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from happysad.evaluation.metrics import Figure
     from happysad.evaluation.slices import Slice
     from happysad.evaluation.vote_score import VoteScore
+    from happysad.model_file import Details
+
+# The first section of the built-in classifier's card; the main figures stand before it.
+_CARD_SECTION = "## What it is"
 
 __all__ = ["evaluate", "info", "print_comparison", "print_evaluation"]
 
@@ -217,26 +221,50 @@ def _cell(figure: Figure, sign: str = "") -> str:
     return f"{value}  {low:{sign}.3f}{between}{high:{sign}.3f}"
 
 
-def info(model: Model = None) -> None:
-    """Describe a classifier.
-
-    For the one that comes with happysad, print its card: what it is for, and how good it is.
-    """
+def info(
+    model: Model = None,
+    card: Annotated[
+        bool,
+        typer.Option(
+            "--card",
+            help="Print the card of the built-in classifier: what it is for, how good it is, and "
+            "where it fails.",
+        ),
+    ] = False,
+) -> None:
+    """Describe a classifier on one screen."""
     from dataclasses import asdict
 
     from happysad.model_file import SHIPPED, ModelFile
 
+    if card and model is not None:
+        raise UsageError("--card is for the built-in classifier; a run has its report.html")
     details = ModelFile.read(model or SHIPPED).details
     if model is None:
-        for line in SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").splitlines():
+        whole = SHIPPED.with_name("MODEL_CARD.md").read_text(encoding="utf-8").splitlines()
+        head = whole.index(_CARD_SECTION)
+        for line in whole if card else whole[:head]:
             say(line)
+    if card:
         return
     # The words for None; a field without any is left out then.
-    absent = {"unsure": "never", "trained_on": "unknown", "sigmoid_class": None}
-    for name, value in asdict(details).items():
+    absent = {"unsure": _never_unsure(details), "trained_on": "unknown", "sigmoid_class": None}
+    fields = asdict(details)
+    del fields["unsure_lacks"]  # part of "unsure"
+    for name, value in fields.items():
         words = absent[name] if value is None else _words(value)
         if words is not None:
             say(f"{name.replace('_', ' '):<14} {words}")
+    if model is None:
+        say("happysad info --card prints the whole card")
+
+
+def _never_unsure(details: Details) -> str:
+    """Return why a classifier without thresholds is never unsure, and what it would take."""
+    if not details.unsure_lacks:
+        return "never"
+    more = counted(details.unsure_lacks, "photo")
+    return f"never; it takes about {more} more of the class with the fewest"
 
 
 def _words(value: object) -> object:

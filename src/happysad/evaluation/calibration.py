@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,9 +14,12 @@ __all__ = [
     "EPSILON",
     "TEMPERATURES",
     "THRESHOLDS",
+    "UNSURE_GROUPS",
     "fit_temperature",
     "fit_threshold",
+    "fit_unsure",
     "fit_vector",
+    "groups_lacking",
 ]
 
 #: The range in which the temperature is searched.
@@ -26,6 +30,14 @@ THRESHOLDS = np.arange(5, 96) / 100
 
 #: Probabilities are clipped to this distance from 0 and 1, which float32 sigmoids reach.
 EPSILON = 1e-7
+
+# The share of the photos of each class that may get another class as their answer:
+# docs/decisions.md, "Unsure in a classifier of one's own".
+_ALLOWED = 0.1
+#: The fewest groups of validation photos of a class from which `fit_unsure` can tell this share.
+UNSURE_GROUPS = 9
+# The thresholds of `fit_unsure` are multiples of 1 / _STEPS.
+_STEPS = 10_000
 
 # The range of a bias of `fit_vector`.
 _MOST_BIAS = 3.0
@@ -149,6 +161,64 @@ def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) 
     whole = _balanced(p_second, truth, np.ones((1, len(truth)), np.float32), THRESHOLDS)[0]
     best = np.flatnonzero(whole == whole.max())
     return float(THRESHOLDS[best[len(best) // 2]])
+
+
+def groups_lacking(y: ArrayLike, groups: Sequence[str], classes: int) -> int:
+    """Return how many groups the class with the fewest lacks for `fit_unsure`; 0 if it has enough.
+
+    Args:
+        y: the class of each validation photo, an index, shape (n,).
+        groups: the group of each, n of them.
+        classes: the number of classes.
+
+    >>> groups_lacking([0] * 9 + [1] * 4, list("abcdefghijklm"), 2)
+    5
+    """
+    truth, names = np.asarray(y).astype(np.intp), np.asarray(groups)
+    fewest = min(len(np.unique(names[truth == place])) for place in range(classes))
+    return max(0, UNSURE_GROUPS - fewest)
+
+
+def fit_unsure(
+    p: ArrayLike, y: ArrayLike, groups: Sequence[str], threshold: float
+) -> tuple[float, ...] | None:
+    """Return the thresholds below which a classifier answers "unsure", as in `Details.unsure`.
+
+    At most 10 % of the photos of each class get another class as their answer. This holds for new
+    photos like those of validation, on the average over all validation sets of this size, whatever
+    the network (split conformal prediction within each class). Of each group, the photo that is
+    nearest to a wrong answer counts.
+
+    Source: Vovk 2012, "Conditional Validity of Inductive Conformal Predictors" (label-conditional).
+
+    Args:
+        p: the probabilities of validation photos, shape (n, classes).
+        y: the class of these photos, an index, shape (n,).
+        groups: the group of each photo, n of them.
+        threshold: with two classes, the lowest probability of the second for which it is the answer
+            if nothing is unsure.
+
+    Returns:
+        The thresholds, multiples of 0.0001; None if a class has fewer than `UNSURE_GROUPS` groups.
+    """
+    probabilities, truth = np.asarray(p, dtype=np.float64), np.asarray(y).astype(np.intp)
+    classes = probabilities.shape[1]
+    if groups_lacking(truth, groups, classes):
+        return None
+    limits = []
+    for place in range(classes):
+        own = truth == place
+        wrong = np.delete(probabilities[own], place, axis=1).max(axis=1)
+        if classes > 2:  # an answer is the most probable class
+            wrong = np.where(wrong > probabilities[own, place], wrong, 0.0)
+        names, member = np.unique(np.asarray(groups)[own], return_inverse=True)
+        worst = np.zeros(len(names))
+        np.maximum.at(worst, member, wrong)
+        limit = np.sort(worst)[-int(_ALLOWED * (len(names) + 1))]
+        limits.append(min(1.0, (math.floor(limit * _STEPS) + 1) / _STEPS))
+    if classes == 2:
+        return min(threshold, round(1 - limits[1], 4)), max(threshold, limits[0])
+    return tuple(max(limits[:place] + limits[place + 1 :]) for place in range(classes))
 
 
 def _balanced(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,13 @@ from happysad.dataset.manifest import SPLITS, Manifest, Split
 from happysad.dataset.split import assign
 from happysad.dataset.votes import Votes, leading_classes, read_stored_votes, read_votes
 from happysad.errors import RunError, UsageError
-from happysad.evaluation.calibration import fit_temperature, fit_threshold, fit_vector
+from happysad.evaluation.calibration import (
+    fit_temperature,
+    fit_threshold,
+    fit_unsure,
+    fit_vector,
+    groups_lacking,
+)
 from happysad.evaluation.evaluator import RunEvaluation, evaluate_run
 from happysad.evaluation.plots import draw_run, samples, worst_mistakes
 from happysad.export import to_onnx
@@ -30,7 +37,7 @@ from happysad.inputs import network_input
 from happysad.keras_backend import choose_backend, deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
 from happysad.predictions import NEITHER, places_without_neither
-from happysad.probability import among
+from happysad.probability import among, of_second
 from happysad.progress import step
 from happysad.run import Run, free_folder
 from happysad.training import checkpoints, processes
@@ -445,6 +452,7 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
                 if len(learns.classes) == 2
                 else 0.5
             )
+        unsure, lacks = _unsure(learns, shipped, threshold)
     details = Details(
         classes=learns.classes,
         size=config.size,
@@ -452,6 +460,8 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
         architecture=config.model,
         temperature=float(temperature),
         threshold=threshold,
+        unsure=unsure,
+        unsure_lacks=lacks,
         trained_on=len(learns.photos.train.classes),
         keeps_neither=config.keep_neither,
         version=__version__,
@@ -467,6 +477,24 @@ def _finish(learns: Learner, model: keras.Model, manifest: Manifest, run: Run) -
     evaluation = write_evaluation(run, manifest, config)
     run.finish(checkpoints.weights_hash(shipped))
     return evaluation
+
+
+def _unsure(
+    learns: Learner, network: keras.Model, threshold: float
+) -> tuple[tuple[float, ...] | None, int]:
+    """Return `Details.unsure` and `Details.unsure_lacks`, by the validation photos.
+
+    A network that keeps the class `NEITHER` has no photos of it, and is never unsure.
+    """
+    config, val = learns.config, learns.photos.val
+    if config.keep_neither:
+        return None, 0
+    lacking = groups_lacking(val.classes, val.groups, len(learns.classes))
+    if lacking:
+        return None, math.ceil(lacking / config.fractions[1])
+    p = learns.answers(network, val)
+    both = of_second(p) if p.ndim == 1 else p.astype(np.float64)
+    return fit_unsure(both, val.classes, val.groups, threshold), 0
 
 
 def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEvaluation:
