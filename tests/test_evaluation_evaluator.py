@@ -54,7 +54,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.write_history([epoch(number) for number in (1, 2, 3)])
     save(run.plots / "samples.png", photo(0))
     brightness_classifier(
-        run.folder / "model.onnx", size=32, slope=0.05, middle=128, temperature=2.0, trained_on=56
+        run.folder / "model.onnx",
+        size=32,
+        slope=0.05,
+        middle=128,
+        temperature=2.0,
+        trained_on=56,
+        unsure=(0.4, 0.6),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
@@ -101,7 +107,7 @@ def test_the_figures_are_those_of_predict_on_the_test_split(made: Path) -> None:
     manifest = Manifest.read(made / "run" / "manifest.csv", made / "data")
     for split, score in {"val": metrics.val, "test": metrics.test.score}.items():
         rows = manifest.of(cast(Split, split))
-        answers = Classifier(made / "run").predict(manifest.files(rows))
+        answers = Classifier(made / "run").predict(manifest.files(rows), unsure=False)
         right = [
             answer.label == label for answer, label in zip(answers, rows["label"], strict=True)
         ]
@@ -124,7 +130,14 @@ def test_a_run_gets_its_plots_and_a_page_that_needs_nothing_else(made: Path) -> 
     assert f"about {100 * score.accuracy.value:.0f} would be right" in page
     assert page.count("data:image/jpeg;base64,") == score.wrong
     assert "81 files lay in the class folders; 80 photos were used" in page
-    for words in ("Read this", "learning_rate", "divided by the temperature 2.00"):
+    for words in (
+        "Read this",
+        "learning_rate",
+        "divided by the temperature 2.00",
+        "Between the probabilities 0.40 and 0.60 of sad it answers “unsure”",
+        "AUC of sad",
+        "95 % interval: ",
+    ):
         assert words in page
 
 

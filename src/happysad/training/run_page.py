@@ -15,6 +15,7 @@ from happysad.evaluation.comparison import Comparison
 from happysad.evaluation.evaluator import Evaluation, RunEvaluation
 from happysad.evaluation.metrics import Figure, Score, caution
 from happysad.evaluation.plots import Mistake, calibration_files
+from happysad.model_file import ModelFile
 from happysad.reports.page import inline_png, thumbnail, write_page
 from happysad.run import Run
 from happysad.training.config import TrainConfig, used_settings
@@ -57,6 +58,7 @@ def write_run_page(
     test, used, comparison = evaluation.test, manifest.used, evaluation.comparison
     score = test.score
     *others, last = score.classes
+    details = ModelFile.read(run.folder).details
     write_page(
         run.report,
         "run.html",
@@ -92,6 +94,8 @@ def write_run_page(
         sources=_SOURCES,
         mistakes=[(thumbnail(mistake.picture), mistake) for mistake in mistakes],
         looks_twice=config.looks_twice,
+        unsure=details.unsure,
+        unsure_lacks=details.unsure_lacks,
         wrong=score.wrong,
         settings=[
             (one.name, _value(getattr(config, one.name)), one.metadata["help"])
@@ -216,8 +220,8 @@ def _figures(score: Score) -> list[dict[str, Any]]:
                 f"AUC of {last}",
                 score.auc,
                 score.n,
-                f"How often a {last} photo gets a higher p than a {score.classes[0]} one; guessing "
-                "gives 0.5.",
+                f"How often a {last} photo gets a higher probability of {last} than a "
+                f"{score.classes[0]} one; guessing gives 0.5.",
             )
         )
     rows.append(
