@@ -37,6 +37,9 @@ def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
     rows = {line[:20].strip(): line[20:].split() for line in done.lines}
     assert rows["n = 8"][:2] == ["the", "model"]
     assert rows["accuracy"][0] == "1.000"
+    assert rows["auc of sad"][0] == "1.000"
+    assert any("95 % intervals" in line for line in done.lines)
+    assert any(line.startswith("8 photos prove little") for line in done.lines)
     assert rows["precision of happy"][0] == "1.000"
     assert rows["recall of sad"] == ["1.000", "no", "spread", "seen", "(n", "=", "4)"]
     assert rows["answered"][0] == "0.750"

@@ -26,7 +26,7 @@ from happysad.predictions import NO_FACE, UNSURE, Faces
 if TYPE_CHECKING:
     from happysad.evaluation.comparison import Comparison
     from happysad.evaluation.evaluator import Evaluation
-    from happysad.evaluation.metrics import Figure
+    from happysad.evaluation.metrics import Figure, Score
     from happysad.evaluation.slices import Slice
     from happysad.evaluation.vote_score import VoteScore
     from happysad.model_file import Details
@@ -118,7 +118,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     say(f"{'n = ' + format(score.n, ','):<20}" + "".join(f"{name:>26}" for name in columns))
     for name in score.figures():
         cells = "".join(f"{_cell(one.figures()[name]):>26}" for one in columns.values())
-        say(f"{name.replace('_', ' '):<20}{cells}")
+        say(f"{_figure_name(name, score):<20}{cells}")
+    say("The ranges are 95 % intervals, by the bootstrap over groups of photos.")
     if words := caution(score.n):
         say(words)
     for name, one in score.per_class.items():
@@ -180,7 +181,7 @@ def _print_votes(votes: VoteScore) -> None:
         f"{votes.tied:,} two classes lead together):"
     )
     for name, figure in score.figures().items():
-        _print_figure(name.replace("_", " "), figure, f"{score.n:,}")
+        _print_figure(_figure_name(name, score), figure, f"{score.n:,}")
     for name, one in score.per_class.items():
         _print_figure(f"recall of {name}", one.recall, f"{one.n:,}")
     _print_figure("distance of shares", votes.distance, f"{votes.n:,}")
@@ -193,6 +194,11 @@ def _print_slices(slices: Sequence[Slice]) -> None:
     for one in slices:
         p = "" if one.p is None else "p < 0.001: " if one.p < 0.001 else f"p = {one.p:.3f}: "
         say(f"{one.name:<20}{_cell(one.accuracy):>26}  (n = {one.n:,}; {p}{one.verdict})")
+
+
+def _figure_name(name: str, score: Score) -> str:
+    """Return the name of a figure over all classes; the AUC is that of the second class."""
+    return f"auc of {score.classes[1]}" if name == "auc" else name.replace("_", " ")
 
 
 def _print_counts(what: str, columns: Sequence[str], rows: Mapping[str, Sequence[int]]) -> None:
