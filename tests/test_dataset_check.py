@@ -129,7 +129,8 @@ def test_the_first_files_of_each_finding_are_named(dirty_check: CheckResult) -> 
     [near] = [line for line in lines if line.startswith("near-duplicates in another class")]
     assert near == "near-duplicates in another class, used: happy/001.png, sad/other.png"
     found = [one for one in FINDINGS if dirty_check.counts.findings[one.key]]
-    assert [line.split(",")[0] for line in lines] == [one.title.lower() for one in found]
+    for line, one in zip(lines, found, strict=True):
+        assert line.startswith(f"{one.title.lower()}, ")
     assert dirty_check.left_out["Not an image"] == 1
     assert sum(dirty_check.left_out.values()) == dirty_check.counts.left_out
 
