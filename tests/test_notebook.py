@@ -39,7 +39,7 @@ PROGRESS = (
     "testing ",
     "calibrating on ",
     "exporting ",
-    "drawing plots",
+    "drawing ",
 )
 
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="an sdist holds no notebooks")

@@ -23,9 +23,11 @@ from happysad.errors import DatasetError
 from happysad.face_detection import Face
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
+from happysad.run import Run
 from happysad.training import trainer
 from happysad.training.config import load
 from happysad.training.lesson import learn
+from happysad.training.trainer import TrainedRun
 from tests.classifiers import brightness_classifier
 from tests.test_inputs import Asked
 
@@ -61,13 +63,14 @@ class Lesson:
 
     def _train(
         self, data: Path, run: Path, *, check_folder: Path, groups: Path | None, **settings: Any
-    ) -> None:
+    ) -> TrainedRun:
         self.data, self.config = data, load(None, settings)
         self.manifest = Manifest.read(check_folder / "manifest.csv", data)
         again = training_check(self.config, groups)(data, check_folder)
         assert again.table[["path", "split"]].equals(self.manifest.table[["path", "split"]])
         self.notes = json.loads((self.work / "notes.json").read_text(encoding="utf-8"))
         run.mkdir()
+        return TrainedRun(Run(run), None)
 
     def give(self, label: str, *pictures: Pixels) -> list[Path]:
         """Add photos of a class, in this order."""

@@ -78,7 +78,7 @@ def test_it_measures_writes_and_does_nothing_twice(tiny: Path, tmp_path: Path) -
     assert len(result.table) == 3
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "data:image/png;base64," in page
-    assert "2 files that are in both classes" in page
+    assert "in both classes, 2 files" in page
 
     picture = (out / "replicate.png").read_bytes()
     kept = {file: file.stat().st_mtime_ns for file in (out / "seeds").iterdir()}
