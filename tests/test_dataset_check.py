@@ -127,7 +127,7 @@ def test_the_first_files_of_each_finding_are_named(dirty_check: CheckResult) -> 
     assert "not an image, left out of training: happy/text.jpg" in lines
     assert "in several classes, left out of training: happy/both.png, sad/both.bmp" in lines
     [near] = [line for line in lines if line.startswith("near-duplicates in another class")]
-    assert near == "near-duplicates in another class, used: happy/001.png, sad/other.png"
+    assert near == "near-duplicates in another class, noted: happy/001.png, sad/other.png"
     found = [one for one in FINDINGS if dirty_check.counts.findings[one.key]]
     for line, one in zip(lines, found, strict=True):
         assert line.startswith(f"{one.title.lower()}, ")

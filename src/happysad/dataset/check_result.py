@@ -139,7 +139,7 @@ class CheckResult:
         lines = []
         for finding, rows in zip(FINDINGS, find(self.manifest.table).values(), strict=True):
             if paths := rows["path"].tolist():
-                use = "left out of training" if finding.leaves_out else "used"
+                use = "left out of training" if finding.leaves_out else "noted"
                 more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
                 named = ", ".join(paths[:_NAMED])
                 lines.append(f"{finding.title.lower()}, {use}: {named}{more}")

@@ -365,7 +365,7 @@ def roc_pr(y: ArrayLike, p: ArrayLike, classes: Sequence[str], file: Path) -> No
     pr.set_xlabel(f"recall: share of {classes[1]} photos found")
     pr.set_ylabel(f"precision: share of “{classes[1]}” answers right")
     average = average_precision_score(truth, p_second)
-    plain(pr, f"average precision of {classes[1]} {average:.3f} (guessing {share:.2f})")
+    plain(pr, f"average precision {average:.3f} (guessing {share:.2f})")
     for ax in (roc, pr):
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.02, 1.02)
