@@ -91,7 +91,7 @@ def _frames() -> dict[str, Any]:
     return {"save_all": True, "append_images": frames}
 
 
-#: A picture of each type and variant that Pillow has read for long, by its name.
+#: A picture of each type and variant that Pillow has long read, by its name.
 PICTURES: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: _saved("jpeg", exif=_exif()),
     "jpeg progressive": lambda: _saved("jpeg", progressive=True, side=200),
@@ -136,7 +136,7 @@ CAMERAS: dict[str, Callable[[], bytes]] = {
 
 
 def pictures(folder: Path) -> Kind:
-    """Return pictures of the types of old."""
+    """Return pictures of the types that Pillow has long read."""
     return _predicted(PICTURES, folder)
 
 
