@@ -321,11 +321,11 @@ def _comparison(classifier: Classifier, manifest: Manifest, test: Answers, seed:
     if len(known) == len(judged):
         crops = classifier.input.averages_faces or are_crops(rows)
         its = _answers(shipped, judged, manifest, rows, Faces.GIVEN if crops else Faces.FIND)
-        built_in = _hits(np.where(its.no_face[:, None], np.nan, among(its.p, known)), its.y, 0.5)
+        built_in = _right(among(its.p, known), its, 0.5).astype(np.float64)
         no_face = int(its.no_face.sum())
     largest = str(manifest.of("train")["label"].value_counts().sort_index().idxmax())
     return compare(
-        _hits(p, test.y, classifier.details.threshold),
+        _right(p, test, classifier.details.threshold).astype(np.float64),
         test.groups,
         built_in=built_in,
         no_face=no_face,
@@ -335,10 +335,15 @@ def _comparison(classifier: Classifier, manifest: Manifest, test: Answers, seed:
     )
 
 
-def _hits(p: NDArray[np.float64], y: NDArray[np.intp], threshold: float) -> NDArray[np.float64]:
-    """Return 1.0 for each photo that is answered rightly, else 0.0; a row of NaN is no answer."""
-    right = (answers_of(p, threshold) == y) & ~np.isnan(p).any(axis=1)
-    return np.asarray(right, dtype=np.float64)
+def _right(p: NDArray[np.float64], answers: Answers, threshold: float) -> NDArray[np.bool_]:
+    """Return whether each photo is answered rightly, shape (n,); one without a face is not.
+
+    Args:
+        p: the probabilities of the judged classes, shape (n, classes).
+        answers: the answers that `p` comes from.
+        threshold: as for `answers_of`.
+    """
+    return np.asarray((answers_of(p, threshold) == answers.y) & ~answers.no_face)
 
 
 def _evaluate_folder(
@@ -440,20 +445,13 @@ def _evaluation(
         slices=score_slices(
             slices or {},
             scored.rows["path"].tolist(),
-            _right(classifier, judged, scored),
+            _right(_of_judged(classifier, judged, scored.p), scored, details.threshold),
             scored.groups,
             seed=seed,
         ),
         left_out=left_out,
         seen_in_training=seen_in_training,
     )
-
-
-def _right(classifier: Classifier, judged: Sequence[str], answers: Answers) -> NDArray[np.bool_]:
-    """Return whether each answer is right, shape (n,), as `score` counts them."""
-    p = _of_judged(classifier, judged, answers.p)
-    right = answers_of(p, classifier.details.threshold) == answers.y
-    return np.asarray(right & ~answers.no_face)
 
 
 def _score(classifier: Classifier, judged: Sequence[str], answers: Answers, seed: int) -> Score:

@@ -15,7 +15,7 @@ from happysad.images import Pixels
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["inline_png", "thumbnail", "write_page"]
+__all__ = ["inline_png", "small_jpeg", "thumbnail", "write_page"]
 
 
 def write_page(file: Path, template: str, **values: Any) -> None:
@@ -38,6 +38,11 @@ def inline_png(file: Path) -> str:
 
 def thumbnail(pixels: Pixels, side: int = 144) -> str:
     """Return a picture as the data: address of a JPEG, at most `side` pixels high and wide."""
+    return "data:image/jpeg;base64," + base64.b64encode(small_jpeg(pixels, side)).decode("ascii")
+
+
+def small_jpeg(pixels: Pixels, side: int) -> bytes:
+    """Return a picture as a JPEG, at most `side` pixels high and wide."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -45,7 +50,7 @@ def thumbnail(pixels: Pixels, side: int = 144) -> str:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
+    return jpeg.tobytes()
 
 
 @cache

@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cv2
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -26,6 +25,7 @@ from happysad.label_review import (
     read_suspects,
     write_decisions,
 )
+from happysad.reports.page import small_jpeg
 from happysad.web.http import server
 from happysad.web.http.counters import Counters
 from happysad.web.http.protection import protect
@@ -140,7 +140,8 @@ def create_review(review: Review, settings: Settings) -> FastAPI:
     @app.get("/v1/review/{pixels}")
     def photo(pixels: str) -> Response:
         """Return the photo as a JPEG that happysad writes, whatever the file contains."""
-        return Response(_jpeg(review.data / review.suspect(pixels).path), media_type="image/jpeg")
+        picture = read(review.data / review.suspect(pixels).path)
+        return Response(small_jpeg(picture, _SIDE), media_type="image/jpeg")
 
     @app.put("/v1/review/{pixels}", status_code=204)
     async def decide(pixels: str, chosen: Chosen) -> None:
@@ -153,13 +154,3 @@ def create_review(review: Review, settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=_STATIC))
     protect(app, settings, Counters())
     return app
-
-
-def _jpeg(file: Path) -> bytes:
-    pixels = read(file)
-    height, width = pixels.shape[:2]
-    scale = min(1.0, _SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-    return jpeg.tobytes()
