@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,18 +25,52 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(_name, "1")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser tests first and in one process, then the slow modules, then all others.
+#: The folder of the tests of the browser.
+BROWSER = "tests/web_browser"
+#: The modules that take longest begin first, in this order, so that all processes end together.
+LONGEST = (
+    "test_training_face_fusion",
+    "test_training_trainer",
+    "test_notebook",
+    "test_training_settings",
+    "test_training_processes",
+    "test_keras_file",
+    "test_demo",
+    "test_recipes_face",
+    "test_batch_cluster",
+    "test_export",
+)
 
-    Otherwise every process would start a server and a browser, and one process would still wait for
-    its browser, or train, when the others are done.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the browser first, then the longest modules."""
+    order = {name: place for place, name in enumerate(LONGEST, start=1)}
+
+    def place(item: pytest.Item) -> int:
+        return 0 if _module(item.nodeid) == BROWSER else order.get(item.path.stem, len(order) + 1)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run the tests of a module in one process, and all tests of the browser in one.
+
+    Otherwise every process would make the fixtures of every module, and start a browser.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    browser = {item for item in items if item.get_closest_marker("browser")}
-    for item in browser:
-        item.add_marker(pytest.mark.xdist_group("browser"))
-    items.sort(key=lambda item: (item not in browser, item.path not in slow))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Modules(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _module(nodeid)
+
+    config.option.loadscopereorder = False  # keep the order of the tests
+    return Modules(config, log)
+
+
+def _module(nodeid: str) -> str:
+    """Return the module of a test, or the folder of the tests of the browser."""
+    return BROWSER if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]
 
 
 def pytest_collection_finish() -> None:

@@ -31,8 +31,6 @@ pytest.importorskip("pyarrow", reason="needs happysad[scale]")
 
 from happysad.batch import cluster  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one cluster for all tests
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:

@@ -35,8 +35,7 @@ from keras import layers, ops  # noqa: E402
 
 from happysad.models import faces_and_photo  # noqa: E402
 
-# One process runs the tutorials' code for all tests.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("keras_file")]
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
