@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types check dist docs notebook requirements clean
+.PHONY: demo test lint types check dist runtime docs notebook requirements clean
 
 demo: $(VENV)/.train
 	$(BIN)/happysad demo
@@ -39,6 +39,10 @@ docs: $(VENV)/.dev
 # Run the course on drawn faces, and store its outputs in it.
 notebook: $(VENV)/.dev
 	$(BIN)/python notebooks/execute.py
+
+# Fetch onnxruntime-web with npm, for happysad publish; the build of the wheel does so, too.
+runtime:
+	$(PYTHON) src/happysad/site/web_runtime.py
 
 # Build the wheel and the source archive, check them, and try the wheel in an empty environment.
 dist: $(VENV)/.dev

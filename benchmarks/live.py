@@ -76,7 +76,7 @@ def main() -> None:
         write_text(chosen.write, text)
 
 
-def _film(file: Path) -> Path:
+def film(file: Path) -> Path:
     """Write two seconds of a moving face as Motion JPEG without a container."""
     face = drawn_faces.face("happy", np.random.default_rng(9), 320)
     with file.open("wb") as frames:
@@ -97,7 +97,7 @@ def _measure(address: str, folder: Path, turns: int, seconds: float) -> list[lis
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={_film(folder / 'face.mjpeg')}",
+        f"--use-file-for-fake-video-capture={film(folder / 'face.mjpeg')}",
     ]
     with (
         sync_playwright() as playwright,

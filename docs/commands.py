@@ -25,6 +25,7 @@ EXAMPLES = {
     "report": "happysad report results --sort-into sorted",
     "cluster": "happysad cluster --workers 2",
     "serve": "happysad serve",
+    "publish": "happysad publish site --model runs/photos-face-1",
     "video": "happysad video party.mp4 --csv party.csv --out party-drawn.mp4",
     "webcam": "happysad webcam --terminal",
     "replicate": "happysad replicate photos",

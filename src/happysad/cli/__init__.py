@@ -73,6 +73,11 @@ COMMANDS = {
     "video": ("video_commands", "video", "Follow the faces of a film, and tell happy from sad."),
     "webcam": ("video_commands", "webcam", "Watch the webcam, and tell happy from sad."),
     "serve": ("serve_command", "serve", "Serve the page and the REST interface on this machine."),
+    "publish": (
+        "publish_command",
+        "publish",
+        "Write a site that tells happy from sad in the visitor's browser.",
+    ),
     "info": ("evaluation_commands", "info", "Describe a classifier on one screen."),
     "replicate": ("training_commands", "replicate", "Show on DIR why tutorials report 1.00."),
     "export": (

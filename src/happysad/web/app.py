@@ -27,7 +27,7 @@ from happysad.web.teach import routes
 from happysad.web.teach.choice import recall
 from happysad.web.teach.jobs import COMMAND, Jobs
 
-__all__ = ["create_app", "serve"]
+__all__ = ["create_app", "left_out_module", "serve"]
 
 _STATIC = Path(str(files("happysad.web") / "static"))
 
@@ -106,13 +106,17 @@ async def description(request: Request) -> Response:
     return Response(state.description, media_type="application/json")
 
 
-async def left_out() -> Response:
+def left_out_module() -> str:
     """Return what `folder_walk` leaves out, as a module for the page."""
     values = {"NAMES": sorted(NAMES), "ENDINGS": ENDINGS, "FILMS": FILMS}
     values |= {"LIVE_PHOTOS": LIVE_PHOTOS}
-    text = "".join(f"export const {name} = {json.dumps(v)};\n" for name, v in values.items())
+    return "".join(f"export const {name} = {json.dumps(v)};\n" for name, v in values.items())
+
+
+async def left_out() -> Response:
+    """Return this module."""
     headers = {"Cache-Control": "no-cache"}
-    return Response(text, media_type="text/javascript", headers=headers)
+    return Response(left_out_module(), media_type="text/javascript", headers=headers)
 
 
 class _Static(StaticFiles):

@@ -1,7 +1,7 @@
 // About: the classifier's facts and its card.
 
-import { ask } from "./api.js";
 import { at, h, inWords } from "./dom.js";
+import { loadCard } from "./engine.js";
 import { percent } from "./label.js";
 import { loadModel, model, modelName, sureFrom } from "./model.js";
 import { safely } from "./safely.js";
@@ -22,7 +22,7 @@ export async function enter() {
   try {
     await loadModel();
     at("about-facts").replaceChildren(...facts(model()));
-    card.replaceChildren(safely(await (await ask("v1/card")).text()));
+    card.replaceChildren(safely(await loadCard()));
   } catch (error) {
     card.replaceChildren(h("p", { class: "notice bad", role: "alert" }, error.message));
   }

@@ -1,7 +1,7 @@
 // One photo's card: the photo with its boxes, its label, its faces, and what decided.
 
-import { ask } from "./api.js";
 import { counted, h, s } from "./dom.js";
+import * as engine from "./engine.js";
 import { line, scale, shown, why } from "./label.js";
 import { look } from "./model.js";
 
@@ -67,7 +67,7 @@ function answered(card) {
   if (faces.length > 1) parts.push(several(card, faces));
   else if (probabilities)
     parts.push(decided(card, faces.length ? 1 : null, "What decided?"));
-  return parts;
+  return parts.filter(Boolean);
 }
 
 /** Put the file's own name into a row: a form cannot contain a name with quotes or line breaks. */
@@ -101,8 +101,9 @@ function several(card, faces) {
   );
 }
 
-/** Return a button that loads the heat map and shows it. */
+/** Return a button that loads the heat map and shows it; null if the engine makes none. */
 function decided(card, face, text, label) {
+  if (!engine.explain) return null;
   const button = h(
     "button",
     {
@@ -126,12 +127,9 @@ async function explain(card, face, button) {
   );
   card.element.querySelector(".text").append(heat);
   try {
-    const query = new URLSearchParams({ answers: Object.keys(card.row.probabilities) });
-    if (face !== null) query.set("face", face);
-    const answer = await ask(`v1/explain?${query}`, { method: "POST", body: card.file });
-    const label = decodeURIComponent(answer.headers.get("X-Happysad-Label"));
-    const probabilities = JSON.parse(answer.headers.get("X-Happysad-Probabilities"));
-    const address = URL.createObjectURL(await answer.blob());
+    const answers = Object.keys(card.row.probabilities);
+    const { label, probabilities, picture } = await engine.explain(card.file, face, answers);
+    const address = URL.createObjectURL(picture);
     const which = face === null ? "the photo" : `face ${face}`;
     const image = h("img", {
       src: address,

@@ -1,8 +1,9 @@
-// Live: the webcam's frames go to the server one by one, and boxes are drawn over the video.
+// Live: the webcam's frames are answered one by one, and boxes are drawn over the video.
 
-import { cameraReason, cameras, closeCamera, grab, openCamera } from "./camera.js";
+import { cameraReason, cameras, closeCamera, openCamera } from "./camera.js";
 import { at, counted, h, tell } from "./dom.js";
 import { drawFaces } from "./draw.js";
+import { follow, grab } from "./engine.js";
 import { line, scale, shown } from "./label.js";
 
 // The longer side of a frame that is sent, in pixels.
@@ -18,8 +19,7 @@ const RARE = 10000;
 // Milliseconds for which labels must stay the same before a screen reader announces them.
 const STEADY = 1500;
 
-const canvas = document.createElement("canvas");
-let video, stream, socket, timer;
+let video, stream, connection, timer, where;
 let state = "off";
 let attempt = 0;
 let fresh = false;
@@ -30,6 +30,7 @@ let said = { text: "", since: 0, told: "" };
 /** Set up the view. */
 export function start() {
   video = at("live-video");
+  where = at("live-message").textContent;
   at("live-start").addEventListener("click", () => begin());
   at("live-stop").addEventListener("click", () => {
     end();
@@ -82,10 +83,10 @@ async function begin(id) {
 function end() {
   attempt += 1;
   clearInterval(timer);
-  // First, so that closing the socket does not open it again.
+  // First, so that closing the connection does not open it again.
   change("off");
-  socket?.close();
-  socket = null;
+  connection?.close();
+  connection = null;
   closeCamera(video, stream);
   stream = null;
   wanted = null;
@@ -94,8 +95,7 @@ function end() {
   drawFaces(at("live-boxes"), null);
   figures();
   at("live-label").replaceChildren(h("p", { class: "soft" }, "The result appears here."));
-  at("live-message").textContent =
-    "Frames go to the server that this page came from, one at a time. The server does not keep them.";
+  at("live-message").textContent = where;
 }
 
 function pause() {
@@ -107,7 +107,7 @@ async function resume() {
   change("running");
   await video.play();
   answers = [];
-  if (socket.readyState > WebSocket.OPEN) connect(); // not one that is still connecting
+  if (connection.isClosed()) connect();
 }
 
 function change(to) {
@@ -151,17 +151,13 @@ async function newFrame() {
   fresh = false;
 }
 
-/** Open the WebSocket; each frame is sent after the answer to the previous one. */
+/** Begin to follow faces; each frame is sent after the answer to the previous one. */
 function connect() {
-  const address = new URL("v1/live", document.baseURI);
-  address.protocol = address.protocol.replace("http", "ws");
-  const mine = new WebSocket(address);
-  let opened = false;
   let busy = false;
   let ready = null;
   let began = 0;
 
-  const here = () => mine === socket && state !== "off" && mine.readyState === WebSocket.OPEN;
+  const here = () => mine === connection && state !== "off" && mine.isOpen();
 
   /** Keep a frame ready while another is answered, so that it can be sent without waiting. */
   async function take() {
@@ -169,7 +165,7 @@ function connect() {
       await newFrame();
       const at = performance.now();
       if (state !== "running" || (ready && at - ready.at < STALE)) continue;
-      const frame = await grab(video, canvas, LONGEST);
+      const frame = await grab(video, LONGEST);
       if (frame) ready = { frame, at };
       send();
     }
@@ -183,28 +179,29 @@ function connect() {
     ready = null;
   }
 
-  mine.addEventListener("open", () => {
-    opened = true;
-    trouble("");
-    take();
+  const mine = follow({
+    opened() {
+      trouble("");
+      take();
+    },
+    answered(answer) {
+      busy = false;
+      if (mine !== connection) return;
+      show(answer, began);
+      send();
+    },
+    closed(opened) {
+      // The server closes a view that is paused for a long time; resuming opens it again.
+      if (mine !== connection || state !== "running") return;
+      trouble(
+        opened
+          ? "The server closed the connection. Connecting again."
+          : "The server refuses the connection: too many views may be open, or the server has stopped. Connecting again.",
+      );
+      setTimeout(() => mine === connection && state === "running" && connect(), RETRY);
+    },
   });
-  mine.addEventListener("message", ({ data }) => {
-    busy = false;
-    if (mine !== socket) return;
-    show(JSON.parse(data), began);
-    send();
-  });
-  mine.addEventListener("close", () => {
-    // The server closes a view that is paused for a long time; resuming opens it again.
-    if (mine !== socket || state !== "running") return;
-    trouble(
-      opened
-        ? "The server closed the connection. Connecting again."
-        : "The server refuses the connection: too many views may be open, or the server has stopped. Connecting again.",
-    );
-    setTimeout(() => mine === socket && state === "running" && connect(), RETRY);
-  });
-  socket = mine;
+  connection = mine;
 }
 
 function show(answer, began) {

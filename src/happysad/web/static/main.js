@@ -4,10 +4,11 @@ import * as about from "./about.js";
 import { at, tell } from "./dom.js";
 import * as live from "./live.js";
 import { loadModel, modelName, onModel } from "./model.js";
-import * as teach from "./teach.js";
 import * as photos from "./try.js";
 
-const VIEWS = { try: photos, live, teach, about };
+const VIEWS = { try: photos, live, about };
+// A published site has no Teach.
+if (at("view-teach")) VIEWS.teach = await import("./teach.js");
 let shown = null;
 
 function show(focus) {

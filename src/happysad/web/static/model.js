@@ -1,6 +1,6 @@
 // The classifier in use, and how its labels look.
 
-import { get } from "./api.js";
+import * as engine from "./engine.js";
 
 let current = {
   name: "",
@@ -26,8 +26,8 @@ export function setModel(row) {
   for (const listener of listeners) listener(row);
 }
 
-/** Ask the server which classifier is in use. */
-export const loadModel = async () => setModel(await get("v1/model"));
+/** Ask the engine which classifier is in use. */
+export const loadModel = async () => setModel(await engine.loadModel());
 
 /** Return the name of a classifier for people. */
 export const modelName = (row = current) =>

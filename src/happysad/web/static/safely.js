@@ -1,6 +1,6 @@
 // HTML from the server, rebuilt from a fixed set of elements.
 
-// The only pictures that are kept: those of the card, from this server.
+// The only pictures that are kept: those of the card, from this host.
 const PICTURE = /^v1\/card\/\w+\.png$/;
 
 const TAGS = new Set(

@@ -1,9 +1,9 @@
 // Try: photos in, answers out.
 
-import { batches, send } from "./api.js";
 import { answerCard } from "./card.js";
 import { csv, save } from "./csv.js";
 import { at, counted, inWords, tell } from "./dom.js";
+import { batchOf, predict } from "./engine.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
 import { nameOf } from "./label.js";
 import { model, onModel } from "./model.js";
@@ -54,10 +54,10 @@ function answers() {
   return at("try-two").checked && !at("try-answers").hidden ? two(classes) : classes;
 }
 
-function query() {
+/** Return the only answers that are asked for; null for all classes. */
+function only() {
   const asked = answers();
-  if (asked.length === model().details.classes.length) return "";
-  return `?${new URLSearchParams({ answers: asked })}`;
+  return asked.length === model().details.classes.length ? null : asked;
 }
 
 const rows = () => cards.filter((card) => card.row).map((card) => card.row);
@@ -90,7 +90,7 @@ async function work() {
   working = true;
   try {
     for (let open = unanswered(); open.length; open = unanswered()) {
-      const [batch] = batches(open.map((card) => card.file));
+      const batch = batchOf(open.map((card) => card.file));
       await answer(open.slice(0, batch.length));
       waiting = "";
       show();
@@ -104,14 +104,14 @@ const unanswered = () => cards.filter((card) => !card.row);
 
 async function answer(batch) {
   const files = batch.map((card) => card.file);
-  const asked = query();
+  const asked = only();
   try {
-    const found = await send(`v1/predict${asked}`, files, (seconds) => {
+    const found = await predict(files, asked, (seconds) => {
       waiting = `the server is busy, trying again in ${counted(seconds, "second")}`;
       show();
     });
     // If other answers were chosen meanwhile, these photos are sent again.
-    if (query() === asked) batch.forEach((card, place) => card.show(found[place]));
+    if (String(only()) === String(asked)) batch.forEach((card, place) => card.show(found[place]));
   } catch (error) {
     // Too much at once: send each photo by itself.
     if (error.status === 413 && batch.length > 1) for (const card of batch) await answer([card]);

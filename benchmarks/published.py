@@ -1,0 +1,270 @@
+"""Compare a published site in Chromium with Python, photo by photo, and measure its speed.
+
+    python benchmarks/published.py ../shared/data/scenes ../shared/data/portraits \
+        --write benchmarks/results/published.md
+
+The script publishes a site with the classifier that ships, serves it from a plain static server
+below a path, and opens it in Debian's Chromium. It answers the same photos in the page and in
+Python, one by one. Photos with a probability within 0.02 of a threshold are counted apart for the
+labels: there the smallest difference decides. For each photo that differs, both also answer a PNG
+of the pixels that Python decodes: if they then agree, the browser decodes other pixels. The Live
+view sees the moving drawn face of benchmarks/live.py. Browser, server and camera share the cores of
+this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO, Any
+
+from live import film
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from happysad import Classifier
+from happysad.files import write_text
+from happysad.folder_walk import walk
+from happysad.images import read
+from happysad.predictions import Prediction
+from happysad.site.static_site import publish
+
+_NEAR = 0.02
+_CLASSIFIER = Classifier(threads=1)
+_ANSWER = """
+  async (number) => {
+    const { predict } = await import(new URL("static/engine.js", document.baseURI).href);
+    const blob = await (await fetch(`../photos/${number}`)).blob();
+    const began = performance.now();
+    const [row] = await predict([new File([blob], String(number))], null);
+    return { row, milliseconds: performance.now() - began };
+  }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The answers of Python and of the page for one photo."""
+
+    path: Path
+    python: Prediction
+    page: dict[str, Any]
+    milliseconds: float
+    """The time in the page."""
+
+    @property
+    def read(self) -> bool:
+        """Whether both read the photo."""
+        return self.python.error is None and self.page["error"] is None
+
+    @property
+    def same_faces(self) -> bool:
+        """Whether both found the same faces: as many, each box overlapping its like by half."""
+        boxes = [(f.face.x, f.face.y, f.face.width, f.face.height) for f in self.python.faces]
+        others = [(f["x"], f["y"], f["width"], f["height"]) for f in self.page["faces"]]
+        left = [other for other in others if not any(_overlap(box, other) > 0.5 for box in boxes)]
+        return len(boxes) == len(others) and not left
+
+    @property
+    def same(self) -> bool:
+        """Whether label and faces are the same, and the probabilities nearly so."""
+        same = self.read and self.python.label == self.page["label"]
+        return same and self.same_faces and self.difference <= _NEAR
+
+    @property
+    def difference(self) -> float:
+        """The largest difference of a probability; 1 if only one of them has any."""
+        ours, theirs = self.python.probabilities, self.page["probabilities"]
+        if ours is None or theirs is None:
+            return 0.0 if ours is theirs else 1.0
+        return max(abs(p - float(theirs[name])) for name, p in ours.items())
+
+
+def main() -> None:
+    """Measure, then print and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of photos")
+    parser.add_argument("--photos", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of Live")
+    parser.add_argument("--write", type=Path, help="file to which the tables are also written")
+    chosen = parser.parse_args()
+    paths = _sample(chosen.folders, chosen.photos)
+    with tempfile.TemporaryDirectory() as folder:
+        publish(Path(folder) / "app", None)
+        camera = film(Path(folder) / "face.mjpeg")
+        with _served(Path(folder)) as server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"),
+                args=[
+                    "--no-sandbox",
+                    "--use-fake-device-for-media-stream",
+                    "--use-fake-ui-for-media-stream",
+                    f"--use-file-for-fake-video-capture={camera}",
+                ],
+            )
+            page = browser.new_page()
+            began = time.perf_counter()
+            page.goto(f"http://127.0.0.1:{server.server_port}/app/")
+            page.wait_for_selector("#loading", state="hidden")
+            loaded = time.perf_counter() - began
+            moved = server.moved
+            pairs = [_pair(page, server, path) for path in paths]
+            causes = [
+                (one, _cause(page, server, one, Path(folder))) for one in pairs if not one.same
+            ]
+            rate = _live(page, chosen.seconds)
+            browser.close()
+    text = _tables(pairs, causes, loaded, moved, rate)
+    print(text, end="")
+    if chosen.write:
+        write_text(chosen.write, text)
+
+
+def _sample(folders: list[Path], count: int) -> list[Path]:
+    """Return photos of all folders, equally many of each where it has them."""
+    rng = random.Random(0)  # noqa: S311
+    left, chosen = list(folders), list[Path]()
+    every = {folder: [Path(one) for one in walk(str(folder))] for folder in folders}
+    for folder in sorted(left, key=lambda one: len(every[one])):
+        share = (count - len(chosen)) // len(left)
+        chosen += rng.sample(every[folder], min(share, len(every[folder])))
+        left.remove(folder)
+    return chosen
+
+
+class _Server(ThreadingHTTPServer):
+    """A static server that counts the bytes of the site's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.photos: list[Path] = []
+        self.moved = 0
+        super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    server: _Server
+
+    def translate_path(self, path: str) -> str:
+        """Return the file of an address; those below /photos/ have the photo's number."""
+        if path.startswith("/photos/"):
+            return str(self.server.photos[int(path.removeprefix("/photos/"))])
+        return super().translate_path(path)
+
+    def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:  # type: ignore[override]
+        """Send a file, and count its bytes."""
+        content = source.read()
+        self.server.moved += len(content)
+        outputfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Print nothing."""
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[_Server]:
+    with _Server(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+def _pair(page: Page, server: _Server, path: Path) -> Pair:
+    """Answer a photo in Python and in the page."""
+    [python] = _CLASSIFIER.predict([str(path)])
+    server.photos.append(path)
+    answer = page.evaluate(_ANSWER, len(server.photos) - 1)
+    return Pair(path, python, answer["row"], answer["milliseconds"])
+
+
+def _cause(page: Page, server: _Server, pair: Pair, folder: Path) -> str:
+    """Return why the answers for a photo differ."""
+    if not pair.read:
+        return "one of them cannot read it"
+    file = folder / "decoded.png"
+    Image.fromarray(read(str(pair.path))).save(file)
+    return "decoded pixels" if _pair(page, server, file).same else "resampling"
+
+
+def _live(page: Page, seconds: float) -> str:
+    page.click('nav a[href="#live"]')
+    page.click("#live-start")
+    page.wait_for_selector("#live-label .chip")
+    page.wait_for_timeout(1000 * seconds)
+    rate = page.inner_text("#live-rate")
+    page.click('nav a[href="#about"]')
+    return rate
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    (x, y, width, height), (left, top, wide, high) = one, other
+    across = max(0.0, min(x + width, left + wide) - max(x, left))
+    down = max(0.0, min(y + height, top + high) - max(y, top))
+    return across * down / (width * height + wide * high - across * down)
+
+
+def _near(probabilities: dict[str, float] | None) -> bool:
+    """Return whether a small difference of probabilities may change the label."""
+    if probabilities is None:
+        return False
+    first, second, *_ = sorted(probabilities.values(), reverse=True)
+    likeliest = max(probabilities, key=lambda name: probabilities[name])
+    least = (_CLASSIFIER.details.unsure or ())[_CLASSIFIER.classes.index(likeliest)]
+    return abs(first - least) <= _NEAR or first - second <= _NEAR
+
+
+def _share(good: int, n: int) -> str:
+    return f"{good} of {n} ({good / n:.1%})" if n else "none"
+
+
+def _tables(
+    pairs: list[Pair], causes: list[tuple[Pair, str]], loaded: float, moved: int, rate: str
+) -> str:
+    both = [one for one in pairs if one.read]
+    clear = [one for one in both if not _near(one.python.probabilities)]
+    same = sum(one.python.label == one.page["label"] for one in clear)
+    near = [one for one in both if one not in clear]
+    same_near = sum(one.python.label == one.page["label"] for one in near)
+    close = sum(one.difference <= _NEAR for one in both)
+    faces = sum(one.same_faces for one in both)
+    times = sorted(one.milliseconds for one in both)
+    lines = [
+        "| what | result |",
+        "|---|---|",
+        f"| photos that both read | {_share(len(both), len(pairs))} |",
+        f"| same label, away from thresholds | {_share(same, len(clear))} |",
+        f"| same label, within {_NEAR} of a threshold | {_share(same_near, len(near))} |",
+        f"| probabilities within {_NEAR} | {_share(close, len(both))} |",
+        f"| same faces | {_share(faces, len(both))} |",
+        f"| milliseconds a photo, median; 95 % below | {statistics.median(times):.0f}; "
+        f"{times[int(0.95 * len(times))]:.0f} |",
+        f"| Live at 640x480, frames/s | {rate} |",
+        f"| first visit: MB moved; seconds until ready | {moved / 1e6:.1f}; {loaded:.1f} |",
+        "",
+        "Photos that differ:",
+        "",
+        "| photo | Python | page | largest difference | cause |",
+        "|---|---|---|---|---|",
+    ]
+    for one, cause in causes:
+        labels = one.python.label or "not read", one.page["label"] or "not read"
+        lines.append(
+            f"| {one.path.name} | {labels[0]} | {labels[1]} | {one.difference:.3f} | {cause} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

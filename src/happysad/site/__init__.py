@@ -1,0 +1,1 @@
+"""A site of static files that does Try, Live and About in the visitor's browser."""
