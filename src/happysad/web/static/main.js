@@ -1,14 +1,9 @@
 // The page: which view is shown, and the footer.
 
-import * as about from "./about.js";
 import { at, tell } from "./dom.js";
-import * as live from "./live.js";
 import { loadModel, modelName, onModel } from "./model.js";
-import * as photos from "./try.js";
+import { VIEWS } from "./views.js";
 
-const VIEWS = { try: photos, live, about };
-// A published site has no Teach.
-if (at("view-teach")) VIEWS.teach = await import("./teach.js");
 let shown = null;
 
 function show(focus) {
