@@ -21,8 +21,17 @@ __all__ = ["page", "publish"]
 
 _PAGE = Path(str(files("happysad.web") / "static"))
 _ENGINE = Path(str(files("happysad.site") / "static"))
-# The modules of Teach, and the requests to the server.
-_OF_SERVER = ("api.js", "check.js", "curves.js", "hold.js", "teach.js", "training.js")
+# The modules of Teach, the page of `happysad review`, and the requests to the server.
+_OF_SERVER = (
+    "api.js",
+    "check.js",
+    "curves.js",
+    "hold.js",
+    "review.html",
+    "review.js",
+    "teach.js",
+    "training.js",
+)
 _RUNTIME, _YUNET, _MODEL = f"static/onnxruntime/{WASM}", "v1/yunet.onnx", "v1/model.onnx"
 # The file by which an earlier site is recognised.
 _MARK = "v1/model.json"
@@ -45,8 +54,8 @@ def publish(site: Path, model: Path | None) -> int:
     """
     if not complete():
         raise UsageError(
-            "happysad was installed without onnxruntime-web; with npm, in a checkout, "
-            "make runtime fetches it"
+            "happysad was installed without onnxruntime-web: in a checkout, `make runtime` "
+            "fetches it with npm; then install happysad again"
         )
     if site.exists() and not (site.is_dir() and ((site / _MARK).is_file() or _is_empty(site))):
         raise UsageError(f"{shown_path(str(site))}: must be a new or empty folder, or a site")

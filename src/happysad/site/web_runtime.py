@@ -30,8 +30,11 @@ _SECONDS = 300
 
 
 def complete() -> bool:
-    """Return whether the files are here."""
-    return (FOLDER / SCRIPT).is_file() and (FOLDER / WASM).is_file()
+    """Return whether the files of this version are here."""
+    if not ((FOLDER / SCRIPT).is_file() and (FOLDER / WASM).is_file()):
+        return False
+    with (FOLDER / SCRIPT).open("rb") as script:
+        return f"ONNX Runtime Web v{VERSION}\n".encode() in script.read(100)
 
 
 def fetch() -> None:
@@ -54,9 +57,9 @@ def fetch() -> None:
             raise RuntimeError(f"onnxruntime-web {VERSION} is not the pinned package")
         FOLDER.mkdir(exist_ok=True)
         with tarfile.open(package) as archive:
-            (FOLDER / SCRIPT).write_bytes(_member(archive, SCRIPT))
             wasm = _member(archive, WASM.removesuffix(".gz"))
             (FOLDER / WASM).write_bytes(gzip.compress(wasm, mtime=0))
+            (FOLDER / SCRIPT).write_bytes(_member(archive, SCRIPT))
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
