@@ -83,6 +83,7 @@ def test_live_follows_a_face_until_the_view_is_left(visited: Seen) -> None:
 def test_axe_finds_no_serious_fault_in_a_site(visited: Seen) -> None:
     visited.open()
     expect(visited.page.locator("#loading")).to_be_hidden()
+    visited.page.evaluate(AXE.read_text(encoding="utf-8"))
     assert serious(visited.page, "try") == []
 
 
