@@ -37,12 +37,17 @@ def test_votes_are_counted_by_photo_in_the_order_of_the_classes(tmp_path: Path) 
         "elsewhere.png,9,9,9\n",
     )
     votes = read_votes(file, TABLE, CLASSES)
+    assert votes.left_out == (
+        f"{file}: left out: 1 row whose path is no file of these class folders, such as "
+        "elsewhere.png"
+    )
     counts = [[10, 1, 1], [10, 1, 1], [0, 4, 6], [0, 0, 0], [0, 0, 0]]
     assert votes.counts(TABLE).tolist() == counts
     again = tmp_path / "again.csv"
     votes.write(again, TABLE.drop_duplicates("pixels"))
     assert again.read_text() == "path,happy,neither,sad\nhappy/a.png,10,1,1\nsad/b.png,0,4,6\n"
-    assert read_votes(again, TABLE, CLASSES).counts(TABLE).tolist() == counts
+    same = read_votes(again, TABLE, CLASSES)
+    assert (same.counts(TABLE).tolist(), same.left_out) == (counts, "")
 
 
 @pytest.mark.parametrize(

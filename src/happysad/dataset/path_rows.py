@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from happysad.errors import DatasetError, os_reason
+from happysad.errors import DatasetError, counted, os_reason, shown
 from happysad.files import decoded_text
 from happysad.names import nfc
 
@@ -39,6 +39,16 @@ class PathRows:
     """The names of all columns."""
     unknown_paths: tuple[str, ...]
     """The paths that are not among the files of the data folder."""
+
+    @property
+    def left_out(self) -> str:
+        """What a message says of the `unknown_paths`; "" if there is none."""
+        if not self.unknown_paths:
+            return ""
+        return (
+            f"left out: {counted(len(self.unknown_paths), 'row')} whose path is no file of these "
+            f"class folders, such as {shown(self.unknown_paths[0])}"
+        )
 
 
 def read_path_rows(file: Path, table: pd.DataFrame, columns: Sequence[str]) -> PathRows:

@@ -34,6 +34,8 @@ class Votes:
     classes: tuple[str, ...]
     by_pixels: dict[str, Floats]
     """The number of votes for each class, by the photo's `pixels`; copies share an entry."""
+    left_out: str = ""
+    """A line about the rows that name no file of the data folder; "" if there is none."""
 
     def counts(self, rows: pd.DataFrame) -> Floats:
         """Return the number of votes for each class, shape (n, classes); 0 without votes.
@@ -85,7 +87,8 @@ def read_votes(file: Path, table: pd.DataFrame, classes: Sequence[str]) -> Votes
         counts = [_count(row.values[name], name, f"{file}, line {row.line}") for name in classes]
         if row.pixels and any(counts):
             by_pixels[row.pixels] = by_pixels.get(row.pixels, 0) + np.array(counts)
-    return Votes(tuple(classes), by_pixels)
+    left_out = found.left_out and f"{file}: {found.left_out}"
+    return Votes(tuple(classes), by_pixels, left_out)
 
 
 def read_stored_votes(file: Path, table: pd.DataFrame, classes: Sequence[str]) -> Votes | None:

@@ -362,6 +362,9 @@ def _evaluate_folder(
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
     sliced = {} if slices is None else read_slices(slices, table)
+    given = None if votes is None else read_votes(votes, table, classifier.classes)
+    if given is not None and given.left_out:
+        say(given.left_out)
     own = _own_manifest(model)
     seen = np.zeros(len(readable), bool) if own is None else _is_seen(own, readable)
     if seen.all():
@@ -385,7 +388,7 @@ def _evaluate_folder(
         training=None if own is None else _training_pictures(own, judged),
         seed=0,
         seen_in_training=None if own is None else len(known),
-        votes=None if votes is None else read_votes(votes, table, classifier.classes),
+        votes=given,
         slices=sliced,
         left_out=(
             *_beside(data, folders),

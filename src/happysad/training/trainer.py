@@ -353,7 +353,9 @@ def _with_shares(photos: arrays.Arrays, counts: NDArray[np.float64]) -> arrays.A
 
 
 def _print_votes(votes: Votes, manifest: Manifest) -> None:
-    """Print the number of used photos that have votes, to standard error."""
+    """Print which votes are left out and how many photos have votes, to standard error."""
+    if votes.left_out:
+        tell(votes.left_out)
     used = manifest.used
     voted = int((votes.counts(used).sum(axis=1) > 0).sum())
     rest = f"; of the other {len(used) - voted:,} it learns the folder" if voted < len(used) else ""
