@@ -45,6 +45,18 @@ def test_a_folder_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
     assert {name.partition("/")[0] for name in placed} == {"happy", "sad"}
 
 
+def test_the_film_of_a_live_photo_is_left_out_with_what_systems_keep(tmp_path: Path) -> None:
+    source = folders(tmp_path / "theirs", each=1)
+    save(source / "happy/a.jpg", photo(50))
+    for name in ("happy/a.MOV", "sad/film.mov", ".hidden"):
+        (source / name).write_bytes(b"a film")
+    assert import_data(str(source), tmp_path / "ours").notes == (
+        "left out: 1 file that is no picture",
+        "left out: 2 files and folders that systems keep beside photos: film of a live photo 1, "
+        "hidden 1",
+    )
+
+
 def test_again_changes_nothing_and_brings_what_is_new(tmp_path: Path) -> None:
     source = folders(tmp_path / "theirs", each=3)
     save(source / "joy/001.png", photo(50))  # two of that name

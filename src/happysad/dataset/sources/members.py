@@ -19,7 +19,7 @@ from happysad.dataset.sources.layouts import ClassFolders, ClassNames, Layout, P
 from happysad.dataset.sources.tally import Picture, Source, Tally
 from happysad.dataset.split_folders import split_folder
 from happysad.errors import HappysadError, ImportDataError, shown
-from happysad.folder_walk import first_left_out
+from happysad.folder_walk import LIVE_FILM, first_left_out, live_films
 from happysad.images import MAX_BYTES
 from happysad.picture_type import HEAD, kind
 
@@ -86,6 +86,7 @@ class Members:
         self._table = table
         self._folders, self._names = ClassFolders(class_map), ClassNames(class_map)
         self._seen = list(map(self._see, listing("checking")))
+        self._films = live_films("/".join(seen.parts) for seen in self._seen)
 
     def source(self) -> Source:
         """Return the pictures of the wanted classes.
@@ -132,6 +133,8 @@ class Members:
                 place, why = found
                 path = seen.parts[: place + 1]
                 tally.leave_out_beside(path, why, folder=len(path) < len(seen.parts))
+            elif "/".join(seen.parts) in self._films:
+                tally.leave_out_beside(seen.parts, LIVE_FILM, folder=False)
             elif (where := layout.find(seen.parts)) is None:
                 layout.leave_out(seen.parts, tally)
             elif not seen.is_picture:
