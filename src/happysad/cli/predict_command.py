@@ -149,8 +149,9 @@ def predict(
     if drawing is not None:
         _check_drawing(paths, drawing)
     classifier = _loaded(model).answering(answers)
-    predictions = classifier.stream(_sources(paths, left_out), faces=faces, unsure=unsure)
-    _say_number(paths)
+    classifier.input.check(faces)  # before folders are read
+    sources = _counted_first(_sources(paths, left_out), paths)
+    predictions = classifier.stream(sources, faces=faces, unsure=unsure)
     if drawing is not None:
         predictions = _drawing(predictions, drawing)
     counts: Counter[str | None] = Counter()
@@ -163,16 +164,16 @@ def predict(
     raise typer.Exit(1 if failed else 0)
 
 
-def _say_number(paths: list[str]) -> None:
-    """Print how many photos there are, unless a list or an address tells that only as they come."""
-    from happysad.batch.photo_files import expand
+def _counted_first(sources: Iterator[Source], paths: list[str]) -> Iterable[Source]:
+    """Return the sources, and print their number unless a list or an address has them."""
     from happysad.batch.remote import is_remote
 
     if any(path == "-" or is_remote(path) for path in paths):
-        return
-    number = sum(1 for path in paths for _ in expand(path))
-    if number > 1 or (number and os.path.isdir(paths[0])):  # noqa: PTH112
-        warn(counted(number, "photo"))
+        return sources
+    found = list(sources)
+    if len(found) > 1 or (found and os.path.isdir(paths[0])):  # noqa: PTH112
+        warn(counted(len(found), "photo"))
+    return found
 
 
 def _loaded(model: Path | None) -> Classifier:
