@@ -162,10 +162,7 @@ def print_comparison(comparison: Comparison) -> None:
     say()
     say(f"{'accuracy':<20}{'95 % interval':>26}{'new one minus it':>26}")
     say(f"{'new classifier':<20}{_cell(comparison.accuracy):>26}")
-    rivals = {f"always {comparison.largest}": comparison.largest_class}
-    if comparison.built_in is not None:
-        rivals = {"built-in classifier": comparison.built_in, **rivals}
-    for name, rival in rivals.items():
+    for name, rival in comparison.rivals.items():
         say(f"{name:<20}{_cell(rival.accuracy):>26}{_cell(rival.difference, '+'):>26}")
     say(f"on the same {counted(comparison.n, 'test photo')}")
     if comparison.built_in is not None and (missed := comparison.built_in.no_face):

@@ -81,6 +81,12 @@ class Comparison:
     """The name of this class."""
 
     @property
+    def rivals(self) -> dict[str, Rival]:
+        """The rivals by their names."""
+        built_in = {} if self.built_in is None else {"built-in classifier": self.built_in}
+        return {**built_in, f"always {self.largest}": self.largest_class}
+
+    @property
     def verdict(self) -> str:
         """One sentence: which classifier to use."""
         always = f"always answering {self.largest}"

@@ -76,7 +76,7 @@ def write_run_page(
         baselines=[_baseline(name, one) for name, one in test.baselines.items()],
         comparison=comparison,
         own_accuracy=comparison and _number(comparison.accuracy) + _bracketed(comparison.accuracy),
-        rivals=_rivals(comparison),
+        rivals=[] if comparison is None else _rivals(comparison),
         beaten=[
             _BASELINES[name] for name, one in test.baselines.items() if _is_better(score, one.score)
         ],
@@ -263,20 +263,15 @@ def _baseline(name: str, baseline: Baseline) -> dict[str, str]:
     }
 
 
-def _rivals(comparison: Comparison | None) -> list[dict[str, str]]:
+def _rivals(comparison: Comparison) -> list[dict[str, str]]:
     """Return the rows of the table of rivals."""
-    if comparison is None:
-        return []
-    rivals = {f"always {comparison.largest}": comparison.largest_class}
-    if comparison.built_in is not None:
-        rivals = {"the built-in classifier": comparison.built_in, **rivals}
     return [
         {
             "name": name,
             "accuracy": _number(one.accuracy) + _bracketed(one.accuracy),
             "difference": _signed(one.difference),
         }
-        for name, one in rivals.items()
+        for name, one in comparison.rivals.items()
     ]
 
 
