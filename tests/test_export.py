@@ -21,7 +21,8 @@ quiet()
 import keras  # noqa: E402
 
 from happysad import export  # noqa: E402
-from happysad.models import build  # noqa: E402
+from happysad.models import residual  # noqa: E402
+from happysad.models.head import head  # noqa: E402
 from happysad.training.config import TrainConfig, to_settings  # noqa: E402
 from tests import pictures  # noqa: E402
 from tests.command_line import run_command  # noqa: E402
@@ -43,8 +44,11 @@ SAMPLES = {"image": IMAGES}
 
 @pytest.fixture(scope="module")
 def model() -> Any:
+    """The network ``compact`` with its first stage alone."""
     keras.utils.set_random_seed(0)
-    model = build("compact", size=32, channels=3, dropout=0.3)
+    image = keras.Input((32, 32, 3), dtype="uint8", name="image")
+    x = keras.layers.Dropout(0.3)(residual.features(image, (8,), stride=1))
+    model = keras.Model(image, head(x, DETAILS.classes), name="compact")
     p = answers(model).astype(np.float64)  # spread them over 0 to 1
     logits = np.log(p / (1 - p))
     last = model.layers[-1]
@@ -60,12 +64,12 @@ def answers(model: Any) -> Any:
 def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     difference = export.to_onnx(model, file, DETAILS, SAMPLES)
-    assert 0 <= difference <= 1e-5
+    assert 0 <= difference <= 5e-5
     classifier = Classifier(file)
     assert classifier.details == DETAILS
     for n in (1, 5):  # any batch
         p = classifier.run({"image": IMAGES[:n]}).probabilities[:, 1]
-        np.testing.assert_allclose(p, answers(model)[:n], atol=1e-5)
+        np.testing.assert_allclose(p, answers(model)[:n], atol=5e-5)
     assert answers(model).std() > 0.1
     graph = onnx.load(file).graph
     assert [value.name for value in graph.input] == ["image"]
@@ -82,7 +86,7 @@ def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFi
     assert export.to_keras(model, tmp_path / "model.h5", SAMPLES) == 0
     again = keras.saving.load_model(tmp_path / "model.h5", compile=False)
     assert (answers(again) == answers(model)).all()
-    assert export.to_tflite(model, tmp_path / "model.tflite", SAMPLES) <= 1e-5
+    assert export.to_tflite(model, tmp_path / "model.tflite", SAMPLES) <= 5e-5
     assert (tmp_path / "model.tflite").read_bytes()[4:8] == b"TFL3"
     assert capfd.readouterr() == ("", "")  # exporters are talkative
 

@@ -345,10 +345,12 @@ def test_three_classes_that_cannot_be_learned(
 
 
 def test_neither_is_learned_from_votes_and_goes_on_after_a_stop(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(transfer.BACKBONES, "mobilenetv3", tiny_backbone)
     data = folders(tmp_path / "data", each=20, labels=THREE)
-    settings = {**SETTINGS, "model": "compact", "epochs": 2, "check_folder": tmp_path / "check"}
+    small = {"model": "mobilenetv3", "epochs": 2, "fine_tune_epochs": 0}
+    settings = {**SETTINGS, **small, "check_folder": tmp_path / "check"}
     votes = voted(data, THREE, tmp_path / "votes.csv", turned=20)
     votes.write_text("\n".join(votes.read_text().splitlines()[:-3]) + "\n")
     whole = train(data, tmp_path / "whole", votes=votes, **settings)
