@@ -121,6 +121,19 @@ def blank_plots() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Train without graphs, which take longer to build than a few small batches take to learn."""
+    from happysad.keras_backend import quiet
+
+    quiet()
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep decoded photos and notes of moved files out of the user's own folders."""

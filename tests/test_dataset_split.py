@@ -83,7 +83,7 @@ def by_pixels(split: pd.DataFrame) -> dict[str, Split]:
 
 
 @given(photos(), group_lists())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=25)
 def test_no_group_crosses_splits(
     rows: list[dict[str, object]], listed: dict[str, set[str]]
 ) -> None:
@@ -96,7 +96,7 @@ def test_no_group_crosses_splits(
 
 
 @given(photos(), group_lists(), st.integers(0, 40), st.randoms())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=25)
 def test_old_photos_never_move(
     rows: list[dict[str, object]], listed: dict[str, set[str]], first: int, random: Random
 ) -> None:
@@ -117,7 +117,7 @@ def test_old_photos_never_move(
 
 
 @given(photos(), group_lists(), st.randoms())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 def test_names_and_order_decide_nothing(
     rows: list[dict[str, object]], listed: dict[str, set[str]], random: Random
 ) -> None:

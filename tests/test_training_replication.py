@@ -54,6 +54,7 @@ def test_dealing_keeps_groups_together_and_classes_even() -> None:
     assert (deal(photos, 2)[1] == sides[2][1]).all()
 
 
+@pytest.mark.usefixtures("eager")
 def test_it_measures_writes_and_does_nothing_twice(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     folders_and_size: dict[str, Any] = {

@@ -231,6 +231,7 @@ def tiny_backbone(include_top: bool, weights: str | None, input_shape: Any, pool
     return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
 
 
+@pytest.mark.usefixtures("eager")
 def test_fine_tuning_moves_the_backbone_also_where_it_begins_after_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +390,7 @@ def test_neither_is_learned_from_votes_and_goes_on_after_a_stop(
         assert (stopped.folder / name).read_bytes() == (whole.folder / name).read_bytes()
 
 
+@pytest.mark.usefixtures("eager")
 def test_neither_is_kept_from_the_classifier_that_ships(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -478,6 +480,7 @@ def test_the_shares_are_the_targets_and_most_votes_the_class(
     np.testing.assert_allclose(photos.train.shares, 0.3 * one[folder] + 0.7 * one[after], rtol=1e-6)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("names", [("happy", "sad"), THREE])
 def test_a_network_learns_the_shares_or_else_the_class(
     names: tuple[str, ...], tmp_path: Path
