@@ -36,6 +36,7 @@ from happysad.training.trainer import (
     resume,
     train,
     train_in,
+    unsure_beside_neither,
 )
 from tests.conftest import Once
 from tests.pictures import folders, photo, save
@@ -394,11 +395,12 @@ def test_neither_is_learned_from_votes_and_goes_on_after_a_stop(
 def test_neither_is_kept_from_the_classifier_that_ships(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    data = folders(tmp_path / "data", each=12)
+    data = folders(tmp_path / "data", each=24)
     settings: dict[str, Any] = {
         "epochs": 1,
         "learning_rate": 1e-8,
         "faces": "given",
+        "fractions": (0.4, 0.4, 0.2),
         "keep_neither": True,
     }
     kept = train(data, tmp_path / "kept", check_folder=tmp_path / "check", **settings)
@@ -406,6 +408,11 @@ def test_neither_is_kept_from_the_classifier_that_ships(
     classifier = kept.classifier()
     assert classifier.classes == THREE
     assert classifier.details.keeps_neither
+    unsure, least = (one.details.unsure for one in (classifier, Classifier()))
+    assert unsure is not None and least is not None
+    assert unsure[1] == least[1]
+    assert unsure[0] >= least[0] and unsure[2] >= least[2]
+    assert "none of these thresholds is below" in kept.run.report.read_text(encoding="utf-8")
     # At this learning rate, it still answers as the classifier that ships.
     images = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
     p = classifier.run({"image": images}).probabilities
@@ -416,6 +423,30 @@ def test_neither_is_kept_from_the_classifier_that_ships(
     assert set(test.abstention.called) == {*THREE, "unsure"}
     again = evaluate(kept.folder)
     assert again.score == test.score
+
+
+@pytest.mark.parametrize(
+    ("of_two", "expected"),
+    [
+        ((0.5, 0.5), {}),
+        ((0.0123, 0.5), {"happy": 0.9877}),
+        ((0.3, 0.9321), {"sad": 0.9321}),
+    ],
+)
+def test_beside_neither_only_higher_thresholds_replace_those_that_ship(
+    of_two: tuple[float, float], expected: dict[str, float]
+) -> None:
+    shipped = Classifier().details
+    assert shipped.unsure is not None
+    thresholds = dict(zip(shipped.classes, shipped.unsure, strict=True)) | expected
+    assert unsure_beside_neither(THREE, of_two) == tuple(thresholds.values())
+    # Learned classes with other names are as strict as the strictest that ships.
+    strictest = max(shipped.unsure)
+    assert unsure_beside_neither(("angry", "neither", "smiling"), (0.5, 0.5)) == (
+        strictest,
+        shipped.unsure[1],
+        strictest,
+    )
 
 
 def test_neither_keeps_the_share_that_the_classifier_that_ships_answers() -> None:

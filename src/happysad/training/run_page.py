@@ -94,7 +94,9 @@ def write_run_page(
         sources=_SOURCES,
         mistakes=[(thumbnail(mistake.picture), mistake) for mistake in mistakes],
         looks_twice=config.looks_twice,
+        answers=details.classes,
         unsure=details.unsure,
+        keeps_neither=details.keeps_neither,
         unsure_lacks=details.unsure_lacks,
         wrong=score.wrong,
         settings=[

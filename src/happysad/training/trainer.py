@@ -65,7 +65,15 @@ from happysad.training.run_page import write_run_page
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["TrainedRun", "keep_neither", "resume", "train", "train_in", "write_evaluation"]
+__all__ = [
+    "TrainedRun",
+    "keep_neither",
+    "resume",
+    "train",
+    "train_in",
+    "unsure_beside_neither",
+    "write_evaluation",
+]
 
 # The number of real photos that the exported file is compared on.
 _COMPARED = 100
@@ -486,17 +494,43 @@ def _unsure(
 ) -> tuple[tuple[float, ...] | None, int]:
     """Return `Details.unsure` and `Details.unsure_lacks`, by the validation photos.
 
-    A network that keeps the class `NEITHER` has no photos of it, and is never unsure.
+    They tell nothing of a class `NEITHER` that is kept: `unsure_beside_neither` has its threshold.
     """
     config, val = learns.config, learns.photos.val
-    if config.keep_neither:
-        return None, 0
-    lacking = groups_lacking(val.classes, val.groups, len(learns.classes))
+    p: NDArray[Any] = learns.answers(network, val)
+    truth: NDArray[Any] = val.classes
+    if p.ndim == 1:
+        p = of_second(p)
+    elif config.keep_neither:
+        two = places_without_neither(learns.classes)
+        p, truth = among(p, two), truth == two[1]
+    lacking = groups_lacking(truth, val.groups, p.shape[1])
     if lacking:
         return None, math.ceil(lacking / config.fractions[1])
-    p = learns.answers(network, val)
-    both = of_second(p) if p.ndim == 1 else p.astype(np.float64)
-    return fit_unsure(both, val.classes, val.groups, threshold), 0
+    unsure = fit_unsure(p, truth, val.groups, threshold)
+    if unsure is not None and config.keep_neither:
+        unsure = unsure_beside_neither(learns.classes, unsure)
+    return unsure, 0
+
+
+def unsure_beside_neither(classes: Sequence[str], unsure: tuple[float, ...]) -> tuple[float, ...]:
+    """Return `Details.unsure` of a network that keeps `NEITHER` beside two learned classes.
+
+    Neither has the threshold of the classifier that ships. A learned class has this, too, or the
+    one of validation if that is higher: docs/decisions.md, "Unsure in a classifier of one's own".
+
+    Args:
+        classes: the three classes.
+        unsure: `Details.unsure` of the two learned classes alone.
+    """
+    shipped = ModelFile.read(SHIPPED).details
+    assert shipped.unsure is not None
+    least = dict(zip(shipped.classes, shipped.unsure, strict=True))
+    thresholds = [least.get(name, max(shipped.unsure)) for name in classes]
+    low, high = unsure
+    for place, own in zip(places_without_neither(classes), (round(1 - low, 4), high), strict=True):
+        thresholds[place] = max(thresholds[place], own)
+    return tuple(thresholds)
 
 
 def write_evaluation(run: Run, manifest: Manifest, config: TrainConfig) -> RunEvaluation:
