@@ -1,7 +1,7 @@
 // Cut a face out of a photo, upright, as happysad/face_crop.py.
 
 import { partAround } from "./faces.js";
-import { resize, round, warp } from "./pixels.js";
+import { grey, resize, round, warp } from "./pixels.js";
 
 const EYES = [
   [0.314, 0.386],
@@ -11,8 +11,8 @@ const LEAST_SPAN = 0.85;
 const SPAN_IN_BOX = [0.2, 0.37, 0.7];
 const EYES_IN_BOX = 0.36;
 
-/** Return the square crop of a face, turned upright, with the eyes at `EYES`. */
-export function crop(photo, face, size) {
+/** Return the square crop of a face, grey or colour, turned upright, with the eyes at `EYES`. */
+export function crop(photo, face, size, channels) {
   const { middle, span } = pose(face);
   const [[left, level], [right]] = EYES;
   const step = detail(face, size);
@@ -24,7 +24,8 @@ export function crop(photo, face, size) {
     return [middle[0] + across * cos - down * sin, middle[1] + across * sin + down * cos];
   };
   const corners = [placed(0, 0), placed(0, size), placed(size, 0), placed(size, size)];
-  const [near, x, y] = partAround(photo, corners, 2 + 2 * step);
+  const [part, x, y] = partAround(photo, corners, 2 + 2 * step);
+  const near = channels === 1 ? grey(part) : part;
   const small = step > 1 ? shrunk(near, 1 / step) : near;
   const [across, down] = [small.width / near.width, small.height / near.height];
   const [firstX, firstY] = placed(0.5, 0.5);

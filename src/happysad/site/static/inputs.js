@@ -1,6 +1,6 @@
 // The inputs of networks and the combination of their outputs, as happysad/inputs.py.
 
-import { fit, grey, sample } from "./pixels.js";
+import { fit, sample } from "./pixels.js";
 import { crops } from "./photo.js";
 import { mean } from "./probability.js";
 
@@ -51,12 +51,11 @@ const PREPARE = {
   },
   face(photo, { size, channels }, faces) {
     const { view, there } = photo.close(faces, size);
-    const pixels = channels === 1 ? grey(view.pixels) : view.pixels;
     const weights = faceWeights(view, there);
     return {
       rows: faces.length,
       faces,
-      inputs: { image: { data: crops(pixels, there, size), shape: [size, size, channels] } },
+      inputs: { image: { data: crops(view.pixels, there, size, channels), shape: [size, size, channels] } },
       combine: ({ probabilities }) => ({
         whole: faces.length ? mean(probabilities, weights) : null,
         ofFaces: probabilities,
@@ -65,7 +64,6 @@ const PREPARE = {
   },
   both(photo, { size, channels }, faces) {
     const { view, there } = photo.close(faces, size);
-    const pixels = channels === 1 ? grey(view.pixels) : view.pixels;
     const rows = Math.max(1, Math.ceil(faces.length / FACES));
     const crop = size * size * channels;
     const cut = new Uint8Array(rows * FACES * crop);
@@ -74,7 +72,7 @@ const PREPARE = {
     const photos = new Uint8Array(rows * small.length);
     for (let row = 0; row < rows; row++) {
       const some = there.slice(row * FACES, (row + 1) * FACES);
-      cut.set(crops(pixels, some, size), row * FACES * crop);
+      cut.set(crops(view.pixels, some, size, channels), row * FACES * crop);
       weights.set(faceWeights(view, some), row * FACES);
       photos.set(small, row * small.length);
     }

@@ -63,9 +63,9 @@ export function reduction(width, height, least) {
 }
 
 /** Return the crops of faces in a row of bytes. */
-export function crops(pixels, faces, size) {
-  const one = size * size * pixels.channels;
+export function crops(pixels, faces, size, channels) {
+  const one = size * size * channels;
   const data = new Uint8Array(faces.length * one);
-  faces.forEach((face, place) => data.set(crop(pixels, face, size).data, place * one));
+  faces.forEach((face, place) => data.set(crop(pixels, face, size, channels).data, place * one));
   return data;
 }

@@ -20,8 +20,6 @@ export function round(value) {
   return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
 }
 
-const byte = (value) => Math.min(255, Math.max(0, round(value)));
-
 /**
  * Read a picture in strips, and average blocks of `by` times `by` pixels.
  * @param {(top: number, rows: number) => Uint8ClampedArray} read returns rows of RGBA
@@ -35,9 +33,18 @@ export function reduced(read, width, height, by) {
   const strip = 256;
   for (let top = 0; top < height; top += strip) {
     const rows = Math.min(strip, height - top);
-    average(read(top, rows), width, rows, by, made, top / by);
+    if (by === 1) copy(read(top, rows), made, top);
+    else average(read(top, rows), width, rows, by, made, top / by);
   }
   return made;
+}
+
+function copy(rgba, { data, width }, first) {
+  for (let from = 0, to = first * width * 3; from < rgba.length; from += 4) {
+    data[to++] = rgba[from];
+    data[to++] = rgba[from + 1];
+    data[to++] = rgba[from + 2];
+  }
 }
 
 function average(rgba, width, rows, by, made, first) {
@@ -125,7 +132,7 @@ export function resize(one, width, height, way) {
   if (width === one.width && height === one.height) return one;
   const shrinks = width <= one.width && height <= one.height;
   const taps = way === "area" && !shrinks ? TAPS.patches : TAPS[way];
-  const across = taps(one.width, width);
+  const { starts, places, weights } = taps(one.width, width);
   const down = taps(one.height, height);
   const row = width * channels;
   const rows = new Float32Array(one.height * row);
@@ -137,13 +144,15 @@ export function resize(one, width, height, way) {
     for (let x = 0, to = y * row; x < width; x++) {
       for (let channel = 0; channel < channels; channel++) {
         let sum = 0;
-        for (let tap = across.starts[x]; tap < across.starts[x + 1]; tap++)
-          sum += data[from + across.places[tap] * channels + channel] * across.weights[tap];
+        for (let tap = starts[x]; tap < starts[x + 1]; tap++)
+          sum += data[from + places[tap] * channels + channel] * weights[tap];
         rows[to++] = sum;
       }
     }
   }
   const made = picture(width, height, channels);
+  // It rounds halves to the even number, as OpenCV does, and keeps values from 0 to 255.
+  const rounded = new Uint8ClampedArray(made.data.buffer);
   const sums = new Float32Array(row);
   for (let y = 0; y < height; y++) {
     sums.fill(0);
@@ -152,7 +161,7 @@ export function resize(one, width, height, way) {
       const weight = down.weights[tap];
       for (let at = 0; at < row; at++) sums[at] += rows[from + at] * weight;
     }
-    for (let at = 0, to = y * row; at < row; at++) made.data[to++] = byte(sums[at]);
+    rounded.set(sums, y * row);
   }
   return made;
 }
