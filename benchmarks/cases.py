@@ -1,11 +1,15 @@
 """Run cases that people reported of similar tools on an older happysad and on this one.
 
     python benchmarks/cases.py CASES --before TREE --write FILE
+    python benchmarks/cases.py CASES --before TREE --attacks --write FILE
 
 CASES is a folder with one folder of inputs for each case, named as in `_CASES`; TREE is a checkout
 of the older version. Each command runs in a copy of its folder, with the packages of this Python;
 the table has its exit status and the last line that it printed. In the commands, $P is a free port.
 The script needs a C compiler, curl and GNU time.
+
+With --attacks, the commands are those of `_ATTACKS`, in copies of the folder attack, and the table
+also has the seconds and the peak memory of the largest process.
 """
 
 from __future__ import annotations
@@ -132,17 +136,104 @@ _CASES = (
     ),
 )
 
+_WEAK = "happysad predict crowd-289.jpg --model "
+_IN_VAIN = "test_model_file.py::test_a_network_is_tried_before_it_is_used"
+_LINEAR = "test_decoding_cost.py::test_the_check_itself_takes_few_steps"
+_OUTSIDE = "test_moves.py::test_a_list_of_somebody_else_reaches_nothing_outside"
+_ONE_LINE = "test_dataset_sources_download.py::test_what_does_not_come_is_one_line"
+_ATTACKS = (
+    _Case("attack", "happysad predict ff-run-60k.jpg", _LINEAR),
+    _Case("attack", "happysad predict erased-flash-60k.jpg", _LINEAR),
+    _Case(
+        "attack",
+        "python -c \"open('a.jpg', 'wb').write(b'\\xff\\xd8' * 16_500_000)\"; "
+        "happysad predict a.jpg",
+        _LINEAR,
+    ),
+    _Case(
+        "attack",
+        "mkdir crowd; for n in $(seq 8); do cp crowd-289.jpg crowd/$n.jpg; done; "
+        "happysad predict crowd",
+        "test_classifier.py::test_the_network_never_gets_more_rows_than_a_batch",
+    ),
+    _Case(
+        "attack",
+        f"timeout -s KILL 60 {_WEAK}loop.onnx",
+        "test_model_file.py::test_a_network_that_never_ends_is_ended",
+    ),
+    *(
+        _Case("attack", f"{_WEAK}{name}.onnx", _IN_VAIN)
+        for name in ("out_nan", "no_p_sad", "scalar_out")
+    ),
+    *(
+        _Case(
+            "attack",
+            f"{_WEAK}{name}.onnx",
+            "test_model_file.py::test_an_onnx_of_someone_else_is_refused",
+        )
+        for name in ("meta_size_float", "meta_nested", "lab_trav")
+    ),
+    _Case(
+        "attack",
+        "mkdir q home; echo hello > q/payload; "
+        'sed "s:/home/someone:$PWD:" hostile-quarantine.csv > q/quarantine.csv; '
+        "happysad check --restore q; find home -name .bashrc",
+        _OUTSIDE,
+    ),
+    _Case(
+        "attack",
+        "mkdir -p s home/.ssh; printf hello > s/payload; "
+        'sed "s:/home/someone:$PWD:" hostile-sorted-1.csv > s/sorted-1.csv; '
+        "happysad report --undo s; find home -name authorized_keys",
+        _OUTSIDE,
+    ),
+    _Case(
+        "attack",
+        "mkdir photos; cp crowd-289.jpg photos; echo mine > victim; "
+        "python sqlite-superjournal/superjournal.py results $PWD/victim; "
+        "happysad predict photos --out results; ls victim",
+        "test_locks.py::test_nothing_in_the_folder_is_read",
+    ),
+    _Case(
+        "attack",
+        "mkdir photos; cp crowd-289.jpg photos; happysad predict photos --out results; "
+        "for part in results/photos/*.parquet; do cp parquet-bomb.parquet $part; done; "
+        "ulimit -v 9000000; happysad report results",
+        "test_batch_results.py::test_a_small_part_of_gigabytes_is_refused",
+    ),
+    *(
+        _Case(
+            "attack",
+            f"touch good.zip; python badserver.py $P & sleep 2; "
+            f"happysad import http://127.0.0.1:$P/{path} photos; s=$?; kill %1; exit $s",
+            _ONE_LINE,
+        )
+        for path in ("cl_huge_digits", "redir_bad")
+    ),
+    _Case(
+        "attack",
+        _SERVE + "python ws-fragments-dos.py $P $! ws frag0; kill %1",
+        "test_web_limits.py::test_a_message_of_too_many_fragments_is_ended",
+    ),
+)
+
 
 def main() -> None:
     """Run the cases, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", type=Path, help="the folder of the cases")
     parser.add_argument("--before", type=Path, required=True, help="a checkout of another version")
+    parser.add_argument(
+        "--attacks", action="store_true", help="run the attacks, with seconds and memory"
+    )
     parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     lines = ["| case | command | before | now | test |", "|---|---|---|---|---|"]
-    for case in _CASES:
-        before, now = (_run(case, chosen.cases, tree) for tree in (chosen.before, _ROOT))
+    for case in _ATTACKS if chosen.attacks else _CASES:
+        before, now = (
+            _run(case, chosen.cases, tree, measured=chosen.attacks)
+            for tree in (chosen.before, _ROOT)
+        )
         command = case.command.removeprefix(_SERVE).replace("|", "\\|")
         lines.append(f"| {case.folder} | `{command}` | {before} | {now} | `{case.test}` |")
         print(lines[-1], file=sys.stderr, flush=True)
@@ -152,8 +243,15 @@ def main() -> None:
         write_text(chosen.write, text)
 
 
-def _run(case: _Case, cases: Path, tree: Path) -> str:
-    """Return the exit status of a case's command and the last line that it printed."""
+def _run(case: _Case, cases: Path, tree: Path, *, measured: bool) -> str:
+    """Return the exit status of a case's command and the last line that it printed.
+
+    Args:
+        case: the case.
+        cases: the folder of the cases.
+        tree: a checkout.
+        measured: whether to return the seconds and the peak memory, too.
+    """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder).resolve() / "case"
         shutil.copytree(cases / case.folder, place, symlinks=True)
@@ -166,7 +264,7 @@ def _run(case: _Case, cases: Path, tree: Path) -> str:
             "P": str(_free_port()),
         }
         process = subprocess.Popen(
-            ["bash", "-c", case.command],
+            ["env", "time", "-q", "-o", "../usage", "-f", "%e %M", "bash", "-c", case.command],
             cwd=place,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
@@ -185,7 +283,9 @@ def _run(case: _Case, cases: Path, tree: Path) -> str:
         trace = "a traceback: " if "Traceback (most recent" in printed else ""
         last = re.sub(r"\s+", " ", words[-1].replace(f"{place}/", "").replace(str(tree), ""))
         shown = textwrap.shorten(trace + last, _SHOWN, placeholder=" …").replace("|", "\\|")
-        return f"{process.returncode}: {shown}"
+        seconds, kilobytes = map(float, Path(folder, "usage").read_text().split())
+        usage = f" ({seconds:.1f} s, {kilobytes / 1000:,.0f} MB)" if measured else ""
+        return f"{process.returncode}: {shown}{usage}"
 
 
 def _command(file: Path, arguments: str) -> None:
