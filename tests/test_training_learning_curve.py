@@ -46,7 +46,7 @@ def test_the_numbers_of_photos_double_up_to_half_and_all() -> None:
     ("n", "width", "distance", "verdict"),
     [
         (240, 40, 0.7, Verdict.HELP),  # many figures, few photos
-        (1000, 2, 0.7, Verdict.NO_HELP),  # two figures are soon learned
+        (400, 2, 0.7, Verdict.NO_HELP),  # two figures are soon learned
         (60, 3, 0.7, Verdict.UNKNOWN),
     ],
 )
