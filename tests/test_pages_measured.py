@@ -13,8 +13,9 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "pages.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="an sdist holds no benchmarks")
 
 
-def test_the_test_of_each_case_exists() -> None:
-    cases = (SCRIPT.parent / "results" / "cases.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("table", ["cases.md", "attack_cases.md"])
+def test_the_test_of_each_case_exists(table: str) -> None:
+    cases = (SCRIPT.parent / "results" / table).read_text(encoding="utf-8")
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", cases)
     assert len(named) == cases.count("\n") - 2
     for file, name in named:
