@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,7 @@ import numpy as np
 
 from happysad.files import write_text
 
+_ROOT = Path(__file__).parents[1]
 _CONCURRENCY = (1, 8, 32)
 _BYTES = 18_000
 
@@ -88,11 +90,16 @@ def _portrait() -> bytes:
 
 
 @contextlib.contextmanager
-def server(folder: str) -> Iterator[str]:
-    """Start a server in a separate process, and yield its address."""
-    command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0"]
+def server(folder: str, *options: str, tree: Path = _ROOT) -> Iterator[str]:
+    """Start a checkout's server in a separate process, and yield its address."""
+    command = [sys.executable, "-m", "happysad", "serve", "--no-open", "--port", "0", *options]
     process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(tree / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         assert process.stdout

@@ -204,16 +204,19 @@ def _turns(sides: dict[str, Callable[..., Any]], repeats: int) -> dict[str, list
     return taken
 
 
-def _fresh(command: list[str]) -> dict[str, float]:
-    """Run a command; return its seconds and its peak memory in MiB."""
+def _fresh(command: list[str], environment: dict[str, str] | None = None) -> dict[str, float]:
+    """Run a command; return its seconds, its seconds of CPU time and its peak memory in MiB."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}")
-    return {"seconds": seconds, "megabytes": usage.ru_maxrss / 1024}
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"seconds": seconds, "cpu": cpu, "megabytes": usage.ru_maxrss / 1024}
 
 
 class _Side:
