@@ -5,8 +5,8 @@
 The script draws whole groups of near-duplicates until it has a hundred photos, with the class
 shares of DIR. It links them into a folder, and trains every model on it by `happysad train` with
 the model's defaults; the validation and test splits come from the hundred. It evaluates the models
-on all other photos of DIR. Each further draw repeats this with other photos. Times are those of
-whole commands, from folder to report.
+on all other photos of DIR; the answer is a class, never "unsure". Each further draw repeats this
+with other photos. Times are those of whole commands, from folder to report.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
                 began = time.perf_counter()
                 _train(few, model, run)
                 seconds[model].append(time.perf_counter() - began)
-                answers = Classifier(run).predict(manifest.files(others))
+                answers = Classifier(run).predict(manifest.files(others), unsure=False)
                 labels = np.array([answer.label for answer in answers])
                 right[model].append(np.asarray(labels == others["label"].to_numpy()))
                 said = f"{right[model][-1].mean():.3f} (n = {len(others)})"

@@ -5,8 +5,9 @@
 The folds are stratified and keep groups whole. Each fold is the test split once; half of the next
 fold is the validation split, and all other photos are the training split. The script trains every
 model with its own defaults, by the same code as `happysad train`. Each model predicts each photo
-once, when the photo is in the test split. Intervals are 95 % percentile bootstrap intervals over
-groups, paired for differences. The script does not repeat finished runs.
+once, when the photo is in the test split; the answer is a class, never "unsure". Intervals are 95 %
+percentile bootstrap intervals over groups, paired for differences. The script does not repeat
+finished runs.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _train(split: Manifest, model: str, run: Path) -> None:
 
 def _right(split: Manifest, run: Path) -> NDArray[np.bool_]:
     rows = split.of("test")
-    answers = Classifier(run).predict(split.files(rows))
+    answers = Classifier(run).predict(split.files(rows), unsure=False)
     labels = np.array([answer.label for answer in answers])
     return np.asarray(labels == rows["label"].to_numpy())
 

@@ -26,7 +26,7 @@ from happysad.probability import among, of_second
 from recipes.face.unsure import risk_coverage
 from recipes.face.votes import HAPPY, NEITHER, SAD
 
-__all__ = ["Curve", "Figures", "Reliability", "curve", "figures", "reliability"]
+__all__ = ["Curve", "Figures", "Reliability", "calibration", "curve", "figures", "reliability"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
@@ -113,7 +113,7 @@ def figures(
         score=score(truth, p, groups, classes=CLASSES, seed=seed),
         auc_sad_neither=None if against_neither is None else against_neither.auc,
         happy_or_sad=None if happy_or_sad is None else happy_or_sad.balanced_accuracy,
-        calibration=_calibration(p, truth, names, seed),
+        calibration=calibration(p, truth, names, seed=seed),
         default=abstention(
             labels, [CLASSES[one] for one in truth], groups, classes=CLASSES, seed=seed
         ),
@@ -173,9 +173,13 @@ def reliability(p: _Floats, truth: _Ints, groups: Sequence[str], label: int) -> 
     )
 
 
-def _calibration(
-    p: _Floats, truth: _Ints, groups: NDArray[np.str_], seed: int
+def calibration(
+    p: _Floats, truth: _Ints, groups: NDArray[np.str_], *, seed: int = 0
 ) -> dict[str, Figure]:
+    """Return the calibration error of each class, all classes equally frequent; see `figures`.
+
+    It is empty if a class is missing.
+    """
     answered = ~np.isnan(p).any(axis=1)
     p, truth = p[answered], truth[answered]
     if len(set(truth)) < len(CLASSES):
