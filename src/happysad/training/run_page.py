@@ -34,7 +34,7 @@ _SOURCES = {
 }
 
 _BASELINES = {
-    LARGEST_CLASS: "always the larger class",
+    LARGEST_CLASS: "always the largest class",
     LOGISTIC_REGRESSION: "logistic regression on 32x32 grey pixels",
 }
 
@@ -161,7 +161,7 @@ def warnings(evaluation: Evaluation, photos: pd.Series[int]) -> list[str]:
     if share > _UNEVEN:
         found.append(
             f"The classes are uneven: {100 * share:.0f} % of the photos are {photos.idxmax()}. "
-            "Accuracy flatters a classifier that prefers the larger class; look at balanced "
+            "Accuracy flatters a classifier that prefers the largest class; look at balanced "
             "accuracy and at each class's recall."
         )
     if evaluation.seen_in_training:
