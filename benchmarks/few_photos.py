@@ -46,14 +46,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         manifest = check(chosen.data, work / "check").manifest
-        for draw in range(chosen.draws):
-            learned = _draw(manifest, chosen.photos, draw)
-            few = work / f"few-{draw}"
-            _link(manifest, learned, few)
+        for number in range(chosen.draws):
+            learned = draw(manifest, chosen.photos, number)
+            few = work / f"few-{number}"
+            link(manifest, learned, few)
             others = manifest.used.drop(learned.index)
             judged.append(others)
             for model in chosen.models:
-                run = work / f"{model}-{draw}"
+                run = work / f"{model}-{number}"
                 began = time.perf_counter()
                 _train(few, model, run)
                 seconds[model].append(time.perf_counter() - began)
@@ -74,11 +74,14 @@ def main() -> None:
         write_text(chosen.write, text)
 
 
-def _draw(manifest: Manifest, count: int, seed: int) -> pd.DataFrame:
-    """Draw whole groups until each class has its share of `count`."""
+def draw(manifest: Manifest, count: int, seed: int, *, equal: bool = False) -> pd.DataFrame:
+    """Draw whole groups until each class has its share of `count`, or as many as the others."""
     used = manifest.used
     rng = np.random.default_rng(seed)
-    wanted = (used["label"].value_counts(normalize=True) * count).round().astype(int)
+    shares = used["label"].value_counts(normalize=True)
+    if equal:
+        shares[:] = 1 / len(shares)
+    wanted = (shares * count).round().astype(int)
     taken: list[str] = []
     have = dict.fromkeys(wanted.index, 0)
     for group in rng.permutation(sorted(set(used["group"]))):
@@ -90,7 +93,8 @@ def _draw(manifest: Manifest, count: int, seed: int) -> pd.DataFrame:
     return used[used["group"].isin(taken)]
 
 
-def _link(manifest: Manifest, rows: pd.DataFrame, folder: Path) -> None:
+def link(manifest: Manifest, rows: pd.DataFrame, folder: Path) -> None:
+    """Link photos into the class folders of a new folder."""
     for file, label in zip(manifest.files(rows), rows["label"], strict=True):
         link = folder / label / file.name
         link.parent.mkdir(parents=True, exist_ok=True)

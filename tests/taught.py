@@ -41,13 +41,15 @@ class States:
 def check_run(one: httpx2.Client, folder: Path, photo: bytes) -> None:
     """Compare the first run of Teach's folder, from `EACH` drawn faces a class, and use it."""
     state: dict[str, Any] = one.get("/v1/teach").json()
-    job, [run] = state["job"], state["runs"]
+    job, [first, run] = state["job"], state["runs"]
     assert (job["error"], job["state"]) == (None, "done")
     assert job["epoch"] == job["epochs"] == len(job["history"]) == 30
     assert "No face was found in 2 of 26 photos" in job["notes"][0]
     assert run["notes"][: len(job["notes"])] == job["notes"]
-    assert run["notes"][-1].startswith("It is ")  # beside the built-in classifier
-    assert run["n_test"] == 2
+    for row, n in ((first, 24), (run, 2)):
+        assert row["notes"][-2].startswith("It is ")  # beside the built-in classifier
+        assert row["n_test"] == n
+        assert row["notes"][-1].startswith(f"{n} photos prove little")
     assert "<h1>" in one.get("/v1/teach/check/report.html").text
     assert "<h1>" in one.get(run["report"]).text
     assert one.get("/v1/teach/runs/1/plots/confusion.png").status_code == 200
@@ -57,6 +59,6 @@ def check_run(one: httpx2.Client, folder: Path, photo: bytes) -> None:
     assert (used["details"]["trained_on"], used["details"]["looks_at"]) == (18, "face")
     answer = one.post("/v1/predict", content=photo)
     assert answer.json()[0]["label"] in ("happy", "sad")
-    assert sorted(file.name for file in (folder / "runs").iterdir()) == ["1"]
+    assert sorted(file.name for file in (folder / "runs").iterdir()) == ["1", "1-first"]
     assert not list((folder / "cache").rglob("*.png"))  # no face is left
     assert not (folder / "cache" / "happysad").exists()

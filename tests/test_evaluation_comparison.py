@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -41,6 +42,13 @@ def compared(mine: list[int], built_in: list[int] | None, groups: int | None = N
 )
 def test_the_verdict(mine: list[int], built_in: list[int] | None, verdict: str) -> None:
     assert verdict in compared(mine, built_in).verdict
+
+
+def test_the_summary_has_difference_n_and_interval() -> None:
+    found = compared([1] * 30 + [0] * 10, [1] * 20 + [0] * 20)
+    assert found.summary.startswith(f"{found.verdict} The difference in accuracy is +25.0 points")
+    assert re.search(r"same 40 photos \(95 % interval: \+1\d\.\d to \+3\d\.\d\)\.$", found.summary)
+    assert "too few groups" in compared([1, 0], None, groups=1).summary
 
 
 def test_the_difference_is_that_of_the_same_photos() -> None:

@@ -23,7 +23,7 @@ from happysad.errors import DatasetError
 from happysad.face_detection import Face
 from happysad.images import Pixels, fit, read
 from happysad.inputs import crops
-from happysad.run import Run
+from happysad.run import STEP, Run, Step
 from happysad.training import trainer
 from happysad.training.config import load
 from happysad.training.lesson import learn
@@ -59,6 +59,7 @@ class Lesson:
         self.photos, self.work, self.run = folder / "photos", folder / "work", folder / "run"
         self.work.mkdir()
         monkeypatch.setattr(trainer, "train", self._train)
+        monkeypatch.setattr("happysad.training.lesson.learn_first", self._learn_first)
         monkeypatch.setattr("happysad.photo.find", found)
 
     def _train(
@@ -71,6 +72,9 @@ class Lesson:
         self.notes = json.loads((self.work / "notes.json").read_text(encoding="utf-8"))
         run.mkdir()
         return TrainedRun(Run(run), None)
+
+    def _learn_first(self, manifest: Manifest, run: Run, notes: list[str]) -> None:
+        self.first = len(manifest.used), run.folder.name, list(notes)
 
     def give(self, label: str, *pictures: Pixels) -> list[Path]:
         """Add photos of a class, in this order."""
@@ -93,6 +97,10 @@ class Lesson:
         )
         assert {file: file.read_bytes() for file in self.photos.rglob("*.png")} == before
         assert json.loads((self.run / "notes.json").read_text(encoding="utf-8")) == self.notes
+        assert self.first == (len(self.manifest.used), "run-first", self.notes)
+        step = Step.read(self.work / STEP)
+        assert step is not None
+        assert 0 <= step.share < 0.5
 
     def sides(self, label: str) -> list[str]:
         """Return the split of each picture, in the order in which they came."""

@@ -10,9 +10,33 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-__all__ = ["bar", "clock", "step", "track", "track_bytes", "track_time"]
+__all__ = ["bar", "clock", "observed", "report", "step", "track", "track_bytes", "track_time"]
 
 Item = TypeVar("Item")
+Observer = Callable[[str, int, int], None]
+
+_observers: list[Observer] = []
+
+
+@contextlib.contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Also report the progress of `step`, `track` and epochs to a function, within the block.
+
+    Args:
+        observer: called with the name of the work, how much of it is done, and how much there is;
+            this is 0 if it is unknown.
+    """
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
+def report(what: str, done: int, total: int) -> None:
+    """Report progress to the functions of `observed`."""
+    for observer in _observers:
+        observer(what, done, total)
 
 
 def bar() -> Progress:
@@ -52,7 +76,8 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
     """
     with bar() as progress:
         task = progress.add_task(what, total=total, note="")
-        for item in items:
+        for done, item in enumerate(items):
+            report(what, done, total)
             yield item
             progress.advance(task)
 
@@ -71,6 +96,7 @@ def step(what: str) -> Iterator[None]:
             sys.stderr.write(f"{what}\n")
             sys.stderr.flush()
         progress.add_task(what, total=None)
+        report(what, 0, 0)
         yield
 
 

@@ -8,9 +8,10 @@ import io
 import json
 import secrets
 import shutil
+import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -21,18 +22,22 @@ from happysad.files import rename, write_text
 
 __all__ = [
     "BESIDE_SETTINGS",
+    "STEP",
     "CurvePoint",
     "Epoch",
     "Fusion",
     "LearningCurve",
     "Run",
     "Stage",
+    "Step",
     "Summary",
     "Trial",
     "Verdict",
     "free_folder",
 ]
 
+#: The name of a file with a `Step`, in the folder in which a training of Teach works.
+STEP = "step.json"
 #: The key of the version in config.toml.
 VERSION = "happysad"
 _DATA = "data"
@@ -78,6 +83,37 @@ class Epoch:
     accuracy: float
     val_loss: float
     val_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a training of Teach is doing."""
+
+    what: str
+    """The name of the work, such as "cutting faces out"."""
+    done: int
+    """How much of this work is done."""
+    total: int
+    """How much of it there is; 0 if that is unknown."""
+    share: float
+    """The share of the whole training that is done, 0 to 1."""
+    seconds_left: float | None
+    """About how many seconds the rest of the training takes; None if that is unknown."""
+
+    def write(self, file: Path) -> None:
+        """Write the step as JSON."""
+        write_text(file, json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def read(cls, file: Path) -> Self | None:
+        """Return the step in a file as it is now; None if there is none."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            step = cls(**json.loads(file.read_text(encoding="utf-8")))
+            if step.seconds_left is None:
+                return step
+            passed = max(0.0, time.time() - file.stat().st_mtime)
+            return replace(step, seconds_left=max(0.0, step.seconds_left - passed))
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +294,11 @@ class Run:
     def notes(self) -> Path:
         """Sentences about the photos and the result, as a JSON list; only in a run of Teach."""
         return self.folder / "notes.json"
+
+    @property
+    def first(self) -> Run:
+        """The first result of a run of Teach, beside it: classifier, notes and, last, metrics."""
+        return Run(self.folder.with_name(f"{self.folder.name}-first"))
 
     @property
     def plots(self) -> Path:
@@ -443,8 +484,11 @@ class Run:
         write_text(self._finished, json.dumps({"weights_sha256": weights_sha256}) + "\n")
 
     def discard(self) -> None:
-        """Remove the files of an unfinished training; keep a finished one."""
-        for folder in (*self._drafts(), *([] if self.is_finished else [self.folder])):
+        """Remove the files of an unfinished training; keep what is finished."""
+        unfinished = [] if self.is_finished else [self.folder]
+        if not self.first.metrics.is_file():  # it is written last
+            unfinished.append(self.first.folder)
+        for folder in (*self._drafts(), *unfinished):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _drafts(self) -> list[Path]:

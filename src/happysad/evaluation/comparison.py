@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from happysad.errors import counted
 from happysad.evaluation.metrics import Figure, bootstrap
 
 __all__ = ["Comparison", "Outcome", "Rival", "compare"]
@@ -104,6 +105,20 @@ class Comparison:
         if beats_largest:
             return "It is better than the built-in classifier."
         return f"It is better than the built-in classifier, but not proven better than {always}."
+
+    @property
+    def summary(self) -> str:
+        """The verdict, and the difference that it rests on with n and its interval."""
+        rival = self.built_in or self.largest_class
+        assert rival.difference.value is not None  # there is a photo
+        span = "too few groups for an interval"
+        if rival.difference.interval is not None:
+            low, high = (100 * value for value in rival.difference.interval)
+            span = f"95 % interval: {low:+.1f} to {high:+.1f}"
+        return (
+            f"{self.verdict} The difference in accuracy is {100 * rival.difference.value:+.1f} "
+            f"points of 100 on the same {counted(self.n, 'photo')} ({span})."
+        )
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:

@@ -139,6 +139,7 @@ class Live(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start a bar."""
         self._epoch = epoch
+        progress.report("training", epoch, self.epochs)
         if self.bar is not None:
             self.bar.reset(self._task, description=f"epoch {epoch + 1}/{self.epochs}", note="")
 

@@ -23,11 +23,12 @@ from happysad.model_file import PROBABILITIES
 from happysad.progress import step
 from happysad.training.config import TrainConfig
 
-__all__ = ["find_suspects", "measure", "out_of_fold", "ranked"]
+__all__ = ["STRENGTH", "find_suspects", "measure", "out_of_fold", "ranked"]
+
+#: The inverse strength of the L2 penalty: docs/decisions.md, "Labels that are probably wrong".
+STRENGTH = 0.01
 
 _FOLDS, _SEED, _BATCH = 5, 0, 64
-# The inverse strength of the L2 penalty: docs/decisions.md, "Labels that are probably wrong".
-_STRENGTH = 0.01
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -120,7 +121,7 @@ def out_of_fold(features: Floats, labels: Places, groups: Sequence[str]) -> Floa
     folds = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=_SEED)
     p = np.zeros((len(labels), labels.max() + 1))
     for others, held_out in folds.split(features, labels, names):
-        head = LogisticRegression(C=_STRENGTH, class_weight="balanced", max_iter=1000)
+        head = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
         head = make_pipeline(StandardScaler(), head).fit(features[others], labels[others])
         p[np.ix_(held_out, head.classes_)] = head.predict_proba(features[held_out])
     return p

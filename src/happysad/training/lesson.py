@@ -5,7 +5,9 @@
 2. Near-duplicate photos and near-duplicate faces stay in one split. If this leaves too few pictures
    of a class in a split, as with a webcam's pictures of one person, each class is split by the
    order in which its pictures arrived, and a note explains what that means.
-3. The network of the classifier that comes with happysad is trained further, epoch by epoch.
+3. The first result is a classifier whose last layer alone has learned, after seconds; see
+   `happysad.training.first_result`.
+4. The network of the classifier that comes with happysad is trained further, epoch by epoch.
 """
 
 from __future__ import annotations
@@ -26,13 +28,16 @@ from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.dataset.scan import scan
 from happysad.dataset.split import MORE_GROUPS
 from happysad.errors import DatasetError
+from happysad.evaluation.metrics import caution
 from happysad.files import write_text
 from happysad.inputs import crops
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
-from happysad.progress import track
-from happysad.run import Run
+from happysad.progress import observed, track
+from happysad.run import STEP, Run
 from happysad.training.config import RECIPES, load
+from happysad.training.first_result import learn_first
+from happysad.training.lesson_progress import LessonProgress
 
 __all__ = ["learn"]
 
@@ -56,8 +61,9 @@ def learn(
 ) -> None:
     """Train on the faces of photos.
 
-    The notes about the photos are written into `work` when training begins, and into `run` at the
-    end, with the sentence that compares the new classifier with the built-in one; see `Run.notes`.
+    The notes about the photos are written into `work` when training begins, and into the folders of
+    the first result and the run, with sentences that compare it with the built-in classifier; see
+    `Run.first` and `Run.notes`.
 
     Args:
         photos: a folder with one folder of photos for each class; nothing in it is changed.
@@ -69,6 +75,12 @@ def learn(
     Raises:
         DatasetError: too few faces are found, or all pictures of a class look the same.
     """
+    count = sum(len(list((photos / label).iterdir())) for label in classes)
+    with observed(LessonProgress(work / STEP, count)):
+        _learn(photos, work, Run(run), classes, fewest)
+
+
+def _learn(photos: Path, work: Path, run: Run, classes: tuple[str, str], fewest: int) -> None:
     from happysad.training.trainer import train
 
     table = scan(photos, classes, quality=False).table
@@ -80,7 +92,8 @@ def learn(
         table = _cut(photos, table, data, notes)
     _refuse_few(table, classes, fewest)
     split = _split(data, table, work, notes)
-    write_text(work / Run(run).notes.name, json.dumps(notes) + "\n")
+    write_text(work / run.notes.name, json.dumps(notes) + "\n")
+    learn_first(split.manifest, run.first, notes)
     epochs = round(_SHOWN / len(split.manifest.of("train")))
     given: dict[str, Any] = {
         "classes": classes,
@@ -91,14 +104,15 @@ def learn(
     }
     trained = train(
         split.manifest.root,
-        run,
+        run.folder,
         check_folder=split.out,
         groups=split.settings.groups,
         **given,
     )
     if trained.evaluation is not None and trained.evaluation.comparison is not None:
-        notes.append(trained.evaluation.comparison.verdict)
-    write_text(Run(run).notes, json.dumps(notes) + "\n")
+        comparison = trained.evaluation.comparison
+        notes += [comparison.summary, *filter(None, [caution(comparison.n)])]
+    write_text(run.notes, json.dumps(notes) + "\n")
 
 
 def _cut(photos: Path, table: pd.DataFrame, out: Path, notes: list[str]) -> pd.DataFrame:
