@@ -42,6 +42,9 @@ def _train(photos: Path, work: Path, run: Path) -> None:
     (work / "faces").mkdir(parents=True)
     (work / "faces" / "1.png").write_text("face")
     (work / "notes.json").write_text(NOTES)
+    step = {"what": "training", "done": 1, "total": 3, "share": 0.5, "seconds_left": 9.0}
+    (work / "step.json").write_text(json.dumps(step))
+    _result(run.with_name(f"{run.name}-first"), n=30, right=0.9)
     temporary = run.with_name(f".{run.name}-0123abcd")
     temporary.mkdir(parents=True)
     (temporary / "config.toml").write_text('data = "photos"\nepochs = 3\nfaces = "given"\n')
@@ -57,11 +60,16 @@ def _train(photos: Path, work: Path, run: Path) -> None:
     (run / "plots").mkdir()
     (run / "plots" / "loss.png").write_bytes(b"picture")
     (run / "report.html").write_text("<p>judged</p>")
+    _result(run, n=8, right=0.75)
+    (run / "checkpoints" / "finished.json").write_text("{}")
+
+
+def _result(run: Path, *, n: int, right: float) -> None:
+    run.mkdir(parents=True, exist_ok=True)
     shutil.copy(os.environ["HAPPYSAD_STUB_MODEL"], run / "model.onnx")
-    test = {"score": {"n": 8, "balanced_accuracy": {"value": 0.75, "interval": None}}}
+    test = {"score": {"n": n, "balanced_accuracy": {"value": right, "interval": None}}}
     (run / "metrics.json").write_text(json.dumps({"test": test}))
     (run / "notes.json").write_text(NOTES)
-    (run / "checkpoints" / "finished.json").write_text("{}")
 
 
 def _history(run: Path, epochs: int) -> None:

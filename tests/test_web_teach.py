@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import threading
 import time
@@ -25,6 +26,7 @@ from starlette.testclient import TestClient
 from happysad.dataset.drawn_faces import face
 from happysad.extras import EXTRAS
 from happysad.face_detection import find
+from happysad.images import decode
 from happysad.web.app import create_app
 from happysad.web.teach import examples
 from happysad.web.teach.choice import FILE
@@ -115,6 +117,8 @@ def refused(answer: Any, status: int, words: str) -> None:
 def test_photos_are_kept_by_their_content(one: TestClient, folder: Path) -> None:
     assert one.get("/v1/teach").json() == {
         "available": True,
+        "fewest": FEWEST,
+        "classes": ["happy", "sad"],
         "counts": {"happy": 0, "sad": 0},
         "job": None,
         "runs": [],
@@ -247,6 +251,82 @@ def test_a_class_is_emptied(one: TestClient, folder: Path) -> None:
     refused(one.get("/v1/teach/check/report.html"), 404, "nothing was checked")
 
 
+def test_photos_are_seen_and_removed(one: TestClient, folder: Path) -> None:
+    assert one.get("/v1/teach/photos/happy").json() == {"names": [], "total": 0}
+    for n in (1, 2, 3):
+        one.post("/v1/teach/photos/happy", content=encoded(photo(n, 300, 200)))
+        for file in (folder / "photos" / "happy").iterdir():
+            os.utime(file, ns=(0, file.stat().st_mtime_ns - 10**9))
+    (folder / "photos" / "happy" / "mine.png").write_bytes(GOOD)
+    found = one.get("/v1/teach/photos/happy?count=2").json()
+    assert found["total"] == 3  # a photo that the user laid there cannot be removed here
+    newest, second = found["names"]
+    assert newest == hashlib.sha256(encoded(photo(3, 300, 200))).hexdigest() + ".png"
+    picture = one.get(f"/v1/teach/photos/happy/{second}")
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert decode(picture.content).pixels.shape == (128, 85, 3)
+    path = f"/v1/teach/photos/happy/{newest}"
+    assert one.delete(path).json() == {"counts": {"happy": 3, "sad": 0}}
+    for answer in (one.delete(path), one.get(path), one.delete("/v1/teach/photos/happy/mine.png")):
+        refused(answer, 404, "there is no such photo")
+    assert one.get("/v1/teach/photos/happy").json()["names"][0] == second
+
+
+def test_no_photo_is_removed_during_a_training(
+    one: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(one)
+    [name, *_] = one.get("/v1/teach/photos/sad").json()["names"]
+    monkeypatch.setenv("HAPPYSAD_STUB", "hang")
+    one.post("/v1/teach/train")
+    refused(one.delete(f"/v1/teach/photos/sad/{name}"), 409, "is running")
+    assert f"sad/{name}" in stored(folder)
+    job = until(one, lambda job: job["step"] is not None)
+    assert (job["step"]["what"], job["step"]["share"]) == ("training", 0.5)
+    assert 0 < job["step"]["seconds_left"] <= 9.0
+    assert until(one, lambda job: job["first"])
+    stopped = one.post("/v1/teach/stop").json()
+    assert (stopped["step"], stopped["first"]) == (None, True)
+    [row] = one.get("/v1/teach").json()["runs"]
+    assert (row["id"], row["first"]) == (1, True)  # the first result is kept
+
+
+def test_the_names_of_the_classes_are_the_users(one: TestClient, folder: Path) -> None:
+    one.post("/v1/teach/photos/happy", content=GOOD)
+    named = one.put("/v1/teach/classes", json={"classes": [" Fröhlich ", "10 % müde"]})
+    counts = {"Fröhlich": 1, "10 % müde": 0}
+    assert named.json() == {"classes": list(counts), "counts": counts}
+    refused(one.post("/v1/teach/photos/happy", content=GOOD), 404, "there is no class happy")
+    path = f"/v1/teach/photos/{quote('10 % müde')}"
+    assert one.post(path, content=GOOD).json()["added"] == 1
+    one.post(path, content=encoded(photo(2)))
+    exchanged = one.put("/v1/teach/classes", json={"classes": ["10 % müde", "Fröhlich"]})
+    assert exchanged.json()["counts"] == {"10 % müde": 1, "Fröhlich": 2}
+    assert len(stored(folder)) == 4  # and classes.json
+    assert one.get("/v1/teach").json()["classes"] == ["10 % müde", "Fröhlich"]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["happy", "Happy "], "different names"),
+        (["happy", "neither"], "neither of two"),
+        (["happy", "unsure"], "reserved word"),
+        (["happy", "../sad"], "printable characters"),
+        (["happy", ""], "1 to 64"),
+        (["happy", ".hidden"], "a folder cannot have"),
+        (["happy", "sad?"], "a folder cannot have"),
+        (["happy"], "classes"),
+    ],
+)
+def test_names_that_no_class_can_have(
+    one: TestClient, folder: Path, names: list[str], says: str
+) -> None:
+    refused(one.put("/v1/teach/classes", json={"classes": names}), 422, says)
+    assert not (folder / "photos").exists()
+    assert one.get("/v1/teach").json()["classes"] == ["happy", "sad"]
+
+
 @pytest.mark.parametrize(
     "label", ["angry", "Happy", "..", "%2e%2e", "happy%2f..%2fsad", "happy%00"]
 )
@@ -307,17 +387,19 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
     assert (job["state"], job["epoch"], job["epochs"], job["error"]) == ("done", 3, 3, None)
     overview = one.get("/v1/teach").json()
     assert overview["job"] == job
-    assert overview["runs"] == [
-        {
-            "id": 1,
-            "balanced_accuracy": 0.75,
-            "interval": None,
-            "n_test": 8,
-            "notes": ["No face was found in one."],
-            "report": "v1/teach/runs/1/report.html",
-            "model": "v1/teach/runs/1/model.onnx",
-        }
-    ]
+    first, run = overview["runs"]
+    assert run == {
+        "id": 1,
+        "first": False,
+        "balanced_accuracy": 0.75,
+        "interval": None,
+        "n_test": 8,
+        "notes": ["No face was found in one."],
+        "report": "v1/teach/runs/1/report.html",
+        "model": "v1/teach/runs/1/model.onnx",
+    }
+    assert (first["id"], first["first"], first["n_test"]) == (1, True, 30)
+    assert (first["report"], first["model"]) == (None, "v1/teach/runs/1/first.onnx")
     assert label() == "sad"  # until it is asked for
     with one.websocket_connect(LIVE) as view:
         view.send_bytes(bright)
@@ -328,7 +410,7 @@ def test_from_photos_to_a_classifier_in_use(one: TestClient) -> None:
         assert view.receive_json()["label"] == "happy"
     assert used.json() == one.get("/v1/model").json()
     assert (used.json()["name"], used.json()["shipped"]) == ("run 1", False)
-    assert one.get("/v1/teach").json()["in_use"] == 1
+    assert one.get("/v1/teach").json()["in_use"] == {"run": 1, "first": False}
     assert label() == "happy"
     assert one.post("/v1/teach/use", json={"run": None}).json() == before
     assert one.get("/v1/model").json() == before
@@ -370,8 +452,11 @@ def test_what_is_in_use_survives_a_restart(folder: Path) -> None:
     with open_(folder) as one:
         assert one.get("/v1/model").json() == used
         found = one.get("/v1/teach").json()
-        assert (found["in_use"], found["own"]["name"]) == (1, "bright")
-        one.post("/v1/teach/use", json={"run": 2})
+        assert (found["in_use"], found["own"]["name"]) == ({"run": 1, "first": False}, "bright")
+        one.post("/v1/teach/use", json={"run": 2, "first": True})
+    with open_(folder) as one:
+        assert one.get("/v1/teach").json()["in_use"] == {"run": 2, "first": True}
+        assert one.get("/v1/model").json()["name"] == "run 2, first result"
         one.post("/v1/teach/use", json={"run": None})
     with open_(folder) as one:
         assert one.get("/v1/model").json()["name"] == "bright"
@@ -380,7 +465,7 @@ def test_what_is_in_use_survives_a_restart(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"run": 2}', "there is no run 2 any more"),
+        ('{"run": 2}', "there is no run 2"),
         ('{"run": 1}', "not an .onnx that can be loaded"),
         ('{"run": "../1"}', "cannot be used"),
         ('{"run": null}', "cannot be used"),
@@ -491,8 +576,9 @@ def test_a_restarted_server_finds_what_was(folder: Path, monkeypatch: pytest.Mon
     with open_(folder) as one:
         found = one.get("/v1/teach").json()
         said = "the server ended while it trained"
-        assert found["job"] == {**job, "state": "stopped", "error": said}
-        assert [row["id"] for row in found["runs"]] == [run]
+        assert found["job"] == {**job, "state": "stopped", "step": None, "error": said}
+        rows = [(row["id"], row["first"]) for row in found["runs"]]
+        assert rows == [(run, True), (run, False), (2, True)]
         assert found["counts"] == {"happy": FEWEST, "sad": FEWEST}
         monkeypatch.setenv("HAPPYSAD_STUB", "finish")
         assert train(one) == 3
@@ -521,6 +607,9 @@ def test_files_of_a_run(one: TestClient, folder: Path) -> None:
     model = one.get("/v1/teach/runs/1/model.onnx")
     assert model.content == (folder / "runs" / "1" / "model.onnx").read_bytes()
     assert model.headers["content-disposition"] == 'attachment; filename="happysad-run-1.onnx"'
+    first = one.get("/v1/teach/runs/1/first.onnx")
+    assert first.content == (folder / "runs" / "1-first" / "model.onnx").read_bytes()
+    assert "happysad-run-1-first.onnx" in first.headers["content-disposition"]
     for other in (plot, model):
         assert "sandbox" not in other.headers["content-security-policy"]
         assert "unsafe" not in other.headers["content-security-policy"]
@@ -557,6 +646,8 @@ def test_files_of_a_run(one: TestClient, folder: Path) -> None:
         "%2e%2e/report.html",
         "9" * 5000 + "/report.html",
         "1000000000/report.html",
+        "1-first/model.onnx",
+        "1/first.onnx",
         "null/report.html",
     ],
 )
@@ -576,6 +667,8 @@ def test_no_other_file_is_given(one: TestClient, folder: Path, path: str) -> Non
     ("body", "status"),
     [
         (b'{"run": 2}', 404),
+        (b'{"run": 2, "first": true}', 404),
+        (b'{"run": 1, "first": 1}', 422),
         (b'{"run": 0}', 422),
         (b'{"run": -1}', 422),
         (b'{"run": "1"}', 422),
@@ -678,7 +771,7 @@ def test_every_answer_is_as_described(folder: Path) -> None:
 
             holds()
         seen.add(operation.label)
-    assert len(seen) == 10
+    assert len(seen) == 14
 
 
 # The real thing

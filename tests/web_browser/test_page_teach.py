@@ -16,7 +16,7 @@ from happysad.dataset import drawn_faces
 from happysad.face_detection import find
 from tests.pictures import portrait
 from tests.taught import EACH, States, check_run
-from tests.web_browser.conftest import Seen, serving
+from tests.web_browser.conftest import Seen, serving, until
 
 pytestmark = pytest.mark.browser
 
@@ -61,8 +61,11 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CLASSES = ("happy", "sad")
+
+
 def count(page: Page, label: str) -> int:
-    return int(page.inner_text(f"#count-{label}"))
+    return int(page.inner_text(f"#count-{CLASSES.index(label)}"))
 
 
 def points(page: Page) -> int:
@@ -75,17 +78,19 @@ def give(seen: Seen, examples: Path) -> None:
     """Open the view and drop both folders."""
     page = seen.page
     seen.open("#teach")
-    for label in ("happy", "sad"):
+    for label in CLASSES:
         before = count(page, label)
-        seen.drop(f"[aria-labelledby=class-{label}] .drop", examples / label)
+        seen.drop(f"[aria-labelledby=class-{CLASSES.index(label)}] .drop", examples / label)
         expect(page.locator("#teach-status")).to_contain_text(f"added to {label}", timeout=20_000)
         if not before:
-            expect(page.locator(f"#count-{label}")).to_have_text(str(EACH))
+            expect(page.locator(f"#count-{CLASSES.index(label)}")).to_have_text(str(EACH))
 
 
 def test_without_the_extra_train(seen: Seen) -> None:
     missing = {
         "available": False,
+        "fewest": 10,
+        "classes": ["happy", "sad"],
         "counts": {"happy": 0, "sad": 0},
         "job": None,
         "runs": [],
@@ -101,7 +106,7 @@ def test_without_the_extra_train(seen: Seen) -> None:
 def test_examples_are_dropped_known_again_refused_and_deleted(seen: Seen, examples: Path) -> None:
     page = seen.page
     give(seen, examples)
-    seen.drop("[aria-labelledby=class-happy] .drop", examples / "happy")
+    seen.drop("[aria-labelledby=class-0] .drop", examples / "happy")
     status = page.locator("#teach-status")
     expect(status).to_contain_text(f"0 examples added to happy, {EACH} there already, 1 refused")
     assert "notes.txt: not an image" in (page.locator("#teach-refused").text_content() or "")
@@ -110,8 +115,46 @@ def test_examples_are_dropped_known_again_refused_and_deleted(seen: Seen, exampl
     assert count(page, "happy") == EACH
     page.get_by_role("button", name="Delete the happy examples").click()
     page.get_by_role("button", name="Delete them").click()
-    expect(page.locator("#count-happy")).to_have_text("0")
+    expect(page.locator("#count-0")).to_have_text("0")
     expect(page.get_by_role("button", name="Train")).to_be_disabled()
+    expect(page.locator("#train-needs")).to_have_text("This takes 10 more photos of happy.")
+
+
+def test_photos_are_removed_by_keyboard_and_stay_after_a_reload(seen: Seen, examples: Path) -> None:
+    page = seen.page
+    give(seen, examples)
+    shown = page.locator("[aria-labelledby=class-1] .strip li")
+    expect(shown).to_have_count(12)
+    page.locator("[aria-labelledby=class-1]").get_by_role("button", name="Show 1 more").click()
+    expect(shown).to_have_count(EACH)
+    expect(page.get_by_role("button", name="Remove photo 13 of sad")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#count-1")).to_have_text("12")
+    expect(page.get_by_role("button", name="Remove photo 12 of sad")).to_be_focused()
+    page.reload()
+    expect(shown).to_have_count(12)
+    until(page, lambda: bool(shown.last.locator("img").evaluate("one => one.naturalWidth")))
+
+
+def test_classes_are_renamed_and_renamed_back(seen: Seen, examples: Path) -> None:
+    page = seen.page
+    give(seen, examples)
+    name = page.get_by_label("Name of class 2")
+    for before, after in (("sad", "10 % tired"), ("10 % tired", "sad")):
+        name.fill(after)
+        name.press("Enter")
+        expect(page.locator("#teach-status")).to_have_text(
+            f"The class {before} is now named {after}."
+        )
+        expect(name).to_be_focused()
+        expect(page.get_by_role("button", name=f"Delete the {after} examples")).to_be_enabled()
+        expect(page.locator("[aria-labelledby=class-1] .strip img").first).to_be_visible()
+    name.fill("neither")
+    name.press("Enter")
+    expect(page.locator("#teach-status")).to_contain_text("neither of two")
+    expect(name).to_have_value("sad")
+    # The browser logs the refusal.
+    seen.complaints.clear()
 
 
 @pytest.mark.slow
@@ -132,16 +175,18 @@ def test_from_dropped_folders_to_a_used_classifier(
     states = States(one)
     page.get_by_role("button", name="Train").click()
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
-    expect(status).to_have_text(re.compile(r"Training: ([2-9]|\d\d) of 30 epochs"), timeout=300_000)
+    left = page.locator("#job-left")
+    expect(left).to_have_text(re.compile(r"([2-9]|\d\d) of 30 epochs done.*left"), timeout=300_000)
+    expect(page.locator("#runs")).to_contain_text("Run 1, first result", ignore_case=True)
     left_out = re.compile(r"No face was found in 2 of \d+ photos")
     expect(page.locator("#job-status + ul")).to_contain_text(left_out)
     before = points(page)
     page.reload()
-    expect(status).to_have_text(re.compile("Training|judged"))
+    expect(status).to_contain_text("The first result is below")
     assert points(page) >= before >= 2
     loss = page.get_by_role("img", name=re.compile(r"Loss after \d+ epochs: training \d"))
     expect(loss).to_be_visible()
-    expect(status).to_have_text("Done. The new classifier stands below.", timeout=300_000)
+    expect(status).to_have_text("Done. The new classifier is below.", timeout=300_000)
     assert states.all() == ["checking", "training", "judging", "done"]
     check_run(one, folder / "teach", portrait())
     page.reload()
@@ -160,7 +205,7 @@ def test_from_dropped_folders_to_a_used_classifier(
     with page.expect_download() as download:
         run.get_by_role("link", name=re.compile("Download")).click()
     assert re.fullmatch(r"happysad-run-\d+\.onnx", download.value.suggested_filename)
-    run.get_by_role("button", name=re.compile("Use run")).click()
+    run.get_by_role("button", name="Use it now: run 1", exact=True).click()
     expect(page.locator("#runs .chip.used")).to_have_text("in use")
     expect(page.locator("footer")).to_contain_text("the classifier “run")
     page.reload()
@@ -195,7 +240,7 @@ def test_examples_by_holding_a_button(seen: Seen) -> None:
     held = sent.value.json()
     assert held["added"] + held["known"] >= 2  # the camera's film repeats itself
     expect(page.locator("#teach-status")).to_contain_text("added to sad")
-    expect(page.locator("#count-sad")).to_have_text(str(before + held["added"]))
+    expect(page.locator("#count-1")).to_have_text(str(before + held["added"]))
     with page.expect_response("**/v1/teach/photos/sad") as sent:
         page.keyboard.down("Space")  # a press moves the focus to the button
         page.keyboard.up("Space")

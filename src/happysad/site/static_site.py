@@ -26,6 +26,7 @@ _OF_SERVER = (
     "api.js",
     "check.js",
     "curves.js",
+    "gallery.js",
     "hold.js",
     "review.html",
     "review.js",

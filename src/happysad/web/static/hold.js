@@ -9,7 +9,7 @@ const EVERY = 250;
 const LONGEST = 640;
 
 const canvas = document.createElement("canvas");
-const buttons = [];
+let buttons = [];
 let stream = null;
 let attempt = 0;
 let holding = null;
@@ -51,6 +51,9 @@ function see(open) {
   at("teach-cover").hidden = open;
   for (const button of buttons) button.disabled = !open;
 }
+
+/** Forget the buttons that are no longer on the page. */
+export const forgetButtons = () => (buttons = []);
 
 /**
  * Let a button be held, by mouse, finger or key; a click without a press takes one picture.

@@ -46,10 +46,11 @@ const LOOKS = ["happy", "sad", "neither"];
 /**
  * Return the CSS class of a label's colour: by the name of its class, or, for other names, by its
  * place among the colours that are left; "other" if it is not a class.
+ * @param {string} label
+ * @param {string[]} classes by default those of the classifier in use
  */
-export function look(label) {
+export function look(label, classes = current.details.classes) {
   if (LOOKS.includes(label)) return label;
-  const { classes } = current.details;
   const left = LOOKS.filter((one) => !classes.includes(one));
   return left[classes.filter((one) => !LOOKS.includes(one)).indexOf(label)] ?? "other";
 }

@@ -2,25 +2,24 @@
 
 import { ask, batches, get, send } from "./api.js";
 import { check } from "./check.js";
-import { at, counted, h, sure, tell } from "./dom.js";
-import { closeEyes, holdable, openEyes } from "./hold.js";
+import { at, counted, h, inWords, sure, tell } from "./dom.js";
+import { closeEyes, forgetButtons, holdable, openEyes } from "./hold.js";
 import { acceptDrops, chosen } from "./files.js";
+import { gallery } from "./gallery.js";
 import { look } from "./model.js";
 import * as training from "./training.js";
 
-const CLASSES = ["happy", "sad"];
-// Maximum number of shown pictures, of those that were just added.
-const STRIP = 8;
-
-const parts = {};
+let classes = [];
+const parts = new Map();
+let now = {};
+let fewest = 0;
 let queue = Promise.resolve();
 
 /** Make the view work. */
 export function start() {
-  at("teach-classes").append(...CLASSES.map(classPart));
   at("teach-camera").addEventListener("click", () => openEyes(status));
   at("teach-check").addEventListener("click", check);
-  training.start();
+  training.start(allow);
 }
 
 /** Ask the server for all of Teach. */
@@ -30,8 +29,10 @@ export async function enter() {
     at("teach-missing").hidden = teach.available;
     at("teach-steps").hidden = !teach.available;
     tell(at("notice"), "");
-    counts(teach.counts);
+    fewest = teach.fewest;
+    build(teach.classes);
     training.enter(teach);
+    counts(teach.counts);
   } catch (error) {
     tell(at("notice"), error.message);
   }
@@ -43,18 +44,38 @@ export function leave() {
   training.leave();
 }
 
-function classPart(name) {
-  const count = h("b", { id: `count-${name}` }, "0");
-  const strip = h("ul", { class: "strip", "aria-hidden": "true" });
+/** Make the parts of the classes, unless they are there. */
+function build(names) {
+  if (String(names) === String(classes)) return;
+  classes = names;
+  parts.clear();
+  forgetButtons();
+  at("teach-classes").replaceChildren(...names.map(classPart));
+}
+
+function classPart(name, place) {
+  const colour = look(name, classes);
+  const count = h("b", { id: `count-${place}` }, "0");
+  const title = h("input", {
+    id: `name-${place}`,
+    class: `class-name ${colour}`,
+    value: name,
+    maxlength: 64,
+    autocomplete: "off",
+    "aria-label": `Name of class ${place + 1}`,
+    onchange: () => rename(place, title),
+    onkeydown: (event) => event.key === "Enter" && title.blur(),
+  });
+  const photos = gallery(name, counts, status);
   const files = h("input", {
-    id: `files-${name}`,
+    id: `files-${place}`,
     class: "unseen",
     type: "file",
     accept: "image/*",
     multiple: true,
   });
   const folder = h("input", {
-    id: `folder-${name}`,
+    id: `folder-${place}`,
     class: "unseen",
     type: "file",
     webkitdirectory: true,
@@ -63,7 +84,7 @@ function classPart(name) {
     input.addEventListener("change", () => add(name, chosen(input)));
   const hold = h(
     "button",
-    { class: `button hold ${look(name)}`, type: "button", disabled: true },
+    { class: `button hold ${colour}`, type: "button", disabled: true },
     `Hold to take ${name} examples`,
   );
   holdable(hold, (files) => add(name, files));
@@ -74,13 +95,9 @@ function classPart(name) {
   );
   const element = h(
     "div",
-    { class: `class-part ${look(name)}`, role: "group", "aria-labelledby": `class-${name}` },
-    h(
-      "h3",
-      { id: `class-${name}` },
-      h("span", { class: `chip ${look(name)}` }, name),
-      h("span", { class: "count" }, count, " examples"),
-    ),
+    { class: `class-part ${colour}`, role: "group", "aria-labelledby": `class-${place}` },
+    h("h3", { id: `class-${place}`, class: "unseen" }, name),
+    h("p", { class: "class-head" }, title, h("span", { class: "count" }, count, " examples")),
     hold,
     h(
       "div",
@@ -95,32 +112,56 @@ function classPart(name) {
         h("label", { class: "button", for: folder.id }, "A folder"),
       ),
     ),
-    strip,
+    photos.element,
     empty,
   );
   files.setAttribute("aria-label", `Photos that are ${name}: choose`);
   folder.setAttribute("aria-label", `A folder of ${name} photos: choose`);
   acceptDrops(element, (found) => add(name, found));
-  parts[name] = { count, strip, empty };
+  parts.set(name, { count, photos, empty, title });
   return element;
 }
 
-function counts(now) {
-  for (const name of CLASSES) {
-    parts[name].count.textContent = now[name].toLocaleString("en");
-    parts[name].empty.disabled = !now[name];
+/** Show how many examples there are, and the newest of them. */
+function counts(found) {
+  now = found;
+  for (const name of classes) {
+    parts.get(name).count.textContent = now[name].toLocaleString("en");
+    parts.get(name).photos.show(now[name]);
   }
-  const every = CLASSES.every((name) => now[name]);
-  at("teach-check").disabled = !every;
-  training.allow(every);
+  allow();
 }
+
+/** Turn off the buttons that cannot work now, and say why. */
+function allow() {
+  const going = training.isGoing();
+  for (const name of classes) {
+    parts.get(name).title.disabled = going;
+    parts.get(name).empty.disabled = going || !now[name];
+    parts.get(name).photos.allow(!going);
+  }
+  const running = going ? "The examples can be checked and deleted when the training has ended." : "";
+  tell(at("check-needs"), running || lacking(1));
+  at("teach-check").disabled = !at("check-needs").hidden;
+  tell(at("train-needs"), going ? "" : lacking(fewest));
+  at("teach-train").disabled = going || !at("train-needs").hidden;
+}
+
+/** Return in words how many more examples it takes; an empty text if there are enough. */
+function lacking(least) {
+  const lacks = classes.filter((name) => now[name] < least).map(
+    (name) => `${counted(least - now[name], "more photo")} of ${name}`,
+  );
+  return lacks.length ? `This takes ${inWords(lacks)}.` : "";
+}
+
+const addressOf = (name) => `v1/teach/photos/${encodeURIComponent(name)}`;
 
 const status = (text) => (at("teach-status").textContent = text);
 
 /** Send files in batches, after those that are being sent. */
 function add(name, files) {
   if (!files.length) return;
-  picture(name, files);
   queue = queue.then(() => sendAll(name, files));
 }
 
@@ -130,7 +171,7 @@ async function sendAll(name, files) {
   for (const batch of batches(files)) {
     status(`Adding ${name} examples: ${done} of ${files.length}`);
     try {
-      const answer = await send(`v1/teach/photos/${name}`, batch);
+      const answer = await send(addressOf(name), batch);
       sum.added += answer.added;
       sum.known += answer.known;
       sum.refused.push(...answer.refused);
@@ -165,24 +206,29 @@ function refusals(refused) {
   );
 }
 
-function picture(name, files) {
-  const { strip } = parts[name];
-  for (const file of files.slice(-STRIP)) {
-    const address = URL.createObjectURL(file);
-    const image = h("img", { src: address, alt: "", width: 44, height: 44 });
-    const done = () => URL.revokeObjectURL(address);
-    image.addEventListener("load", done);
-    image.addEventListener("error", () => {
-      done();
-      image.parentElement.remove();
-    });
-    strip.prepend(h("li", {}, image));
+async function rename(place, title) {
+  const old = classes[place];
+  const names = classes.with(place, title.value.trim());
+  if (names[place] === old) return;
+  try {
+    await queue;
+    const body = JSON.stringify({ classes: names });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await ask("v1/teach/classes", { method: "PUT", body, headers });
+    const found = await answer.json();
+    closeEyes();
+    build(found.classes);
+    counts(found.counts);
+    at(`name-${place}`).focus();
+    status(`The class ${old} is now named ${classes[place]}.`);
+  } catch (error) {
+    title.value = old;
+    status(error.message);
   }
-  while (strip.children.length > STRIP) strip.lastChild.remove();
 }
 
 async function clear(name) {
-  const many = counted(Number(parts[name].count.textContent.replaceAll(",", "")), "example");
+  const many = counted(Number(parts.get(name).count.textContent.replaceAll(",", "")), "example");
   if (
     !(await sure(
       `Delete all ${name} examples?`,
@@ -191,8 +237,7 @@ async function clear(name) {
   )
     return;
   try {
-    const answer = await (await ask(`v1/teach/photos/${name}`, { method: "DELETE" })).json();
-    parts[name].strip.replaceChildren();
+    const answer = await (await ask(addressOf(name), { method: "DELETE" })).json();
     counts(answer.counts);
     status(`The ${name} examples are deleted.`);
   } catch (error) {

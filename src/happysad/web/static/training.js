@@ -2,34 +2,33 @@
 
 import { get, post } from "./api.js";
 import { chart, table } from "./curves.js";
-import { at, counted, h } from "./dom.js";
+import { at, counted, h, tell } from "./dom.js";
 import { modelName, setModel } from "./model.js";
 
 const EVERY = 1000;
-// Fewer test photos than this leave balanced accuracy wide open.
-const FEW = 50;
 const RUNNING = ["checking", "training", "judging"];
 
 let timer = null;
 let here = false;
 let last = null;
 let going = false;
-let enough = false;
+let changed = () => {};
 // The notes about the photos that are learned from.
 const notes = h("ul", { class: "plain", hidden: true });
 
-/** Make the two steps work. */
-export function start() {
+/**
+ * Make the two steps work.
+ * @param {() => void} whenChanged called when a training begins or ends
+ */
+export function start(whenChanged) {
+  changed = whenChanged;
   at("job-status").after(notes);
   at("teach-train").addEventListener("click", train);
   at("teach-stop").addEventListener("click", stop);
 }
 
-/** Note whether there are examples of both classes. */
-export function allow(there) {
-  enough = there;
-  at("teach-train").disabled = going || !enough;
-}
+/** Return whether a training is running. */
+export const isGoing = () => going;
 
 /** Show what GET /v1/teach said; follow a training that runs. */
 export function enter(teach) {
@@ -50,7 +49,7 @@ async function train() {
     follow(await post("v1/teach/train"));
     at("teach-stop").focus();
   } catch (error) {
-    allow(enough);
+    changed();
     failed(error);
   }
 }
@@ -74,8 +73,10 @@ function follow(job) {
   const running = RUNNING.includes(job?.state);
   show(job, running);
   if (running) timer = setTimeout(poll, EVERY);
-  else if (RUNNING.includes(last)) ended();
-  last = job?.state ?? null;
+  const begun = RUNNING.includes(last?.state);
+  if (begun && !running) ended();
+  else if (begun && job.first && !last.first) results();
+  last = job;
 }
 
 async function poll() {
@@ -91,14 +92,21 @@ async function poll() {
 
 async function ended() {
   const focused = document.activeElement === at("teach-stop");
-  const teach = await get("v1/teach");
-  runs(teach);
+  await results();
   if (focused) at("teach-train").focus();
+}
+
+async function results() {
+  try {
+    runs(await get("v1/teach"));
+  } catch (error) {
+    failed(error);
+  }
 }
 
 function show(job, running) {
   going = running;
-  allow(enough);
+  changed();
   at("teach-stop").hidden = !running;
   at("teach-stop").disabled = !running;
   at("job").hidden = !job;
@@ -112,10 +120,10 @@ function show(job, running) {
   if (!job) return;
   const progress = at("job-progress");
   progress.hidden = !running;
-  progress.max = Math.max(1, job.epochs);
   // Without a value, the bar shows activity but no progress.
-  if (job.state === "training" && job.epochs) progress.value = job.epoch;
+  if (job.step) progress.value = job.step.share;
   else progress.removeAttribute("value");
+  tell(at("job-left"), running ? left(job) : "");
   at("job").hidden = !running && !job.history.length;
   at("job-curves").hidden = !job.history.length && !(running && job.epochs);
   chart(at("chart-loss"), "Loss", job.history, "loss", { least: 0 });
@@ -127,23 +135,37 @@ function show(job, running) {
   at("job-table").replaceChildren(table(job.history));
 }
 
-function inWords({ state, epoch, epochs, error }) {
+function inWords({ state, step, first, error }) {
+  const kept = first ? "The first result is kept." : "Nothing was kept of it.";
+  const doing = step ? `${step.what[0].toUpperCase()}${step.what.slice(1)}.` : "Starting.";
+  const soon = first ? " The first result is below; the training goes on." : "";
   return {
-    checking: "Looking at the photos, and cutting out their faces.",
-    training: epochs
-      ? `Training: ${epoch} of ${counted(epochs, "epoch")} done.`
-      : "Learning from the faces.",
-    judging: "Trained. Now it is judged by faces that it has not learned from.",
-    done: "Done. The new classifier stands below.",
-    failed: `It failed: ${error}`,
-    stopped: "Stopped. Nothing was kept of it.",
-  }[state];
+    done: "Done. The new classifier is below.",
+    failed: `It failed: ${error}${first ? ` ${kept}` : ""}`,
+    stopped: `Stopped. ${kept}`,
+  }[state] ?? `${doing}${soon}`;
+}
+
+/** Return how much of the running work is done, and the time that the rest takes. */
+function left({ step, epoch, epochs }) {
+  if (!step) return "";
+  const done = step.what === "training" ? epoch : step.done;
+  const total = step.what === "training" ? epochs : step.total;
+  const noun = step.what === "training" ? " epochs" : "";
+  const words = total ? `${done.toLocaleString("en")} of ${total.toLocaleString("en")}${noun} done. ` : "";
+  return step.seconds_left === null ? words : `${words}${time(step.seconds_left)} left until the end.`;
+}
+
+function time(seconds) {
+  if (seconds < 5) return "A few seconds";
+  if (seconds < 90) return `About ${5 * Math.round(seconds / 5)} s`;
+  return `About ${Math.round(seconds / 60)} min`;
 }
 
 function runs({ runs: all, in_use: used, own }) {
   const words = all.length
-    ? "What came of each training. Balanced accuracy is the share it told right in faces that it had not learned from, both classes counting alike."
-    : "What you train stands here, with its report, to be used at once or taken along.";
+    ? "Balanced accuracy is the share of right answers on faces that it has not learned from; both classes count alike."
+    : "What you train appears here. You can use it on this page or download it.";
   at("runs-words").textContent = words;
   at("runs").replaceChildren(
     ...(all.length
@@ -151,7 +173,7 @@ function runs({ runs: all, in_use: used, own }) {
           h(
             "ul",
             { class: "runs" },
-            all.map((run) => one(run, run.id === used)),
+            all.map((run) => one(run, run.id === used?.run && run.first === used.first)),
           ),
         ]
       : []),
@@ -160,47 +182,36 @@ function runs({ runs: all, in_use: used, own }) {
 }
 
 function one(run, used) {
-  const few =
-    run.n_test < FEW
-      ? h(
-          "p",
-          { class: "soft small" },
-          "So few test faces tell little: the report says between which figures the truth lies.",
-        )
-      : null;
+  const name = nameOf(run.id, run.first);
   return h(
     "li",
     { class: used ? "used" : null },
     h(
       "div",
       { class: "grow" },
-      h("h3", {}, `Run ${run.id}`, used ? h("span", { class: "chip used" }, "in use") : null),
-      h("p", {}, h("b", {}, counted(run.n_test, "test face")), `: ${accuracy(run)}`),
-      few,
+      h("h3", {}, name, used ? h("span", { class: "chip used" }, "in use") : null),
+      h("p", {}, h("b", {}, tested(run)), `: ${accuracy(run)}`),
       run.notes.map((words) => h("p", { class: "soft small" }, words)),
     ),
     h(
       "div",
       { class: "row" },
+      run.report
+        ? h(
+            "a",
+            {
+              class: "button",
+              href: run.report,
+              target: "_blank",
+              rel: "noopener",
+              "aria-label": `Open the report of ${name}`,
+            },
+            "Open the report",
+          )
+        : null,
       h(
         "a",
-        {
-          class: "button",
-          href: run.report,
-          target: "_blank",
-          rel: "noopener",
-          "aria-label": `Open the report of run ${run.id}`,
-        },
-        "Open the report",
-      ),
-      h(
-        "a",
-        {
-          class: "button",
-          href: run.model,
-          download: `happysad-run-${run.id}.onnx`,
-          "aria-label": `Download run ${run.id} as .onnx`,
-        },
+        { class: "button", href: run.model, download: "", "aria-label": `Download .onnx of ${name}` },
         "Download .onnx",
       ),
       used
@@ -210,13 +221,22 @@ function one(run, used) {
             {
               class: "button primary",
               type: "button",
-              "aria-label": `Use run ${run.id} now`,
-              onclick: () => use(run.id),
+              "aria-label": `Use it now: ${name}`,
+              onclick: () => use(run.id, run.first),
             },
             "Use it now",
           ),
     ),
   );
+}
+
+const nameOf = (id, first) => (first ? `run ${id}, first result` : `run ${id}`);
+
+/** Return on how many faces a result rests. */
+function tested({ n_test: n, first }) {
+  return first
+    ? `${counted(n, "face")}, each judged by a classifier that has not seen it`
+    : counted(n, "test face");
 }
 
 function accuracy({ balanced_accuracy: value, interval }) {
@@ -236,7 +256,7 @@ function back(used, own) {
       { class: "soft", role: "status" },
       `Try and Live are answered by ${modelName(own)}.`,
     );
-  const words = `Try and Live are now answered by run ${used}, also when the server starts again.`;
+  const words = `Try and Live are now answered by ${nameOf(used.run, used.first)}, also when the server starts again.`;
   return h(
     "p",
     { class: "row" },
@@ -249,9 +269,9 @@ function back(used, own) {
   );
 }
 
-async function use(run) {
+async function use(run, first = false) {
   try {
-    setModel(await post("v1/teach/use", { run }));
+    setModel(await post("v1/teach/use", { run, first }));
     runs(await get("v1/teach"));
     at("runs-title").tabIndex = -1;
     at("runs-title").focus({ preventScroll: true });

@@ -1,8 +1,10 @@
 """One training or check at a time: each in a process of its own, its state in one folder.
 
-    photos/happy, photos/sad   the examples
+    photos/happy, photos/sad   the examples, in folders named by their classes
+    photos/classes.json        the names of the classes, if they are others
     check/                     what the last check found
     runs/N/                    the runs; a run counts once it is finished
+    runs/N-first/              the first result of a run, which counts before the run is finished
     job.json                   the last training
     log.txt                    what the last process printed
     lock                       held by the server whose process is running
@@ -30,8 +32,8 @@ from typing import Any, Literal
 from happysad import locks
 from happysad.errors import BusyError, RunError, os_reason
 from happysad.files import write_text
-from happysad.run import Epoch, Stage
-from happysad.web.teach.examples import CLASSES, FEWEST, Examples
+from happysad.run import STEP, Epoch, Stage, Step
+from happysad.web.teach.examples import FEWEST, Examples
 from happysad.web.teach.runs import Runs, read_notes
 
 __all__ = ["COMMAND", "Job", "Jobs", "State"]
@@ -65,6 +67,10 @@ class Job:
     """The number of all epochs; 0 while it is not known."""
     history: tuple[Epoch, ...] = ()
     run: int
+    step: Step | None = None
+    """What is being done; None if it does not run, or is just starting."""
+    first: bool = False
+    """Whether there is a first result."""
     notes: tuple[str, ...] = ()
     """Sentences about the photos, such as in how many no face was found."""
     error: str | None = None
@@ -198,6 +204,26 @@ class Jobs:
             self.examples.empty(label)
             shutil.rmtree(self.check_report.parent, ignore_errors=True)
 
+    def rename(self, classes: tuple[str, str]) -> None:
+        """Give the classes other names, and delete the page of the last check.
+
+        Raises:
+            BusyError: a training or a check is running.
+            UsageError: as for `Examples.rename`.
+        """
+        with self._alone():
+            self.examples.rename(classes)
+            shutil.rmtree(self.check_report.parent, ignore_errors=True)
+
+    def remove(self, label: str, name: str) -> bool:
+        """Delete one of a class's examples; return False if there is no such example.
+
+        Raises:
+            BusyError: a training or a check is running.
+        """
+        with self._alone():
+            return self.examples.remove(label, name)
+
     def _settle(self) -> None:
         """Write down the end of a training that has ended, here or in a server that is gone."""
         if self._training is not None:
@@ -236,7 +262,7 @@ class Jobs:
             run = self.runs.run(job.run)
             if run.is_finished:
                 state, error = "done", None
-            self._store(replace(self._seen(job), state=state, error=error))
+            self._store(replace(self._seen(job), state=state, error=error, step=None))
             run.discard()
             self._tidy()
 
@@ -257,6 +283,8 @@ class Jobs:
             epoch=len(history),
             epochs=run.epochs,
             history=history,
+            step=Step.read(self._work / STEP),
+            first=run.first.metrics.is_file(),
             notes=read_notes(notes) or read_notes(run.notes),
         )
 
@@ -265,7 +293,7 @@ class Jobs:
             "task": task,
             "lock": str(self._process_lock),
             "photos": str(self.examples.folder),
-            "classes": CLASSES,
+            "classes": self.examples.classes,
             **given,
         }
         with (self.folder / "log.txt").open("wb") as log:
@@ -275,7 +303,12 @@ class Jobs:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # Photos must not stay in the user's own cache.
-                env={**os.environ, "XDG_CACHE_HOME": str(self._cache)},
+                # With a thread for each core, OpenBLAS waits longer than it computes.
+                env={
+                    "OPENBLAS_NUM_THREADS": "1",
+                    **os.environ,
+                    "XDG_CACHE_HOME": str(self._cache),
+                },
             )
         with contextlib.suppress(AttributeError, OSError):  # Windows has no os.setpriority
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,25 +9,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from happysad.web.api.rows import ERRORS, ErrorAnswer, PhotoError
 from happysad.web.teach.jobs import Job
 
-__all__ = ["Added", "ClassName", "Emptied", "Found", "Overview", "Use", "teach_errors"]
+__all__ = [
+    "Added",
+    "Classes",
+    "Emptied",
+    "Found",
+    "Named",
+    "Names",
+    "Overview",
+    "Use",
+    "teach_errors",
+]
 
 
-class ClassName(StrEnum):
-    """A class."""
-
-    happy = "happy"
-    sad = "sad"
+#: The number of photos of each class.
+Counts = dict[str, int]
 
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class Counts(_Message):
-    """The number of photos of each class."""
-
-    happy: int
-    sad: int
 
 
 class Refused(_Message):
@@ -53,6 +52,28 @@ class Emptied(_Message):
     counts: Counts
 
 
+class Classes(BaseModel):
+    """The names of the two classes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    classes: Annotated[list[str], Field(min_length=2, max_length=2)]
+
+
+class Named(_Message):
+    """The names of the two classes now, and the number of photos of each."""
+
+    classes: list[str]
+    counts: Counts
+
+
+class Names(_Message):
+    """The names of a class's photos, the newest first, and the number of all of them."""
+
+    names: list[str]
+    total: int
+
+
 class Found(_Message):
     """What a check found, and the address of its page, relative to the server's."""
 
@@ -61,17 +82,19 @@ class Found(_Message):
 
 
 class RunRow(_Message):
-    """A finished run: its result on the test photos, with the 95 % interval, notes and files.
+    """A result: that of a finished run on its test photos, or the first result of a run.
 
-    The addresses are relative to the server's.
+    A first result is that of cross-validation on all photos, and has no report. The interval is the
+    95 % interval. The addresses are relative to the server's.
     """
 
     id: int
+    first: bool
     balanced_accuracy: float | None
     interval: tuple[float, float] | None
     n_test: int
     notes: list[str]
-    report: str
+    report: str | None
     model: str
 
 
@@ -82,29 +105,32 @@ class Own(_Message):
     shipped: bool
 
 
-class Overview(_Message):
-    """All of Teach."""
-
-    available: bool
-    counts: Counts
-    job: Job | None
-    runs: list[RunRow]
-    in_use: int | None
-    own: Own
-
-
 class Use(BaseModel):
-    """A run; null for the classifier that the server was started with."""
+    """A run, or its first result; null for the classifier that the server was started with."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     run: Annotated[int, Field(ge=1, le=999_999_999)] | None
+    first: bool = False
+
+
+class Overview(_Message):
+    """All of Teach."""
+
+    available: bool
+    fewest: int
+    classes: list[str]
+    counts: Counts
+    job: Job | None
+    runs: list[RunRow]
+    in_use: Use | None
+    own: Own
 
 
 def teach_errors(*codes: int, method: str = "post") -> dict[int | str, dict[str, Any]]:
     """Return the error answers of a route of Teach: those of all routes, and its own."""
     reasons = {
-        404: "there is no such run or file",
+        404: "there is no such class, photo, run or file",
         409: "a training or a check is running",
         422: "photos that cannot be learned from, or a wrong parameter",
         500: "the folder cannot be used",

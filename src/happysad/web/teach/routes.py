@@ -8,32 +8,43 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, FastAPI, Path
+from fastapi import APIRouter, Body, FastAPI, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import FileResponse, JSONResponse, Response
 
-from happysad.errors import ImageError, MissingExtraError, RunError, os_reason
+from happysad.errors import (
+    ImageError,
+    MissingExtraError,
+    RunError,
+    UsageError,
+    os_reason,
+    shown,
+)
 from happysad.extras import is_installed, need
+from happysad.images import decode, read_bytes
 from happysad.model_file import MODEL_NAME
 from happysad.predictions import Failure
+from happysad.reports.page import small_jpeg
 from happysad.web.api.in_use import InUse, server_state
 from happysad.web.api.rest import model_row, photos_of
 from happysad.web.api.rows import PICTURES, ModelRow
 from happysad.web.http.security import REPORT_POLICY
 from happysad.web.teach.choice import forget, load_run, remember
-from happysad.web.teach.examples import FEWEST
+from happysad.web.teach.examples import FEWEST, MAX_PHOTOS
 from happysad.web.teach.jobs import Job, Jobs
 from happysad.web.teach.messages import (
     Added,
-    ClassName,
+    Classes,
     Emptied,
     Found,
+    Named,
+    Names,
     Overview,
     Use,
     teach_errors,
 )
-from happysad.web.teach.runs import FILES
+from happysad.web.teach.runs import FILES, FIRST_NAME
 
 __all__ = ["router"]
 
@@ -46,6 +57,11 @@ async def _ending(app: FastAPI) -> AsyncIterator[None]:
 
 router = APIRouter(lifespan=_ending)
 
+_Label = Annotated[str, Path(min_length=1, max_length=64, description="A class.")]
+_NO_PHOTO = "there is no such photo"
+# The longer side of a small picture in pixels: for thumbnails of 64 on displays with twice as many.
+_SIDE = 128
+_Count = Annotated[int, Query(ge=1, le=2 * MAX_PHOTOS)]
 # A parameter of type int would accept "1.0" and "01" too.
 _InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's number.")]
 
@@ -56,17 +72,15 @@ def overview(request: Request) -> dict[str, Any]:
     jobs, own = _jobs(request), server_state(request).own
     return {
         "available": is_installed("train"),
+        "fewest": FEWEST,
+        "classes": jobs.examples.classes,
         "counts": jobs.examples.counts(),
         "job": jobs.job(),
         "runs": [
             {
-                "id": run.id,
-                "balanced_accuracy": run.balanced_accuracy,
-                "interval": run.interval,
-                "n_test": run.n_test,
-                "notes": run.notes,
-                "report": f"v1/teach/runs/{run.id}/report.html",
-                "model": f"v1/teach/runs/{run.id}/{MODEL_NAME}",
+                **asdict(run),
+                "report": None if run.first else f"v1/teach/runs/{run.id}/report.html",
+                "model": f"v1/teach/runs/{run.id}/{FIRST_NAME if run.first else MODEL_NAME}",
             }
             for run in jobs.runs.results()
         ],
@@ -75,13 +89,27 @@ def overview(request: Request) -> dict[str, Any]:
     }
 
 
+@router.put("/v1/teach/classes", response_model=Named, responses=teach_errors(409, 422, 500, 507))
+def name_classes(request: Request, chosen: Annotated[Classes, Body()]) -> dict[str, Any]:
+    """Give the two classes other names; their photos stay, and earlier runs keep their classes."""
+    jobs = _jobs(request)
+    first, second = chosen.classes
+    try:
+        jobs.rename((first, second))
+    except UsageError as error:
+        raise HTTPException(422, str(error)) from None
+    except OSError as error:
+        raise HTTPException(507, f"the names cannot be kept: {os_reason(error)}") from error
+    return {"classes": jobs.examples.classes, "counts": jobs.examples.counts()}
+
+
 @router.post(
     "/v1/teach/photos/{label}",
     response_model=Added,
-    responses=teach_errors(507),
+    responses=teach_errors(404, 507),
     openapi_extra=PICTURES,
 )
-async def add_photos(request: Request, label: ClassName) -> JSONResponse:
+async def add_photos(request: Request, label: _Label) -> JSONResponse:
     """Keep photos of a class.
 
     Send a form with the photos as `files`, or one photo as the body. The files are kept as they
@@ -89,13 +117,14 @@ async def add_photos(request: Request, label: ClassName) -> JSONResponse:
     refused.
     """
     server, examples = server_state(request), _jobs(request).examples
+    label = _known(request, label)
     added = known = 0
     refused: list[dict[str, Any]] = []
     for name, data in await photos_of(request, server.settings.max_files):
         shown, most = name or "the picture", server.settings.max_memory
 
         def work(shown: str = shown, data: bytes = data, most: int = most) -> bool:
-            return examples.add(label.value, data, shown, max_memory=most)
+            return examples.add(label, data, shown, max_memory=most)
 
         try:
             if await server.work(work):
@@ -110,11 +139,60 @@ async def add_photos(request: Request, label: ClassName) -> JSONResponse:
     return JSONResponse({"added": added, "known": known, "refused": refused, "counts": counts})
 
 
-@router.delete("/v1/teach/photos/{label}", response_model=Emptied, responses=teach_errors(409, 500))
-def empty_class(request: Request, label: ClassName) -> dict[str, Any]:
+@router.delete(
+    "/v1/teach/photos/{label}", response_model=Emptied, responses=teach_errors(404, 409, 500)
+)
+def empty_class(request: Request, label: _Label) -> dict[str, Any]:
     """Delete a class's photos. The runs that learned from them stay, with their reports."""
     jobs = _jobs(request)
-    jobs.empty(label.value)
+    jobs.empty(_known(request, label))
+    return {"counts": jobs.examples.counts()}
+
+
+@router.get(
+    "/v1/teach/photos/{label}", response_model=Names, responses=teach_errors(404, method="get")
+)
+def photo_names(request: Request, label: _Label, count: _Count = 24) -> dict[str, Any]:
+    """Return the names of a class's photos, the newest first, at most `count`."""
+    names = _jobs(request).examples.names(_known(request, label))
+    return {"names": names[:count], "total": len(names)}
+
+
+@router.get(
+    "/v1/teach/photos/{label}/{name}",
+    response_class=Response,
+    responses={
+        **teach_errors(404, 422, method="get"),
+        200: {"content": {"image/jpeg": {}}, "description": "a small picture of the photo"},
+    },
+)
+async def photo(request: Request, label: _Label, name: str) -> Response:
+    """Return a small picture of a photo, as a JPEG."""
+    file, server = _jobs(request).examples.file(_known(request, label), name), server_state(request)
+    if file is None:
+        raise HTTPException(404, _NO_PHOTO)
+
+    def work() -> bytes:
+        data = read_bytes(file)
+        most = server.settings.max_memory
+        return small_jpeg(decode(data, name, max_memory=most).pixels, _SIDE)
+
+    try:
+        return Response(await server.work(work), media_type="image/jpeg")
+    except ImageError as error:  # it has been deleted, or changed by hand
+        raise HTTPException(422, str(error)) from None
+
+
+@router.delete(
+    "/v1/teach/photos/{label}/{name}",
+    response_model=Emptied,
+    responses=teach_errors(404, 409, 500),
+)
+def remove_photo(request: Request, label: _Label, name: str) -> dict[str, Any]:
+    """Delete a photo. The runs that learned from it stay, with their reports."""
+    jobs = _jobs(request)
+    if not jobs.remove(_known(request, label), name):
+        raise HTTPException(404, _NO_PHOTO)
     return {"counts": jobs.examples.counts()}
 
 
@@ -193,16 +271,15 @@ async def use(request: Request, chosen: Annotated[Use, Body()]) -> dict[str, Any
         if chosen.run is None:
             forget(jobs.folder)
             return server.own
-        file = jobs.runs.file(chosen.run, MODEL_NAME)
-        if file is None:
-            raise HTTPException(404, f"there is no finished run {chosen.run}")
-        loaded = load_run(file, chosen.run)
-        remember(jobs.folder, chosen.run)
+        loaded = load_run(jobs.runs, chosen.run, first=chosen.first)
+        remember(jobs.folder, chosen.run, first=chosen.first)
         return loaded
 
     try:
         # One assignment: requests that have begun keep the classifier that they have.
         server.in_use = await server.work(work)
+    except RunError as error:
+        raise HTTPException(404, str(error)) from None
     except OSError as error:
         raise HTTPException(507, f"the choice cannot be kept: {os_reason(error)}") from error
     return model_row(server.in_use)
@@ -218,7 +295,11 @@ def run_file(request: Request, run: _InPath, name: str) -> FileResponse:
     file = _jobs(request).runs.file(int(run), name)
     if file is None:
         raise HTTPException(404, "there is no such run, or no such file of it")
-    return _file(file, FILES[name], f"happysad-run-{run}.onnx" if name == MODEL_NAME else None)
+    downloads = {
+        MODEL_NAME: f"happysad-run-{run}.onnx",
+        FIRST_NAME: f"happysad-run-{run}-first.onnx",
+    }
+    return _file(file, FILES[name], downloads.get(name))
 
 
 def _file(file: os.PathLike[str], media_type: str, download: str | None = None) -> FileResponse:
@@ -229,15 +310,26 @@ def _file(file: os.PathLike[str], media_type: str, download: str | None = None) 
     return FileResponse(file, media_type=media_type, filename=download, headers=headers)
 
 
+def _known(request: Request, label: str) -> str:
+    """Return a class of Teach.
+
+    Raises:
+        HTTPException: there is no such class.
+    """
+    if label not in _jobs(request).examples.classes:
+        raise HTTPException(404, f"there is no class {shown(label)}")
+    return label
+
+
 def _jobs(request: Request) -> Jobs:
     jobs = request.app.state.jobs
     assert isinstance(jobs, Jobs)
     return jobs
 
 
-def _in_use(request: Request) -> int | None:
-    jobs, file = _jobs(request), server_state(request).in_use.file
-    return next((n for n in jobs.runs.numbers() if jobs.runs.run(n).folder == file.parent), None)
+def _in_use(request: Request) -> dict[str, Any] | None:
+    found = _jobs(request).runs.number_of(server_state(request).in_use.file.parent)
+    return found and {"run": found[0], "first": found[1]}
 
 
 def _need_train(what: str) -> None:

@@ -10,28 +10,33 @@ from pathlib import Path
 
 from happysad.errors import RunError
 from happysad.model_file import MODEL_NAME
-from happysad.run import Run
+from happysad.run import Run, Summary
 
-__all__ = ["FILES", "Result", "Runs", "read_notes"]
+__all__ = ["FILES", "FIRST_NAME", "Result", "Runs", "read_notes"]
 
 _PLOTS = ("samples", "loss", "accuracy", "confusion", "roc_pr", "calibration", "worst")
 
+#: The name under which the classifier of a first result is served.
+FIRST_NAME = "first.onnx"
 #: The files of a run that are served, with their media types.
 FILES = {
     "report.html": "text/html",
     MODEL_NAME: "application/octet-stream",
+    FIRST_NAME: "application/octet-stream",
     **{f"plots/{name}.png": "image/png" for name in _PLOTS},
 }
 
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_NUMBER = re.compile(r"([1-9][0-9]{0,8})(-first)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The result of a finished run."""
+    """The result of a finished run, or the first result of a run."""
 
     id: int
     """The number of the run."""
+    first: bool
+    """Whether it is a first result, on all photos by cross-validation."""
     balanced_accuracy: float | None
     """On the test photos; None where a class has none."""
     interval: tuple[float, float] | None
@@ -56,34 +61,71 @@ class Runs:
         """Return the numbers of all runs, finished or not."""
         if not self._folder.is_dir():
             return []
-        names = (one.name for one in self._folder.iterdir())
-        return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+        found = (_NUMBER.fullmatch(one.name) for one in self._folder.iterdir())
+        return sorted({int(name[1]) for name in found if name})
 
     def results(self) -> list[Result]:
-        """Return the results of the finished runs, the first one first."""
+        """Return first results and results of finished runs, in the order in which they came."""
         results = []
         for number in self.numbers():
-            run = self.run(number)
-            if not run.is_finished:
-                continue
-            with contextlib.suppress(RunError):
-                summary = run.summary()
-                results.append(
-                    Result(
-                        id=number,
-                        balanced_accuracy=summary.balanced_accuracy,
-                        interval=summary.interval,
-                        n_test=summary.n,
-                        notes=read_notes(run.notes),
-                    )
-                )
+            for first in (True, False):
+                with contextlib.suppress(RunError):
+                    results.append(self._result(number, first))
         return results
+
+    def _result(self, number: int, first: bool) -> Result:
+        run = self._whole(number, first=first)
+        summary = run.summary()
+        return Result(
+            id=number,
+            first=first,
+            balanced_accuracy=summary.balanced_accuracy,
+            interval=_interval(summary),
+            n_test=summary.n,
+            notes=read_notes(run.notes),
+        )
+
+    def _whole(self, number: int, *, first: bool) -> Run:
+        """Return a finished run, or the first result of a run.
+
+        Raises:
+            RunError: it is not finished.
+        """
+        run = self.run(number)
+        if first:
+            run = run.first
+        elif not run.is_finished:
+            raise RunError(f"run {number} is not finished")
+        return run
+
+    def number_of(self, folder: Path) -> tuple[int, bool] | None:
+        """Return the number of the run in a folder, and whether it is a first result."""
+        for number in self.numbers():
+            for first in (True, False):
+                if folder == (self.run(number).first if first else self.run(number)).folder:
+                    return number, first
+        return None
 
     def file(self, number: int, name: str) -> Path | None:
         """Return a file of a finished run; None where it is missing or not one of `FILES`."""
-        run = self.run(number)
-        file = run.folder / name
-        return file if name in FILES and run.is_finished and file.is_file() else None
+        if name not in FILES:
+            return None
+        with contextlib.suppress(RunError):
+            run = self._whole(number, first=name == FIRST_NAME)
+            file = run.folder / (MODEL_NAME if name == FIRST_NAME else name)
+            return file if file.is_file() else None
+        return None
+
+
+def _interval(summary: Summary) -> tuple[float, float] | None:
+    """Return the 95 % interval of a run's figure.
+
+    If every answer is right, the bootstrap finds one value only, and the exact interval of a share
+    is returned. Source: Clopper & Pearson 1934.
+    """
+    if summary.balanced_accuracy == 1.0 and summary.n:
+        return 0.025 ** (1 / summary.n), 1.0
+    return summary.interval
 
 
 def read_notes(file: Path) -> tuple[str, ...]:
