@@ -327,6 +327,13 @@ def test_names_that_no_class_can_have(
     assert one.get("/v1/teach").json()["classes"] == ["happy", "sad"]
 
 
+def test_a_name_of_another_folder(one: TestClient, folder: Path) -> None:
+    one.post("/v1/teach/photos/happy", content=GOOD)
+    (folder / "photos" / "glad").mkdir()
+    refused(one.put("/v1/teach/classes", json={"classes": ["glad", "sad"]}), 422, "another glad")
+    assert stored(folder) == [f"happy/{NAMED}"]
+
+
 @pytest.mark.parametrize(
     "label", ["angry", "Happy", "..", "%2e%2e", "happy%2f..%2fsad", "happy%00"]
 )

@@ -54,13 +54,18 @@ class Examples:
         """Give the two classes other names; their photos stay.
 
         Raises:
-            UsageError: a class cannot have such a name, or the names are alike.
+            UsageError: a class cannot have such a name, the names are alike, or a folder that is
+                none of the classes has one of them.
             OSError: the folders cannot be renamed.
         """
         first, second = (_class_name(name) for name in classes)
         if first.casefold() == second.casefold():
             raise UsageError(f"the classes must have different names, not both {shown(first)}")
         with self._mutex:
+            olds = [self.folder / old for old in self.classes if (self.folder / old).is_dir()]
+            for new in (self.folder / first, self.folder / second):
+                if new.exists() and not any(new.samefile(old) for old in olds):
+                    raise UsageError(f"the folder of photos already has another {shown(new.name)}")
             # All folders are first moved aside, since the names may be exchanged.
             aside = {}
             for place, (old, new) in enumerate(zip(self.classes, (first, second), strict=True)):
