@@ -63,9 +63,9 @@ class Examples:
             raise UsageError(f"the classes must have different names, not both {shown(first)}")
         with self._mutex:
             olds = [self.folder / old for old in self.classes if (self.folder / old).is_dir()]
-            for new in (self.folder / first, self.folder / second):
-                if new.exists() and not any(new.samefile(old) for old in olds):
-                    raise UsageError(f"the folder of photos already has another {shown(new.name)}")
+            for one in (self.folder / first, self.folder / second):
+                if one.exists() and not any(one.samefile(old) for old in olds):
+                    raise UsageError(f"the folder of photos already has another {shown(one.name)}")
             # All folders are first moved aside, since the names may be exchanged.
             aside = {}
             for place, (old, new) in enumerate(zip(self.classes, (first, second), strict=True)):
