@@ -215,7 +215,7 @@ def test_a_folder_without_a_file_is_named(model: Path, photos: Path) -> None:
     (photos / "none").mkdir()
     (photos / "none" / ".hidden.png").touch()
     done = run_command("predict", "none", "bright.png", "--model", model, "--json", cwd=photos)
-    assert done.stderr.startswith(b"1 photo\nnone: no file in it\nleft out: 1 file or folder that")
+    assert done.stderr.startswith(b"none: no file in it\n1 photo\nleft out: 1 file or folder that")
     assert len(done.stdout.splitlines()) == 1
     assert done.status == 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,8 +76,11 @@ def page(text: str) -> str:
     >>> page("<!-- server -->Server<!-- /server --><!-- site: Browser --> time")
     'Browser time'
     """
-    text = re.sub(r"<!-- server -->.*?<!-- /server -->", "", text, flags=re.DOTALL)
-    return re.sub(r"<!-- site:\s*(.*?)\s*-->", r"\1", text, flags=re.DOTALL)
+    first, *others = text.split("<!-- server -->")
+    kept = first + "".join(one.partition("<!-- /server -->")[2] for one in others)
+    first, *others = kept.split("<!-- site:")
+    parts = [one.partition("-->") for one in others]
+    return first + "".join(used.strip() + after for used, _, after in parts)
 
 
 def _is_empty(folder: Path) -> bool:

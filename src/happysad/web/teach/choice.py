@@ -34,7 +34,7 @@ def load_run(runs: Runs, run: int, *, first: bool) -> InUse:
     name = f"run {run}, first result" if first else f"run {run}"
     file = runs.file(run, FIRST_NAME if first else MODEL_NAME)
     if file is None:
-        raise RunError(f"there is no {name}")
+        raise RunError(f"there is no finished {name}")
     return replace(load(file), name=name)
 
 
