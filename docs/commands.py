@@ -52,9 +52,24 @@ The table of `--slices` has the column path, relative to DIR, and others that yo
 
 Each value of a column is a slice; a photo with an empty value is in none. Numbers with more than 12
 values are cut into thirds. The accuracy on each slice is compared with that on all other photos, by
-a bootstrap over groups. The more slices there are, the more likely one of them looks bad by chance:
-Holm's method corrects each p for their number. A slice is not compared if it has fewer than 30
-photos, or if there are fewer than 30 others.
+Fisher's exact test; photos of one group count as one. The more slices there are, the more likely
+one of them looks bad by chance: Holm's method corrects each p for their number. A slice is not
+compared if it has fewer than 30 photos, or if there are fewer than 30 others.
+
+These slices need no table:
+
+| slice | what is measured |
+|---|---|
+| face size | the longer side of the largest face, in pixels of the photo |
+| sharpness | the standard deviation of the edges in the crop of the largest face, in levels |
+| brightness | the brightness of this crop; white is 100 % |
+| turn of the head | how far the largest face is turned to a side, by its eyes and nose |
+| number of faces | one, two, three or more |
+
+The first four are cut into thirds of equally many photos. A photo without an answer is in no slice.
+For face crops, only sharpness and brightness are measured; for a classifier that looks at whole
+photos, those of the whole photo. They are corrected for their own number, apart from the slices of
+a table.
 """,
     "export": """
 A run's folder has `model.keras` and `model.onnx`. `export` writes it for other programs:

@@ -19,10 +19,14 @@ from happysad import Classifier
 from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest, Split
 from happysad.errors import ClassifierError, DatasetError, RunError, UsageError
+from happysad.evaluation import plots
+from happysad.evaluation.automatic_slices import PhotoMeasures, automatic_slices
 from happysad.evaluation.evaluator import SEEN, Evaluation, RunEvaluation, evaluate, evaluate_run
+from happysad.evaluation.slices import score_slices
 from happysad.images import Pixels, read
 from happysad.run import Epoch, Run
 from happysad.training.config import TrainConfig, of_run, to_settings
+from happysad.training.run_page import write_run_page
 from happysad.training.trainer import write_evaluation
 from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.pictures import photo, portrait, save
@@ -176,6 +180,36 @@ def test_without_a_folder_evaluate_gives_what_the_run_measured(made: Path, copy:
     (copy / "metrics.json").write_text('{"test": {"n": 8}}')  # by happysad 0.1.0
     assert evaluate(copy).score == found.score
     assert evaluate(copy).model == str(copy)
+
+
+def test_slices_of_a_table_are_compared_on_the_test_split(made: Path, tmp_path: Path) -> None:
+    test = Manifest.read(made / "run" / "manifest.csv", made / "data").of("test")
+    table = tmp_path / "slices.csv"
+    rows = zip(test["path"], ("in", "out") * len(test), strict=False)
+    table.write_text("path,light\n" + "".join(f"{path},{light}\n" for path, light in rows))
+    found = evaluate(made / "run", slices=table)
+    assert [(one.name, one.n, one.others) for one in found.slices] == [
+        ("light: in", 4, 4),
+        ("light: out", 4, 4),
+    ]
+    assert replace(found, slices=()) == written(made / "run").test
+
+
+def test_the_page_shows_slices_if_there_are_enough_photos(made: Path, copy: Path) -> None:
+    run, evaluation = Run(copy), written(made / "run")
+    page = run.report.read_text(encoding="utf-8")
+    assert "8 test photos are too few to tell: a slice" in page
+    right = np.arange(90) > 20
+    values = automatic_slices([PhotoMeasures(sharpness=place) for place in range(90)])
+    found = score_slices(values, right, [str(place) for place in range(90)])
+    plots.slices(found, 0.77, run.plots / "slices.png")
+    test = replace(evaluation.test, automatic_slices=found)
+    manifest = Manifest.read(run.manifest, made / "data")
+    write_run_page(run, replace(evaluation, test=test), manifest, of_run(run), [])
+    page = run.report.read_text(encoding="utf-8")
+    assert "<td>sharpness: up to 29.7</td>" in page
+    assert "<td>worse than the others</td>" in page
+    assert 'alt="Accuracy on each slice' in page
 
 
 def new_folder(root: Path) -> Path:

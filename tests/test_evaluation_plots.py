@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from happysad.evaluation import plots
+from happysad.evaluation.metrics import Figure
+from happysad.evaluation.slices import Slice
 from happysad.images import Pixels, read
 from happysad.run import Epoch
 from tests.pictures import photo
@@ -45,6 +47,23 @@ def images(n: int, channels: int) -> Pixels:
     return np.stack([photo(seed, 32, 32)[..., :channels] for seed in range(n)])
 
 
+SLICES = [
+    Slice(
+        name=f"face size: {name}",
+        n=120 if p is None else 1200,
+        others=1300,
+        accuracy=Figure(0.9 + gap, (0.87 + gap, 0.93 + gap)),
+        gap=Figure(gap, (gap - 0.05, gap + 0.05)),
+        p=p,
+    )
+    for name, gap, p in (
+        ("up to 40 px", -0.08, 0.001),
+        ("40 to 80 px", 0.0, 0.5),
+        ("above 80 px", 0.06, 0.01),
+        ("above 400 px", -0.1, None),
+    )
+]
+
 CASES: dict[str, Callable[[Path], None]] = {
     "samples in colour": lambda f: plots.samples(images(9, 3), np.arange(9) % 2, LABELS, f),
     "one grey sample": lambda f: plots.samples(images(1, 1), np.zeros(1), LABELS, f),
@@ -54,6 +73,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "curves, one class missing": lambda f: plots.roc_pr(np.ones(8), P, LABELS, f),
     "calibration": lambda f: plots.calibration(Y, P, LABELS, f, ece=0.1, before=P**2),
     "calibration, one photo": lambda f: plots.calibration(Y[:1], P[:1], LABELS, f, ece=0.0),
+    "slices": lambda f: plots.slices(SLICES, 0.9, f),
     "worst": lambda f: plots.worst([mistake(photo(s, 40 + s, 60)) for s in range(8)], 20, 99, f),
     "worst, grey": lambda f: plots.worst([mistake(images(1, 1)[0])], 1, 99, f),
     "no mistakes": lambda f: plots.worst([], 0, 99, f),

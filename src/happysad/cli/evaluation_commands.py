@@ -64,7 +64,8 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="A CSV with path and other columns, such as light: compare the photos of each "
-            "value with all others.",
+            "value with all others. Its paths are relative to DIR, or without DIR to the run's "
+            "data folder.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -76,7 +77,8 @@ def evaluate(
     trained or validated on, and near-duplicates of them. Two baselines are measured
     too: always the larger class, and logistic regression on 32x32 pixels. A classifier that also
     answers neither may be judged on the folders happy and sad alone: the main figures then tell
-    happy from sad, and the shares called neither, unsure and no_face are printed below them.
+    happy from sad, and the shares called neither, unsure and no_face are printed below them. Last
+    comes the accuracy by face size, sharpness, brightness, turn of the head and number of faces.
     """
     need("train", "happysad evaluate")
     from dataclasses import asdict
@@ -153,8 +155,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
         _print_figure("no face found", abstention.no_face, f"{abstention.n:,}")
     if evaluation.votes is not None:
         _print_votes(evaluation.votes)
-    if evaluation.slices:
-        _print_slices(evaluation.slices)
+    _print_slices("Accuracy by slice", evaluation.slices)
+    _print_slices("Accuracy by kind of photo", evaluation.automatic_slices)
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -184,13 +186,20 @@ def _print_votes(votes: VoteScore) -> None:
     _print_figure("distance of shares", votes.distance, f"{votes.n:,}")
 
 
-def _print_slices(slices: Sequence[Slice]) -> None:
+def _print_slices(title: str, slices: Sequence[Slice]) -> None:
     """Print the accuracy on slices of the photos."""
+    from happysad.evaluation.slices import FEWEST, too_few
+
+    if not slices:
+        return
+    if too_few(slices):
+        say(f"{title}: too few photos to tell; a slice and the rest need {FEWEST} each")
+        return
     compared = sum(one.p is not None for one in slices)
-    say(f"Accuracy by slice; each p is corrected for {counted(compared, 'comparison')} (Holm):")
+    say(f"{title}, with 95 % intervals; p is corrected for {counted(compared, 'slice')} (Holm):")
     for one in slices:
         p = "" if one.p is None else "p < 0.001: " if one.p < 0.001 else f"p = {one.p:.3f}: "
-        say(f"{one.name:<20}{_cell(one.accuracy):>26}  (n = {one.n:,}; {p}{one.verdict})")
+        say(f"{one.name:<32}{_cell(one.accuracy):>20}  (n = {one.n:,}; {p}{one.verdict})")
 
 
 def _figure_name(name: str, score: Score) -> str:

@@ -19,7 +19,7 @@ from happysad.images import Pixels
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ISSUES", "flag", "measure", "phash", "shrink"]
+__all__ = ["ISSUES", "brightness", "flag", "measure", "phash", "sharpness", "shrink"]
 
 # Issues of a single photo, by cleanvision's names.
 _OWN = (Code.BLURRY, Code.DARK, Code.LIGHT, Code.LOW_INFORMATION, Code.ODD_ASPECT_RATIO)
@@ -63,6 +63,23 @@ def measure(image: Image) -> dict[str, float]:
         if issue != Code.LIGHT:  # measured together with dark
             measures |= properties[issue].calculate(image)
     return measures
+
+
+def sharpness(image: Image) -> float:
+    """Return the standard deviation of the edges of a photo, in levels, 0 to 255.
+
+    It depends on the size of the photo. Source: cleanvision.
+    """
+    from cleanvision.issue_managers.image_property import calc_blurriness
+
+    return float(calc_blurriness(image.convert("L")))
+
+
+def brightness(image: Image) -> float:
+    """Return the brightness of the mean colour of a photo, 0 to 1. Source: cleanvision."""
+    from cleanvision.issue_managers.image_property import calc_avg_brightness
+
+    return float(calc_avg_brightness(image))
 
 
 def flag(table: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:

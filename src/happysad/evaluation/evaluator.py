@@ -24,6 +24,7 @@ from happysad.dataset.votes import Votes, read_stored_votes, read_votes
 from happysad.errors import DatasetError, ImageError, UsageError, counted
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
+from happysad.evaluation.automatic_slices import PhotoMeasures, automatic_slices, measure
 from happysad.evaluation.baselines import Baseline, Baselines
 from happysad.evaluation.comparison import Comparison, compare
 from happysad.evaluation.metrics import Score, answers_of, score
@@ -85,6 +86,9 @@ class Evaluation:
     """The figures against votes, over all classes of the classifier; None without votes."""
     slices: tuple[Slice, ...] = ()
     """The accuracy on slices of the photos of `score`; empty without `slices`."""
+    automatic_slices: tuple[Slice, ...] = ()
+    """The accuracy on slices by face size, sharpness, brightness, turn of the head and number of
+    faces, so far as they are known. Photos without an answer are left out."""
     left_out: tuple[LeftOut, ...] = ()
     seen_in_training: int | None
     """The number of photos that the run was trained or validated on, or of which it knows a
@@ -103,7 +107,10 @@ class Evaluation:
                     name: Baseline.from_json(one) for name, one in fields["baselines"].items()
                 },
                 "votes": VoteScore.from_json(fields["votes"]) if fields.get("votes") else None,
-                "slices": tuple(Slice.from_json(one) for one in fields.get("slices", ())),
+                **{
+                    name: tuple(Slice.from_json(one) for one in fields.get(name, ()))
+                    for name in ("slices", "automatic_slices")
+                },
                 "left_out": tuple(LeftOut(**one) for one in fields["left_out"]),
             }
         )
@@ -162,6 +169,7 @@ class Answers:
     groups: list[str]
     small: NDArray[np.uint8]
     """As `baselines.small` returns them, shape (n, 1024)."""
+    measures: list[PhotoMeasures]
 
     @property
     def no_face(self) -> NDArray[np.bool_]:
@@ -176,7 +184,13 @@ class Answers:
             self.p[places],
             [self.groups[place] for place in places],
             self.small[places],
+            [self.measures[place] for place in places],
         )
+
+    @property
+    def answered(self) -> Answers:
+        """The photos that have an answer."""
+        return self.only(np.flatnonzero(~self.no_face))
 
 
 def evaluate(
@@ -208,12 +222,13 @@ def evaluate(
         votes: a CSV with the column path and one for each class of the classifier, which holds the
             number of people who gave this answer; see `Evaluation.votes`.
         slices: a CSV with the column path and others, such as light: the accuracy on the photos of
-            each of their values is compared with that on all others.
+            each of their values is compared with that on all others. Without `data`, the run's test
+            split is judged again.
         say: called with a line on how many photos there are, before they are read.
 
     Raises:
-        UsageError: `data` is missing and `model` is no run; `classes`, `votes` or `slices` is given
-            without `data`; a class folder is missing; or `faces` is "given" and the classifier
+        UsageError: `data` is missing and `model` is no run; `classes` or `votes` is given without
+            `data`; a class folder is missing; or `faces` is "given" and the classifier
             looks at photos.
         ClassifierError: `model` is no classifier.
         DatasetError: there is no readable photo, none with a face, or none that the run was not
@@ -239,8 +254,6 @@ def evaluate(
             None if slices is None else Path(slices),
             say,
         )
-    if slices is not None:
-        raise UsageError("slices are of the photos of data; name their folder")
     if votes is not None:
         raise UsageError("votes are on photos of data; the run's evaluation has its own votes")
     if classes is not None:
@@ -250,6 +263,8 @@ def evaluate(
             f"{model}: an .onnx alone has no test split; name a folder of photos, or give the run "
             "as --model"
         )
+    if slices is not None:
+        return _evaluate_test(Run(model), say, Path(slices))[0]
     try:
         found = RunEvaluation.from_json(Run(model).metrics.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not written yet, or written by happysad 0.1.0
@@ -278,35 +293,51 @@ def evaluate_run(
         ClassifierError: the run has no classifier yet.
         DatasetError: a photo has changed since the run began.
     """
-    seed, data = run.settings()["seed"], run.data()
-    manifest = Manifest.read(run.manifest, data)
-    classifier, judged = Classifier(run.folder), manifest.classes
-    faces = Faces.GIVEN if classifier.input.averages_faces else Faces.FIND
-
-    def answers(split: Split) -> Answers:
-        rows = manifest.of(split)
-        say(f"{counted(len(rows), 'photo')} in the {split} split")
-        return _answers(classifier, judged, manifest, rows, faces)
-
-    val, test = answers("val"), answers("test")
-    evaluation = RunEvaluation(
+    manifest, classifier = Manifest.read(run.manifest, run.data()), Classifier(run.folder)
+    seed = run.settings()["seed"]
+    val = _answers_on(classifier, manifest, "val", say)
+    evaluation, test = _evaluate_test(run, say)
+    found = RunEvaluation(
         version=__version__,
-        test=_evaluation(
-            classifier,
-            judged,
-            run.folder,
-            data,
-            test,
-            training=_training_pictures(manifest, judged),
-            seed=seed,
-            seen_in_training=int(_is_seen(manifest, manifest.of("test")).sum()),
-            votes=read_stored_votes(run.votes, manifest.table, judged),
-        ),
-        val=_score(classifier, judged, val, seed),
+        test=evaluation,
+        val=_score(classifier, manifest.classes, val, seed),
         fusion=run.fusion(),
         comparison=_comparison(classifier, manifest, test, seed),
     )
-    return evaluation, replace(test, p=_of_judged(classifier, judged, test.p))
+    return found, replace(test, p=_of_judged(classifier, manifest.classes, test.p))
+
+
+def _evaluate_test(
+    run: Run, say: Callable[[str], None], slices: Path | None = None
+) -> tuple[Evaluation, Answers]:
+    """Return the evaluation of a run's classifier on its test split, and the answers there."""
+    manifest, classifier = Manifest.read(run.manifest, run.data()), Classifier(run.folder)
+    judged = manifest.classes
+    sliced = None if slices is None else read_slices(slices, manifest.table)
+    answers = _answers_on(classifier, manifest, "test", say)
+    evaluation = _evaluation(
+        classifier,
+        judged,
+        run.folder,
+        manifest.root,
+        answers,
+        training=_training_pictures(manifest, judged),
+        seed=run.settings()["seed"],
+        seen_in_training=int(_is_seen(manifest, manifest.of("test")).sum()),
+        votes=read_stored_votes(run.votes, manifest.table, judged),
+        slices=sliced,
+    )
+    return evaluation, answers
+
+
+def _answers_on(
+    classifier: Classifier, manifest: Manifest, split: Split, say: Callable[[str], None]
+) -> Answers:
+    """Return the answers of a run's classifier on one of its splits."""
+    rows = manifest.of(split)
+    say(f"{counted(len(rows), 'photo')} in the {split} split")
+    faces = Faces.GIVEN if classifier.input.averages_faces else Faces.FIND
+    return _answers(classifier, manifest.classes, manifest, rows, faces)
 
 
 def _comparison(classifier: Classifier, manifest: Manifest, test: Answers, seed: int) -> Comparison:
@@ -361,7 +392,7 @@ def _evaluate_folder(
     readable = table[table["pixels"] != ""].copy()
     if readable.empty:
         raise DatasetError(f"{data}: no readable photo in {' and '.join(folders)}")
-    sliced = {} if slices is None else read_slices(slices, table)
+    sliced = None if slices is None else read_slices(slices, table)
     given = None if votes is None else read_votes(votes, table, classifier.classes)
     if given is not None and given.left_out:
         say(given.left_out)
@@ -409,14 +440,16 @@ def _evaluation(
     seed: int,
     seen_in_training: int | None,
     votes: Votes | None,
-    slices: Mapping[str, frozenset[str]] | None = None,
+    slices: pd.DataFrame | None = None,
     left_out: tuple[LeftOut, ...] = (),
 ) -> Evaluation:
     details = classifier.details
-    if len(classifier.classes) > 2:
-        scored = answers
-    else:
-        scored = answers.only(np.flatnonzero(~answers.no_face))
+    scored = answers if len(classifier.classes) > 2 else answers.answered
+
+    def scored_slices(values: pd.DataFrame, of: Answers) -> tuple[Slice, ...]:
+        right = _right(_of_judged(classifier, judged, of.p), of, details.threshold)
+        return score_slices(values, right, of.groups)
+
     return Evaluation(
         model=str(model),
         classifier=classifier.id,
@@ -445,12 +478,9 @@ def _evaluation(
             threshold=details.threshold,
             seed=seed,
         ),
-        slices=score_slices(
-            slices or {},
-            scored.rows["path"].tolist(),
-            _right(_of_judged(classifier, judged, scored.p), scored, details.threshold),
-            scored.groups,
-            seed=seed,
+        slices=() if slices is None else scored_slices(slices.loc[scored.rows["path"]], scored),
+        automatic_slices=scored_slices(
+            automatic_slices(answers.answered.measures), answers.answered
         ),
         left_out=left_out,
         seen_in_training=seen_in_training,
@@ -496,15 +526,17 @@ def _answers(
     faces: Faces | str,
 ) -> Answers:
     """Return the classifier's answers for the photos of some rows, read once on all cores."""
+    looks = classifier.input.finds_faces and faces != Faces.GIVEN
 
-    def prepare(file: tuple[Path, str]) -> tuple[Prepared, NDArray[np.uint8]]:
+    def prepare(file: tuple[Path, str]) -> tuple[Prepared, NDArray[np.uint8], PhotoMeasures]:
         path, sha256 = file
         data = read_bytes(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DatasetError(f"{path}: the file has changed since it was checked")
         photo = Photo(data, name=str(path))
         prepared = classifier.input.prepare(photo, faces=faces, threads=1)
-        return prepared, baselines.small(Photo(data, name=str(path)))
+        measured = measure(photo, prepared.faces if looks else None)
+        return prepared, baselines.small(Photo(data, name=str(path))), measured
 
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photo to judge")
@@ -514,14 +546,15 @@ def _answers(
     p = [
         unknown if probabilities is None else probabilities
         for at in range(0, len(seen), BATCH)
-        for probabilities, _ in classifier.combined([one for one, _ in seen[at : at + BATCH]])
+        for probabilities, _ in classifier.combined([one for one, *_ in seen[at : at + BATCH]])
     ]
     return Answers(
         rows.reset_index(drop=True),
         _places(rows, judged),
         np.array(p),
         rows["group"].tolist(),
-        np.stack([small for _, small in seen]),
+        np.stack([small for _, small, _ in seen]),
+        [measured for *_, measured in seen],
     )
 
 

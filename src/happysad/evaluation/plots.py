@@ -18,6 +18,7 @@ from happysad.colours import colours_of
 from happysad.dataset.quality import shrink
 from happysad.evaluation.calibration import EPSILON
 from happysad.evaluation.metrics import answers_of, calibration_error
+from happysad.evaluation.slices import too_few
 from happysad.files import replacing
 from happysad.images import Pixels, read
 from happysad.probability import with_temperature
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from happysad.dataset.manifest import Manifest
     from happysad.evaluation.evaluator import Answers, Evaluation
+    from happysad.evaluation.slices import Slice
     from happysad.run import Epoch, LearningCurve, Run
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "roc_pr",
     "samples",
     "save",
+    "slices",
     "worst",
     "worst_mistakes",
 ]
@@ -62,6 +65,13 @@ _PALE = "#f6f8fa"
 # The height above the cells of a grid, for its title, in inches.
 _HEAD = 0.35
 _CALIBRATION_BINS = 10
+# The colour of each verdict on a slice.
+_SLICE_COLOURS = {
+    "worse than the others": COLOURS[0],
+    "better than the others": COLOURS[1],
+    "no difference proven": INK,
+    "too few photos to tell": "#afb8c1",
+}
 # The maximum number of mistakes that are shown.
 _WORST = 12
 
@@ -124,6 +134,8 @@ def draw_run(
         learning_curve(fusion.learning_curve, folder / "learning_curve.png")
     confusion(score.confusion, score.classes, folder / "confusion.png")
     worst(mistakes, score.wrong, score.n, folder / "worst.png")
+    if not too_few(evaluation.automatic_slices):
+        slices(evaluation.automatic_slices, score.accuracy.value or 0.0, folder / "slices.png")
     calibrations = calibration_files(folder, score.classes)
     if len(score.classes) > 2:
         for place, (name, file) in enumerate(calibrations.items()):
@@ -467,6 +479,35 @@ def worst(mistakes: Sequence[Mistake], total: int, n: int, file: Path) -> None:
     else:
         words = f"The most confident of {total:,} mistakes"
     figure.suptitle(f"{words} in {n:,} test photos", fontsize=11, color=INK)
+    save(figure, file)
+
+
+def slices(found: Sequence[Slice], accuracy: float, file: Path) -> None:
+    """Draw the accuracy on each slice with its interval, in the colour of what is proven.
+
+    Args:
+        found: one or more slices.
+        accuracy: the accuracy on all photos.
+        file: the PNG to write.
+    """
+    figure = new_figure(8.5, 1.2 + 0.3 * len(found))
+    ax = figure.add_subplot()
+    ax.axvline(accuracy, color=SOFT, linestyle="--", linewidth=1.2)
+    kinds = ["too few photos to tell" if one.p is None else one.verdict for one in found]
+    for kind, colour in _SLICE_COLOURS.items():
+        places = [place for place, its in enumerate(kinds) if its == kind]
+        if not places:
+            continue
+        shares = np.array([found[place].accuracy.value for place in places])
+        ends = np.array([found[place].accuracy.interval for place in places])
+        spread = np.abs(ends.T - shares)
+        ax.errorbar(shares, places, xerr=spread, fmt="o", color=colour, linewidth=1.8, label=kind)
+    ax.set_yticks(range(len(found)), [f"{one.name}  (n = {one.n:,})" for one in found])
+    ax.set_ylim(len(found) - 0.5, -0.5)
+    ax.set_xlabel("share of right answers; dashed: all photos")
+    differ = sum(one.is_proven for one in found)
+    plain(ax, f"{differ} of {len(found)} slices proven to differ from the other photos")
+    figure.legend(frameon=False, fontsize=10, loc="outside lower right", ncols=len(set(kinds)))
     save(figure, file)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from happysad.dataset.path_rows import read_path_rows
-from happysad.errors import DatasetError, shown
-from happysad.evaluation.metrics import Figure, interval, resamples
+from happysad.errors import DatasetError, counted, shown
+from happysad.evaluation.metrics import Figure
 
-__all__ = ["FEWEST", "Slice", "read_slices", "score_slices"]
+__all__ = ["FEWEST", "Slice", "read_slices", "score_slices", "thirds", "too_few"]
 
 #: The minimum number of photos, in a slice and beside it, for a comparison.
 FEWEST = 30
@@ -24,17 +25,23 @@ FEWEST = 30
 # A column of numbers with more values than this is cut into thirds; of words it may not have more.
 _MOST_VALUES = 12
 
+_LEVEL = 0.95
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The accuracy on some of the photos, compared with all other ones."""
+    """The accuracy on some of the photos, compared with other ones."""
 
     name: str
     """The column and its value, such as "light: indoors"."""
     n: int
+    others: int
+    """The number of photos that it is compared with."""
     accuracy: Figure
+    """With a 95 % interval."""
     gap: Figure
-    """The accuracy on the slice minus that on the other photos; no value if there are too few."""
+    """The accuracy on the slice minus that on the others; no value if there are too few. With a
+    probability of 95 %, the intervals of all slices hold the true gaps (Bonferroni)."""
     p: float | None
     """The probability of a gap at least as large if there were none, corrected for all slices by
     Holm's method; None if there are too few photos."""
@@ -43,10 +50,17 @@ class Slice:
     def verdict(self) -> str:
         """What the figures prove, in words."""
         if self.p is None or self.gap.value is None:
-            return f"too few to tell: needs {FEWEST} photos in it and {FEWEST} others"
-        if self.p >= 0.05:
+            own = self.n < FEWEST
+            few, what = (self.n, "photo") if own else (self.others, "other photo")
+            return f"{counted(few, what)} {'is' if few == 1 else 'are'} too few to tell"
+        if not self.is_proven:
             return "no difference proven"
         return "worse than the others" if self.gap.value < 0 else "better than the others"
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it is proven to differ from the others."""
+        return self.p is not None and self.p < 1 - _LEVEL
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -55,13 +69,16 @@ class Slice:
         return cls(**{**fields, **figures})
 
 
-def read_slices(file: Path, table: pd.DataFrame) -> dict[str, frozenset[str]]:
-    """Return the paths of the photos of each slice, by its name.
+def read_slices(file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the slice of each photo in each column of a table.
 
     Args:
         file: a CSV with the column path, relative to the data folder, and others. Each value of
             another column is a slice; an empty one is none. Many numbers are cut into thirds.
         table: the files of the data folder, with columns as in `manifest.COLUMNS`.
+
+    Returns:
+        As `score_slices` takes it, with the paths of `table` as the index.
 
     Raises:
         DatasetError: the file cannot be read, names no photo, or a column has too many values.
@@ -70,45 +87,73 @@ def read_slices(file: Path, table: pd.DataFrame) -> dict[str, frozenset[str]]:
     rows = read_path_rows(file, table, columns).rows
     if not columns:
         raise DatasetError(f"{file}: needs another column beside path, such as light")
-    slices: dict[str, frozenset[str]] = {}
+    slices: dict[str, pd.Series[Any]] = {}
     for column in columns:
         values = pd.Series({row.path: row.values[column].strip() for row in rows}, dtype="str")
-        values = values[values != ""]
-        if values.nunique() > _MOST_VALUES:
-            values = _thirds(values, f"{file}: {column}")
-        for value, members in values.groupby(values):
-            slices[f"{column}: {value}"] = frozenset(map(str, members.index))
-    return slices
+        values = values.reindex(table["path"], fill_value="")
+        named = values[values != ""]
+        if named.nunique() > _MOST_VALUES:
+            cut = thirds(_numbers(named, f"{file}: {column}"))
+            slices[column] = cut.cat.add_categories("").reindex(values.index, fill_value="")
+        else:
+            slices[column] = values.astype("category")
+    return pd.DataFrame(slices)
+
+
+def thirds(numbers: pd.Series[float], unit: str = "") -> pd.Series[Any]:
+    """Return the third that each number lies in, as an ordered category.
+
+    The limits are quantiles, so the thirds are equally large unless numbers are equal.
+
+    Args:
+        numbers: of any index; NaN lies in none.
+        unit: what stands behind a limit in the names, such as " px".
+
+    >>> thirds(pd.Series([1.0, 2.0, 30.0]), " px").tolist()
+    ['up to 1.67 px', '1.67 to 11.3 px', 'above 11.3 px']
+    """
+    low, high = numbers.quantile([1 / 3, 2 / 3])
+    low_name, high_name = f"{low:.3g}{unit}", f"{high:.3g}{unit}"
+    names = pd.Index([f"up to {low_name}", f"{low:.3g} to {high_name}", f"above {high_name}"])
+    places = np.where(numbers.isna(), -1, np.searchsorted([low, high], numbers.to_numpy()))
+    return pd.Series(pd.Categorical.from_codes(places, names, ordered=True), index=numbers.index)
 
 
 def score_slices(
-    slices: Mapping[str, frozenset[str]],
-    paths: Sequence[str],
-    right: NDArray[np.bool_],
-    groups: Sequence[str],
-    *,
-    seed: int,
+    values: pd.DataFrame, right: NDArray[np.bool_], groups: Sequence[str]
 ) -> tuple[Slice, ...]:
-    """Compare the accuracy on each slice with that on all other photos.
+    """Compare the accuracy on each slice with that on other photos.
 
-    The intervals and the standard error of the gap come from a bootstrap over groups. Source of the
+    The intervals are those of Wilson (1927) and, for the gap, of Newcombe (1998, method 10); p is
+    that of Fisher's exact test. Photos of one group count as one: all counts are divided by their
+    design effect (Rao & Scott 1992), as if the answers in a group were always equal. Source of the
     correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
+    docs/decisions.md, "When a slice differs".
 
     Args:
-        slices: the paths of the photos of each slice, by its name.
-        paths: the path of each judged photo, n of them.
+        values: one row for each judged photo, n of them, and columns of categories. A slice is the
+            photos with one value in a column. An empty value is no slice, but its photos are
+            compared with the slices of the column; those with NaN are not.
         right: whether each answer was right, shape (n,).
         groups: the group of each photo, n of them.
-        seed: the seed of the bootstrap.
     """
-    members = {name: np.array([path in of for path in paths]) for name, of in slices.items()}
-    members = {name: inside for name, inside in members.items() if inside.any()}
-    found = [_compared(name, one, right, groups, seed) for name, one in members.items()]
-    corrected = _holm([p for _, p in found])
-    return tuple(replace(one, p=p) for (one, _), p in zip(found, corrected, strict=True))
+    members = np.asarray(groups, dtype=str)
+    parts = [
+        (name, _Part.of(right[inside], members[inside]), _Part.of(right[others], members[others]))
+        for name, inside, others in _slices(values)
+    ]
+    compared = sum(min(own.n, others.n) >= FEWEST for _, own, others in parts)
+    found = [_compared(name, own, others, compared) for name, own, others in parts]
+    corrected = _holm([one.p for one in found])
+    return tuple(replace(one, p=p) for one, p in zip(found, corrected, strict=True))
 
 
-def _thirds(values: pd.Series[str], where: str) -> pd.Series[str]:
+def too_few(slices: Sequence[Slice]) -> bool:
+    """Return whether no slice has enough photos for a comparison."""
+    return all(one.p is None for one in slices)
+
+
+def _numbers(values: pd.Series[str], where: str) -> pd.Series[float]:
     numbers = pd.to_numeric(values, errors="coerce")
     if numbers.isna().any():
         first = values[numbers.isna()].iloc[0]
@@ -116,39 +161,74 @@ def _thirds(values: pd.Series[str], where: str) -> pd.Series[str]:
             f"{where}: has {values.nunique()} values; allowed are {_MOST_VALUES}, or numbers, not "
             f"{shown(first)}"
         )
-    low, high = numbers.quantile([1 / 3, 2 / 3])
-    names = [f"up to {low:g}", f"{low:g} to {high:g}", f"above {high:g}"]
-    thirds = np.searchsorted([low, high], numbers.to_numpy())
-    return pd.Series([names[place] for place in thirds], index=values.index, dtype="str")
+    return numbers.astype(float)
 
 
-def _compared(
-    name: str,
-    inside: NDArray[np.bool_],
-    right: NDArray[np.bool_],
-    groups: Sequence[str],
-    seed: int,
-) -> tuple[Slice, float | None]:
-    """Return a slice without its p, and the uncorrected p."""
-    masks = np.stack([inside, ~inside], axis=1).astype(float)
+def _slices(
+    values: pd.DataFrame,
+) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield the name of each slice, which photos are in it, and which it is compared with."""
+    for column in values:
+        of = values[column]
+        for value in of.cat.categories:
+            inside = np.asarray(of == value)
+            if value != "" and inside.any():
+                yield f"{column}: {value}", inside, np.asarray(of.notna() & ~inside)
 
-    def shares(weights: NDArray[Any]) -> NDArray[np.float64]:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(weights @ (masks * right[:, None]) / (weights @ masks))
 
-    [[own, others]] = shares(np.ones((1, len(right))))
-    drawn = np.concatenate([shares(weights) for weights in resamples(groups, seed)])
-    several = len(set(np.asarray(groups)[inside])) > 1
-    n = int(inside.sum())
-    accuracy = Figure(float(own), interval(drawn[:, 0]) if several else None)
-    if min(n, len(right) - n) < FEWEST:
-        return Slice(name=name, n=n, accuracy=accuracy, gap=Figure(None, None), p=None), None
-    gaps = drawn[:, 0] - drawn[:, 1]
-    error = float(np.nanstd(gaps))
-    gap = float(own - others)
-    p = math.erfc(abs(gap) / error / math.sqrt(2)) if error else float(gap == 0)
-    figure = Figure(gap, interval(gaps))
-    return Slice(name=name, n=n, accuracy=accuracy, gap=figure, p=None), p
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Right and wrong answers on some photos."""
+
+    n: int
+    share: float
+    """The share of right answers; NaN without photos."""
+    independent: float
+    """The number of photos divided by their design effect."""
+
+    @classmethod
+    def of(cls, right: NDArray[np.bool_], groups: NDArray[np.str_]) -> Self:
+        if not len(right):
+            return cls(0, math.nan, 0.0)
+        sizes = np.unique(groups, return_counts=True)[1]
+        return cls(len(right), float(right.mean()), len(right) ** 2 / float((sizes**2).sum()))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """The numbers of right and wrong answers, divided by the design effect."""
+        return round(self.independent * self.share), round(self.independent * (1 - self.share))
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return Wilson's interval of the share."""
+        z, n, share = NormalDist().inv_cdf((1 + level) / 2), self.independent, self.share
+        middle = share + z * z / (2 * n)
+        half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        low, high = ((middle + side * half) / (1 + z * z / n) for side in (-1, 1))
+        return max(0.0, low), min(1.0, high)
+
+
+def _compared(name: str, own: _Part, others: _Part, compared: int) -> Slice:
+    """Return a slice with its uncorrected p.
+
+    Args:
+        name: its name.
+        own: the answers on it.
+        others: the answers on the photos that it is compared with.
+        compared: the number of slices that are compared.
+    """
+    from scipy.stats import fisher_exact
+
+    accuracy = Figure(own.share, own.interval(_LEVEL))
+    gap, p = Figure(None, None), None
+    if min(own.n, others.n) >= FEWEST:
+        level = 1 - (1 - _LEVEL) / compared
+        difference = own.share - others.share
+        (low, high), (other_low, other_high) = own.interval(level), others.interval(level)
+        below = math.hypot(own.share - low, other_high - others.share)
+        above = math.hypot(high - own.share, others.share - other_low)
+        gap = Figure(difference, (difference - below, difference + above))
+        p = float(fisher_exact(np.array([own.counts, others.counts])).pvalue)
+    return Slice(name=name, n=own.n, others=others.n, accuracy=accuracy, gap=gap, p=p)
 
 
 def _holm(p: Sequence[float | None]) -> list[float | None]:

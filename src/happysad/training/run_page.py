@@ -15,6 +15,7 @@ from happysad.evaluation.comparison import Comparison
 from happysad.evaluation.evaluator import Evaluation, RunEvaluation
 from happysad.evaluation.metrics import Figure, Score, caution
 from happysad.evaluation.plots import Mistake, calibration_files
+from happysad.evaluation.slices import FEWEST, too_few
 from happysad.model_file import ModelFile
 from happysad.reports.page import inline_png, thumbnail, write_page
 from happysad.run import Run
@@ -25,6 +26,16 @@ __all__ = ["in_words", "warnings", "write_run_page"]
 #: From these on the page warns: an interval of accuracy this wide, fewer test photos than this, a
 #: class with more than this share of the photos.
 _WIDE, _FEW, _UNEVEN = 0.15, 100, 0.6
+
+_PLOTS = (
+    "samples",
+    "loss",
+    "accuracy",
+    "learning_curve",
+    "confusion",
+    "roc_pr",
+    "slices",
+)
 
 # What a classifier that looks at faces and photos may go by.
 _SOURCES = {
@@ -77,6 +88,8 @@ def write_run_page(
         comparison=comparison,
         own_accuracy=comparison and _number(comparison.accuracy) + _bracketed(comparison.accuracy),
         rivals=[] if comparison is None else _rivals(comparison),
+        slices=_slices(test),
+        fewest=FEWEST,
         beaten=[
             _BASELINES[name] for name, one in test.baselines.items() if _is_better(score, one.score)
         ],
@@ -87,7 +100,7 @@ def write_run_page(
         left_out=_left_out(manifest.table),
         plots={
             name: inline_png(run.plots / f"{name}.png")
-            for name in ("samples", "loss", "accuracy", "learning_curve", "confusion", "roc_pr")
+            for name in _PLOTS
             if (run.plots / f"{name}.png").is_file()
         },
         fused=evaluation.fusion,
@@ -274,6 +287,23 @@ def _rivals(comparison: Comparison) -> list[dict[str, str]]:
             "difference": _signed(one.difference),
         }
         for name, one in comparison.rivals.items()
+    ]
+
+
+def _slices(evaluation: Evaluation) -> list[dict[str, str | int]]:
+    """Return the rows of the table of slices; none if no slice has enough photos."""
+    slices = evaluation.automatic_slices
+    if too_few(slices):
+        return []
+    return [
+        {
+            "name": one.name,
+            "n": one.n,
+            "accuracy": _number(one.accuracy) + _bracketed(one.accuracy),
+            "difference": "" if one.p is None else _signed(one.gap),
+            "verdict": one.verdict,
+        }
+        for one in slices
     ]
 
 
