@@ -16,19 +16,16 @@ from numpy.typing import NDArray
 
 from happysad.dataset import arrays
 from happysad.dataset.manifest import SPLITS, Manifest
-from happysad.inputs import network_input
-from happysad.keras_backend import quiet
 from happysad.label_review import Suspect
-from happysad.model_file import PROBABILITIES
 from happysad.progress import step
-from happysad.training.config import TrainConfig
+from happysad.training.photo_features import feature_network
 
 __all__ = ["STRENGTH", "find_suspects", "measure", "out_of_fold", "ranked"]
 
 #: The inverse strength of the L2 penalty: docs/decisions.md, "Labels that are probably wrong".
 STRENGTH = 0.01
 
-_FOLDS, _SEED, _BATCH = 5, 0, 64
+_FOLDS, _SEED = 5, 0
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -67,8 +64,6 @@ def find_suspects(manifest: Manifest) -> list[Suspect]:
 def measure(manifest: Manifest) -> tuple[pd.DataFrame, Floats]:
     """Return the used photos, and the features that the default training computes of each.
 
-    These are the figures of faces and photo, or of face crops the network's last features.
-
     Args:
         manifest: the checked and split photos.
 
@@ -78,26 +73,13 @@ def measure(manifest: Manifest) -> tuple[pd.DataFrame, Floats]:
     Raises:
         DatasetError: a photo has changed since the check.
     """
-    quiet()
-    import keras
-
-    from happysad.models import build, faces_and_photo
-
-    config = TrainConfig().resolved(manifest.of("train"))
-    seen = network_input(config.looks_at, config.size, config.channels)
-    network = build(config.model, size=config.size, channels=config.channels)
-    if config.learns_by_steps:
-        last = network.get_layer(PROBABILITIES).input
-    else:
-        network = faces_and_photo.build(network, ("happy", "sad"))
-        last = network.get_layer("figures").output
-    features = keras.Model(network.inputs, last)
+    network = feature_network(manifest.of("train"))
     # One split at a time, as in training, which then finds the decoded photos in the cache.
     splits = [rows for split in SPLITS if len(rows := manifest.of(split))]
-    loaded = [arrays.load(manifest, rows, seen) for rows in splits]
+    loaded = [arrays.load(manifest, rows, network.input) for rows in splits]
     with step(f"measuring {len(manifest.used):,} photos"):
-        parts = [features.predict(one.inputs, batch_size=_BATCH, verbose=0) for one in loaded]
-    return pd.concat(splits), np.concatenate(parts).astype(np.float64)
+        parts = [network.of(one) for one in loaded]
+    return pd.concat(splits), np.concatenate(parts)
 
 
 def out_of_fold(features: Floats, labels: Places, groups: Sequence[str]) -> Floats:
