@@ -9,20 +9,24 @@ import pytest
 from starlette.testclient import TestClient
 
 from happysad.dataset.check import check
+from happysad.dataset.manifest import Manifest
+from happysad.dataset.quarantine import quarantine
+from happysad.dataset.scan import pixels_hash
 from happysad.errors import DatasetError, UsageError
-from happysad.images import decode
+from happysad.images import decode, read
 from happysad.label_review import (
     DECISIONS,
     SUSPECTS,
     Decision,
     Suspect,
+    Unlabelled,
     read_decisions,
     read_suspects,
     write_decisions,
     write_suspects,
 )
 from happysad.web.review import Review, create_review
-from tests.pictures import folders
+from tests.pictures import folders, photo, save
 from tests.web import client, settings
 
 
@@ -42,7 +46,7 @@ def checked(tmp_path: Path) -> Path:
 
 
 def review_of(folder: Path) -> Review:
-    return Review(folder / "data", folder / "check")
+    return Review.of_suspects(folder / "data", folder / "check")
 
 
 def page(folder: Path) -> TestClient:
@@ -86,9 +90,42 @@ def test_a_photo_that_was_moved_to_another_class_is_judged_by_its_folder(checked
     assert result.counts.decisions == ""
 
 
+def test_photos_without_labels_are_labelled_and_join_the_training_photos(tmp_path: Path) -> None:
+    data, check_folder = folders(tmp_path / "data", each=6), tmp_path / "check"
+    before = check(data, check_folder, quality=False).manifest
+    tests = before.of("test")["path"].tolist()
+    new = [save(tmp_path / "library" / f"{seed}.png", photo(seed)) for seed in (50, 51, 52, 53)]
+    near = read(data / tests[0])[:, :-1]
+    new.append(save(tmp_path / "library" / "near.png", near))
+    photos = [Unlabelled(file.as_posix(), pixels_hash(read(file))) for file in new]
+    review = Review(data, check_folder, photos, before.classes)
+    with client(create_review(review, settings(tmp_path))) as one:
+        shown = one.get("/v1/review").json()
+        assert [(row["label"], row["decided"]) for row in shown["photos"]] == [("", None)] * 5
+        assert one.get(f"/v1/review/{photos[0].pixels}").status_code == 200
+        for row, label in zip(photos, ("happy", "sad", "", "sad", "happy"), strict=True):
+            assert one.put(f"/v1/review/{row.pixels}", json={"label": label}).status_code == 204
+    save(new[3], photo(99))
+    result = check(data, check_folder, quality=False)
+    manifest = Manifest.read(check_folder / "manifest.csv", data)
+    assert manifest.of("test")["path"].tolist() == tests
+    rows = manifest.table.set_index("path").loc[[new[at].as_posix() for at in (0, 1, 3, 4)]]
+    assert rows["label"].tolist() == ["happy", "sad", "sad", "happy"]
+    assert rows["split"].tolist() == ["train", "train", "", ""]
+    assert rows["code"].tolist() == ["", "", "changed", "leaks"]
+    assert result.counts.decisions == "2 photos labelled in a review, for training"
+    assert quarantine(result.manifest, tmp_path / "aside").done == 0
+    again = check(data, check_folder, quality=False)
+    assert again.manifest.table.equals(result.manifest.table)
+    save(data / "sad" / "moved.png", photo(50))
+    moved = check(data, check_folder, quality=False).manifest.table.set_index("path")
+    assert moved.loc["sad/moved.png", "status"] == "used"
+    assert new[0].as_posix() not in moved.index
+
+
 def test_a_decision_can_be_taken_back(checked: Path) -> None:
     review = review_of(checked)
-    pixels = next(iter(review.suspects))
+    pixels = next(iter(review.photos))
     review.decide(pixels, "sad")
     assert read_decisions(review.file)[pixels].label == "sad"
     with page(checked) as one:
@@ -97,7 +134,7 @@ def test_a_decision_can_be_taken_back(checked: Path) -> None:
 
 
 def test_photos_are_written_anew_and_others_are_refused(checked: Path) -> None:
-    pixels = next(iter(review_of(checked).suspects))
+    pixels = next(iter(review_of(checked).photos))
     with page(checked) as one:
         assert "review.js" in one.get("/").text
         answer = one.get(f"/v1/review/{pixels}")

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, and what people decided on them: two CSVs beside the manifest.
+"""Labels that are probably wrong or missing, and what people decided: two CSVs by the manifest.
 
 A decision is kept by the hash of the photo's pixels, so it survives another check, another name of
 the file and another place of the data folder.
@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from happysad.errors import DatasetError, os_reason, shown
 from happysad.files import write_text
@@ -21,6 +21,7 @@ __all__ = [
     "SUSPECTS",
     "Decision",
     "Suspect",
+    "Unlabelled",
     "read_decisions",
     "read_suspects",
     "write_decisions",
@@ -55,15 +56,27 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A photo without a label, outside of the data folder."""
+
+    path: str
+    """Absolute, with forward slashes."""
+    pixels: str
+    """The hash of its decoded pixels; see `manifest.COLUMNS`."""
+    label: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a person decided on a photo's label."""
 
     pixels: str
     """The hash of its decoded pixels."""
     path: str
-    """Where it was, relative to the data folder; for people."""
+    """Where it was, relative to the data folder; absolute for a photo that had no label."""
     folder: str
-    """The class that it was in. In another class folder, the decision no longer holds."""
+    """The class that it was in; "" for a photo that had no label. In another class folder, the
+    decision no longer holds."""
     label: str
     """The right class; "" to leave the photo out."""
 

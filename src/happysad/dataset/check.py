@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from happysad.dataset import decided_labels, duplicates, quality, split
+from happysad.dataset import decided_labels, duplicates, labelled_photos, quality, split
 from happysad.dataset.check_page import write_check_page
 from happysad.dataset.check_result import CheckCounts, CheckResult, CheckSettings
 from happysad.dataset.class_folders import class_folders, labels
 from happysad.dataset.findings import find, titles
 from happysad.dataset.given_splits import known_splits, leave_out_leaks
 from happysad.dataset.group_list import GroupList, read_group_list
-from happysad.dataset.manifest import SPLITS, Manifest, Split
+from happysad.dataset.manifest import SPLITS, Manifest, Split, is_outside
 from happysad.dataset.scan import scan
 from happysad.errors import DatasetError, UsageError, counted
 from happysad.label_review import DECISIONS, SUSPECTS, Suspect, read_decisions, write_suspects
@@ -40,7 +40,8 @@ def check(
 
     Nothing in the data folder is changed. Photos that are nearly the same stay in one split.
     Photos of an earlier check in `out` keep their splits, and are read again only if their files
-    have changed. The decisions on labels in `out` are applied.
+    have changed. The decisions on labels in `out` are applied, and the photos that
+    were labelled outside of the data folder are added to train.
 
     Args:
         data: a folder with one folder of photos for each class.
@@ -119,7 +120,8 @@ def _check(
         use_splits=settings.use_splits,
         say=say,
     )
-    decided = decided_labels.apply(scanned.table, read_decisions(out / DECISIONS), classes)
+    decisions = read_decisions(out / DECISIONS)
+    decided = decided_labels.apply(scanned.table, decisions, classes)
     table = decided.table
     readable = table[table["reason"] == ""]
     listed = GroupList({}, 0)
@@ -148,6 +150,15 @@ def _check(
         _refuse_empty_splits(manifest, classes)
     split.refuse_leaks(manifest, settings.radius)
 
+    manifest = labelled_photos.add(
+        manifest,
+        labelled_photos.chosen(decisions, scanned.table, classes),
+        radius=settings.radius,
+        listed=listed.groups,
+        earlier=earlier,
+    )
+    table = manifest.table
+
     suspects = None
     if find_suspects is not None:
         suspects = [one for one in find_suspects(manifest) if one.pixels not in decided.pixels]
@@ -165,6 +176,7 @@ def _check(
         suspects=None if suspects is None else len(suspects),
         kept=decided.kept,
         relabelled=decided.relabelled,
+        labelled=int(manifest.used["path"].map(is_outside).sum()),
     )
     result = CheckResult(manifest, settings, counts, out)
     manifest.write(out / "manifest.csv")

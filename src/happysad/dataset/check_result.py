@@ -88,17 +88,22 @@ class CheckCounts:
     """The number of photos whose label a decision confirms."""
     relabelled: int = 0
     """The number of photos whose label a decision changes."""
+    labelled: int = 0
+    """The number of used photos outside of the data folder, labelled in a review."""
 
     @property
     def decisions(self) -> str:
         """The used decisions as a line; "" without any."""
         left_out = self.findings["decided"]
-        if not (self.kept or self.relabelled or left_out):
-            return ""
-        return (
-            f"decisions on labels: {self.kept:,} kept, {self.relabelled:,} changed, "
-            f"{counted(left_out, 'photo')} left out"
-        )
+        words = []
+        if self.kept or self.relabelled or left_out:
+            words.append(
+                f"decisions on labels: {self.kept:,} kept, {self.relabelled:,} changed, "
+                f"{counted(left_out, 'photo')} left out"
+            )
+        if self.labelled:
+            words.append(f"{counted(self.labelled, 'photo')} labelled in a review, for training")
+        return "; ".join(words)
 
 
 @dataclass(frozen=True, repr=False)

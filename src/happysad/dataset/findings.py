@@ -31,7 +31,7 @@ __all__ = [
 class Code(StrEnum):
     """The codes in a manifest. Programs read codes; people read reasons and notes.
 
-    The first six codes, and those of `ErrorCode`, give the reason why a photo is left out. The
+    The first seven codes, and those of `ErrorCode`, give the reason why a photo is left out. The
     other codes belong to notes, which are no reason to leave a photo out.
     """
 
@@ -41,6 +41,7 @@ class Code(StrEnum):
     TIES_SPLITS = "ties_splits"
     LEAKS = "leaks"
     DECIDED = "decided"
+    CHANGED = "changed"
 
     NEAR_OTHER_CLASS = "near_other_class"
     WRONG_EXTENSION = "wrong_extension"
@@ -164,6 +165,13 @@ FINDINGS = (
         "Left out by your decision",
         "You decided so in happysad review; decisions.csv, beside this page, has the decisions.",
         Code.DECIDED,
+    ),
+    _left_out(
+        "changed",
+        "Changed since they were labelled",
+        "These photos outside of the data folder were labelled in a review. Their files show other "
+        "pictures now.",
+        Code.CHANGED,
     ),
     _left_out(
         "unreadable",

@@ -14,7 +14,7 @@ from happysad.errors import DatasetError, os_reason, shown
 from happysad.files import replacing
 from happysad.predictions import check_class
 
-__all__ = ["COLUMNS", "SPLITS", "Manifest", "Split", "are_crops"]
+__all__ = ["COLUMNS", "SPLITS", "Manifest", "Split", "are_crops", "is_outside"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -22,7 +22,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 #: The columns of manifest.csv, in order, with their dtypes in the table. Unknown text is empty;
 #: unknown numbers are 0.
 COLUMNS = {
-    "path": "str",  # relative to the data folder, with forward slashes
+    "path": "str",  # relative to the data folder, with forward slashes; absolute if outside of it
     "label": "str",  # the class: the folder's name
     "type": "str",  # by content: jpeg, png, bmp, gif, webp, tiff
     "width": "int64",  # pixels, upright
@@ -48,7 +48,7 @@ _CROP_SIDE = 64
 
 @dataclass(frozen=True)
 class Manifest:
-    """The rows of one data folder, sorted by path."""
+    """The rows of one data folder, sorted by path; those of photos labelled elsewhere come last."""
 
     root: Path
     """The data folder; `path` is relative to it."""
@@ -102,8 +102,11 @@ class Manifest:
         missing = [name for name in COLUMNS if name not in table.columns]
         if missing:
             raise DatasetError(f"{file}: not a manifest: no column {', '.join(missing)}")
-        for number, path in enumerate(table["path"], 2):
-            if not _is_inside(path):
+        columns = zip(table["path"], table["split"], table["status"], strict=True)
+        for number, (path, split, status) in enumerate(columns, 2):
+            # Whatever reads a training photo compares its hash first.
+            may_be_outside = split == "train" or status == "left_out"
+            if not (_is_inside(path) or (may_be_outside and is_outside(path))):
                 raise DatasetError(
                     f"{file}: row {number}: path must be relative to the data folder, not "
                     f"{shown(path)}"
@@ -123,6 +126,16 @@ def are_crops(rows: pd.DataFrame) -> bool:
         rows: rows of a manifest's table.
     """
     return bool(rows[["width", "height"]].min(axis=1).median() <= _CROP_SIDE)
+
+
+def is_outside(path: str) -> bool:
+    """Return whether a path is absolute, of a photo that was labelled outside of the data folder.
+
+    Paths of other machines, which begin with two slashes, do not count.
+    """
+    pure = PurePath(path)
+    is_remote = pure.anchor.startswith(("//", "\\\\"))
+    return pure.is_absolute() and not is_remote and ".." not in pure.parts and "\0" not in path
 
 
 def _is_inside(path: str) -> bool:

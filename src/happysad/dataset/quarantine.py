@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from happysad.dataset.manifest import is_outside
 from happysad.errors import UsageError, os_reason
 from happysad.moves import Done, Journal, Step, exists, is_copy, stamp
 
@@ -47,6 +48,7 @@ def quarantine(
         earlier = journal.targets()
         taken = {target for targets in earlier.values() for target in targets}
         rows = manifest.table[manifest.table["status"] == "left_out"]
+        rows = rows[~rows["path"].map(is_outside).astype(bool)]
         for path, size, modified, reason in rows[
             ["path", "bytes", "modified", "reason"]
         ].itertuples(index=False):

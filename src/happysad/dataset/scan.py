@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from happysad.parallel import ordered_map
 from happysad.picture_type import EXTENSIONS, kind
 from happysad.progress import track
 
-__all__ = ["MIN_SIDE", "Scan", "pixels_hash", "scan"]
+__all__ = ["MIN_SIDE", "Scan", "pixels_hash", "scan", "scan_files"]
 
 #: Photos whose shorter side has fewer pixels are left out: no face can be recognised in them.
 MIN_SIDE = 16
@@ -96,6 +96,29 @@ def scan(
             measures[row["path"]] = measured
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     return Scan(table, pd.DataFrame.from_dict(measures, orient="index"), left_out)
+
+
+def scan_files(
+    root: Path, labels: Mapping[str, str], *, earlier: Manifest | None = None
+) -> pd.DataFrame:
+    """Return the rows of some files, in their order.
+
+    Args:
+        root: the folder of relative paths.
+        labels: the label of each file, by its path with forward slashes; it may be absolute.
+        earlier: as for `scan`.
+
+    Returns:
+        As `Scan.table`.
+    """
+    known = {} if earlier is None else {row["path"]: row for row in _rows(earlier.table)}
+
+    def read(path: str) -> dict[str, Any]:
+        row = {**_EMPTY, "path": path, "label": labels[path]}
+        return (_known(root, row, known.get(path), True) or _read(root, row, True))[0]
+
+    rows = list(track(ordered_map(read, list(labels)), "reading", len(labels)))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def pixels_hash(pixels: Pixels) -> str:

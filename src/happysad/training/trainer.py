@@ -18,7 +18,7 @@ from happysad.classifier import BATCH, Classifier
 from happysad.dataset import arrays
 from happysad.dataset.check import check, default_folder
 from happysad.dataset.class_folders import class_folders, labels
-from happysad.dataset.manifest import SPLITS, Manifest, Split
+from happysad.dataset.manifest import SPLITS, Manifest, Split, is_outside
 from happysad.dataset.split import assign
 from happysad.dataset.votes import Votes, leading_classes, read_stored_votes, read_votes
 from happysad.errors import RunError, UsageError
@@ -284,7 +284,7 @@ def _require_fractions(
     manifest: Manifest, fractions: tuple[float, float, float], check_folder: Path
 ) -> None:
     """Raise an error if photos that keep their splits of an earlier check are split otherwise."""
-    used = manifest.used
+    used = manifest.used[~manifest.used["path"].map(is_outside).astype(bool)]
     fresh = assign(
         used.assign(status="", split=""),
         radius=-1,

@@ -1,8 +1,8 @@
-"""The page on which people decide on labels that are probably wrong, one key for each decision."""
+"""The page on which people decide on labels that are probably wrong or missing, by one key each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ from happysad.label_review import (
     SUSPECTS,
     Decision,
     Suspect,
+    Unlabelled,
     read_decisions,
     read_suspects,
     write_decisions,
@@ -47,10 +48,35 @@ class Chosen(BaseModel):
 
 
 class Review:
-    """The suspects of a check, and the decisions on them, which are written at once."""
+    """Photos to decide on, and the decisions, which are written at once."""
 
-    def __init__(self, data: Path, folder: Path) -> None:
-        """Read the files of a check.
+    def __init__(
+        self,
+        data: Path,
+        folder: Path,
+        photos: Sequence[Suspect] | Sequence[Unlabelled],
+        classes: Sequence[str],
+    ) -> None:
+        """Review some photos.
+
+        Args:
+            data: the data folder; nothing in it is changed.
+            folder: the folder of the check, to which the decisions are written.
+            photos: the photos, in their order.
+            classes: the classes that may be chosen.
+
+        Raises:
+            DatasetError: the decisions cannot be read.
+        """
+        self.data = data
+        self.file = folder / DECISIONS
+        self.photos = {one.pixels: one for one in photos}
+        self.classes = list(classes)
+        self.decisions = read_decisions(self.file)
+
+    @classmethod
+    def of_suspects(cls, data: Path, folder: Path) -> Review:
+        """Review the suspects of a check.
 
         Args:
             data: the data folder; nothing in it is changed.
@@ -64,31 +90,23 @@ class Review:
             raise UsageError(
                 f"{folder}: has no {SUSPECTS}; first run happysad check {data} --labels"
             )
-        self.data = data
-        self.file = folder / DECISIONS
-        self.suspects = {one.pixels: one for one in read_suspects(folder / SUSPECTS)}
-        self.decisions = read_decisions(self.file)
+        suspects = read_suspects(folder / SUSPECTS)
+        classes = sorted({name for one in suspects for name in (one.label, one.suggested)})
+        return cls(data, folder, suspects, classes)
 
-    @property
-    def classes(self) -> list[str]:
-        """The classes of the suspects."""
-        return sorted(
-            {name for one in self.suspects.values() for name in (one.label, one.suggested)}
-        )
-
-    def suspect(self, pixels: str) -> Suspect:
-        """Return a suspect.
+    def photo(self, pixels: str) -> Suspect | Unlabelled:
+        """Return a photo.
 
         Raises:
             HTTPException: there is none with these pixels.
         """
-        if pixels not in self.suspects:
+        if pixels not in self.photos:
             raise HTTPException(404, "no such photo")
-        return self.suspects[pixels]
+        return self.photos[pixels]
 
     def decide(self, pixels: str, label: str | None) -> None:
         """Keep a decision; None takes it back."""
-        one = self.suspect(pixels)
+        one = self.photo(pixels)
         if label is None:
             self.decisions.pop(pixels, None)
         elif label not in ("", *self.classes):
@@ -99,23 +117,21 @@ class Review:
 
 
 def serve_review(
-    data: Path, folder: Path, settings: Settings, *, browser: bool, say: Callable[[str], None]
+    review: Review, settings: Settings, *, browser: bool, say: Callable[[str], None]
 ) -> None:
     """Serve the page until the process is stopped.
 
     Args:
-        data: the data folder.
-        folder: the folder of the check.
+        review: the photos to decide on.
         settings: the server's settings.
         browser: whether to open the page in the browser.
         say: called with each line for the user, such as the address.
 
     Raises:
-        UsageError: as for `Review`; or the server cannot listen on the address.
+        UsageError: the server cannot listen on the address.
     """
-    review = Review(data, folder)
     with log_to_stderr():
-        name = f"{counted(len(review.suspects), 'photo')} to review"
+        name = f"{counted(len(review.photos), 'photo')} to review"
         app = create_review(review, settings)
         server.run(app, settings, name=name, browser=browser, say=say)
     say(f"{counted(len(review.decisions), 'decision')} in {review.file}; train uses them")
@@ -130,17 +146,21 @@ def create_review(review: Review, settings: Settings) -> FastAPI:
         return FileResponse(_STATIC / "review.html", media_type="text/html")
 
     @app.get("/v1/review")
-    async def suspects() -> dict[str, Any]:
+    async def photos() -> dict[str, Any]:
         rows = [
-            {**asdict(one), "decided": getattr(review.decisions.get(one.pixels), "label", None)}
-            for one in review.suspects.values()
+            {
+                **asdict(one),
+                "label": one.label,
+                "decided": getattr(review.decisions.get(one.pixels), "label", None),
+            }
+            for one in review.photos.values()
         ]
         return {"classes": review.classes, "photos": rows, "file": str(review.file)}
 
     @app.get("/v1/review/{pixels}")
     def photo(pixels: str) -> Response:
         """Return the photo as a JPEG that happysad writes, whatever the file contains."""
-        picture = read(review.data / review.suspect(pixels).path)
+        picture = read(review.data / review.photo(pixels).path)
         return Response(small_jpeg(picture, _SIDE), media_type="image/jpeg")
 
     @app.put("/v1/review/{pixels}", status_code=204)

@@ -14,15 +14,17 @@ function show() {
   const done = photos.filter(({ decided }) => decided !== null).length;
   at("progress").textContent = one
     ? `Photo ${place + 1} of ${photos.length}; ${counted(done, "decision")}`
-    : "There is no label to review.";
+    : "There is no photo to review.";
   at("one").hidden = !one;
   if (!one) return;
   const image = at("photo");
   image.src = `v1/review/${one.pixels}`;
   image.alt = one.path;
-  at("words").textContent =
-    `${one.path}: labelled ${one.label} (${percent(one.p_label)}); a classifier that did not ` +
-    `learn from it answers ${one.suggested} (${percent(one.p_suggested)}).`;
+  at("question").textContent = one.label ? "Is this label right?" : "Which class is this?";
+  at("words").textContent = one.label
+    ? `${one.path}: labelled ${one.label} (${percent(one.p_label)}); a classifier that did not ` +
+      `learn from it answers ${one.suggested} (${percent(one.p_suggested)}).`
+    : one.path;
   const choices = classes.map((name, number) => [name, `${number + 1}`, name]);
   at("keys").replaceChildren(
     ...[...choices, ["", "x", "leave out"]].map(([label, key, words]) =>
