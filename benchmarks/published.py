@@ -15,6 +15,7 @@ benchmarks/live.py. Browser, server and camera share the cores of this machine.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import shutil
 import statistics
@@ -88,13 +89,10 @@ class Pair:
 
     @property
     def shift(self) -> float:
-        """The largest difference of a side of a face that both found, in pixels."""
-        pairs = zip(self.python.faces, self.page["faces"], strict=True)
-        return max(
-            abs(one - other)
-            for ours, theirs in pairs
-            for one, other in zip(_box(asdict(ours.face)), _box(theirs), strict=True)
-        )
+        """The largest distance of a face's box (x, y, width, height) from its like, in pixels."""
+        ours = [_box(asdict(f.face)) for f in self.python.faces]
+        theirs = [_box(face) for face in self.page["faces"]]
+        return max(min(math.dist(box, other) for other in theirs) for box in ours)
 
     @property
     def same(self) -> bool:
