@@ -6,7 +6,11 @@
 # Then open http://127.0.0.1:8000/?token=... The port inside the container is always 8000. If clients
 # use another host name, add --allow-host NAME at the end. tests/test_container.py runs these steps.
 
-FROM python:3.12-slim-bookworm AS build
+# The tag and the digest of its index change together:
+# `docker buildx imagetools inspect python:3.13-slim-trixie` prints the newest digest.
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
+
+FROM base AS build
 WORKDIR /build
 COPY requirements/web.txt ./requirements/
 RUN python -m venv --without-pip /venv \
@@ -15,7 +19,7 @@ COPY src/happysad /venv/app/happysad
 # Compile now: the user below may not write __pycache__ into this folder.
 RUN /venv/bin/python -m compileall -q /venv/app
 
-FROM python:3.12-slim-bookworm
+FROM base
 COPY --from=build /venv /venv
 RUN useradd --system --uid 10001 --no-create-home happysad
 USER 10001

@@ -37,6 +37,12 @@ def value(instruction: str) -> str:
     return only
 
 
+def test_all_stages_begin_with_one_image_by_digest() -> None:
+    first, *others = [rest for name, rest in instructions() if name == "FROM"]
+    assert re.fullmatch(r"python:3\.1[1-3]\.\d+-slim-\w+@sha256:[0-9a-f]{64} AS base", first)
+    assert all(rest.split()[0] == "base" for rest in others)
+
+
 def test_it_ends_as_another_user_than_root() -> None:
     names = [name for name, _ in instructions()]
     last = instructions()[len(names) - names[::-1].index("FROM") :]
