@@ -43,7 +43,7 @@ COMMANDS = {
     "review": (
         "review_command",
         "review",
-        "Decide on the labels that happysad check --labels doubts, by key.",
+        "Decide on labels that happysad check --labels doubts, or label new photos, by key.",
     ),
     "train": (
         "training_commands",
