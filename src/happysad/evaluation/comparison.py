@@ -114,7 +114,7 @@ class Comparison:
         span = "too few groups for an interval"
         if rival.difference.interval is not None:
             low, high = (100 * value for value in rival.difference.interval)
-            span = f"95 % interval: {low:+.1f} to {high:+.1f}"
+            span = f"95 % interval: {low:+.1f} to {high:+.1f}" if low < high else "no spread seen"
         return (
             f"{self.verdict} The difference in accuracy is {100 * rival.difference.value:+.1f} "
             f"points of 100 on the same {counted(self.n, 'photo')} ({span})."

@@ -135,7 +135,9 @@ def draw_run(
     confusion(score.confusion, score.classes, folder / "confusion.png")
     worst(mistakes, score.wrong, score.n, folder / "worst.png")
     if not too_few(evaluation.automatic_slices):
-        slices(evaluation.automatic_slices, score.accuracy.value or 0.0, folder / "slices.png")
+        seen = answers.answered
+        right = answers_of(seen.p, evaluation.threshold) == seen.y
+        slices(evaluation.automatic_slices, float(right.mean()), folder / "slices.png")
     calibrations = calibration_files(folder, score.classes)
     if len(score.classes) > 2:
         for place, (name, file) in enumerate(calibrations.items()):
@@ -487,7 +489,7 @@ def slices(found: Sequence[Slice], accuracy: float, file: Path) -> None:
 
     Args:
         found: one or more slices.
-        accuracy: the accuracy on all photos.
+        accuracy: the accuracy on all photos with an answer.
         file: the PNG to write.
     """
     figure = new_figure(8.5, 1.2 + 0.3 * len(found))
@@ -504,7 +506,7 @@ def slices(found: Sequence[Slice], accuracy: float, file: Path) -> None:
         ax.errorbar(shares, places, xerr=spread, fmt="o", color=colour, linewidth=1.8, label=kind)
     ax.set_yticks(range(len(found)), [f"{one.name}  (n = {one.n:,})" for one in found])
     ax.set_ylim(len(found) - 0.5, -0.5)
-    ax.set_xlabel("share of right answers; dashed: all photos")
+    ax.set_xlabel("share of right answers; dashed: all photos with an answer")
     differ = sum(one.is_proven for one in found)
     plain(ax, f"{differ} of {len(found)} slices proven to differ from the other photos")
     figure.legend(frameon=False, fontsize=10, loc="outside lower right", ncols=len(set(kinds)))
