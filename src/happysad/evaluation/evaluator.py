@@ -264,7 +264,9 @@ def evaluate(
             "as --model"
         )
     if slices is not None:
-        return _evaluate_test(Run(model), say, Path(slices))[0]
+        run = Run(model)
+        manifest = Manifest.read(run.manifest, run.data())
+        return _evaluate_test(run, Classifier(run.folder), manifest, say, Path(slices))[0]
     try:
         found = RunEvaluation.from_json(Run(model).metrics.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not written yet, or written by happysad 0.1.0
@@ -296,7 +298,7 @@ def evaluate_run(
     manifest, classifier = Manifest.read(run.manifest, run.data()), Classifier(run.folder)
     seed = run.settings()["seed"]
     val = _answers_on(classifier, manifest, "val", say)
-    evaluation, test = _evaluate_test(run, say)
+    evaluation, test = _evaluate_test(run, classifier, manifest, say)
     found = RunEvaluation(
         version=__version__,
         test=evaluation,
@@ -308,10 +310,13 @@ def evaluate_run(
 
 
 def _evaluate_test(
-    run: Run, say: Callable[[str], None], slices: Path | None = None
+    run: Run,
+    classifier: Classifier,
+    manifest: Manifest,
+    say: Callable[[str], None],
+    slices: Path | None = None,
 ) -> tuple[Evaluation, Answers]:
     """Return the evaluation of a run's classifier on its test split, and the answers there."""
-    manifest, classifier = Manifest.read(run.manifest, run.data()), Classifier(run.folder)
     judged = manifest.classes
     sliced = None if slices is None else read_slices(slices, manifest.table)
     answers = _answers_on(classifier, manifest, "test", say)
