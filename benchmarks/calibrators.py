@@ -12,9 +12,9 @@ weigh the three classes equally:
 - both: the same, fitted to all folders, in which these three weigh as much as all seven;
 - shares of votes: the same, with the shares of the votes as targets.
 
-The calibration error is that of the card: ten bins, all classes equally frequent. "Perfect" is the
-mean error of "as it ships" if the classes are drawn from its own probabilities, in twenty
-draws: what so few faces show of probabilities without any error.
+The calibration error is that of the card: ten bins, all classes equally frequent. "Perfect" draws
+the classes from the probabilities of "as it ships" and returns the mean error of twenty draws. This
+error is above 0 although the probabilities are exact, because the number of faces is finite.
 """
 
 from __future__ import annotations

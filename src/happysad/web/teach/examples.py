@@ -51,7 +51,7 @@ class Examples:
         return CLASSES
 
     def rename(self, classes: tuple[str, str]) -> None:
-        """Give the two classes other names; their photos stay.
+        """Rename the two classes, and keep their photos.
 
         Raises:
             UsageError: a class cannot have such a name, the names are alike, or a folder that is

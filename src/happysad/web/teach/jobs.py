@@ -205,7 +205,7 @@ class Jobs:
             shutil.rmtree(self.check_report.parent, ignore_errors=True)
 
     def rename(self, classes: tuple[str, str]) -> None:
-        """Give the classes other names, and delete the page of the last check.
+        """Rename the two classes, and delete the page of the last check.
 
         Raises:
             BusyError: a training or a check is running.

@@ -91,7 +91,7 @@ def overview(request: Request) -> dict[str, Any]:
 
 @router.put("/v1/teach/classes", response_model=Named, responses=teach_errors(409, 422, 500, 507))
 def name_classes(request: Request, chosen: Annotated[Classes, Body()]) -> dict[str, Any]:
-    """Give the two classes other names; their photos stay, and earlier runs keep their classes."""
+    """Rename the two classes. Their photos are kept, and earlier runs keep their own classes."""
     jobs = _jobs(request)
     first, second = chosen.classes
     try:
