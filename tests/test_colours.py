@@ -66,6 +66,20 @@ def test_everyone_can_tell_the_colours_apart(seen: str, classes: float, unsure: 
 
 
 @pytest.mark.parametrize(
+    ("seen", "least"),
+    [("all cones", 39), ("protanopia", 33), ("deuteranopia", 31), ("tritanopia", 9)],
+)
+def test_everyone_can_tell_the_colours_of_a_heat_map_apart(seen: str, least: float) -> None:
+    for grey in range(0, 256, 15):
+        laid = [
+            lab(Colour(*(round(0.4 * grey + 0.6 * v) for v in one.rgb)), seen)
+            for one in colours_of(["happy", "neither", "sad"]).values()
+        ]
+        for one, other in combinations(laid, 2):
+            assert np.linalg.norm(one - other) >= least
+
+
+@pytest.mark.parametrize(
     ("classes", "like"),
     [
         (("happy", "sad"), ("happy", "sad")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from happysad import Classifier
+from happysad.colours import GREEN, ORANGE
 from happysad.errors import UsageError
 from happysad.explain import explain, occlusion
 from happysad.face_detection import find
@@ -40,7 +42,7 @@ def test_the_place_that_decides_is_hot_whichever_the_class(size: int, sign: int)
     third = size // 3
     place = (slice(0, third), slice(size - third, size))
     white[place] = 255
-    (_, p), heat = occlusion(looks_at(*place, sign), white)
+    (_, p), heat, _ = occlusion(looks_at(*place, sign), white)
     assert (p > 0.9) if sign > 0 else (p < 0.1)
     assert heat.shape == (size, size)
     row, column = np.unravel_index(heat.argmax(), heat.shape)
@@ -53,9 +55,27 @@ def test_what_speaks_against_it_is_negative() -> None:
     picture = np.full((48, 48, 1), 255, np.uint8)
     picture[:12] = 0
     everything = (slice(None), slice(None))
-    (_, p), heat = occlusion(looks_at(*everything), picture)
+    (_, p), heat, _ = occlusion(looks_at(*everything), picture)
     assert p > 0.9
     assert heat[:4].max() < 0 < heat[-4:].min()
+
+
+def test_each_place_raised_a_class() -> None:
+    """The left raises the first class and the middle the third; the right raises no class."""
+    bands = [slice(0, 16), slice(16, 32), slice(32, 48)]
+    picture = np.full((48, 48, 1), 255, np.uint8)
+    picture[:, bands[2]] = 0
+
+    def answer(pictures: NDArray[Any]) -> NDArray[np.float64]:
+        left, middle, _ = (pictures[:, :, band].mean(axis=(1, 2, 3)) / 255 for band in bands)
+        shares = np.exp([3 * left, np.full(len(left), 1.0), middle])
+        return np.asarray((shares / shares.sum(axis=0)).T)
+
+    probabilities, heat, raised = occlusion(answer, picture)
+    assert probabilities.argmax() == 0
+    assert set(raised[:, :12].ravel()) == {0}
+    assert set(raised[:, 27:32].ravel()) == {2}
+    assert heat[:, 27:32].max() < 0 < heat[:, :12].min()
 
 
 def test_every_place_is_covered_and_the_input_stays_as_it_is() -> None:
@@ -68,7 +88,7 @@ def test_every_place_is_covered_and_the_input_stays_as_it_is() -> None:
         touched[(pictures[1:] != before).any(axis=(0, 3))] = True
         return of_second(np.full(len(pictures), 0.3))
 
-    (_, p), heat = occlusion(answer, picture)
+    (_, p), heat, _ = occlusion(answer, picture)
     assert p == pytest.approx(0.3)
     assert touched.mean() > 0.99  # some pixels may have the colour of the mean
     assert (heat == 0).all()
@@ -119,10 +139,21 @@ def test_a_whole_photo(tmp_path: Path) -> None:
     shown = explain(classifier, Photo(picture))
     assert shown.label == "happy"
     assert shown.heat[:, 0].mean() > 0 > shown.heat[:, -1].mean()
-    # Orange parts, with more red than blue, support the answer; blue parts contradict it.
+    # Orange parts, with more red than blue, raised happy; blue parts raised sad.
     red, _, blue = np.moveaxis(shown.shown.astype(int), 2, 0)
     assert (red - blue)[:, :50].mean() > 5
     assert (red - blue)[:, -50:].mean() < -5
+
+
+def test_the_colours_are_those_of_the_classes(tmp_path: Path) -> None:
+    file = brightness_classifier(tmp_path / "model.onnx", classes=("neither", "stormy"))
+    picture = np.zeros((60, 90, 3), np.uint8)
+    picture[:, 60:] = 255
+    shown = explain(Classifier(file), Photo(picture)).shown.astype(float)
+    black, white = shown[192, 20], 255 - shown[192, -20]
+    np.testing.assert_allclose(black / black.max(), np.array(GREEN.rgb) / 158, atol=0.05)
+    orange = 255 - np.array(ORANGE.rgb)
+    np.testing.assert_allclose(white / white.max(), orange / orange.max(), atol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from happysad.classifier import Classifier
-from happysad.colours import BLUE, ORANGE
+from happysad.colours import colours_of
 from happysad.drawing import png
 from happysad.images import Pixels
 from happysad.photo import Photo
@@ -34,8 +34,6 @@ _COVER, _STEP = 1 / 4, 1 / 12
 _FULL = 0.5
 # The opacity of the strongest heat, 0 to 1.
 _STRENGTH = 0.6
-# The colours of parts that support the answer and of parts that contradict it.
-_FOR, _AGAINST = ORANGE, BLUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,9 @@ class Explained:
     them. Shape (size, size) of the network's input."""
     shown: Pixels
     """The face, upright and enlarged, or the whole photo, resized to a square like the network's
-    input: in grey, with the heat in colour over it. RGB, uint8, shape (`SIDE`, `SIDE`, 3)."""
+    input: in grey, and over it, stronger the greater the heat, the colours of the classes: each
+    place has that of the class whose probability it raised (`colours.colours_of`). RGB, uint8,
+    shape (`SIDE`, `SIDE`, 3)."""
 
     def describe(self) -> str:
         """Return the answer in words, such as "unsure, leans happy 66 %"."""
@@ -80,18 +80,19 @@ def explain(classifier: Classifier, photo: Photo, *, face: int | None = None) ->
     def answer(variants: NDArray[Any]) -> NDArray[np.float64]:
         return focus.answer(classifier.run(focus.inputs(variants)))
 
-    probabilities, heat = occlusion(answer, focus.picture)
+    probabilities, heat, raised = occlusion(answer, focus.picture)
+    colours = [one.rgb for one in colours_of(classifier.classes).values()]
     return Explained(
         label=classifier.label_of(probabilities.tolist()),
         probabilities=classifier.named(probabilities),
         heat=heat,
-        shown=_laid_over(focus.shown, heat),
+        shown=_laid_over(focus.shown, heat, np.array(colours)[raised]),
     )
 
 
 def occlusion(
     answer: Callable[[NDArray[Any]], NDArray[np.float64]], picture: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.intp]]:
     """Measure how the answer changes when one square of a picture after another is covered.
 
     The cover has the picture's mean colour.
@@ -104,7 +105,9 @@ def occlusion(
     Returns:
         The probabilities for the picture itself, shape (classes,); and, for each place, by how much
         the covers over it lower the log-odds of the most probable class on average, shape (side,
-        side).
+        side); and, for each place, the class whose probability it raised, as a place in the
+        distribution: the most probable class, or where that lost, the one that gained most; shape
+        (side, side).
     """
     size = picture.shape[0]
     cover, step = max(1, round(size * _COVER)), max(1, round(size * _STEP))
@@ -114,21 +117,27 @@ def occlusion(
     for covered, place in zip(pictures[1:], places, strict=True):
         covered[place] = picture.mean(axis=(0, 1)).round()
     probabilities = answer(pictures)
-    logits = log_odds(probabilities[:, int(np.argmax(probabilities[0]))])
+    best = int(np.argmax(probabilities[0]))
+    drops = probabilities[0] - probabilities[1:]
+    logits = log_odds(probabilities[:, best])
     heat, times = np.zeros((2, size, size), np.float32)
-    for drop, place in zip(logits[0] - logits[1:], places, strict=True):
+    gains = np.zeros((size, size, probabilities.shape[1]))
+    for drop, gain, place in zip(logits[0] - logits[1:], drops, places, strict=True):
         heat[place] += drop
+        gains[place] += gain
         times[place] += 1
-    return probabilities[0], heat / times
+    gains[..., best] = np.where(heat >= 0, np.inf, -np.inf)
+    return probabilities[0], heat / times, np.argmax(gains, axis=-1)
 
 
-def _laid_over(picture: Pixels, heat: NDArray[np.float32]) -> Pixels:
+def _laid_over(picture: Pixels, heat: NDArray[np.float32], colours: NDArray[np.int_]) -> Pixels:
     import cv2
 
     side = picture.shape[0]
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
     smooth = cv2.resize(heat, (side, side), interpolation=cv2.INTER_CUBIC)
-    share = np.clip(smooth / max(_FULL, float(np.abs(heat).max())), -1, 1)[..., None]
-    colour = np.where(share >= 0, np.array(_FOR.rgb), np.array(_AGAINST.rgb))
-    strength = np.abs(share) * _STRENGTH
-    return np.asarray((grey * (1 - strength) + colour * strength).round(), dtype=np.uint8)
+    near = np.arange(side) * len(heat) // side
+    share = np.clip(np.abs(smooth) / max(_FULL, float(np.abs(heat).max())), 0, 1)[..., None]
+    strength = share * _STRENGTH
+    laid = grey * (1 - strength) + colours[near][:, near] * strength
+    return np.asarray(laid.round(), dtype=np.uint8)

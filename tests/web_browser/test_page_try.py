@@ -194,7 +194,9 @@ def test_what_decided_is_shown_on_request(seen: Seen, photos: Path) -> None:
     heat = page.get_by_role("img", name="Heat map of face 2")
     expect(heat).to_be_visible()
     page.wait_for_function("() => document.querySelector('.heat img').naturalWidth === 384")
-    assert "Orange parts raised the probability of the answer" in page.locator(".heat").inner_text()
+    assert page.locator(".heat .keys li").all_inner_texts() == ["happy", "neither", "sad"]
+    for name in ("happy", "neither", "sad"):
+        expect(page.locator(f".heat .key.{name}")).to_be_visible()
     assert any("/v1/explain?" in url and "face=2" in url for url in seen.requests)
     page.get_by_role("button", name="Close the heat map").click()
     expect(heat).to_have_count(0)

@@ -162,7 +162,9 @@ async def explain(
 ) -> Response:
     """Show what decided an answer, by covering one part of the picture after another.
 
-    Orange parts raised the probability of the most probable class, blue parts lowered it.
+    Each part has the colour of the class whose probability it raised, by the names and the order of
+    X-Happysad-Probabilities: happy orange, sad blue, neither green, and other names the colours
+    that are left.
     """
     server = server_state(request)
     classifier, most = _answering(server, answers), server.settings.max_memory

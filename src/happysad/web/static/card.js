@@ -140,14 +140,7 @@ async function explain(card, face, button) {
     image.addEventListener("load", () => URL.revokeObjectURL(address));
     heat.replaceChildren(
       image,
-      h(
-        "figcaption",
-        {},
-        h("i", { class: "key for", "aria-hidden": "true" }),
-        "Orange parts raised the probability of the answer, ",
-        h("i", { class: "key against", "aria-hidden": "true" }),
-        "blue parts lowered it.",
-      ),
+      legend(probabilities),
       h(
         "button",
         { class: "button quiet", type: "button", onclick: () => close(heat, button) },
@@ -159,6 +152,20 @@ async function explain(card, face, button) {
     heat.replaceChildren(h("figcaption", { class: "bad", role: "alert" }, error.message));
   }
   button.disabled = false;
+}
+
+/** Return which colour stands for which class in a heat map. */
+function legend(probabilities) {
+  const classes = Object.keys(probabilities);
+  const keys = classes.map((name) =>
+    h("li", {}, h("i", { class: `key ${look(name, classes)}`, "aria-hidden": "true" }), name),
+  );
+  return h(
+    "figcaption",
+    {},
+    h("p", {}, "Each part has the colour of the class whose probability it raised."),
+    h("ul", { class: "keys" }, ...keys),
+  );
 }
 
 function close(heat, button) {
