@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +26,7 @@ from happysad.probability import among, mean
 from happysad.runtime import session
 from happysad.video.tracking import Follower
 from tests.classifiers import brightness_classifier
+from tests.node import run_tests
 
 MODULES = Path(str(files("happysad.site") / "static"))
 TESTS = Path(__file__).with_name("site") / "modules.test.js"
@@ -35,23 +34,10 @@ RNG = np.random.default_rng(7)
 
 
 def test_as_python_answers(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no node (Debian: apt-get install nodejs)")
     folder = tmp_path / "modules"
-    shutil.copytree(MODULES, folder)
-    shutil.copy(TESTS, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
+    folder.mkdir()
     (folder / "vectors.json").write_text(json.dumps(vectors(tmp_path)))
-    ran = subprocess.run(
-        [node, "--test", "--test-reporter=tap", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "# pass 0" not in ran.stdout
+    run_tests(folder, MODULES, [TESTS])
 
 
 def vectors(folder: Path) -> dict[str, Any]:

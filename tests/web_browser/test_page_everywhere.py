@@ -159,6 +159,7 @@ def test_axe_finds_no_serious_fault(browser: Browser, address: str, photos: Path
                 faults += serious(page, "live, off")
                 page.get_by_role("button", name="Start the camera").click()
                 expect(page.locator("#live-label .chip")).to_be_visible()
+                page.get_by_text("Speed").click()
             if view == "about":
                 expect(page.locator("#about-card h2")).to_be_visible()
             if view == "teach":

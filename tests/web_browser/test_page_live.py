@@ -1,4 +1,4 @@
-"""Live: boxes over the webcam's picture, one frame at a time, rate and latency."""
+"""Live: boxes over the webcam's picture, one frame at a time; mood, rate and latency."""
 
 from __future__ import annotations
 
@@ -38,6 +38,14 @@ FIGURES = """() => {
   const { videoWidth, videoHeight } = document.getElementById("live-video");
   const size = `${videoWidth}x${videoHeight}`;
   return [rate, latency, server].some(Number.isNaN) ? null : { rate, latency, server, size };
+}"""
+# The figures that do not fit into the side of a wide page, even if they have four digits.
+CUT_OFF = """() => {
+  const list = document.querySelector(".figures");
+  const values = [...list.querySelectorAll("dd")];
+  for (const value of values) value.textContent = "8888 ms";
+  const { right } = list.parentElement.parentElement.getBoundingClientRect();
+  return values.filter((one) => one.getBoundingClientRect().right > right).map((one) => one.id);
 }"""
 # Counts the frames that were sent, and the maximum number without an answer at one moment.
 COUNTED = """
@@ -107,7 +115,7 @@ def test_three_classes_before_the_camera(
     ):
         page = start(seen)
         expect(page.locator(f"#live-label {picture}")).to_have_count(len(classes))
-        words = re.compile(", ".join(rf"{name} [\d.]+ %" for name in classes))
+        words = re.compile("^" + ", ".join(rf"{name} [\d.]+ %" for name in classes))
         expect(page.get_by_role("img", name=words)).to_be_visible()
         until(page, lambda: bool(page.evaluate(SAME_COLOUR)))
         page.get_by_role("button", name="Stop the camera").click()
@@ -127,11 +135,28 @@ def test_a_face_before_the_camera(
     figures = page.wait_for_function(FIGURES).json_value()
     assert 0 < figures["rate"] < 40  # the camera gives 30
     assert 0 < figures["server"] <= figures["latency"]
+    page.get_by_text("Speed").click()
     assert re.fullmatch(r"\d+ ms", page.inner_text("#live-latency"))
+    assert page.evaluate(CUT_OFF) == []
     assert figures["size"] == "640x480"
     words = "{rate} frames/s, {latency} ms (server {server} ms) at {size}".format(**figures)
     record_property("live", words)
     expect(page.locator("#live-said")).to_have_text(re.compile("1 face: (happy|unsure)"))
+
+
+def test_the_mood_over_the_last_minute(seen: Seen) -> None:
+    seen.open("#live")
+    mood = seen.page.locator("#live-mood")
+    expect(mood).to_have_attribute("aria-label", "Mood over the last minute: no face yet")
+    start(seen)
+    words = re.compile(
+        r"Mood over the last \d+ seconds?: happy \d+ %, neither \d+ %, sad 0 %, unsure \d+ %"
+    )
+    expect(mood).to_have_attribute("aria-label", words)
+    expect(mood.locator("svg.happy path")).to_have_attribute("d", re.compile("^M5\\d 1V"))
+    expect(mood.locator("svg.sad path")).to_have_attribute("d", "")
+    seen.page.get_by_role("button", name="Stop the camera").click()
+    expect(mood).to_have_attribute("aria-label", "Mood over the last minute: no face yet")
 
 
 def test_one_frame_is_on_its_way(seen: Seen) -> None:

@@ -5,6 +5,9 @@ import { at, counted, h, tell } from "./dom.js";
 import { drawFaces } from "./draw.js";
 import { follow, grab } from "./engine.js";
 import { line, scale, shown } from "./label.js";
+import { Mood } from "./mood.js";
+import { showMood } from "./mood_lanes.js";
+import { onModel } from "./model.js";
 
 // The longer side of a frame that is sent, in pixels.
 const LONGEST = 640;
@@ -25,6 +28,7 @@ let attempt = 0;
 let fresh = false;
 let wanted = null;
 let answers = [];
+let mood = new Mood();
 let said = { text: "", since: 0, told: "" };
 
 /** Set up the view. */
@@ -42,6 +46,7 @@ export function start() {
     end();
     begin(value);
   });
+  onModel(figures);
 }
 
 export function enter() {}
@@ -91,6 +96,7 @@ function end() {
   stream = null;
   wanted = null;
   answers = [];
+  mood = new Mood();
   said = { text: "", since: 0, told: "" };
   drawFaces(at("live-boxes"), null);
   figures();
@@ -210,6 +216,7 @@ function show(answer, began) {
   drawFaces(at("live-boxes"), answer, video.classList.contains("mirror"));
   const now = performance.now();
   answers.push({ at: now, latency: now - began, server: answer.milliseconds });
+  mood.add(now, answer);
   tellLabel(answer);
   say(answer, now);
 }
@@ -243,6 +250,7 @@ function say({ label, faces }, now) {
 function figures() {
   const now = performance.now();
   if (state !== "paused") {
+    showMood(at("live-mood"), mood, now);
     const many = answers.filter((one) => one.at >= now - WINDOW);
     answers = many.length > 1 ? many : answers.slice(-2).filter((one) => one.at >= now - RARE);
   }
