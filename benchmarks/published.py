@@ -227,7 +227,7 @@ def _live(page: Page, seconds: float) -> str:
     page.click("#live-start")
     page.wait_for_selector("#live-label .chip")
     page.wait_for_timeout(1000 * seconds)
-    rate = page.text_content("#live-rate")
+    rate = page.locator("#live-rate").text_content() or ""
     page.click('nav a[href="#about"]')
     return rate
 

@@ -13,7 +13,7 @@ __all__ = ["run_tests"]
 
 
 def run_tests(folder: Path, modules: Path, tests: Iterable[Path]) -> None:
-    """Copy modules and their tests into a folder, which may have further files, and run the tests."""
+    """Copy modules and their tests into a folder, which may have other files; run the tests."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no node (Debian: apt-get install nodejs)")

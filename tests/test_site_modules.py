@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from happysad import Classifier
