@@ -55,11 +55,7 @@ def brightness_classifier(
         unsure=unsure,
     )
     if looks_at == "both":
-        inputs = {
-            "faces": (TensorProto.UINT8, [FACES, size, size, channels]),
-            "weights": (TensorProto.FLOAT, [FACES]),
-            "photo": (TensorProto.UINT8, [PHOTO_SIZE, PHOTO_SIZE, 3]),
-        }
+        inputs = _of_both(size, channels)
         nodes = [
             *_logit("photo", "axes", "photo_logit"),
             helper.make_node("Reshape", ["photo_logit", "column"], ["photo_column"]),
@@ -91,7 +87,8 @@ def three_class_classifier(
     """Write a classifier of brightness with the classes happy, neither and sad; return `file`.
 
     With ``x = slope * (mean - 128)`` the probabilities are the softmax of -x, 1 and x: dark
-    pictures are happy, bright ones sad.
+    pictures are happy, bright ones sad. If `looks_at` is "both", the answer for the photo comes
+    from the reduced photo, and that for each face from its crop.
     """
     details = Details(
         classes=("happy", "neither", "sad"),
@@ -104,17 +101,19 @@ def three_class_classifier(
         looks_at=looks_at,
         unsure=unsure,
     )
-    nodes = [
-        *_logit("image", "axes", "logit"),
-        helper.make_node("Reshape", ["logit", "column"], ["bright"]),
-        helper.make_node("Neg", ["bright"], ["dark"]),
-        helper.make_node("Sub", ["bright", "bright"], ["zero"]),
-        helper.make_node("Add", ["zero", "one"], ["even"]),
-        helper.make_node("Concat", ["dark", "even", "bright"], ["logits"], axis=1),
-        helper.make_node("Softmax", ["logits"], [PROBABILITIES], axis=1),
-    ]
-    inputs = {"image": (TensorProto.UINT8, [size, size, channels])}
-    return _write(file, details, nodes, inputs, {PROBABILITIES: [3]}, slope, 128.0)
+    if looks_at == "both":
+        nodes = [
+            *_softmax("photo", "axes", PROBABILITIES),
+            *_softmax("faces", "face_axes", "each_face"),
+            helper.make_node("Reshape", ["each_face", "rows_of_faces"], [FACE_PROBABILITIES]),
+        ]
+        inputs = _of_both(size, channels)
+        outputs = {PROBABILITIES: [3], FACE_PROBABILITIES: [FACES, 3]}
+    else:
+        nodes = _softmax("image", "axes", PROBABILITIES)
+        inputs = {"image": (TensorProto.UINT8, [size, size, channels])}
+        outputs = {PROBABILITIES: [3]}
+    return _write(file, details, nodes, inputs, outputs, slope, 128.0)
 
 
 def refuse_more_rows(file: Path, rows: int) -> Path:
@@ -161,6 +160,28 @@ def _logit(name: str, axes: str, logit: str) -> list[Any]:
     ]
 
 
+def _softmax(name: str, axes: str, probabilities: str) -> list[Any]:
+    """Return nodes for the softmax of -x, 1 and x, where x is the logit."""
+    bright, dark, even = f"{name}_bright", f"{name}_dark", f"{name}_even"
+    return [
+        *_logit(name, axes, f"{name}_logit"),
+        helper.make_node("Reshape", [f"{name}_logit", "column"], [bright]),
+        helper.make_node("Neg", [bright], [dark]),
+        helper.make_node("Sub", [bright, bright], [f"{name}_zero"]),
+        helper.make_node("Add", [f"{name}_zero", "one"], [even]),
+        helper.make_node("Concat", [dark, even, bright], [f"{name}_logits"], axis=1),
+        helper.make_node("Softmax", [f"{name}_logits"], [probabilities], axis=1),
+    ]
+
+
+def _of_both(size: int, channels: int) -> dict[str, tuple[int, list[int]]]:
+    return {
+        "faces": (TensorProto.UINT8, [FACES, size, size, channels]),
+        "weights": (TensorProto.FLOAT, [FACES]),
+        "photo": (TensorProto.UINT8, [PHOTO_SIZE, PHOTO_SIZE, 3]),
+    }
+
+
 def _write(
     file: Path,
     details: Details,
@@ -182,6 +203,7 @@ def _write(
             helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
             helper.make_tensor("face_axes", TensorProto.INT64, [3], [2, 3, 4]),
             helper.make_tensor("column", TensorProto.INT64, [2], [-1, 1]),
+            helper.make_tensor("rows_of_faces", TensorProto.INT64, [3], [-1, FACES, 3]),
             helper.make_tensor("middle", TensorProto.FLOAT, [], [middle]),
             helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
             helper.make_tensor("slope", TensorProto.FLOAT, [], [slope]),

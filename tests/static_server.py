@@ -13,14 +13,29 @@ __all__ = ["served"]
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    isolating = False
+
+    def end_headers(self) -> None:
+        if self.isolating:
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
 
 
+class _Isolating(_Quiet):
+    isolating = True
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder while the context is open; yield its address without a trailing slash."""
-    handler = partial(_Quiet, directory=str(folder))
+def served(folder: Path, *, isolated: bool = False) -> Iterator[str]:
+    """Serve a folder while the context is open; yield its address without a trailing slash.
+
+    Browsers let the threads of isolated pages share memory.
+    """
+    handler = partial(_Isolating if isolated else _Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from happysad import Classifier
+from happysad.predictions import Prediction
 from happysad.site.static_site import publish
 from happysad.site.web_runtime import complete
-from tests.classifiers import three_class_classifier
+from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.static_server import served
 from tests.web_browser.conftest import Seen, check, until, watched
-from tests.web_browser.test_page_everywhere import AXE, serious
+from tests.web_browser.test_page_everywhere import AXE, focused, serious, tab_to
 
 pytestmark = [
     pytest.mark.browser,
@@ -23,6 +29,25 @@ pytestmark = [
 
 # The maximum number of bytes of a first visit.
 MOST = 8_000_000
+# The answers of the page's engine for files, as rows.
+ANSWERS = """async (files) => {
+  const { predict } = await import(new URL("static/engine.js", document.baseURI).href);
+  const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  return predict(files.map((text, at) => new File([bytes(text)], `${at}`)), null);
+}"""
+TRACKS = "() => kept.getTracks().map((track) => track.readyState)"
+THREADS = "() => Number(document.documentElement.dataset.threads)"
+# How a picture is stored for each EXIF orientation.
+STORED = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +60,46 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def visited(site: Path, browser: Browser) -> Iterator[Seen]:
-    """Yield the page of the site; check at the end that it contacted only its own host."""
+    """Yield the open page of the site; check at the end that it contacted only its own host."""
     with (
         served(site.parents[1]) as address,
         # Axe would judge colours that are still changing.
         watched(browser, f"{address}/a%20path/site/", reduced_motion="reduce") as seen,
     ):
+        seen.open()
         yield seen
         check(seen)
+
+
+def same(page: Page, classifier: Classifier, files: Sequence[bytes]) -> list[Prediction]:
+    """Check that the page answers files as Python does; return Python's answers."""
+    rows = page.evaluate(ANSWERS, [base64.b64encode(one).decode() for one in files])
+    answers = classifier.predict(list(files))
+    for row, answer in zip(rows, answers, strict=True):
+        same_answer(row, answer.row())
+        assert len(row["faces"]) == len(answer.faces)
+        for face, expected in zip(row["faces"], answer.row()["faces"], strict=True):
+            same_answer(face, expected)
+            for name in ("x", "y", "width", "height"):
+                assert face[name] == pytest.approx(expected[name], abs=2)
+    return answers
+
+
+def same_answer(row: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert row["label"] == expected["label"]
+    assert row["probabilities"] == pytest.approx(expected["probabilities"], abs=0.02)
 
 
 def test_a_first_visit_is_small(site: Path) -> None:
     assert sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) <= MOST
 
 
-def test_photos_are_answered_as_in_python(visited: Seen, photos: Path) -> None:
+def test_photos_are_answered_as_in_python(visited: Seen, photos: Path, tmp_path: Path) -> None:
     page = visited.page
-    visited.open()
-    visited.drop("#drop", photos)
-    expect(page.locator(".answer:not(.waiting)")).to_have_count(4)
+    heic = tmp_path / "photo.heic"
+    heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    visited.drop("#drop", photos, heic)
+    expect(page.locator(".answer:not(.waiting)")).to_have_count(5)
     expect(page.locator("#loading")).to_be_hidden()
     names = page.locator(".answer h3").all_inner_texts()
     cards = dict(zip(names, page.locator(".answer").all(), strict=True))
@@ -64,6 +110,8 @@ def test_photos_are_answered_as_in_python(visited: Seen, photos: Path) -> None:
         expect(label).to_have_text(answer.label.replace("_", " "))
         expect(cards[name].locator(".boxes .box:not(.halo)")).to_have_count(len(answer.faces))
     expect(cards["notes.jpg"]).to_contain_text("Not a picture that this browser can open")
+    words = "This browser cannot open HEIC photos; Safari can, or save it as a JPEG"
+    expect(cards["photo.heic"]).to_contain_text(words)
     expect(page.get_by_text("What decided?")).to_have_count(0)
 
 
@@ -72,20 +120,82 @@ def test_live_follows_a_face_until_the_view_is_left(visited: Seen) -> None:
     visited.open("#live")
     page.click("#live-start")
     expect(page.locator("#live-label .chip")).to_have_text("happy")
+    page.evaluate("() => (window.kept = document.getElementById('live-video').srcObject)")
+    assert page.evaluate(TRACKS) == ["live"]
     page.click("nav a[href='#about']")
     expect(page.locator("#about-card table").first).to_be_visible()
     assert page.evaluate("() => document.getElementById('live-video').srcObject === null")
+    assert page.evaluate(TRACKS) == ["ended"]
     assert visited.sockets == []
+
+
+def test_photos_are_turned_upright_by_exif(visited: Seen, photos: Path) -> None:
+    upright = Image.open(photos / "one.png")
+    answers = same(visited.page, Classifier(threads=1), [turned(upright, one) for one in STORED])
+    assert {len(answer.faces) for answer in answers} == {1}
+    for side in ("x", "y", "width", "height"):
+        sides = [getattr(answer.faces[0].face, side) for answer in answers]
+        assert max(sides) - min(sides) < 4
+
+
+def turned(upright: Image.Image, orientation: int) -> bytes:
+    """Return a JPEG with an EXIF orientation, which is shown as `upright`."""
+    turn = STORED[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    stored = upright if turn is None else upright.transpose(turn)
+    stored.save(file, "jpeg", quality=95, exif=exif)
+    return file.getvalue()
+
+
+def test_by_keyboard_alone_as_a_screen_reader_says_it(visited: Seen, photos: Path) -> None:
+    page = visited.page
+    visited.open()
+    page.once("filechooser", lambda chooser: chooser.set_files(photos / "one.png"))
+    tab_to(page, "Skip to the content")
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    tab_to(page, "choose")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="1 photo · 1 happy")).to_be_visible()
+    tab_to(page, "Live", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Live", level=1)).to_be_focused()
+    tab_to(page, "Start the camera")
+    page.keyboard.press("Space")
+    focused(page, "Pause")
+    expect(page.locator("#live-said[role=status]")).to_have_text("1 face: happy")
+    expect(page.get_by_role("img", name=re.compile("^Mood over the last .*happy"))).to_be_visible()
+    page.keyboard.press("Space")
+    focused(page, "Resume")
+    tab_to(page, "Stop the camera")
+    page.keyboard.press("Enter")
+    focused(page, "Start the camera")
+    tab_to(page, "About", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="About the classifier", level=1)).to_be_focused()
+    expect(page.locator("#about-card[aria-busy=false] h2").first).to_be_visible()
 
 
 @pytest.mark.skipif(
     not AXE.is_file(), reason="axe-core is missing (npm install --no-save axe-core)"
 )
 def test_axe_finds_no_serious_fault_in_a_site(visited: Seen) -> None:
+    page = visited.page
     visited.open()
-    expect(visited.page.locator("#loading")).to_be_hidden()
-    visited.page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert serious(visited.page, "try") == []
+    expect(page.locator("#loading")).to_be_hidden()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    faults = serious(page, "try")
+    page.click("nav a[href='#live']")
+    page.click("#live-start")
+    expect(page.locator("#live-label .chip")).to_be_visible()
+    page.get_by_text("Speed").click()
+    faults += serious(page, "live")
+    page.click("nav a[href='#about']")
+    expect(page.locator("#about-card h2").first).to_be_visible()
+    faults += serious(page, "about")
+    assert faults == []
 
 
 def test_a_site_needs_no_network_after_the_first_visit(visited: Seen, photos: Path) -> None:
@@ -104,17 +214,45 @@ def test_a_site_needs_no_network_after_the_first_visit(visited: Seen, photos: Pa
         page.context.set_offline(False)
 
 
-def test_a_site_answers_with_another_classifier(
-    tmp_path: Path, browser: Browser, photos: Path
+def test_threads_are_used_only_where_the_host_isolates_the_page(
+    site: Path, visited: Seen, browser: Browser, photos: Path
 ) -> None:
-    model = three_class_classifier(tmp_path / "own.onnx")
-    label = Classifier(model).predict(photos / "wall.png").label
-    assert label is not None
+    visited.page.wait_for_function(THREADS)
+    assert visited.page.evaluate(THREADS) == len(visited.page.workers) == 1
+    with (
+        served(site.parents[1], isolated=True) as address,
+        watched(browser, f"{address}/a%20path/site/") as seen,
+    ):
+        page = seen.page
+        seen.open()
+        same(page, Classifier(threads=1), [(photos / "one.png").read_bytes()])
+        cores = page.evaluate("() => navigator.hardwareConcurrency")
+        # The first thread is that of the worker.
+        assert page.evaluate(THREADS) == len(page.workers) == min(4, cores)
+    check(seen)
+
+
+@pytest.mark.parametrize("looks_at", ["photo", "both"])
+@pytest.mark.parametrize("write", [brightness_classifier, three_class_classifier])
+def test_a_site_answers_with_a_classifier_of_ones_own(
+    tmp_path: Path, browser: Browser, photos: Path, write: Callable[..., Path], looks_at: str
+) -> None:
+    model = write(tmp_path / "own.onnx", looks_at=looks_at, slope=0.02)
     publish(tmp_path / "site", model)
     with served(tmp_path) as address, watched(browser, f"{address}/site/") as seen:
+        page = seen.page
         seen.open()
+        names = ("one.png", 'two, "twins".png', "wall.png")
+        classifier = Classifier(model)
+        answers = same(page, classifier, [(photos / name).read_bytes() for name in names])
+        faces = [len(answer.faces) for answer in answers]
+        assert faces == ([1, 2, 0] if looks_at == "both" else [0, 0, 0])
+        label = answers[2].label
+        assert label is not None
         seen.drop("#drop", photos / "wall.png")
-        expect(seen.page.locator(".answer:not(.waiting) .label .chip")).to_have_text(label)
-        seen.page.click("nav a[href='#about']")
-        expect(seen.page.locator("#about-facts")).to_contain_text("The classifier “own”")
+        expect(page.locator(".answer:not(.waiting) .label .chip")).to_have_text(label)
+        page.click("nav a[href='#about']")
+        facts = page.locator("#about-facts")
+        expect(facts).to_contain_text("The classifier “own”")
+        expect(facts).to_contain_text(", ".join(classifier.classes))
     check(seen)
