@@ -155,6 +155,9 @@ def test_axe_finds_no_serious_fault(browser: Browser, address: str, photos: Path
                 page.locator("summary").first.click()
                 page.get_by_role("button", name="What decided? one.png").click()
                 expect(page.locator(".heat img")).to_be_visible()
+                page.get_by_role("button", name="Enlarge the photo one.png").click()
+                faults += serious(page, "try, enlarged")
+                page.keyboard.press("Escape")
             if view == "live":
                 faults += serious(page, "live, off")
                 page.get_by_role("button", name="Start the camera").click()

@@ -113,6 +113,13 @@ def test_photos_are_answered_as_in_python(visited: Seen, photos: Path, tmp_path:
     words = "This browser cannot open HEIC photos; Safari can, or save it as a JPEG"
     expect(cards["photo.heic"]).to_contain_text(words)
     expect(page.get_by_text("What decided?")).to_have_count(0)
+    page.get_by_role("button", name="no face 1").click()
+    expect(page.locator(".answer h3:visible")).to_have_text("wall.png")
+    page.get_by_role("button", name="Enlarge the photo wall.png").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download drawing", exact=True).click()
+    assert download.value.suggested_filename == "wall-drawn.png"
+    page.keyboard.press("Escape")
 
 
 def test_live_follows_a_face_until_the_view_is_left(visited: Seen) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,25 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from happysad.colours import GREY, colours_of
-from happysad.predictions import Prediction, percent
+from happysad.face_detection import Face
+from happysad.predictions import FacePrediction, Prediction, percent
 from tests.command_line import run_command
 from tests.web_browser.conftest import Seen, until
 
 pytestmark = pytest.mark.browser
 
+# The area of the list of answers and that of each answer, all with a gap on two sides.
+AREAS = """() => {
+  const list = document.getElementById("answers");
+  const gap = parseFloat(getComputedStyle(list).rowGap);
+  const area = (one) => {
+    const { width, height } = one.getBoundingClientRect();
+    return (width + gap) * (height + gap);
+  };
+  return [area(list), [...list.children].map(area)];
+}"""
+# Ends all animations.
+FINISHED = "() => document.getAnimations().forEach((one) => one.finish())"
 NAMES = ["notes.jpg", "one.png", 'two, "twins".png', "wall.png"]
 
 
@@ -49,6 +63,111 @@ def test_a_folder_that_is_dropped(seen: Seen, photos: Path) -> None:
     page.get_by_role("button", name="Clear").click()
     answered(page, 0)
     expect(page.locator("#try-bar")).to_be_hidden()
+
+
+def test_the_photos_with_one_answer(seen: Seen, photos: Path, tmp_path: Path) -> None:
+    page = seen.page
+    seen.open()
+    page.set_input_files("#choose", photos / "one.png")
+    answered(page, 1)
+    expect(page.locator("#try-filter")).to_be_hidden()
+    page.set_input_files("#choose", [photos / name for name in NAMES])
+    answered(page, 5)
+    buttons = page.locator("#try-filter button")
+    assert buttons.all_text_contents() == ["All5", "happy3", "no face1", "not read1"]
+    page.get_by_role("button", name="happy 3").click()
+    titles = page.locator(".answer h3:visible")
+    assert titles.all_inner_texts() == ["one.png", "one.png", 'two, "twins".png']
+    expect(page.get_by_role("button", name="happy 3", pressed=True)).to_be_focused()
+    expect(page.locator("#try-status")).to_contain_text("3 shown")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "saved.csv")
+    assert len((tmp_path / "saved.csv").read_text().splitlines()) == 4
+    page.get_by_role("button", name="All 5").click()
+    expect(titles).to_have_count(5)
+
+
+def test_a_photo_is_enlarged_and_its_drawing_saved(
+    seen: Seen, photos: Path, tmp_path: Path
+) -> None:
+    page = seen.page
+    seen.open()
+    with page.expect_response("**/v1/predict") as answer:
+        page.set_input_files("#choose", [photos / name for name in NAMES])
+    row = answer.value.json()[NAMES.index('two, "twins".png')]
+    answered(page, 4)
+    opener = page.get_by_role("button", name="Enlarge the photo two")
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name='two, "twins".png')
+    expect(dialog.get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(r'The photo two, "twins".png: happy [\d.]+ %; happy [\d.]+ %')
+    )
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Download drawing").click()
+    assert_drawn(download.value.path(), row, {"happy"})
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+    opener.click()
+    page.mouse.click(2, 2)
+    expect(dialog).to_be_hidden()
+
+
+def test_all_drawings_are_saved(seen: Seen, photos: Path, tmp_path: Path) -> None:
+    page = seen.page
+    Image.open(photos / "one.png").save(tmp_path / "hidden.tiff")
+    seen.open()
+    page.set_input_files("#choose", [*(photos / name for name in NAMES), tmp_path / "hidden.tiff"])
+    answered(page, 5)
+    saved: dict[str, Path] = {}
+    page.on("download", lambda one: saved.update({one.suggested_filename: one.path()}))
+    page.get_by_role("button", name="Download drawings").click()
+    expect(page.locator("#try-status")).to_contain_text(
+        "3 drawings saved, without 1 photo that this browser cannot show"
+    )
+    until(page, lambda: len(saved) == 3)
+    assert sorted(saved) == ["one-drawn.png", "two, _twins_-drawn.png", "wall-drawn.png"]
+    assert_drawn(saved["wall-drawn.png"], {"faces": []}, {"other"})
+
+
+def assert_drawn(file: Path, row: dict[str, Any], looks: set[str]) -> None:
+    """Check that a drawing has its photo's size, and boxes and notes in the colours of answers."""
+    pixels = np.asarray(Image.open(file).convert("RGB"))
+    assert pixels.shape == (240, 480, 3)
+    colours = {"other": GREY, **colours_of(["happy", "neither", "sad"])}
+    for name, colour in colours.items():
+        assert (pixels == colour.rgb).all(axis=2).any() == (name in looks)
+    for face in row["faces"]:
+        middle = int(face["y"] + face["height"] / 2)
+        line = pixels[middle, int(face["x"]) - 2 : int(face["x"]) + 4]
+        assert (line == colours[face["label"]].rgb).all(axis=1).any()
+
+
+def test_an_opened_list_of_many_faces_leaves_no_hole(seen: Seen, photos: Path) -> None:
+    page = seen.page
+    answer = {"happy": 0.9, "neither": 0.06, "sad": 0.04}
+    face = Face(x=1, y=1, width=9, height=9, score=0.9, landmarks=((1.0, 1.0),) * 5)
+    many = FacePrediction(face=face, label="happy", probabilities=answer)
+    rows = [
+        Prediction(
+            source="one.png", label="happy", probabilities=answer, faces=(many,) * count
+        ).row()
+        for count in (1, 24, 1, 1, 1, 1, 1)
+    ]
+    page.route("**/v1/predict", lambda route: route.fulfill(json=rows))
+    page.set_viewport_size({"width": 1280, "height": 844})
+    seen.open()
+    page.set_input_files("#choose", [photos / "one.png"] * 7)
+    answered(page, 7)
+    page.get_by_text("24 faces, the largest first").click()
+    expect(page.locator(".each li")).to_have_count(24)
+    page.evaluate(FINISHED)
+    area, parts = page.evaluate(AREAS)
+    assert sum(parts) == pytest.approx(area, rel=0.001)
+    expect(page.locator(".answer").nth(1)).to_be_in_viewport(ratio=1)
 
 
 def test_a_photo_that_no_browser_shows(seen: Seen, photos: Path, tmp_path: Path) -> None:

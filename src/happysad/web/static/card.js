@@ -1,6 +1,7 @@
 // One photo's card: the photo with its boxes, its label, its faces, and what decided.
 
 import { counted, h, s } from "./dom.js";
+import { enlarge } from "./drawings.js";
 import * as engine from "./engine.js";
 import { line, scale, shown, why } from "./label.js";
 import { look } from "./model.js";
@@ -12,12 +13,27 @@ export function answerCard(file) {
   const id = `answer-${++number}`;
   const address = URL.createObjectURL(file);
   const boxes = s("svg", { class: "boxes", "aria-hidden": "true", focusable: "false" });
-  const image = h("img", { src: address, alt: `The photo ${file.name}`, decoding: "async" });
-  const picture = h("div", { class: "picture" }, image, boxes);
-  image.addEventListener("load", () => drawn(card));
+  const image = h("img", { src: address, alt: "", decoding: "async" });
+  const opener = h(
+    "button",
+    {
+      class: "opener",
+      type: "button",
+      disabled: true,
+      "aria-label": `Enlarge the photo ${file.name}`,
+      onclick: () => enlarge(card),
+    },
+    image,
+  );
+  const picture = h("div", { class: "picture" }, opener, boxes);
+  image.addEventListener("load", () => {
+    opener.disabled = false;
+    drawn(card);
+  });
   image.addEventListener("error", () => {
-    image.remove();
-    boxes.before(h("p", { class: "soft blank" }, `No preview: this browser cannot show ${file.name}`));
+    opener.replaceWith(
+      h("p", { class: "soft blank" }, `No preview: this browser cannot show ${file.name}`),
+    );
   });
   const words = h("div", { class: "words" });
   const title = h("h3", { id, class: "name", title: file.name }, file.name);
@@ -93,11 +109,13 @@ function several(card, faces) {
       decided(card, place + 1, "Why?", `Why? Face ${place + 1} of ${card.file.name}`),
     ),
   );
+  const title = `${counted(faces.length, "face")}, the largest first`;
+  const list = { class: "rows", role: "region", tabindex: "0", "aria-label": `Faces of ${card.file.name}` };
   return h(
     "details",
-    { class: "each" },
-    h("summary", {}, `${counted(faces.length, "face")}, the largest first`),
-    h("ol", {}, ...rows),
+    { class: "each", ontoggle: () => card.element.scrollIntoView({ block: "nearest" }) },
+    h("summary", {}, title),
+    h("div", list, h("ol", {}, ...rows)),
   );
 }
 

@@ -16,15 +16,6 @@ export function csv(rows, classes) {
   return [names.map(cell).join(","), ...lines, ""].join("\n");
 }
 
-/** Download a text as a file. */
-export function save(text, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 /** Return a row with the columns of happysad.predictions.flat, in the same order. */
 function columns({ schema, path, classifier, label, probability, ...row }, classes) {
   return {

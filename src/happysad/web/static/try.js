@@ -1,17 +1,23 @@
 // Try: photos in, answers out.
 
 import { answerCard } from "./card.js";
-import { csv, save } from "./csv.js";
-import { at, counted, inWords, tell } from "./dom.js";
+import { csv } from "./csv.js";
+import { at, counted, h, inWords } from "./dom.js";
+import * as drawings from "./drawings.js";
 import { batchOf, predict } from "./engine.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
+import { answerFilter } from "./filter.js";
 import { nameOf } from "./label.js";
 import { model, onModel } from "./model.js";
+import { save } from "./save.js";
+import { tally } from "./tally.js";
 
 // The cards of the photos, in order; a card has its row once it is answered.
 let cards = [];
 let working = false;
-let waiting = "";
+// What the status adds.
+let note = "";
+let filter;
 
 /** Set up the view. */
 export function start() {
@@ -24,7 +30,10 @@ export function start() {
     add(files);
   });
   onModel(({ details }) => ask(details.classes));
-  at("try-csv").addEventListener("click", () => save(csv(rows(), answers()), "happysad.csv"));
+  filter = answerFilter(at("try-filter"), show);
+  at("try-csv").addEventListener("click", saveTable);
+  at("try-drawings").addEventListener("click", saveDrawings);
+  drawings.start();
   at("try-clear").addEventListener("click", clear);
   at("try-two").addEventListener("change", again);
 }
@@ -60,11 +69,31 @@ function only() {
   return asked.length === model().details.classes.length ? null : asked;
 }
 
-const rows = () => cards.filter((card) => card.row).map((card) => card.row);
+const rows = (some = cards) => some.filter((card) => card.row).map((card) => card.row);
+
+/** Return the cards that the filter shows. */
+const filtered = () => cards.filter((card) => filter.shows(card.row));
+
+function saveTable() {
+  const text = csv(rows(filtered()), answers());
+  save(new Blob([text], { type: "text/csv" }), "happysad.csv");
+}
+
+async function saveDrawings({ target }) {
+  target.disabled = true;
+  const answered = filtered().filter(({ row }) => row && !row.error);
+  const drawn = answered.filter(drawings.drawable);
+  for (const card of drawn) await drawings.saveDrawing(card);
+  const rest = answered.length - drawn.length;
+  const without = rest ? `, without ${counted(rest, "photo")} that this browser cannot show` : "";
+  note = `${counted(drawn.length, "drawing")} saved${without}`;
+  show();
+}
 
 function add(files) {
   const added = files.map((file) => answerCard(file));
   cards.push(...added);
+  for (const { image } of added) image.addEventListener("load", show);
   at("answers").append(...added.map((card) => card.element));
   show();
   if (!working) work();
@@ -73,7 +102,7 @@ function add(files) {
 function clear() {
   for (const card of cards) card.forget();
   cards = [];
-  waiting = "";
+  note = "";
   at("answers").replaceChildren();
   show();
   at("choose").focus();
@@ -92,7 +121,7 @@ async function work() {
     for (let open = unanswered(); open.length; open = unanswered()) {
       const batch = batchOf(open.map((card) => card.file));
       await answer(open.slice(0, batch.length));
-      waiting = "";
+      note = "";
       show();
     }
   } finally {
@@ -107,7 +136,7 @@ async function answer(batch) {
   const asked = only();
   try {
     const found = await predict(files, asked, (seconds) => {
-      waiting = `the server is busy, trying again in ${counted(seconds, "second")}`;
+      note = `the server is busy, trying again in ${counted(seconds, "second")}`;
       show();
     });
     // If other answers were chosen meanwhile, these photos are sent again.
@@ -135,24 +164,28 @@ function show() {
   const done = rows();
   at("view-try").classList.toggle("given", cards.length > 0);
   at("try-bar").hidden = !cards.length;
+  const counts = tally(done, model().details.classes);
+  filter.update(counts, cards.length);
+  for (const card of cards) card.element.hidden = !filter.shows(card.row);
+  const some = filtered();
   at("try-csv").disabled = !done.length;
+  at("try-drawings").disabled = !some.some(drawings.drawable);
   const progress = at("try-progress");
   progress.hidden = done.length === cards.length;
   progress.max = Math.max(1, cards.length);
   progress.value = done.length;
   const before = done.length < cards.length ? `Answered ${done.length} of ` : "";
-  tell(
-    at("try-status"),
-    [before + counted(cards.length, "photo"), summary(done), waiting].filter(Boolean).join(" · "),
-  );
+  const words = counts.map(([label, count]) => `${count} ${label ? nameOf(label) : "not read"}`);
+  const after = some.length < cards.length ? `${some.length} shown` : "";
+  say(before + counted(cards.length, "photo"), words.join(", "), [after, note].filter(Boolean));
 }
 
-function summary(done) {
-  const counts = new Map();
-  for (const { label } of done) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const order = [...model().details.classes, "unsure", "no_face", null];
-  return [...counts]
-    .sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))
-    .map(([label, count]) => `${count} ${label ? nameOf(label) : "not read"}`)
-    .join(", ");
+/** Show the status; only screen readers are told the counts that the filter shows. */
+function say(photos, counts, others) {
+  const status = at("try-status");
+  const after = (text) => (text ? ` · ${text}` : "");
+  const rest = others.map(after).join("");
+  if (status.textContent === photos + after(counts) + rest) return;
+  const told = h("span", { class: filter.isShown() && "unseen" }, after(counts));
+  status.replaceChildren(photos, told, rest);
 }
