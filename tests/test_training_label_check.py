@@ -11,6 +11,7 @@ from happysad.dataset.check import check
 from happysad.dataset.manifest import Manifest
 from happysad.label_review import SUSPECTS, Suspect
 from happysad.training.label_check import find_suspects, out_of_fold, ranked
+from tests.command_line import run_command
 from tests.pictures import folders
 
 
@@ -57,6 +58,23 @@ def test_a_check_writes_suspects_and_shows_them(tmp_path: Path) -> None:
     assert row.startswith("happy/000.png,") and row.endswith(",happy,sad,0.1,0.9")
     page = result.page.read_text(encoding="utf-8")
     assert "labelled happy (0.10); the answer is sad (0.90)" in page
+    command = f"happysad review {data} --check-folder {tmp_path / 'out'}"
+    assert result.review == command
+    assert f"<code>{command}</code>" in page
+
+
+def test_a_check_names_the_command_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders(tmp_path / "my photos", each=4)
+    found: list[Suspect] = []
+    monkeypatch.setattr("happysad.training.label_check.find_suspects", lambda manifest: found)
+    done = run_command("check", "my photos", "--labels", "--no-quality", cwd=tmp_path)
+    assert (done.status, b"happysad review" in done.stdout) == (0, False)
+    found.append(Suspect("happy/000.png", "1", "happy", "sad", 0.1, 0.9))
+    done = run_command("check", "my photos", "--labels", "--no-quality", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert done.stdout.decode().endswith("\nnext:   happysad review 'my photos'\n")
 
 
 def test_photos_are_measured_and_their_labels_checked(tmp_path: Path) -> None:

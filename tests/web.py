@@ -20,7 +20,7 @@ from happysad.web.app import create_app
 from happysad.web.http.server import Config, listen
 from happysad.web.http.settings import Settings
 
-__all__ = ["ADDRESS", "LIVE", "Running", "client", "running", "settings"]
+__all__ = ["ADDRESS", "LIVE", "Running", "client", "running", "serving", "settings"]
 
 #: The server's address in the requests of `client`.
 ADDRESS = "http://127.0.0.1:8000"
@@ -80,16 +80,24 @@ def rest(connection: socket.socket) -> bytes:
 def running(settings: Settings) -> Iterator[Running]:
     """Run uvicorn on a free port as `happysad serve` does, until the context is left."""
     app = create_app(settings)
+    with (
+        serving(app, settings) as port,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
+    ):
+        yield Running(app, client, port)
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI, settings: Settings) -> Iterator[int]:
+    """Serve an app with uvicorn until the context is left; yield the port."""
     with listen("127.0.0.1", 0) as listening:
-        port = listening.getsockname()[1]
         server = uvicorn.Server(Config(app, settings))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
             while not server.started and thread.is_alive():
                 time.sleep(0.01)
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                yield Running(app, client, port)
+            yield listening.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join()

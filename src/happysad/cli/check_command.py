@@ -109,6 +109,8 @@ def check(
     *lines, report = str(result).split("\n")
     for line in (*lines, *result.examples, report):
         say(line)
+    if result.review:
+        say(f"next:   {result.review}")
     if quarantine is not None:
         moved = move_away(result.manifest, quarantine, report=say)
         say(f"undo: happysad check --restore {quarantine}")

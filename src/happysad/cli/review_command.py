@@ -57,7 +57,7 @@ def review(
     """
     for extra in ("train", "web"):
         need(extra, "happysad review")
-    from happysad.dataset.check import default_folder
+    from happysad.dataset.check_result import default_folder
     from happysad.web.http.settings import Settings
     from happysad.web.review import Review, serve_review
 

@@ -9,7 +9,12 @@ from typing import cast
 
 from happysad.dataset import decided_labels, duplicates, labelled_photos, quality, split
 from happysad.dataset.check_page import write_check_page
-from happysad.dataset.check_result import CheckCounts, CheckResult, CheckSettings
+from happysad.dataset.check_result import (
+    CheckCounts,
+    CheckResult,
+    CheckSettings,
+    default_folder,
+)
 from happysad.dataset.class_folders import class_folders, labels
 from happysad.dataset.findings import find, titles
 from happysad.dataset.given_splits import known_splits, leave_out_leaks
@@ -19,7 +24,7 @@ from happysad.dataset.scan import scan
 from happysad.errors import DatasetError, UsageError, counted
 from happysad.label_review import DECISIONS, SUSPECTS, Suspect, read_decisions, write_suspects
 
-__all__ = ["check", "default_folder"]
+__all__ = ["check"]
 
 
 def check(
@@ -95,11 +100,6 @@ def check(
     earlier = Manifest.read(file, data) if file.exists() else None
     splits = {} if earlier is None else _splits(earlier, file)
     return _check(data, out, settings, names, earlier, splits, say, find_suspects)
-
-
-def default_folder(data: Path) -> Path:
-    """Return the default output folder of a check: NAME-check in the current folder."""
-    return Path(f"{data.resolve().name}-check")
 
 
 def _check(

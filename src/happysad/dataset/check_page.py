@@ -92,6 +92,7 @@ def write_check_page(
             if (count := counts.findings[finding.key])
         ],
         suspects=photos("suspects", answers),
+        review=result.review,
         larger={
             "groups": len(larger),
             "photos": len(groups),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,17 @@ from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import UsageError, counted
 from happysad.folder_walk import LeftOut
 
-__all__ = ["CheckCounts", "CheckResult", "CheckSettings"]
+__all__ = ["CheckCounts", "CheckResult", "CheckSettings", "default_folder"]
 
 # The maximum value of `CheckSettings.radius`.
 _MAX_RADIUS = 16
 # The number of files of a finding that `CheckResult.examples` names.
 _NAMED = 3
+
+
+def default_folder(data: Path) -> Path:
+    """Return the default output folder of a check: NAME-check in the current folder."""
+    return Path(f"{data.resolve().name}-check")
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,17 @@ class CheckResult:
     def page(self) -> Path:
         """The page with the findings."""
         return self.folder / "report.html"
+
+    @property
+    def review(self) -> str:
+        """The command that goes on with the labels that are probably wrong; "" without any."""
+        if not self.counts.suspects:
+            return ""
+        data = self.manifest.root
+        words = ["happysad", "review", str(data)]
+        if self.folder != default_folder(data):
+            words += ["--check-folder", str(self.folder)]
+        return shlex.join(words)
 
     @property
     def left_out(self) -> dict[str, int]:

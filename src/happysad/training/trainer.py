@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from happysad import __version__
 from happysad.classifier import BATCH, Classifier
 from happysad.dataset import arrays
-from happysad.dataset.check import check, default_folder
+from happysad.dataset.check import check
+from happysad.dataset.check_result import default_folder
 from happysad.dataset.class_folders import class_folders, labels
 from happysad.dataset.manifest import SPLITS, Manifest, Split, is_outside
 from happysad.dataset.split import assign

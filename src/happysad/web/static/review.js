@@ -6,6 +6,7 @@ import { at, counted, h, tell } from "./dom.js";
 let photos = [];
 let classes = [];
 let place = 0;
+let sending = false;
 
 const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
@@ -25,6 +26,8 @@ function show() {
     ? `${one.path}: labelled ${one.label} (${percent(one.p_label)}); a classifier that did not ` +
       `learn from it answers ${one.suggested} (${percent(one.p_suggested)}).`
     : one.path;
+  // The buttons are new, so the one in the place of the focused one gets the focus.
+  const focused = [...at("keys").children].indexOf(document.activeElement);
   const choices = classes.map((name, number) => [name, `${number + 1}`, name]);
   at("keys").replaceChildren(
     ...[...choices, ["", "x", "leave out"]].map(([label, key, words]) =>
@@ -40,9 +43,12 @@ function show() {
       ),
     ),
   );
+  at("keys").children[focused]?.focus();
 }
 
 async function decide(label) {
+  // A key that comes before the next photo is shown was not meant for it.
+  if (sending) return;
   const one = photos[place];
   const options = { method: "DELETE" };
   if (label !== null) {
@@ -50,11 +56,14 @@ async function decide(label) {
     options.body = JSON.stringify({ label });
     options.headers = { "Content-Type": "application/json" };
   }
+  sending = true;
   try {
     await ask(`v1/review/${one.pixels}`, options);
   } catch (error) {
     tell(at("notice"), error.message);
     return;
+  } finally {
+    sending = false;
   }
   tell(at("notice"), "");
   one.decided = label;
@@ -65,6 +74,7 @@ async function decide(label) {
 function press(event) {
   if (!photos.length || event.ctrlKey || event.metaKey || event.altKey) return;
   const name = classes[Number(event.key) - 1];
+  if (event.repeat && !event.key.startsWith("Arrow")) return;
   if (name !== undefined) decide(name);
   else if (event.key === "x") decide("");
   else if (event.key === "u") decide(null);
