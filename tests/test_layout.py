@@ -71,7 +71,7 @@ ALLOWED = {
     "training": SHARED | {"keras_backend", "dataset", "models", "evaluation", "export"},
     "video": SHARED,
     "batch": SHARED,
-    "web": SHARED | {"video"},
+    "web": SHARED | {"dataset", "video"},  # the drawn faces
     "site": SHARED | {"web"},
 }
 

@@ -17,6 +17,7 @@ from happysad import Classifier
 from happysad.predictions import Prediction
 from happysad.site.static_site import publish
 from happysad.site.web_runtime import complete
+from happysad.web.drawn_examples import EXAMPLES
 from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.static_server import served
 from tests.web_browser.conftest import Seen, check, until, watched
@@ -215,6 +216,9 @@ def test_a_site_needs_no_network_after_the_first_visit(visited: Seen, photos: Pa
         page.reload()
         visited.drop("#drop", photos / "one.png")
         expect(page.locator(".answer:not(.waiting) .label .chip")).to_have_text("happy")
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("button", name="Try drawn faces").click()
+        expect(page.locator(".answer:not(.waiting)")).to_have_count(EXAMPLES)
         page.click("nav a[href='#about']")
         expect(page.locator("#about-card img").first).to_be_visible()
     finally:

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from happysad.colours import GREY, colours_of
 from happysad.face_detection import Face
 from happysad.predictions import FacePrediction, Prediction, percent
+from happysad.web.drawn_examples import EXAMPLES
 from tests.command_line import run_command
 from tests.web_browser.conftest import Seen, until
 
@@ -63,6 +64,24 @@ def test_a_folder_that_is_dropped(seen: Seen, photos: Path) -> None:
     page.get_by_role("button", name="Clear").click()
     answered(page, 0)
     expect(page.locator("#try-bar")).to_be_hidden()
+
+
+def test_drawn_faces_to_start_with(seen: Seen) -> None:
+    page = seen.page
+    seen.open()
+    page.get_by_role("button", name="Try drawn faces").click()
+    answered(page, EXAMPLES)
+    expect(page.locator("#try-examples")).to_be_hidden()
+    expect(page.locator("#choose")).to_be_focused()
+    for name in ("happy", "neither", "sad"):
+        expect(page.locator(f"#try-filter .key.{name}")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    page.route("**/static/examples/*", lambda route: route.fulfill(status=503, body=""))
+    page.get_by_role("button", name="Try drawn faces").click()
+    expect(page.locator("#notice")).to_contain_text("The examples could not be loaded")
+    until(page, lambda: len(seen.complaints) == EXAMPLES)
+    assert all("503" in one for one in seen.complaints)
+    seen.complaints.clear()
 
 
 def test_the_photos_with_one_answer(seen: Seen, photos: Path, tmp_path: Path) -> None:

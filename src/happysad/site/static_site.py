@@ -15,6 +15,7 @@ from happysad.web.api.card import CardPicture, card, picture
 from happysad.web.api.in_use import InUse, load
 from happysad.web.api.rest import model_row
 from happysad.web.app import left_out_module
+from happysad.web.drawn_examples import EXAMPLES, drawn_example
 
 __all__ = ["page", "publish"]
 
@@ -96,6 +97,8 @@ def _contents(in_use: InUse) -> dict[str, bytes]:
     contents |= {f"static/{file.name}": file.read_bytes() for file in _ENGINE.iterdir()}
     worker = contents.pop("static/service_worker.js").decode()
     contents["static/left_out.js"] = left_out_module().encode()
+    for number in range(1, EXAMPLES + 1):
+        contents[f"static/examples/drawn-{number}.jpg"] = drawn_example(number)
     contents[f"static/onnxruntime/{SCRIPT}"] = (FOLDER / SCRIPT).read_bytes()
     contents[_RUNTIME] = (FOLDER / WASM).read_bytes()
     contents[_YUNET] = network()

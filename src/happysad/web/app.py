@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -18,6 +19,7 @@ from happysad import __version__
 from happysad.folder_walk import ENDINGS, FILMS, LIVE_PHOTOS, NAMES
 from happysad.web.api import live, rest
 from happysad.web.api.in_use import ServerState, load
+from happysad.web.drawn_examples import EXAMPLES, drawn_example
 from happysad.web.http import server
 from happysad.web.http.counters import Counters
 from happysad.web.http.protection import protect
@@ -88,6 +90,7 @@ def create_app(settings: Settings, *, lesson: tuple[str, ...] = COMMAND) -> Fast
     app.add_api_route("/", page, include_in_schema=False)
     app.add_api_route("/openapi.json", description, include_in_schema=False)
     app.add_api_route("/static/left_out.js", left_out, include_in_schema=False)
+    app.add_api_route("/static/examples/drawn-{number:int}.jpg", drawn, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     protect(app, settings, counters)
     return app
@@ -117,6 +120,14 @@ async def left_out() -> Response:
     """Return this module."""
     headers = {"Cache-Control": "no-cache"}
     return Response(left_out_module(), media_type="text/javascript", headers=headers)
+
+
+def drawn(number: int) -> Response:
+    """Return an example of Try."""
+    if not 1 <= number <= EXAMPLES:
+        raise HTTPException(404, "Not Found")
+    headers = {"Cache-Control": "no-cache"}
+    return Response(drawn_example(number), media_type="image/jpeg", headers=headers)
 
 
 class _Static(StaticFiles):

@@ -2,9 +2,10 @@
 
 import { answerCard } from "./card.js";
 import { csv } from "./csv.js";
-import { at, counted, h, inWords } from "./dom.js";
+import { at, counted, h, inWords, tell } from "./dom.js";
 import * as drawings from "./drawings.js";
 import { batchOf, predict } from "./engine.js";
+import { loadExamples } from "./examples.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
 import { answerFilter } from "./filter.js";
 import { nameOf } from "./label.js";
@@ -30,6 +31,7 @@ export function start() {
     add(files);
   });
   onModel(({ details }) => ask(details.classes));
+  at("try-examples").addEventListener("click", addExamples);
   filter = answerFilter(at("try-filter"), show);
   at("try-csv").addEventListener("click", saveTable);
   at("try-drawings").addEventListener("click", saveDrawings);
@@ -99,6 +101,18 @@ function add(files) {
   if (!working) work();
 }
 
+async function addExamples({ target }) {
+  target.disabled = true;
+  try {
+    add(await loadExamples());
+    tell(at("notice"), "");
+    at("choose").focus();
+  } catch (error) {
+    tell(at("notice"), error.message);
+  }
+  target.disabled = false;
+}
+
 function clear() {
   for (const card of cards) card.forget();
   cards = [];
@@ -164,6 +178,7 @@ function show() {
   const done = rows();
   at("view-try").classList.toggle("given", cards.length > 0);
   at("try-bar").hidden = !cards.length;
+  at("try-examples").hidden = cards.length > 0;
   const counts = tally(done, model().details.classes);
   filter.update(counts, cards.length);
   for (const card of cards) card.element.hidden = !filter.shows(card.row);
