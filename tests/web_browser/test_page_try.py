@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,11 @@ def test_the_photos_with_one_answer(seen: Seen, photos: Path, tmp_path: Path) ->
     assert len((tmp_path / "saved.csv").read_text().splitlines()) == 4
     page.get_by_role("button", name="All 5").click()
     expect(titles).to_have_count(5)
+    page.get_by_role("button", name="no face 1").click()
+    page.set_input_files("#choose", photos / "one.png")
+    answered(page, 6)
+    expect(page.get_by_role("button", name="All 6", pressed=True)).to_be_visible()
+    expect(titles).to_have_count(6)
 
 
 def test_a_photo_is_enlarged_and_its_drawing_saved(
@@ -139,20 +146,27 @@ def test_all_drawings_are_saved(seen: Seen, photos: Path, tmp_path: Path) -> Non
     page = seen.page
     Image.open(photos / "one.png").save(tmp_path / "hidden.tiff")
     seen.open()
-    page.set_input_files("#choose", [*(photos / name for name in NAMES), tmp_path / "hidden.tiff"])
-    answered(page, 5)
-    saved: dict[str, Path] = {}
-    page.on("download", lambda one: saved.update({one.suggested_filename: one.path()}))
-    page.get_by_role("button", name="Download drawings").click()
+    names = [*NAMES, "one.png"]
+    page.set_input_files("#choose", [*(photos / name for name in names), tmp_path / "hidden.tiff"])
+    answered(page, 6)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download drawings").click()
+    assert download.value.suggested_filename == "happysad-drawings.zip"
     expect(page.locator("#try-status")).to_contain_text(
-        "3 drawings saved, without 1 photo that this browser cannot show"
+        "4 drawings saved, without 1 photo that this browser cannot show"
     )
-    until(page, lambda: len(saved) == 3)
-    assert sorted(saved) == ["one-drawn.png", "two, _twins_-drawn.png", "wall-drawn.png"]
-    assert_drawn(saved["wall-drawn.png"], {"faces": []}, {"other"})
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == [
+            "one-drawn-2.png",
+            "one-drawn.png",
+            'two, "twins"-drawn.png',
+            "wall-drawn.png",
+        ]
+        assert_drawn(io.BytesIO(archive.read("wall-drawn.png")), {"faces": []}, {"other"})
 
 
-def assert_drawn(file: Path, row: dict[str, Any], looks: set[str]) -> None:
+def assert_drawn(file: Path | io.BytesIO, row: dict[str, Any], looks: set[str]) -> None:
     """Check that a drawing has its photo's size, and boxes and notes in the colours of answers."""
     pixels = np.asarray(Image.open(file).convert("RGB"))
     assert pixels.shape == (240, 480, 3)

@@ -1,9 +1,11 @@
-// Photos with their boxes and answers: enlarged in a dialog, and saved as PNG files.
+// Photos with their boxes and answers: enlarged in a dialog, and saved as PNG files or all in one
+// archive.
 
 import { at } from "./dom.js";
 import { drawPhoto } from "./draw.js";
 import { line } from "./label.js";
 import { save } from "./save.js";
+import { distinct, zip } from "./zip.js";
 
 let opened = null;
 
@@ -11,7 +13,10 @@ let opened = null;
 export function start() {
   const dialog = at("large");
   at("large-close").addEventListener("click", () => dialog.close());
-  at("large-save").addEventListener("click", () => saveDrawing(opened));
+  at("large-save").addEventListener("click", async () => {
+    const card = opened;
+    save(await drawing(card), nameOf(card));
+  });
   // A click beside the dialog's content.
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
   dialog.addEventListener("close", () => {
@@ -42,10 +47,20 @@ function words({ label, probabilities, faces, error }) {
   return faces.map((face) => line(face.label, face.probabilities)).join("; ");
 }
 
-/** Save a card's photo with its boxes and answers as a PNG file. */
-export async function saveDrawing({ file, image, row }) {
+/** Save the drawings of cards: browsers drop some of many files that are saved at once. */
+export async function saveDrawings(cards) {
+  const names = distinct(cards.map(nameOf));
+  const files = [];
+  for (const [place, card] of cards.entries())
+    files.push({ name: names[place], blob: await drawing(card) });
+  save(await zip(files), "happysad-drawings.zip");
+}
+
+const nameOf = ({ file }) => `${file.name.replace(/\.[^.]+$/, "")}-drawn.png`;
+
+/** Return a card's photo with its boxes and answers as a PNG file. */
+async function drawing({ image, row }) {
   const canvas = document.createElement("canvas");
   drawPhoto(canvas, image, row);
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  save(blob, `${file.name.replace(/\.[^.]+$/, "")}-drawn.png`);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }

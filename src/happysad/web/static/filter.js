@@ -54,6 +54,7 @@ export function answerFilter(element, changed) {
       element.hidden = counts.length < 2;
       choose(element.hidden || !now.has(chosen) ? ALL : chosen);
     },
+    showAll: () => choose(ALL),
     isShown: () => !element.hidden,
     /** Return whether a photo with this row is shown; its row is null until it is answered. */
     shows: (row) => chosen === ALL || (row !== null && row.label === chosen),

@@ -85,16 +85,21 @@ async function saveDrawings({ target }) {
   target.disabled = true;
   const answered = filtered().filter(({ row }) => row && !row.error);
   const drawn = answered.filter(drawings.drawable);
-  for (const card of drawn) await drawings.saveDrawing(card);
   const rest = answered.length - drawn.length;
   const without = rest ? `, without ${counted(rest, "photo")} that this browser cannot show` : "";
-  note = `${counted(drawn.length, "drawing")} saved${without}`;
+  try {
+    await drawings.saveDrawings(drawn);
+    note = `${counted(drawn.length, "drawing")} saved${without}`;
+  } catch (error) {
+    note = error.message;
+  }
   show();
 }
 
 function add(files) {
   const added = files.map((file) => answerCard(file));
   cards.push(...added);
+  filter.showAll();
   for (const { image } of added) image.addEventListener("load", show);
   at("answers").append(...added.map((card) => card.element));
   show();
