@@ -29,6 +29,7 @@ from recipes.face.vote_training import Examples, Schedule  # noqa: E402
 from recipes.face.votes import targets  # noqa: E402
 from tests.made_up_faces import random_faces  # noqa: E402
 
+SHORT = Schedule(epochs=1, rate=1e-3)
 NONE = Changes(rotation=0, shift=0, zoom=0, light=0, worse=0, erasing=0)
 
 
@@ -137,7 +138,7 @@ def test_a_mean_network_has_the_mean_weights_of_others(
 
     monkeypatch.setattr(vote_training, "train", changed)
     for name, normalised in (("folded", False), ("normalised", True)):
-        one = Network(schedule=Schedule(epochs=1, rate=1e-3), normalised=normalised)
+        one = Network(schedule=SHORT, normalised=normalised)
         monkeypatch.setitem(networks.NETWORKS, name, one)
     monkeypatch.setitem(networks.NETWORKS, "mean", Mean(("folded", "normalised")))
     for name in ("train", "val"):
@@ -150,11 +151,21 @@ def test_a_mean_network_has_the_mean_weights_of_others(
             assert not np.array_equal(before, after)
             np.testing.assert_allclose(middle, (before + after) / 2, rtol=1e-5)
 
+    # A network that begins with the mean answers as the mean does.
+    with monkeypatch.context() as known:
+        known.setattr(networks, "trained", lambda *_: mean)
+        known.setattr(vote_training, "train", lambda *_: None)
+        known.setitem(networks.NETWORKS, "on", Network(begun="mean", schedule=SHORT))
+        on = networks.train("on", tmp_path, tmp_path)
+    images = random_faces(8).images
+    np.testing.assert_allclose(
+        features_of(on, images), features_of(mean, images), rtol=1e-3, atol=1e-3
+    )
+
     # The folded convolutions, alone, give the same features as the network they come from.
     alone = networks.train("folded", tmp_path, tmp_path)
     for layer, weights in zip(convolution_layers(alone), second[:-1], strict=True):
         layer.set_weights(weights)
-    images = random_faces(8).images
     np.testing.assert_allclose(
         features_of(alone, images), features_of(learned[1], images), rtol=1e-3, atol=1e-3
     )
@@ -203,7 +214,6 @@ def test_training_continues_exactly_where_it_stopped(
 def test_a_student_learns_from_votes_and_teachers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    schedule = Schedule(epochs=1, rate=1e-3)
     given: list[Examples] = []
 
     def kept(model: keras.Model, learned: Examples, *_: Any) -> None:
@@ -213,9 +223,7 @@ def test_a_student_learns_from_votes_and_teachers(
     monkeypatch.setitem(
         networks.NETWORKS,
         "student",
-        Network(
-            widths=(2, 2), schedule=schedule, teachers=("one", "two"), portraits=True, anew=True
-        ),
+        Network(widths=(2, 2), schedule=SHORT, teachers=("one", "two"), portraits=True, anew=True),
     )
     for name, number in (("train", 40), ("val", 16), ("train-anew", 40)):
         random_faces(number).write(tmp_path / f"{name}.npz")
@@ -231,9 +239,15 @@ def test_a_student_learns_from_votes_and_teachers(
     shares, _ = targets(random_faces(40).votes)
     teachers = np.eye(8)[[0, 3]].mean(axis=0)
     np.testing.assert_allclose(given[0].targets, (shares + teachers) / 2, atol=1e-6)
-    random_faces(24).write(tmp_path / "portraits.npz")
+    folders = np.array(["happy", "neutral"] * 12)
+    replace(random_faces(24), folders=folders).write(tmp_path / "portraits.npz")
     networks.train("student", tmp_path, tmp_path)
-    np.testing.assert_allclose(given[1].targets[40:], np.tile(teachers, (24, 1)), atol=1e-6)
+    # Half is neutral, half sad, to the teachers. The labels move only what is neutral or happy.
+    expected = np.zeros((24, 8))
+    expected[:, 3] = 0.5
+    expected[:, 1] = np.where(folders == "happy", 0.5 * 0.75 * 0.96, 0.5 * 0.75 * 0.04)
+    expected[:, 0] = 0.5 - expected[:, 1]
+    np.testing.assert_allclose(given[1].targets[40:], expected, atol=1e-6)
     assert given[1].anew is not None and len(given[1].images) == len(given[1].anew) == 64
 
 

@@ -57,6 +57,8 @@ _STRONG = Changes(
 )
 # The number of crops that give batch normalisations their first means and variances.
 _STATISTICS = 2048
+# The assumed share of wrong labels of the portraits; the weight of a label beside the teachers.
+_WRONG, _TRUST = 0.04, 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ class Network:
     """The networks whose mean answer is half of each target, and all of it for portraits."""
     agreed: float = 0.0
     """The share of each target that goes to the emotion with the most votes alone."""
+    begun: str | None = None
+    """The `Mean` with whose weights it begins; None begins as `widths` says."""
     anew: bool = False
     """Whether half of the crops are cut anew."""
     portraits: bool = False
@@ -119,6 +123,14 @@ NETWORKS: dict[str, Network | Mean] = {
     "student": Network(
         schedule=replace(_TUNED, epochs=60, changes=_STRONG, seed=2),
         teachers=("wide", "close"),
+        anew=True,
+        portraits=True,
+    ),
+    # "three" learns on: half of each target is its own answer, and it learns from portraits too.
+    "again": Network(
+        begun="three",
+        schedule=replace(_TUNED, head_epochs=0, epochs=20, rate=5e-4, changes=_STRONG, seed=3),
+        teachers=("three",),
         anew=True,
         portraits=True,
     ),
@@ -193,7 +205,10 @@ def _build(one: Network, data: Path, work: Path) -> keras.Model:
     keras.utils.set_random_seed(one.schedule.seed)
     if one.widths is not None:
         return _network(one.widths, stride=one.stride)
-    folded = _from_labels(work / LABELS_FILE, one.stride)
+    if one.begun is None:
+        folded = _from_labels(work / LABELS_FILE, one.stride)
+    else:
+        folded = trained(one.begun, data, work)
     if not one.normalised:
         return folded
     faces = _faces("train", data, work).images[:_STATISTICS]
@@ -292,9 +307,28 @@ def _examples(one: Network, data: Path, work: Path) -> Examples:
     portraits = packed("portraits", data, work) if one.portraits else None
     if portraits is not None:
         answers = _answers(one, "portraits", portraits.images, data, work)
+        answers = _smiling(answers, portraits.folders == "happy")
         images, anew = (np.concatenate([own, portraits.images]) for own in (images, anew))
         shares = np.concatenate([shares, answers])
     return Examples(images, shares, anew if one.anew else None)
+
+
+def _smiling(answers: NDArray[np.float32], smiles: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return answers in which a photo's label moves probability between happiness and neutral.
+
+    The labels are only happy and neutral, so the other emotions keep their probabilities.
+
+    Args:
+        answers: the teachers' probabilities of the emotions, shape (n, 8).
+        smiles: whether each photo's label is happy and not neutral, shape (n,).
+    """
+    happy, neutral = EMOTIONS.index("happiness"), EMOTIONS.index("neutral")
+    both = answers[:, happy] + answers[:, neutral]
+    label = np.where(smiles, 1 - _WRONG, _WRONG)
+    moved = answers.copy()
+    moved[:, happy] = (1 - _TRUST) * answers[:, happy] + _TRUST * both * label
+    moved[:, neutral] = both - moved[:, happy]
+    return moved
 
 
 def _answers(
@@ -305,6 +339,7 @@ def _answers(
     for teacher in one.teachers:
         file = work / teacher / f"answers-{name}.npy"
         if not file.exists():
+            file.parent.mkdir(exist_ok=True)
             np.save(file, logits(trained(teacher, data, work), images).astype(np.float16))
         answers.append(softmax(np.load(file).astype(np.float32), axis=1))
     return np.asarray(np.mean(answers, axis=0), dtype=np.float32)
