@@ -33,6 +33,14 @@ test("the faces of a frame share its second", () => {
   assert.deepEqual(shares(mood.lately(0, LABELS)), [0.5, 0.25, 0.25]);
 });
 
+test("seconds without an answer are as the last one before, but not after a pause", () => {
+  const mood = new Mood();
+  for (const second of [10, 13, 20]) mood.add(1000 * second, answer(second === 13 ? "sad" : "happy"));
+  const [happy, sad] = mood.lately(20_000, LABELS).lanes;
+  assert.deepEqual(happy.shares.slice(-11), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+  assert.deepEqual(sad.shares.slice(-11), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+});
+
 test("seconds without a face are left out", () => {
   const mood = new Mood();
   mood.add(0, answer("happy"));

@@ -3,10 +3,15 @@
 /** The number of seconds that are shown. */
 export const SECONDS = 60;
 
+// Seconds without an answer, if a computer is slow, are counted as the last one before them; more
+// than these, as after a pause, stay empty.
+const SLOW = 3;
+
 /** Counts the labels of the answers to the frames of one stream. */
 export class Mood {
   #seconds = new Map();
   #first = null;
+  #last = null;
 
   /**
    * Take in the answer to a frame: the labels of its faces, or that of the whole photo if the
@@ -17,8 +22,13 @@ export class Mood {
   add(at, { label, faces }) {
     const second = Math.floor(at / 1000);
     this.#first ??= second;
+    this.#last ??= second;
     for (const old of this.#seconds.keys()) if (old <= second - SECONDS) this.#seconds.delete(old);
     const labels = faces.length ? faces.map((face) => face.label) : [label];
+    if (second - this.#last <= SLOW)
+      for (let between = this.#last + 1; between < second; between++)
+        this.#seconds.set(between, this.#seconds.get(this.#last));
+    this.#last = second;
     const counts = this.#seconds.get(second) ?? new Map();
     this.#seconds.set(second, counts);
     for (const one of labels.filter((one) => one !== "no_face"))
