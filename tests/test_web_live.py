@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from happysad import Classifier
+from happysad.images import decode
+from happysad.video.tracking import Follower
 from happysad.web.api.in_use import load
 from happysad.web.api.live import answer_frames
 from happysad.web.app import create_app
@@ -73,6 +76,29 @@ def test_a_face_keeps_its_number_and_is_answered(shipped: TestClient) -> None:
     assert first["probabilities"] == pytest.approx(expected.probabilities)
 
 
+def test_a_frame_of_a_film_has_its_own_time_and_cuts(shipped: TestClient) -> None:
+    follower = Follower(Classifier(threads=1))
+    moments = [(0.0, False), (0.1, False), (3.0, False), (3.1, True)]
+    tracks, sad = [], []
+    with shipped.websocket_connect(LIVE) as view:
+        for pixels, (at, cut) in zip((0, 4, 0, 4), moments, strict=True):
+            view.send_text(json.dumps({"at": at, "cut": cut}))
+            view.send_bytes(shifted(pixels))
+            answer = view.receive_json()
+            if cut:
+                follower.forget()
+            [expected] = follower.step(decode(shifted(pixels), "the frame").pixels, at)
+            [face] = answer["faces"]
+            assert face["track"] == expected.track
+            assert face["probabilities"] == pytest.approx(expected.probabilities)
+            assert face["now"] == pytest.approx(follower.unsmoothed.faces[0].probabilities)
+            assert answer["now"] == pytest.approx(follower.unsmoothed.probabilities)
+            tracks.append(face["track"])
+            sad.append((face["probabilities"]["sad"], face["now"]["sad"]))
+    assert tracks == [1, 1, 1, 2]
+    assert sad[1][0] != pytest.approx(sad[1][1])
+
+
 def test_two_views_know_nothing_of_each_other(shipped: TestClient) -> None:
     with shipped.websocket_connect(LIVE) as one, shipped.websocket_connect(LIVE) as other:
         for view in (one, other):
@@ -111,6 +137,8 @@ def test_a_classifier_of_photos_answers_the_frame(bright: TestClient, tmp_path: 
         (portrait()[:9000], "truncated"),
         (bytes(100_001), "the frame is too large (at most 100,000 bytes)"),
         ("text", "a frame must be a binary message: the bytes of an image"),
+        ('{"at": 1}', "a frame must be a binary message: the bytes of an image"),
+        ('{"at": NaN, "cut": false}', "a frame must be a binary message: the bytes of an image"),
     ],
 )
 def test_a_bad_frame_is_answered_and_the_next_is_too(

@@ -93,24 +93,30 @@ export function grab(video, longest) {
 
 /** Follow faces from frame to frame; each frame is sent after the answer to the previous one. */
 export function follow({ opened, answered }) {
+  const stream = ++number;
   let open = false;
   let closed = false;
   const begin = async () => {
     await started;
-    await call("follow", []);
-    if (closed) return;
+    await call("follow", [stream]);
+    if (closed) return leave();
     open = true;
     opened();
   };
+  const leave = () => call("leave", [stream]);
   begin().catch((error) => answered({ error: { text: error.message } }));
   return {
     isOpen: () => open && !closed,
     isClosed: () => closed,
-    close: () => (closed = true),
-    async send(frame) {
+    close() {
+      if (open && !closed) leave();
+      closed = true;
+    },
+    async send(frame, moment) {
       const began = performance.now();
+      const { at, cut } = moment ?? { at: began / 1000, cut: false };
       try {
-        const answer = await call("frame", [frame, began / 1000], [frame]);
+        const answer = await call("frame", [stream, frame, at, cut], [frame]);
         answered({ ...answer, milliseconds: performance.now() - began });
       } catch (error) {
         answered({ error: { text: error.message } });

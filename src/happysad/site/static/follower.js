@@ -43,19 +43,20 @@ export class Follower {
   /** @param {import("./classifier.js").Classifier} classifier */
   constructor(classifier) {
     this.#classifier = classifier;
-    this.#forget();
+    this.forget();
   }
 
   /**
    * Answer the next frame.
    * @param {import("./pixels.js").Picture} frame RGB
    * @param {number} at its time in seconds
-   * @returns {Promise<object>} the answer, as the server's Live sends it
+   * @returns {Promise<object>} the answer, as the server's Live sends it for films: `now` has the
+   * probabilities by this frame alone
    */
   async step(frame, at) {
     at = Math.max(this.#at, at);
     const shape = `${frame.width}x${frame.height}`;
-    if (shape !== this.#shape) this.#forget();
+    if (shape !== this.#shape) this.forget();
     this.#shape = shape;
     const { details, findsFaces } = this.#classifier;
     const found = findsFaces ? await this.#find(frame, at) : [];
@@ -71,15 +72,18 @@ export class Follower {
       faces: now.faces.map((face, place) => ({
         ...face,
         track: smoothed[place].number,
+        now: face.probabilities,
         ...answered(details, smoothed[place].values),
       })),
       ...answered(details, whole),
+      now: now.probabilities,
       width: frame.width,
       height: frame.height,
     };
   }
 
-  #forget() {
+  /** Forget all faces, as after a cut: those of the next frame are new. */
+  forget() {
     this.#tracks = [];
     this.#last = [];
     this.#searched = -Infinity;

@@ -13,9 +13,10 @@ const MOST_THREADS = 4;
 const HEIC = /^ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)/;
 
 let classifier = null;
-let follower = null;
+// One for the camera, and one for each film that is looked at, by the numbers of their streams.
+const followers = new Map();
 
-const CALLS = { start, predict, follow, frame };
+const CALLS = { start, predict, follow, frame, leave };
 // Calls wait for each other, since a network answers one of them at a time.
 let last = Promise.resolve();
 
@@ -159,13 +160,20 @@ function pixelsOf(bitmap, by) {
 }
 
 /** Begin to follow faces. */
-function follow() {
-  follower = new Follower(classifier);
+function follow(stream) {
+  followers.set(stream, new Follower(classifier));
 }
 
-/** Answer a frame, taken at a time in seconds. */
-async function frame(bitmap, at) {
+/** End it. */
+function leave(stream) {
+  followers.delete(stream);
+}
+
+/** Answer a frame, taken at a time in seconds; after a cut, its faces are new. */
+async function frame(stream, bitmap, at, cut) {
   try {
+    const follower = followers.get(stream);
+    if (cut) follower.forget();
     return await follower.step(pixelsOf(bitmap, 1), at);
   } finally {
     bitmap.close();

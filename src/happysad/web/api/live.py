@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio.lowlevel
 from fastapi import APIRouter
@@ -28,6 +30,10 @@ async def live(socket: WebSocket) -> None:
     Each frame is a binary message, an image of a type that happysad reads. The client sends the
     next one after the answer. A face keeps its number from frame to frame, and probabilities are
     smoothed over time.
+
+    A text message before a frame makes it one of a film: ``{"at": seconds, "cut": false}`` has its
+    time, and whether a cut lies just before it. Its answer also has the probabilities without
+    smoothing, as ``now``.
     """
     server = server_state(socket)
     views = server.live
@@ -59,10 +65,28 @@ async def answer_frames(socket: WebSocket, server: ServerState) -> None:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
+            if (moment := _moment(message.get("text"))) is not None:
+                view.moment = moment
+                continue
             await socket.send_json(await _answer(message.get("bytes"), view, server))
             continue
         await socket.close(1000, "no frame for a long time")
         return
+
+
+class _Moment(NamedTuple):
+    at: float
+    cut: bool
+
+
+def _moment(text: str | None) -> _Moment | None:
+    """Return the moment of a film that a message states; None where it states none."""
+    try:
+        stated = json.loads(text or "")
+        at, cut = float(stated["at"]), bool(stated["cut"])
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return None
+    return _Moment(at, cut) if math.isfinite(at) else None
 
 
 async def _answer(frame: bytes | None, view: _View, server: ServerState) -> dict[str, Any]:
@@ -91,23 +115,32 @@ class _View:
         self._server = server
         self._in_use = server.in_use
         self._follower = Follower(self._in_use.classifier)
+        self.moment: _Moment | None = None
+        """The moment of the next frame, if it is one of a film."""
 
     def step(self, frame: bytes) -> dict[str, Any]:
         if self._in_use is not self._server.in_use:
             self._in_use = self._server.in_use
             self._follower = Follower(self._in_use.classifier)
+        moment, self.moment = self.moment, None
         try:
             most = self._server.settings.max_memory
             pixels = decode(frame, "the frame", max_memory=most).pixels
         except ImageError as error:
             failure = Failure.of(error)
             return _error(failure.code, failure.text)
+        if moment is not None and moment.cut:
+            self._follower.forget()
         faces = []
-        for one in self._follower.step(pixels):
+        for one in self._follower.step(pixels, moment and moment.at):
             answer = FacePrediction(label=one.label, probabilities=one.probabilities, face=one.face)
             faces.append({"track": one.track, **answer.row()})
-        whole = self._follower.prediction
+        whole, by_itself = self._follower.prediction, self._follower.unsmoothed
+        if moment is not None:
+            for face, alone in zip(faces, by_itself.faces, strict=True):
+                face["now"] = alone.probabilities
         return {
+            **({} if moment is None else {"now": by_itself.probabilities}),
             "faces": faces,
             "label": whole.label,
             "probability": whole.probability,

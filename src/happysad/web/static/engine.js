@@ -47,6 +47,8 @@ export const grab = (video, longest) => jpeg(video, canvas, longest);
  * Follow faces from frame to frame; each frame is sent after the answer to the previous one.
  * @param {{opened: () => void, answered: (answer: object) => void,
  * closed: (opened: boolean) => void}} on called when the server is ready, answers or has ended
+ * @returns what sends frames: each of a camera now, or of a film at a moment, {at: seconds, cut:
+ * whether a cut is just before it}
  */
 export function follow({ opened, answered, closed }) {
   const address = new URL("v1/live", document.baseURI);
@@ -64,6 +66,9 @@ export function follow({ opened, answered, closed }) {
     // Not one that is still connecting.
     isClosed: () => socket.readyState > WebSocket.OPEN,
     close: () => socket.close(),
-    send: (frame) => socket.send(frame),
+    send(frame, moment) {
+      if (moment) socket.send(JSON.stringify(moment));
+      socket.send(frame);
+    },
   };
 }
