@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +18,10 @@ from happysad import Classifier
 from happysad.predictions import Prediction
 from happysad.site.static_site import publish
 from happysad.site.web_runtime import complete
+from happysad.video.film_analysis import watch
 from happysad.web.drawn_examples import EXAMPLES
 from tests.classifiers import brightness_classifier, three_class_classifier
+from tests.films import film, party
 from tests.static_server import served
 from tests.web_browser.conftest import Seen, check, until, watched
 from tests.web_browser.test_page_everywhere import AXE, focused, serious, tab_to
@@ -121,6 +124,65 @@ def test_photos_are_answered_as_in_python(visited: Seen, photos: Path, tmp_path:
         page.get_by_role("button", name="Download drawing", exact=True).click()
     assert download.value.suggested_filename == "wall-drawn.png"
     page.keyboard.press("Escape")
+
+
+def test_a_film_is_followed_as_in_python(visited: Seen, tmp_path: Path) -> None:
+    page = visited.page
+    scene = film(tmp_path / "party.webm", [*party(9), *party(9, range(5, 9), seed=5)])
+    expected = tmp_path / "python.csv"
+    watch(scene, Classifier(threads=1), every=2, table=expected)
+    (tmp_path / "broken.mp4").write_bytes(b"\0\0\0\x18ftypisom no film")
+    visited.open("#try")
+    page.set_input_files("#choose", [tmp_path / "broken.mp4", scene])
+    broken, card = page.locator(".film").all()
+    expect(broken).to_contain_text("broken.mp4: this browser cannot play it: it plays .mp4 with")
+    expect(card).to_contain_text("Looked at 9 frames: every second frame, 12.5 per second of film.")
+    with page.expect_download() as download:
+        card.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "party.csv"
+    header, *rows = table(download.value.path())
+    before, *others = table(expected)
+    assert header == before
+    assert len(rows) == len(others) == 9
+    for one, other in zip(rows, others, strict=True):
+        found, wanted = (dict(zip(header, row, strict=True)) for row in (one, other))
+        for name in ("frame", "shot", "track", "label"):
+            assert found[name] == wanted[name], (name, one, other)
+        assert float(found["time"]) == pytest.approx(float(wanted["time"]), abs=0.001)
+        for name, most in {"probability": 0.15, "x": 8, "width": 8}.items():
+            if wanted[name]:
+                assert float(found[name]) == pytest.approx(float(wanted[name]), abs=most)
+    assert {row[2] for row in rows} == {"1", "2", "3"}
+
+    expect(card.locator(".courses li")).to_have_count(3)
+    expect(card.locator(".courses")).to_contain_text("no face in 22 % of the time · 2 cuts")
+    slider = card.get_by_role("slider", name="Time in party.webm")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuetext", "0:01 of 0:01: no face")
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^0:00 of 0:01: [a-z]+,? "))
+    tab_to(page, "Play")
+    page.keyboard.press("Enter")
+    video = card.locator("video")
+    page.wait_for_function("video => video.ended && video.muted", arg=video.element_handle())
+    if AXE.is_file():
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("async () => (await axe.run('.film')).violations") == []
+    handle = video.element_handle()
+    card.get_by_role("button", name="Remove party.webm").click()
+    focused(page, "Remove")
+    assert handle is not None
+    assert handle.evaluate("one => [one.isConnected, one.src, one.readyState]") == [False, "", 0]
+    page.keyboard.press("Enter")
+    focused(page, "choose")
+
+
+def table(file: Path) -> list[list[str]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream))
 
 
 def test_live_follows_a_face_until_the_view_is_left(visited: Seen) -> None:

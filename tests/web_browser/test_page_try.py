@@ -19,7 +19,9 @@ from happysad.face_detection import Face
 from happysad.predictions import FacePrediction, Prediction, percent
 from happysad.web.drawn_examples import EXAMPLES
 from tests.command_line import run_command
+from tests.films import film, party
 from tests.web_browser.conftest import Seen, until
+from tests.web_browser.test_page_everywhere import focused
 
 pytestmark = pytest.mark.browser
 
@@ -201,6 +203,24 @@ def test_an_opened_list_of_many_faces_leaves_no_hole(seen: Seen, photos: Path) -
     area, parts = page.evaluate(AREAS)
     assert sum(parts) == pytest.approx(area, rel=0.001)
     expect(page.locator(".answer").nth(1)).to_be_in_viewport(ratio=1)
+
+
+def test_a_film_is_followed_until_it_is_stopped(seen: Seen, tmp_path: Path) -> None:
+    page = seen.page
+    scene = film(tmp_path / "long.mp4", party(40) * 15)
+    seen.open()
+    seen.drop("#drop", scene)
+    film_card = page.locator(".film")
+    expect(film_card).to_contain_text(" left")
+    film_card.get_by_role("button", name="Stop").click()
+    expect(film_card).to_contain_text("Stopped at 0:0")
+    focused(page, "Play")
+    expect(film_card.locator(".courses")).to_contain_text("Face 1")
+    expect(film_card.get_by_role("button", name="Download CSV")).to_be_enabled()
+    until(page, lambda: all(one.is_closed() for one in seen.sockets))
+    expect(page.locator("#try-bar")).to_be_hidden()
+    film_card.get_by_role("button", name="Remove").click()
+    expect(film_card).to_have_count(0)
 
 
 def test_a_photo_that_no_browser_shows(seen: Seen, photos: Path, tmp_path: Path) -> None:

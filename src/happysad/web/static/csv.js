@@ -33,13 +33,14 @@ function columns({ schema, path, classifier, label, probability, ...row }, class
   };
 }
 
-function cell(value) {
+/** Return a value as a cell. */
+export function cell(value) {
   const text = String(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Return a float as Python writes it: 1.0 and 5e-05, not 1 and 0.00005. */
-function float(value) {
+export function float(value) {
   if (value === null || value === undefined) return null;
   if (value !== 0 && Math.abs(value) < 1e-4)
     return value.toExponential().replace(/e-(\d)$/, "e-0$1");

@@ -8,6 +8,7 @@ import { batchOf, predict } from "./engine.js";
 import { loadExamples } from "./examples.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
 import { answerFilter } from "./filter.js";
+import { clearFilms, haveFilms, pauseFilms, takeFilms } from "./films.js";
 import { nameOf } from "./label.js";
 import { model, onModel } from "./model.js";
 import { save } from "./save.js";
@@ -42,7 +43,9 @@ export function start() {
 
 export function enter() {}
 
-export function leave() {}
+export function leave() {
+  pauseFilms();
+}
 
 /** Show the question that a classifier answers, such as "Happy, sad or neither?". */
 function ask(classes) {
@@ -97,7 +100,7 @@ async function saveDrawings({ target }) {
 }
 
 function add(files) {
-  const added = files.map((file) => answerCard(file));
+  const added = takeFilms(files, show).map((file) => answerCard(file));
   cards.push(...added);
   filter.showAll();
   for (const { image } of added) image.addEventListener("load", show);
@@ -120,6 +123,7 @@ async function addExamples({ target }) {
 
 function clear() {
   for (const card of cards) card.forget();
+  clearFilms();
   cards = [];
   note = "";
   at("answers").replaceChildren();
@@ -181,7 +185,7 @@ const failed = (path, text) => ({
 
 function show() {
   const done = rows();
-  at("view-try").classList.toggle("given", cards.length > 0);
+  at("view-try").classList.toggle("given", cards.length > 0 || haveFilms());
   at("try-bar").hidden = !cards.length;
   at("try-examples").hidden = cards.length > 0;
   const counts = tally(done, model().details.classes);

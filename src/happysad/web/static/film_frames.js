@@ -1,0 +1,52 @@
+// Which frames of a film are looked at, and when they are.
+
+// About so many frames are looked at for each second of a film; smoothing takes half a second.
+const RATE = 10;
+// The steps in which the second frame is looked for, the longest search, and a usual frame, in seconds.
+const [STEP, SEARCH, USUAL] = [1 / 120, 0.5, 1 / RATE];
+// Over so many times more frames the length of a frame is measured again.
+const MORE = 8;
+
+/**
+ * Measure the frames of a film.
+ * @param {(at: number) => Promise<number>} seek goes to a time, and returns that of the frame there
+ * @param {number} seconds the film's length
+ * @returns {Promise<{start: number, length: number}>} the time of the first frame, and the seconds
+ * from a frame to the next
+ */
+export async function measure(seek, seconds) {
+  const start = await seek(0);
+  let length = 0;
+  for (let at = STEP; !length && at < Math.min(SEARCH, seconds); at += STEP)
+    length = Math.max(0, (await seek(start + at)) - start);
+  if (!length) return { start, length: USUAL };
+  for (let count = MORE; (count + 1) * length < seconds; count *= MORE) {
+    const passed = (await seek(start + (count + 0.5) * length)) - start;
+    length = passed / Math.max(1, Math.round(passed / length));
+  }
+  return { start, length };
+}
+
+/** Return the number n so that every n-th frame is looked at. */
+export const every = (length) => Math.max(1, Math.ceil(1 / (RATE * length) - 0.6));
+
+/**
+ * Yield the frames of a film that are looked at.
+ * @param {(at: number) => Promise<number>} seek
+ * @param {number} seconds the film's length
+ * @param {{start: number, length: number}} measured
+ * @returns {AsyncGenerator<{number: number, at: number}>} the number of each frame in the film, from
+ * 0, and its time in seconds from the first
+ */
+export async function* frames(seek, seconds, { start, length }) {
+  const step = every(length);
+  let before = -1;
+  for (let place = 0; place === 0 || start + (place + 0.5) * length < seconds; place += step) {
+    // In the middle of a frame, whatever its time was rounded to.
+    const at = (await seek(start + (place + 0.5) * length)) - start;
+    // A frame that lasts longer than others is looked at once.
+    if (at <= before) continue;
+    before = at;
+    yield { number: Math.round(at / length), at };
+  }
+}
