@@ -22,6 +22,7 @@ from tests.node import run_tests
 
 TESTS = Path(__file__).with_name("page").glob("*.test.js")
 RNG = np.random.default_rng(5)
+UNSURE = (0.5, 0.6, 0.7)
 BOX = ("x", "y", "width", "height", "score")
 
 
@@ -40,13 +41,18 @@ def test_in_node(tmp_path: Path) -> None:
 
 def of_film(folder: Path) -> dict[str, Any]:
     """Return the table that Python writes for a film, and its answers as the page has them."""
-    model = three_class_classifier(folder / "model.onnx", looks_at="face", slope=0.02)
+    model = three_class_classifier(
+        folder / "model.onnx", looks_at="face", slope=0.02, unsure=UNSURE
+    )
     table = folder / "film.csv"
     scene = film(folder / "film.avi", party(9, [4, 5]))
     watch(scene, Classifier(model, threads=1), every=2, table=table)
     classes = ["happy", "neither", "sad"]
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
+    only = folder / "only.csv"
+    asked = Classifier(model, threads=1).answering(["happy", "sad"])
+    watch(scene, asked, every=2, table=only)
     looked: list[dict[str, Any]] = []
     for number, some in groupby(rows, lambda row: row["frame"]):
         answers = [answer(row, classes) for row in some]
@@ -62,7 +68,13 @@ def of_film(folder: Path) -> dict[str, Any]:
             }
         )
     assert [len(one["answer"]["faces"]) for one in looked] == [1, 1, 0, 1, 1]
-    return {"looked": looked, "classes": classes, "table": table.read_text(encoding="utf-8")}
+    return {
+        "looked": looked,
+        "classes": classes,
+        "unsure": UNSURE,
+        "table": table.read_text(encoding="utf-8"),
+        "only": only.read_text(encoding="utf-8"),
+    }
 
 
 def answer(row: dict[str, str], classes: list[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.classifiers import brightness_classifier
 from tests.node import run_tests
 
 MODULES = Path(str(files("happysad.site") / "static"))
+PAGE = Path(str(files("happysad.web") / "static"))
 TESTS = Path(__file__).with_name("site") / "modules.test.js"
 RNG = np.random.default_rng(7)
 
@@ -36,6 +38,7 @@ def test_as_python_answers(tmp_path: Path) -> None:
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "vectors.json").write_text(json.dumps(vectors(tmp_path)))
+    shutil.copy(PAGE / "probability.js", folder)
     run_tests(folder, MODULES, [TESTS])
 
 

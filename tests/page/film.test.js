@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { answerAt, band, clock, courses, cutsOf, faceless, parts } from "./film_answers.js";
+import { answerAt, answeredOnly, band, clock, courses, cutsOf, faceless, parts } from "./film_answers.js";
 import { CutDetector, difference, small } from "./film_cuts.js";
 import { every, frames, measure } from "./film_frames.js";
 import { filmTable } from "./film_table.js";
@@ -74,6 +74,24 @@ test("a film of one frame", async () => {
 test("the table is that of Python", () => {
   const { looked, classes, table } = vectors.film;
   assert.equal(filmTable(looked, classes), table);
+});
+
+test("the table among two answers is that of Python", () => {
+  const { looked, classes, unsure, only } = vectors.film;
+  const details = { classes, unsure };
+  const answers = ["happy", "sad"];
+  const found = filmTable(looked.map((one) => answeredOnly(one, details, answers)), answers);
+  const [rows, expected] = [found, only].map((text) => text.split("\n").map((row) => row.split(",")));
+  assert.deepEqual(rows[0], expected[0]);
+  assert.equal(rows.length, expected.length);
+  rows.slice(1).forEach((row, place) =>
+    row.forEach((value, column) => {
+      const wanted = expected[place + 1][column];
+      if (value === wanted) return;
+      assert.ok(Math.abs(value - wanted) < 1e-5, `${rows[0][column]}: ${value}, not ${wanted}`);
+    }),
+  );
+  assert.equal(answeredOnly(looked[0], details, classes), looked[0]);
 });
 
 test("the faces of a film, with the shares of their labels", () => {

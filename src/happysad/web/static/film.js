@@ -2,9 +2,9 @@
 
 import { counted, h } from "./dom.js";
 import { drawFaces } from "./draw.js";
-import { answerAt, clock, courses, cutsOf, faceless } from "./film_answers.js";
+import { answerAt, answeredOnly, clock, courses, cutsOf, faceless } from "./film_answers.js";
 import { every } from "./film_frames.js";
-import { answers } from "./film_looking.js";
+import { answers as lookAtFrames } from "./film_looking.js";
 import { close, open } from "./film_player.js";
 import { filmTable } from "./film_table.js";
 import { timeline } from "./film_timeline.js";
@@ -25,9 +25,10 @@ let count = 0;
 /**
  * Make the card of a film that is not looked at yet.
  * @param {File} file
+ * @param {() => string[]} answers returns the classes that may be the answer
  * @param {() => void} removed called when the user removes the card
  */
-export function filmCard(file, removed) {
+export function filmCard(file, answers, removed) {
   const address = URL.createObjectURL(file);
   const id = `film-${++count}`;
   const button = (text, onclick) => h("button", { class: "button", type: "button", onclick }, text);
@@ -48,7 +49,7 @@ export function filmCard(file, removed) {
   const summary = h("ul", { class: "courses" });
   const stop = button("Stop", () => (stopped = true));
   const table = button("Download CSV", () => {
-    const text = filmTable(looked, model().details.classes);
+    const text = filmTable(looked, answers());
     save(new Blob([text], { type: "text/csv" }), `${stem(file.name)}.csv`);
   });
   const remove = button("Remove", removed);
@@ -68,9 +69,12 @@ export function filmCard(file, removed) {
   watched.hidden = progress.hidden = stop.hidden = true;
   play.disabled = table.disabled = true;
 
+  // The answers of the classifier, and those that are shown.
+  let all = [];
   let looked = [];
   let labels = [];
   let stopped = false;
+  let done = false;
   let gone = false;
   // The time of the film's first frame, and its length, in seconds.
   let [start, seconds] = [0, 0];
@@ -102,9 +106,8 @@ export function filmCard(file, removed) {
     let rule = "";
     let rate = 0;
     status.textContent = "Measuring how long a frame lasts";
-    const all = answers(video, seconds, ({ start: first, length }) => {
-      const { classes, unsure } = model().details;
-      labels = unsure ? [...classes, "unsure"] : classes;
+    const frames = lookAtFrames(video, seconds, ({ start: first, length }) => {
+      again();
       start = first;
       const step = every(length);
       rate = 1 / (step * length);
@@ -113,9 +116,10 @@ export function filmCard(file, removed) {
     });
     const answered = [performance.now()];
     let drawn = 0;
-    for await (const one of all) {
+    for await (const one of frames) {
       if (stopped) break;
-      looked.push(one);
+      all.push(one);
+      looked.push(only(one));
       const now = performance.now();
       answered.push(now);
       while (answered[0] < now - WINDOW) answered.shift();
@@ -127,8 +131,8 @@ export function filmCard(file, removed) {
       times.draw(looked, labels, seconds);
     }
     const until = `Stopped at ${clock(looked.at(-1)?.at ?? 0)} of ${clock(seconds)}. `;
-    const whole = `Looked at ${counted(looked.length, "frame")}: ${rule}.`;
-    status.textContent = (stopped ? until : "") + whole;
+    const said = `Looked at ${counted(looked.length, "frame")}: ${rule}.`;
+    status.textContent = (stopped ? until : "") + said;
   }
 
   function tell(share, rate, left) {
@@ -146,15 +150,27 @@ export function filmCard(file, removed) {
     const focused = document.activeElement === stop;
     progress.hidden = speed.hidden = stop.hidden = true;
     play.disabled = table.disabled = false;
-    times.draw(looked, labels, seconds);
     times.enable();
-    summary.replaceChildren(...summaryOf(looked, labels));
+    done = true;
+    again();
     for (const name of ["play", "pause"])
       video.addEventListener(name, () => (play.textContent = video.paused ? "Play" : "Pause"));
     video.addEventListener("play", follow);
     video.addEventListener("seeked", () => show());
     video.currentTime = start;
     if (focused) play.focus();
+  }
+
+  const only = (one) => answeredOnly(one, model().details, answers());
+
+  /** Show the answers among those that are asked for now. */
+  function again() {
+    labels = model().details.unsure ? [...answers(), "unsure"] : answers();
+    looked = all.map(only);
+    if (!done) return;
+    times.draw(looked, labels, seconds);
+    summary.replaceChildren(...summaryOf(looked, labels));
+    show();
   }
 
   function playOrPause() {
@@ -182,13 +198,14 @@ export function filmCard(file, removed) {
   return {
     element,
     run,
+    again,
     pause: () => looked.length && video.pause(),
     forget() {
       gone = stopped = true;
       resized.disconnect();
       close(video);
       URL.revokeObjectURL(address);
-      looked = [];
+      all = looked = [];
     },
   };
 }

@@ -6,6 +6,8 @@
  * @typedef {{number: number, at: number, shot: number, answer: object}} Looked
  */
 
+import { among, answering, labelOf } from "./probability.js";
+
 // Seconds for which an answer is shown, and over which boxes move, without another answer.
 const HELD = 0.5;
 
@@ -15,6 +17,29 @@ export function clock(seconds) {
   const [minutes, rest] = [Math.floor(whole / 60), String(whole % 60).padStart(2, "0")];
   if (minutes < 60) return `${minutes}:${rest}`;
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+/**
+ * Return the answers for a frame as if only some classes could be the answer: smoothing and means are
+ * of logarithms, so it makes no difference that the others are left out only now.
+ * @param {Looked} one
+ * @param {object} details those of the classifier
+ * @param {string[]} answers
+ */
+export function answeredOnly(one, details, answers) {
+  const asked = answering(details, answers);
+  if (asked === details) return one;
+  const places = asked.classes.map((name) => details.classes.indexOf(name));
+  const only = (all) => among(details.classes.map((name) => all[name]), places);
+  const named = (values) => Object.fromEntries(asked.classes.map((name, at) => [name, values[at]]));
+  const narrowed = ({ probabilities, now, ...rest }) => {
+    if (!probabilities) return { ...rest, probabilities, now };
+    const values = only(probabilities);
+    const answer = { label: labelOf(asked, values), probability: Math.max(...values) };
+    return { ...rest, ...answer, probabilities: named(values), now: now && named(only(now)) };
+  };
+  const { faces, ...whole } = one.answer;
+  return { ...one, answer: { ...narrowed(whole), faces: faces.map(narrowed) } };
 }
 
 /**

@@ -1,7 +1,7 @@
 // A film that goes to single frames, or plays.
 
 // Milliseconds until a frame that is shown already is taken for the one at a time.
-const SAME = 500;
+const SAME = 1000;
 // Milliseconds until a film that does not go to a time is given up.
 const PATIENCE = 30_000;
 
@@ -47,16 +47,19 @@ export async function open(video, address) {
 export function seeker(video) {
   let last = 0;
   return async (at) => {
-    await visible();
-    const shown = new Promise((resolve) =>
-      video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime)),
-    );
-    const moved = next(video, "seeked");
-    video.currentTime = at;
-    await moved;
-    const same = new Promise((resolve) => setTimeout(() => resolve(last), SAME));
-    last = await Promise.race([shown, same]);
-    return last;
+    for (;;) {
+      await visible();
+      const shown = new Promise((resolve) =>
+        video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime)),
+      );
+      const moved = next(video, "seeked");
+      video.currentTime = at;
+      await moved;
+      const same = new Promise((resolve) => setTimeout(() => resolve(last), SAME));
+      last = await Promise.race([shown, same]);
+      // A page that was hidden meanwhile has shown nothing.
+      if (!document.hidden) return last;
+    }
   };
 }
 

@@ -36,7 +36,7 @@ export function timeline(name, seek) {
         s("path", { class: look(label), d: band(shares, labels, label) }),
       );
       picture.replaceChildren(...bands);
-      if (!keys.children.length) keys.replaceChildren(...labels.map(key));
+      keys.replaceChildren(...labels.map(key));
     },
     /** Show a time, with what is said of it. */
     show(at, text) {

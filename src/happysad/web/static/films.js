@@ -14,11 +14,12 @@ const isFilm = ({ type, name }) => type.startsWith("video/") || (!type && ENDING
 /**
  * Take the films of some files; return the others.
  * @param {File[]} files
+ * @param {() => string[]} answers returns the classes that may be the answer
  * @param {() => void} removed called when the user removes a film
  */
-export function takeFilms(files, removed) {
+export function takeFilms(files, answers, removed) {
   for (const file of files.filter(isFilm)) {
-    const card = filmCard(file, () => {
+    const card = filmCard(file, answers, () => {
       remove(card);
       removed();
     });
@@ -45,6 +46,11 @@ export function clearFilms() {
   for (const card of cards) card.forget();
   cards = [];
   at("films").replaceChildren();
+}
+
+/** Show the answers among those that are asked for now. */
+export function answerFilms() {
+  for (const card of cards) card.again();
 }
 
 /** Films that play stop while the view is away. */

@@ -8,7 +8,7 @@ import { batchOf, predict } from "./engine.js";
 import { loadExamples } from "./examples.js";
 import { acceptDrops, chosen, pasted } from "./files.js";
 import { answerFilter } from "./filter.js";
-import { clearFilms, haveFilms, pauseFilms, takeFilms } from "./films.js";
+import { answerFilms, clearFilms, haveFilms, pauseFilms, takeFilms } from "./films.js";
 import { nameOf } from "./label.js";
 import { model, onModel } from "./model.js";
 import { save } from "./save.js";
@@ -100,7 +100,7 @@ async function saveDrawings({ target }) {
 }
 
 function add(files) {
-  const added = takeFilms(files, show).map((file) => answerCard(file));
+  const added = takeFilms(files, answers, show).map((file) => answerCard(file));
   cards.push(...added);
   filter.showAll();
   for (const { image } of added) image.addEventListener("load", show);
@@ -134,6 +134,7 @@ function clear() {
 /** Ask for all answers again. */
 function again() {
   for (const card of cards) card.wait();
+  answerFilms();
   show();
   if (!working) work();
 }
