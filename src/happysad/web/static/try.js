@@ -186,9 +186,10 @@ const failed = (path, text) => ({
 
 function show() {
   const done = rows();
-  at("view-try").classList.toggle("given", cards.length > 0 || haveFilms());
+  const given = cards.length > 0 || haveFilms();
+  at("view-try").classList.toggle("given", given);
   at("try-bar").hidden = !cards.length;
-  at("try-examples").hidden = cards.length > 0;
+  at("try-examples").hidden = given;
   const counts = tally(done, model().details.classes);
   filter.update(counts, cards.length);
   for (const card of cards) card.element.hidden = !filter.shows(card.row);
