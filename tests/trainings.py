@@ -1,11 +1,10 @@
 """Small real trainings: photos of noise, a run on them, and processes that train on them.
 
 ``python -m tests.trainings killed RUN DATA BATCH SETTINGS`` kills itself at a batch of a training.
-``python -m tests.trainings member RUN SETTINGS`` trains on generated arrays and writes
-RUN/as-they-are. The environment decides whether it trains alone or as one of several processes. If
-there are several, they train a second time with the classes of process 1 exchanged, and write
-RUN/flipped. The command prints the hash of the weights after each training. SETTINGS is a TOML
-file.
+``python -m tests.trainings member RUN SETTINGS`` is one of several processes, which the environment
+describes. They train on generated arrays and write RUN/as-they-are, then train with the classes of
+process 1 exchanged and write RUN/flipped. At last, process 0 trains alone and writes RUN/alone. The
+command prints the hash of the weights after each training. SETTINGS is a TOML file.
 """
 
 from __future__ import annotations
@@ -105,18 +104,18 @@ class _Staying(Member):
 
 def _train_together(folder: Path, config: TrainConfig) -> None:
     process = processes.this()
-    name = "as-they-are"
-    if isinstance(process, Member):
-        first = _Staying(process.address, process.count, process.index)
-        first.meet(config, settings=repr(config))
-        _learn(first, config, arrays(config), folder / name)
-        name = "flipped"
+    assert isinstance(process, Member)
     photos = arrays(config)
+    first = _Staying(process.address, process.count, process.index)
+    first.meet(config, settings=repr(config))
+    _learn(first, config, photos, folder / "as-they-are")
+    flipped = photos
     if process.index == 1:
-        flipped = Arrays(photos.train.inputs, 1 - photos.train.classes, photos.train.groups)
-        photos = Photos(flipped, photos.val)
-    _learn(process, config, photos, folder / name)
-    if isinstance(process, Member) and process.leads:
+        train = Arrays(photos.train.inputs, 1 - photos.train.classes, photos.train.groups)
+        flipped = Photos(train, photos.val)
+    _learn(process, config, flipped, folder / "flipped")
+    if process.leads:
+        _learn(Alone(), config, photos, folder / "alone")
         sys.stdin.read()  # the other processes are connected through process 0
 
 
