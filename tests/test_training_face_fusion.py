@@ -90,6 +90,7 @@ def begun(train: Arrays, val: Arrays, folder: Path) -> tuple[Any, Any, Run]:
     return learns, model, run
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     ("look", "faces", "chosen", "accuracy"),
     [(1.0, 0.0, ("look", "both"), 0.9), (0.0, 1.0, ("faces",), 0.75), (0.6, 0.9, ("both",), 0.85)],
@@ -145,6 +146,7 @@ def test_the_same_photos_give_the_same_weights_whether_or_not_the_curve_is_drawn
     assert run.history.read_text().count("\n") == 1
 
 
+@pytest.mark.usefixtures("eager")
 def test_three_classes_are_learned(pool: Pool, tmp_path: Path) -> None:
     """Faces tell angry from smiling, in reverse of the network; lighter photos are neither."""
     classes = ("angry", "neither", "smiling")
@@ -198,6 +200,7 @@ def test_face_crops_fine_tune_the_network_of_faces(network: Any, tmp_path: Path)
         assert 0 < moved < 0.2 * np.abs(before.numpy()).max()  # a small change
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("faces", ["find", "given"])
 @pytest.mark.parametrize("classes", [("happy", "sad"), ("angry", "smiling")])
 @pytest.mark.parametrize("seen", ["as the classes", "reversed"])
@@ -225,6 +228,7 @@ def test_other_classes_tell_themselves_which_is_the_sad_one(
     np.testing.assert_allclose(p, 1 - before if turned else before, atol=1e-5)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("classes", [("happy", "sad"), ("angry", "smiling")])
 def test_neither_of_a_photo_is_what_the_classifier_that_ships_answers(
     pool: Pool, classes: tuple[str, str], tmp_path: Path
@@ -331,6 +335,7 @@ def test_a_whole_run(run: Run) -> None:
     assert evaluate(run.folder).score == evaluation.test.score
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_whole_run_that_keeps_neither(run: Run, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"model": "face", "keep_neither": True, "learning_curve": False}
     kept = train(run.data(), tmp_path / "run", check_folder=run.folder.parent / "check", **settings)
@@ -349,6 +354,7 @@ def test_a_whole_run_that_keeps_neither(run: Run, tmp_path: Path) -> None:
         assert (neither > 0) == bool(three.faces)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_whole_run_of_three_classes(tmp_path: Path) -> None:
     data = tmp_path / "data"
     _draw_photos(data, face.CLASSES, 16)

@@ -137,6 +137,7 @@ def happysad_manifest(run: Run) -> Manifest:
     return Manifest.read(run.manifest, run.data())
 
 
+@pytest.mark.usefixtures("eager")
 def test_it_prints_one_line_for_each_epoch(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_training_killed_in_its_last_steps_ends_in_the_same_files(
     assert old == new
 
 
+@pytest.mark.usefixtures("eager")
 def test_early_stopping_keeps_the_best_epoch_and_resumes(tmp_path: Path) -> None:
     settings = {**SETTINGS, "epochs": 12, "patience": 1, "learning_rate": 0.05}
     config = load(None, {**settings, "schedule": "constant"})
@@ -346,6 +348,7 @@ def test_three_classes_that_cannot_be_learned(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("eager")
 def test_neither_is_learned_from_votes_and_goes_on_after_a_stop(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -542,6 +545,7 @@ def test_faces_and_photo_together_learn_no_votes(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_tutorials_network_learns_two_and_says_so(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

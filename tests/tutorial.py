@@ -21,6 +21,8 @@ import tensorflow as tf
 from tensorflow.keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
 from tensorflow.keras.models import Sequential, load_model
 
+tf.config.run_functions_eagerly(True)  # graphs take longer to build than two batches to learn
+
 
 def train(folder: str, out: str) -> None:
     tf.random.set_seed(0)
