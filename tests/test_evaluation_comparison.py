@@ -12,7 +12,12 @@ import pytest
 from happysad.evaluation.comparison import Comparison, Outcome, compare
 
 
-def compared(mine: list[int], built_in: list[int] | None, groups: int | None = None) -> Comparison:
+def compared(
+    mine: list[int],
+    built_in: list[int] | None,
+    groups: int | None = None,
+    before: list[int] | None = None,
+) -> Comparison:
     """Compare classifiers by 1 for each right answer; the largest class is right in every 4th."""
     n = len(mine)
     return compare(
@@ -23,6 +28,8 @@ def compared(mine: list[int], built_in: list[int] | None, groups: int | None = N
         largest_class=(np.arange(n) % 4 == 0).astype(float),
         largest="sad",
         seed=0,
+        before=None if before is None else np.array(before, float),
+        before_name="faces-1",
     )
 
 
@@ -61,6 +68,17 @@ def test_the_difference_is_that_of_the_same_photos() -> None:
     low, high = found.built_in.difference.interval or (0.0, 0.0)
     # Paired: the photos on which both agree add no spread, as they would to two intervals.
     assert 0.10 < low < 0.25 < high < 0.40
+
+
+def test_the_gain_over_the_run_before_has_its_interval() -> None:
+    found = compared([1] * 30 + [0] * 10, None, before=[1] * 20 + [0] * 20)
+    pattern = (
+        r"It is better than the run before \(faces-1\)\. .* is \+25\.0 points .* \+3\d\.\d\)\."
+    )
+    assert re.fullmatch(pattern, found.gain)
+    assert list(found.rivals) == ["always sad", "run before"]
+    assert Comparison.from_json(json.loads(json.dumps(asdict(found)))) == found
+    assert compared([1] * 30 + [0] * 10, None).gain == ""
 
 
 def test_photos_of_one_group_count_once() -> None:

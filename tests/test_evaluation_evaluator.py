@@ -164,6 +164,24 @@ def test_a_run_is_compared_on_its_own_test_photos(made: Path) -> None:
     assert "8 photos prove little" in page
 
 
+def test_a_run_is_compared_with_the_run_before(made: Path, tmp_path: Path) -> None:
+    first, second = (Path(shutil.copytree(made / "run", tmp_path / f"run-{n}")) for n in (1, 2))
+    Run(first).finish("")
+    # It answers happy nearly always.
+    brightness_classifier(first / "model.onnx", size=32, slope=0.05, middle=200)
+    found = evaluate_run(Run(second))[0].comparison
+    assert found is not None and found.before is not None
+    assert found.accuracy == written(made / "run").test.score.accuracy
+    assert found.before.accuracy.value == 0.5 < (found.accuracy.value or 0)
+    assert found.before_name == "run-1"
+    manifest = Run(first).manifest
+    text = manifest.read_text(encoding="utf-8").replace(",test,used,", ",train,used,")
+    manifest.write_text(text, encoding="utf-8")
+    found = evaluate_run(Run(second))[0].comparison
+    assert found is not None
+    assert (found.before, found.gain) == (None, "")  # it has learned from these photos
+
+
 def test_judging_again_gives_the_same_bytes(made: Path, copy: Path) -> None:
     run = Run(copy)
     write_evaluation(run, Manifest.read(run.manifest, made / "data"), of_run(run))

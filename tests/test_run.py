@@ -35,6 +35,22 @@ FUSION = Fusion(
 )
 
 
+def test_the_run_before_is_the_last_finished_one_of_the_same_name(tmp_path: Path) -> None:
+    for name in ("faces-1", "faces-2", "faces-9", "faces-11", "mine-8", "faces-1-first"):
+        Run(tmp_path / name).finish("")
+    (tmp_path / "faces-10").mkdir()  # not finished
+    for name, before in {
+        "faces-11": "faces-9",
+        "faces-2": "faces-1",
+        "faces-1": None,
+        "mine-9": "mine-8",
+        "3": None,
+        "faces": None,
+    }.items():
+        run = Run(tmp_path / name).before
+        assert (run and run.folder.name) == before
+
+
 def epoch(number: int) -> Epoch:
     return Epoch(
         epoch=number,

@@ -6,6 +6,7 @@ The detector and the training are stand-ins, for speed; the real ones are in tes
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -97,7 +98,7 @@ class Lesson:
         )
         assert {file: file.read_bytes() for file in self.photos.rglob("*.png")} == before
         assert json.loads((self.run / "notes.json").read_text(encoding="utf-8")) == self.notes
-        assert self.first == (len(self.manifest.used), "run-first", self.notes)
+        assert self.first == (len(self.manifest.used), f"{self.run.name}-first", self.notes)
         step = Step.read(self.work / STEP)
         assert step is not None
         assert 0 <= step.share < 0.5
@@ -218,6 +219,26 @@ def test_copies_stay_on_one_side(lesson: Lesson) -> None:
         sides = lesson.sides(label)
         assert [sides.count(side) for side in ("train", "val", "test")] == [14, 4, 2]
         assert sides[::2] == sides[1::2]
+
+
+def test_pictures_of_the_run_before_keep_their_split(lesson: Lesson) -> None:
+    lesson.run = lesson.run.with_name("1")
+    for label in LABELS:
+        lesson.give(label, *people(label, 20)[:10])
+    lesson.learn()
+    lesson.manifest.write(Run(lesson.run).manifest)
+    Run(lesson.run).finish("")
+    before = lesson.manifest.used.set_index("pixels")["split"]
+    shutil.rmtree(lesson.work)
+    lesson.work.mkdir()
+    lesson.run = lesson.run.with_name("2")
+    for label in LABELS:
+        lesson.give(label, *people(label, 20)[10:])
+    lesson.learn()
+    after = lesson.manifest.used.set_index("pixels")["split"]
+    assert len(after) == 2 * len(before) == 40
+    assert after[before.index].equals(before)
+    assert after.value_counts().to_dict() == {"train": 28, "val": 8, "test": 4}
 
 
 def test_a_webcams_pictures_of_one_person(lesson: Lesson) -> None:

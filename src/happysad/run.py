@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import secrets
 import shutil
 import time
@@ -45,6 +46,8 @@ _DATA = "data"
 BESIDE_SETTINGS = (VERSION, _DATA)
 # The smallest gain in log loss that counts: docs/decisions.md, "What a learning curve says".
 _SMALL_GAIN = 0.01
+# The name of a numbered folder, such as "faces-1", and its number.
+_NUMBERED = re.compile(r"(.*?)([0-9]+)")
 
 
 def free_folder(folder: Path) -> Path:
@@ -299,6 +302,21 @@ class Run:
     def first(self) -> Run:
         """The first result of a run of Teach, beside it: classifier, notes and, last, metrics."""
         return Run(self.folder.with_name(f"{self.folder.name}-first"))
+
+    @property
+    def before(self) -> Run | None:
+        """The last finished run before it: the folder beside it with a smaller number.
+
+        None if there is none, or if the folder's name does not end with a number.
+        """
+        own = _NUMBERED.fullmatch(self.folder.absolute().name)
+        if own is None:
+            return None
+        folders = self.folder.absolute().parent.glob("*[0-9]")
+        found = [(folder, _NUMBERED.fullmatch(folder.name)) for folder in folders]
+        earlier = {int(name[2]): folder for folder, name in found if name and name[1] == own[1]}
+        runs = [Run(earlier[one]) for one in sorted(earlier, reverse=True) if one < int(own[2])]
+        return next((run for run in runs if run.is_finished), None)
 
     @property
     def plots(self) -> Path:

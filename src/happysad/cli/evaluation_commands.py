@@ -170,6 +170,8 @@ def print_comparison(comparison: Comparison) -> None:
     if comparison.built_in is not None and (missed := comparison.built_in.no_face):
         say(f"the built-in classifier finds no face in {missed:,} of them, which count as wrong")
     say(comparison.verdict)
+    if comparison.gain:
+        say(comparison.gain)
 
 
 def _print_votes(votes: VoteScore) -> None:

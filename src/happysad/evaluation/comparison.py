@@ -1,4 +1,4 @@
-"""A new classifier beside the one that comes with happysad and beside the largest class."""
+"""A new classifier beside the one that ships, the largest class and the run before."""
 
 from __future__ import annotations
 
@@ -80,12 +80,18 @@ class Comparison:
     """Always the largest class of the training photos."""
     largest: str
     """The name of this class."""
+    before: Rival | None = None
+    """The classifier of the run before; None if there is none, it has other classes, or it has
+    learned from one of these photos."""
+    before_name: str = ""
+    """The name of this run."""
 
     @property
     def rivals(self) -> dict[str, Rival]:
         """The rivals by their names."""
         built_in = {} if self.built_in is None else {"built-in classifier": self.built_in}
-        return {**built_in, f"always {self.largest}": self.largest_class}
+        before = {} if self.before is None else {"run before": self.before}
+        return {**built_in, f"always {self.largest}": self.largest_class, **before}
 
     @property
     def verdict(self) -> str:
@@ -109,14 +115,27 @@ class Comparison:
     @property
     def summary(self) -> str:
         """The verdict, and the difference that it rests on with n and its interval."""
-        rival = self.built_in or self.largest_class
+        return f"{self.verdict} {self._difference(self.built_in or self.largest_class)}"
+
+    @property
+    def gain(self) -> str:
+        """What it gains over the run before, with n and the interval; "" without such a run."""
+        if self.before is None:
+            return ""
+        return (
+            f"It is {self.before.outcome} than the run before ({self.before_name}). "
+            f"{self._difference(self.before)}"
+        )
+
+    def _difference(self, rival: Rival) -> str:
+        """Return the difference from a rival as a sentence."""
         assert rival.difference.value is not None  # there is a photo
         span = "too few groups for an interval"
         if rival.difference.interval is not None:
             low, high = (100 * value for value in rival.difference.interval)
             span = f"95 % interval: {low:+.1f} to {high:+.1f}" if low < high else "no spread seen"
         return (
-            f"{self.verdict} The difference in accuracy is {100 * rival.difference.value:+.1f} "
+            f"The difference in accuracy is {100 * rival.difference.value:+.1f} "
             f"points of 100 on the same {counted(self.n, 'photo')} ({span})."
         )
 
@@ -129,6 +148,7 @@ class Comparison:
                 "accuracy": Figure.from_json(fields["accuracy"]),
                 "built_in": fields["built_in"] and Rival.from_json(fields["built_in"]),
                 "largest_class": Rival.from_json(fields["largest_class"]),
+                "before": fields.get("before") and Rival.from_json(fields["before"]),
             }
         )
 
@@ -142,6 +162,8 @@ def compare(
     largest_class: Hits,
     largest: str,
     seed: int,
+    before: Hits | None = None,
+    before_name: str = "",
 ) -> Comparison:
     """Compare a new classifier with its rivals on the same photos.
 
@@ -157,6 +179,8 @@ def compare(
         largest_class: as `hits`, for always the largest class.
         largest: the name of the largest class.
         seed: the seed of the bootstrap.
+        before: as `hits`, of the run before; None if it cannot be compared.
+        before_name: the name of this run.
 
     >>> yes, no = np.ones(8), np.zeros(8)
     >>> found = compare(yes, list("abcdefgh"), built_in=no, no_face=0, largest_class=no,
@@ -190,4 +214,6 @@ def compare(
         built_in=None if built_in is None else rival(built_in, no_face),
         largest_class=rival(largest_class),
         largest=largest,
+        before=None if before is None else rival(before),
+        before_name=before_name,
     )

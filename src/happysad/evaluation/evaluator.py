@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from happysad.dataset.duplicates import near_any, near_groups
 from happysad.dataset.manifest import Manifest, Split, are_crops
 from happysad.dataset.scan import scan
 from happysad.dataset.votes import Votes, read_stored_votes, read_votes
-from happysad.errors import DatasetError, ImageError, UsageError, counted
+from happysad.errors import DatasetError, HappysadError, ImageError, UsageError, counted
 from happysad.evaluation import baselines
 from happysad.evaluation.abstention import Abstention, abstention
 from happysad.evaluation.automatic_slices import PhotoMeasures, automatic_slices, measure
@@ -304,7 +305,7 @@ def evaluate_run(
         test=evaluation,
         val=_score(classifier, manifest.classes, val, seed),
         fusion=run.fusion(),
-        comparison=_comparison(classifier, manifest, test, seed),
+        comparison=_comparison(classifier, manifest, test, seed, run.before),
     )
     return found, replace(test, p=_of_judged(classifier, manifest.classes, test.p))
 
@@ -345,20 +346,32 @@ def _answers_on(
     return _answers(classifier, manifest.classes, manifest, rows, faces)
 
 
-def _comparison(classifier: Classifier, manifest: Manifest, test: Answers, seed: int) -> Comparison:
-    """Compare a run's classifier with the one that ships, and with the largest class."""
+def _comparison(
+    classifier: Classifier, manifest: Manifest, test: Answers, seed: int, earlier: Run | None
+) -> Comparison:
+    """Compare a run's classifier with the one that ships, the largest class and the run before."""
     judged, rows = manifest.classes, manifest.of("test")
     p = _of_judged(classifier, judged, test.p)
-    shipped = Classifier()
-    of_name = {name: place for place, name in enumerate(shipped.classes)}
-    places = [of_name.get(name.casefold()) for name in judged]
-    known = [place for place in places if place is not None]
-    built_in, no_face = None, 0
-    if len(known) == len(judged):
-        crops = classifier.input.averages_faces or are_crops(rows)
-        its = _answers(shipped, judged, manifest, rows, Faces.GIVEN if crops else Faces.FIND)
-        built_in = _right(among(its.p, known), its, 0.5).astype(np.float64)
-        no_face = int(its.no_face.sum())
+    crops = classifier.input.averages_faces or are_crops(rows)
+
+    def hits(of: Classifier) -> tuple[NDArray[np.float64], int] | None:
+        """Return the right answers of a rival, and in how many photos it finds no face."""
+        of_name = {name.casefold(): place for place, name in enumerate(of.classes)}
+        known = [of_name[name.casefold()] for name in judged if name.casefold() in of_name]
+        if len(known) < len(judged):
+            return None
+        faces = Faces.GIVEN if crops and of.input.averages_faces else Faces.FIND
+        its = _answers(of, judged, manifest, rows, faces)
+        own = of.details.threshold if len(judged) == len(of.classes) else 0.5
+        return _right(among(its.p, known), its, own).astype(np.float64), int(its.no_face.sum())
+
+    built_in, no_face = hits(Classifier()) or (None, 0)
+    before = None
+    if earlier is not None:
+        with contextlib.suppress(HappysadError):  # it is damaged
+            knows = Manifest.read(earlier.manifest, earlier.data())
+            if not _is_seen(knows, rows).any() and (found := hits(Classifier(earlier.folder))):
+                before = found[0]
     largest = str(manifest.of("train")["label"].value_counts().sort_index().idxmax())
     return compare(
         _right(p, test, classifier.details.threshold).astype(np.float64),
@@ -368,6 +381,8 @@ def _comparison(classifier: Classifier, manifest: Manifest, test: Answers, seed:
         largest_class=(test.y == judged.index(largest)).astype(np.float64),
         largest=largest,
         seed=seed,
+        before=before,
+        before_name="" if earlier is None or before is None else earlier.folder.name,
     )
 
 

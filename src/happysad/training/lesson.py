@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def _learn(photos: Path, work: Path, run: Run, classes: tuple[str, str], fewest:
         data = work / "faces"
         table = _cut(photos, table, data, notes)
     _refuse_few(table, classes, fewest)
-    split = _split(data, table, work, notes)
+    split = _split(data, table, work, notes, run.before)
     write_text(work / run.notes.name, json.dumps(notes) + "\n")
     learn_first(split.manifest, run.first, notes)
     epochs = round(_SHOWN / len(split.manifest.of("train")))
@@ -111,7 +112,8 @@ def _learn(photos: Path, work: Path, run: Run, classes: tuple[str, str], fewest:
     )
     if trained.evaluation is not None and trained.evaluation.comparison is not None:
         comparison = trained.evaluation.comparison
-        notes += [comparison.summary, *filter(None, [caution(comparison.n)])]
+        said = (comparison.summary, comparison.gain, caution(comparison.n))
+        notes += filter(None, said)
     write_text(run.notes, json.dumps(notes) + "\n")
 
 
@@ -165,10 +167,23 @@ class _Split:
     """The folder of the check."""
 
 
-def _split(data: Path, table: pd.DataFrame, work: Path, notes: list[str]) -> _Split:
-    """Split the pictures by groups of near-duplicates or, if that fails, by their order."""
+def _split(
+    data: Path, table: pd.DataFrame, work: Path, notes: list[str], before: Run | None
+) -> _Split:
+    """Split the pictures by groups of near-duplicates or, if that fails, by their order.
+
+    Pictures of the run before keep their split, so that both can be compared on the test pictures.
+    """
     with contextlib.suppress(DatasetError):  # fewer groups than splits
         table = table.assign(group=near_groups(table))
+        if before is not None:
+            with contextlib.suppress(DatasetError, OSError):
+                kept = work / "kept"
+                kept.mkdir()
+                shutil.copyfile(before.manifest, kept / before.manifest.name)
+                split = _check(data, table, kept, CheckSettings.radius)
+                if _is_usable(split):
+                    return split
         split = _check(data, table, work / "apart", CheckSettings.radius)
         if _is_usable(split):
             return split
