@@ -19,12 +19,15 @@ NOTES = '["No face was found in one."]'
 HISTORY = "epoch,seconds,images_per_second,learning_rate,loss,accuracy,val_loss,val_accuracy\n"
 
 
-def check(photos: str, classes: list[str], out: str) -> dict[str, int]:
+def check(photos: str, classes: list[str], work: str, out: str) -> dict[str, int]:
     """Return the number of files after doing what HAPPYSAD_STUB selects."""
-    return _check(Path(photos), Path(out))
+    return _check(Path(photos), Path(work), Path(out))
 
 
-def _check(photos: Path, out: Path) -> dict[str, int]:
+def _check(photos: Path, work: Path, out: Path) -> dict[str, int]:
+    work.mkdir(parents=True)
+    step = {"what": "reading", "done": 1, "total": 4, "share": 0.2, "seconds_left": 7.0}
+    (work / "step.json").write_text(json.dumps(step))
     out.mkdir(exist_ok=True)
     (out / ".manifest-1234.csv").write_text("half")
     _do(os.environ["HAPPYSAD_STUB"], photos, out)

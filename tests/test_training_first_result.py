@@ -15,9 +15,10 @@ from happysad.dataset.check import check
 from happysad.dataset.drawn_faces import face
 from happysad.dataset.manifest import Manifest
 from happysad.predictions import Faces
-from happysad.run import Run
+from happysad.run import STEP, Run, Step
 from happysad.training.first_result import learn_first
-from happysad.training.lesson_progress import LessonProgress
+from happysad.training.lesson_progress import CHECK, TRAINING, LessonProgress, progress
+from tests.pictures import folders
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_labels_by_chance_are_not_learned(faces: Manifest, cached: Run) -> None:
 
 
 def test_the_share_rises_to_the_end(tmp_path: Path) -> None:
-    progress, shares = LessonProgress(tmp_path / "step.json", 60), []
+    progress, shares = LessonProgress(tmp_path / "step.json", 60, TRAINING), []
     for what, done, total in (
         ("reading", 30, 60),
         ("cutting faces out", 30, 60),
@@ -89,3 +90,16 @@ def test_the_share_rises_to_the_end(tmp_path: Path) -> None:
     assert shares == sorted(shares)
     assert 0 < shares[0] < 0.1
     assert 0.8 < shares[-1] < 1
+
+
+def test_a_check_has_its_time_left(tmp_path: Path) -> None:
+    photos = folders(tmp_path / "photos", each=4)
+    # The page of the check shows both.
+    (photos / "happy" / "copy.png").write_bytes((photos / "happy" / "000.png").read_bytes())
+    with progress(tmp_path, photos, ("happy", "sad"), CHECK):
+        check(photos, tmp_path / "check", quality=False)
+    step = Step.read(tmp_path / STEP)
+    assert step is not None
+    assert step.what == "thumbnails"
+    assert step.share > 0.5
+    assert step.seconds_left is not None

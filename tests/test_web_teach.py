@@ -284,9 +284,11 @@ def test_no_photo_is_removed_during_a_training(
     job = until(one, lambda job: job["step"] is not None)
     assert (job["step"]["what"], job["step"]["share"]) == ("training", 0.5)
     assert 0 < job["step"]["seconds_left"] <= 9.0
+    assert one.get("/v1/teach/step").json()["what"] == "training"
     assert until(one, lambda job: job["first"])
     stopped = one.post("/v1/teach/stop").json()
     assert (stopped["step"], stopped["first"]) == (None, True)
+    assert one.get("/v1/teach/step").json() is None
     [row] = one.get("/v1/teach").json()["runs"]
     assert (row["id"], row["first"]) == (1, True)  # the first result is kept
 
@@ -778,7 +780,7 @@ def test_every_answer_is_as_described(folder: Path) -> None:
 
             holds()
         seen.add(operation.label)
-    assert len(seen) == 14
+    assert len(seen) == 15
 
 
 # The real thing

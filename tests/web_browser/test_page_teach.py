@@ -10,7 +10,7 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from happysad.dataset import drawn_faces
 from happysad.face_detection import find
@@ -155,6 +155,19 @@ def test_classes_are_renamed_and_renamed_back(seen: Seen, examples: Path) -> Non
     expect(name).to_have_value("sad")
     # The browser logs the refusal.
     seen.complaints.clear()
+
+
+def test_a_check_shows_how_much_is_done(seen: Seen, examples: Path) -> None:
+    page, held = seen.page, list[Route]()
+    step = {"what": "reading", "done": 3, "total": 26, "share": 0.1, "seconds_left": 12.0}
+    give(seen, examples)
+    page.route("**/v1/teach/check", lambda route: held.append(route))
+    page.route("**/v1/teach/step", lambda route: route.fulfill(json=step))
+    page.get_by_role("button", name="Check the examples").click()
+    expect(page.locator("#check-left")).to_have_text("3 of 26 done. About 10 s left until the end.")
+    held[0].fulfill(json={"findings": {"files": 26, "used": 25}, "report": "about:blank"})
+    expect(page.locator("#teach-findings")).to_contain_text("25 photos of 26 can be learned from")
+    expect(page.locator("#check-going")).to_be_hidden()
 
 
 @pytest.mark.slow

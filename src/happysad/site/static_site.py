@@ -28,6 +28,7 @@ _OF_SERVER = (
     "curves.js",
     "gallery.js",
     "hold.js",
+    "progress.js",
     "review.html",
     "review.js",
     "teach.js",

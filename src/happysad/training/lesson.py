@@ -34,11 +34,11 @@ from happysad.files import write_text
 from happysad.inputs import crops
 from happysad.parallel import ordered_map
 from happysad.photo import Photo
-from happysad.progress import observed, track
-from happysad.run import STEP, Run
+from happysad.progress import track
+from happysad.run import Run
 from happysad.training.config import RECIPES, load
 from happysad.training.first_result import learn_first
-from happysad.training.lesson_progress import LessonProgress
+from happysad.training.lesson_progress import TRAINING, progress
 
 __all__ = ["learn"]
 
@@ -76,8 +76,7 @@ def learn(
     Raises:
         DatasetError: too few faces are found, or all pictures of a class look the same.
     """
-    count = sum(len(list((photos / label).iterdir())) for label in classes)
-    with observed(LessonProgress(work / STEP, count)):
+    with progress(work, photos, classes, TRAINING):
         _learn(photos, work, Run(run), classes, fewest)
 
 

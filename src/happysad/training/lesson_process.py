@@ -37,11 +37,13 @@ __all__ = ["TASKS", "main"]
 Task = Callable[..., Any]
 
 
-def _check(photos: str, classes: Sequence[str], out: str) -> dict[str, int]:
+def _check(photos: str, classes: Sequence[str], work: str, out: str) -> dict[str, int]:
     """Check the photos, and return the number of findings of each kind."""
     from happysad.dataset.check import check
+    from happysad.training.lesson_progress import CHECK, progress
 
-    counts = asdict(check(photos, out, classes=classes).counts)
+    with progress(Path(work), Path(photos), classes, CHECK):
+        counts = asdict(check(photos, out, classes=classes).counts)
     findings = counts.pop("findings")
     del counts["beside"]  # Teach writes its files itself
     return {**counts, **findings}

@@ -4,6 +4,7 @@ import { get, post } from "./api.js";
 import { chart, table } from "./curves.js";
 import { at, counted, h, tell } from "./dom.js";
 import { modelName, setModel } from "./model.js";
+import { fill, left } from "./progress.js";
 
 const EVERY = 1000;
 const RUNNING = ["checking", "training", "judging"];
@@ -120,10 +121,8 @@ function show(job, running) {
   if (!job) return;
   const progress = at("job-progress");
   progress.hidden = !running;
-  // Without a value, the bar shows activity but no progress.
-  if (job.step) progress.value = job.step.share;
-  else progress.removeAttribute("value");
-  tell(at("job-left"), running ? left(job) : "");
+  fill(progress, job.step);
+  tell(at("job-left"), running && job.step ? left(ofEpochs(job)) : "");
   at("job").hidden = !running && !job.history.length;
   at("job-curves").hidden = !job.history.length && !(running && job.epochs);
   chart(at("chart-loss"), "Loss", job.history, "loss", { least: 0 });
@@ -146,20 +145,10 @@ function inWords({ state, step, first, error }) {
   }[state] ?? `${doing}${soon}`;
 }
 
-/** Return how much of the running work is done, and the time that the rest takes. */
-function left({ step, epoch, epochs }) {
-  if (!step) return "";
-  const done = step.what === "training" ? epoch : step.done;
-  const total = step.what === "training" ? epochs : step.total;
-  const noun = step.what === "training" ? " epochs" : "";
-  const words = total ? `${done.toLocaleString("en")} of ${total.toLocaleString("en")}${noun} done. ` : "";
-  return step.seconds_left === null ? words : `${words}${time(step.seconds_left)} left until the end.`;
-}
-
-function time(seconds) {
-  if (seconds < 5) return "A few seconds";
-  if (seconds < 90) return `About ${5 * Math.round(seconds / 5)} s`;
-  return `About ${Math.round(seconds / 60)} min`;
+/** Return the step of a training, which counts epochs while it learns. */
+function ofEpochs({ step, epoch, epochs }) {
+  if (step.what !== "training") return step;
+  return { ...step, done: epoch, total: epochs, noun: " epochs" };
 }
 
 function runs({ runs: all, in_use: used, own }) {

@@ -178,7 +178,7 @@ class Jobs:
             RunError: nothing can be learned from these examples.
         """
         with self._alone():
-            process = self._start("check", out=str(self.check_report.parent))
+            process = self._start("check", work=str(self._work), out=str(self.check_report.parent))
             try:
                 process.wait(seconds)  # the answer fits into the pipe, so the process ends alone
             except subprocess.TimeoutExpired:
@@ -193,6 +193,10 @@ class Jobs:
             raise RunError(error)
         found: dict[str, int] = answer["found"]
         return found
+
+    def step(self) -> Step | None:
+        """Return what the running check or training is doing; None if nothing runs."""
+        return Step.read(self._work / STEP)
 
     def empty(self, label: str) -> None:
         """Delete a class's examples, and the page of the last check, which shows some.

@@ -26,6 +26,7 @@ from happysad.images import decode, read_bytes
 from happysad.model_file import MODEL_NAME
 from happysad.predictions import Failure
 from happysad.reports.page import small_jpeg
+from happysad.run import Step
 from happysad.web.api.in_use import InUse, server_state
 from happysad.web.api.rest import model_row, photos_of
 from happysad.web.api.rows import PICTURES, ModelRow
@@ -212,6 +213,12 @@ def check(request: Request) -> dict[str, Any]:
         raise HTTPException(503, str(error)) from None
     findings = {name: count for name, count in counts.items() if count}
     return {"findings": findings, "report": "v1/teach/check/report.html"}
+
+
+@router.get("/v1/teach/step", response_model=Step | None, responses=teach_errors(method="get"))
+def step(request: Request) -> Step | None:
+    """Return what the running check or training is doing; null if nothing runs, or just starts."""
+    return _jobs(request).step()
 
 
 @router.get(
