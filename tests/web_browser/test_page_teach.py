@@ -17,6 +17,7 @@ from happysad.face_detection import find
 from tests.pictures import portrait
 from tests.taught import EACH, States, check_run
 from tests.web_browser.conftest import Seen, serving, until
+from tests.web_browser.test_page_everywhere import AXE, serious
 
 pytestmark = pytest.mark.browser
 
@@ -168,6 +169,39 @@ def test_a_check_shows_how_much_is_done(seen: Seen, examples: Path) -> None:
     held[0].fulfill(json={"findings": {"files": 26, "used": 25}, "report": "about:blank"})
     expect(page.locator("#teach-findings")).to_contain_text("25 photos of 26 can be learned from")
     expect(page.locator("#check-going")).to_be_hidden()
+
+
+def test_the_least_sure_photos_are_labelled_by_key(
+    seen: Seen, photos: Path, one: httpx2.Client
+) -> None:
+    page = seen.page
+    seen.open("#teach")
+    before = count(page, "sad")
+    page.get_by_text("Label the photos that would teach most").click()
+    seen.drop("#unlabelled-drop", photos)
+    status = page.locator("#unlabelled-status")
+    expect(status).to_have_text(
+        "2 photos to label, 0 labelled; left out: 1 photo without a face and 1 file not read."
+    )
+    first = page.locator("#unlabelled-name").inner_text()
+    margins = {}
+    for name in ("one.png", 'two, "twins".png'):
+        [row] = one.post("/v1/predict", content=(photos / name).read_bytes()).json()
+        *_, second, largest = sorted(row["probabilities"].values())
+        margins[name] = largest - second
+    assert first == min(margins, key=margins.__getitem__)
+    if AXE.is_file():
+        page.emulate_media(reduced_motion="reduce")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        assert serious(page, "unlabelled") == []
+    page.keyboard.press("2")
+    expect(page.locator("#count-1")).to_have_text(str(before + 1))
+    expect(page.locator("#unlabelled-name")).not_to_have_text(first)
+    page.keyboard.press("x")
+    expect(status).to_contain_text("0 photos to label, 1 labelled")
+    expect(page.locator("#unlabelled-one")).to_be_hidden()
+    newest = one.get("/v1/teach/photos/sad").json()["names"][0]
+    assert one.delete(f"/v1/teach/photos/sad/{newest}").json()["counts"]["sad"] == before
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ _ENGINE = Path(str(files("happysad.site") / "static"))
 _OF_SERVER = (
     "api.js",
     "check.js",
+    "choices.js",
     "curves.js",
     "gallery.js",
     "hold.js",
@@ -33,6 +34,7 @@ _OF_SERVER = (
     "review.js",
     "teach.js",
     "training.js",
+    "unlabelled.js",
 )
 _RUNTIME, _YUNET, _MODEL = f"static/onnxruntime/{WASM}", "v1/yunet.onnx", "v1/model.onnx"
 # The file by which an earlier site is recognised.

@@ -1,7 +1,8 @@
 // The review of labels: one photo at a time, and one key for each decision.
 
 import { ask, get } from "./api.js";
-import { at, counted, h, tell } from "./dom.js";
+import { labelOf, showChoices } from "./choices.js";
+import { at, counted, tell } from "./dom.js";
 
 let photos = [];
 let classes = [];
@@ -26,24 +27,7 @@ function show() {
     ? `${one.path}: labelled ${one.label} (${percent(one.p_label)}); a classifier that did not ` +
       `learn from it answers ${one.suggested} (${percent(one.p_suggested)}).`
     : one.path;
-  // The buttons are new, so the one in the place of the focused one gets the focus.
-  const focused = [...at("keys").children].indexOf(document.activeElement);
-  const choices = classes.map((name, number) => [name, `${number + 1}`, name]);
-  at("keys").replaceChildren(
-    ...[...choices, ["", "x", "leave out"]].map(([label, key, words]) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: one.decided === label ? "button primary" : "button",
-          "aria-pressed": String(one.decided === label),
-          onclick: () => decide(label),
-        },
-        `${key}  ${label && label === one.label ? `keep ${words}` : words}`,
-      ),
-    ),
-  );
-  at("keys").children[focused]?.focus();
+  showChoices(at("keys"), classes, decide, { kept: one.label, decided: one.decided });
 }
 
 async function decide(label) {
@@ -73,10 +57,8 @@ async function decide(label) {
 
 function press(event) {
   if (!photos.length || event.ctrlKey || event.metaKey || event.altKey) return;
-  const name = classes[Number(event.key) - 1];
-  if (event.repeat && !event.key.startsWith("Arrow")) return;
-  if (name !== undefined) decide(name);
-  else if (event.key === "x") decide("");
+  const label = labelOf(event, classes);
+  if (label !== undefined) decide(label);
   else if (event.key === "u") decide(null);
   else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
     const step = event.key === "ArrowRight" ? 1 : -1;

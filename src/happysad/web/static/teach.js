@@ -8,6 +8,7 @@ import { acceptDrops, chosen } from "./files.js";
 import { gallery } from "./gallery.js";
 import { look } from "./model.js";
 import * as training from "./training.js";
+import * as unlabelled from "./unlabelled.js";
 
 let classes = [];
 const parts = new Map();
@@ -20,6 +21,7 @@ export function start() {
   at("teach-camera").addEventListener("click", () => openEyes(status));
   at("teach-check").addEventListener("click", check);
   training.start(allow);
+  unlabelled.start(() => classes, add);
 }
 
 /** Ask the server for all of Teach. */
@@ -51,6 +53,7 @@ function build(names) {
   parts.clear();
   forgetButtons();
   at("teach-classes").replaceChildren(...names.map(classPart));
+  unlabelled.show();
 }
 
 function classPart(name, place) {
