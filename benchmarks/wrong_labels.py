@@ -49,9 +49,10 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
     lines = [
-        "| photos | flipped | found | precision of the first half | precision | recall "
-        "| accuracy with flipped labels | gain by decisions, points | accuracy with right labels |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| photos | flipped | found | precision of the first half | recall of the first half "
+        "| precision | recall | accuracy with flipped labels | accuracy after the decisions "
+        "| gain by decisions, points | accuracy with right labels |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for given in chosen.data:
         name, _, folder = given.partition("=")
@@ -127,9 +128,11 @@ def _line(name: str, rate: float, counts: Floats, groups: NDArray[np.str_], seed
         of = dict(zip(_COUNTS, (weights.astype(np.float64) @ counts).T, strict=True))
         return {
             "first": of["first hits"] / of["first"],
+            "first recall": of["first hits"] / of["wrong"],
             "precision": of["hits"] / of["found"],
             "recall": of["hits"] / of["wrong"],
             "flipped": of["flipped"] / of["judged"],
+            "decided": of["decided"] / of["judged"],
             "gain": 100 * (of["decided"] - of["flipped"]) / of["judged"],
             "right": of["right"] / of["judged"],
         }

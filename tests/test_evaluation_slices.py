@@ -136,3 +136,21 @@ def test_photos_with_nan_are_not_compared() -> None:
         (100, 100, 1.0),
         (100, 100, 1.0),
     ]
+
+
+def test_false_alarms_are_rare_and_wrong_labels_in_a_slice_are_named() -> None:
+    rng = np.random.default_rng(0)
+    thirds = np.tile(["a", "b", "c"], 300)
+    values = pd.DataFrame({n: pd.Categorical(rng.permutation(thirds)) for n in ("one", "two")})
+    groups = [str(number) for number in range(900)]
+    weak = np.flatnonzero(values["one"] == "b")
+    alarms = named = 0
+    for _ in range(20):
+        right = rng.random(900) < 0.9
+        alarms += any(one.is_proven for one in score_slices(values, right, groups))
+        wrong = rng.choice(weak, 60, replace=False)
+        right[wrong] = ~right[wrong]
+        found = {one.name: one for one in score_slices(values, right, groups)}
+        named += found["one: b"].verdict == "worse than the others"
+    assert alarms <= 3  # one is expected at most
+    assert named >= 19
