@@ -103,3 +103,10 @@ def test_a_check_has_its_time_left(tmp_path: Path) -> None:
     assert step.what == "thumbnails"
     assert step.share > 0.5
     assert step.seconds_left is not None
+
+
+def test_the_imports_of_a_check_are_done_when_it_reads(tmp_path: Path) -> None:
+    LessonProgress(tmp_path / "step.json", 120, CHECK)("reading", 0, 120)
+    step = Step.read(tmp_path / "step.json")
+    assert step is not None
+    assert 0.4 < step.share < 0.8

@@ -27,8 +27,8 @@ TRAINING: Parts = (
     ("judging", 3.0, 0.01),
     ("drawing plots", 6.0, 0.0),
 )
-#: The same of a check, which looks at the quality of each photo.
-CHECK: Parts = (("reading", 0.5, 0.04), ("thumbnails", 0.5, 0.005))
+#: The same of a check. It starts with imports, which are done when the first photo is read.
+CHECK: Parts = (("starting", 3.0, 0.0), ("reading", 0.0, 0.012), ("thumbnails", 0.3, 0.003))
 # The minimum number of seconds between two writings of the same work's progress.
 _EVERY = 0.25
 
