@@ -37,7 +37,11 @@ LONGEST = (
     "test_keras_file",
     "test_demo",
     "test_recipes_face",
+    "test_models",
+    "test_web_limits",
+    "test_models_face",
     "test_batch_cluster",
+    "test_web_jobs",
     "test_export",
 )
 
