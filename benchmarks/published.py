@@ -32,7 +32,7 @@ from typing import IO, Any
 
 from live import film
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from scipy.stats import binomtest
 
 from happysad import Classifier
@@ -117,39 +117,29 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds of Live")
     parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     chosen = parser.parse_args()
-    paths = _sample(chosen.folders, chosen.photos)
+    paths = sample(chosen.folders, chosen.photos)
     with tempfile.TemporaryDirectory() as folder:
         publish(Path(folder) / "app", None)
         camera = film(Path(folder) / "face.mjpeg")
-        with _served(Path(folder)) as server, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"),
-                args=[
-                    "--no-sandbox",
-                    "--use-fake-device-for-media-stream",
-                    "--use-fake-ui-for-media-stream",
-                    f"--use-file-for-fake-video-capture={camera}",
-                ],
-            )
+        with served(Path(folder)) as server, chromium(camera) as browser:
             page = browser.new_page()
             began = time.perf_counter()
             page.goto(f"http://127.0.0.1:{server.server_port}/app/")
             page.wait_for_selector("#loading", state="hidden")
             loaded = time.perf_counter() - began
-            moved = server.moved
+            moved = sum(map(len, server.sent))
             pairs = [_pair(page, server, path) for path in paths]
             causes = [
                 (one, _cause(page, server, one, Path(folder))) for one in pairs if not one.same
             ]
             rate = _live(page, chosen.seconds)
-            browser.close()
     text = _tables(pairs, causes, loaded, moved, rate)
     print(text, end="")
     if chosen.write:
         write_text(chosen.write, text)
 
 
-def _sample(folders: list[Path], count: int) -> list[Path]:
+def sample(folders: list[Path], count: int) -> list[Path]:
     """Return photos of all folders, equally many of each where it has them."""
     rng = random.Random(0)  # noqa: S311
     left, chosen = list(folders), list[Path]()
@@ -161,17 +151,22 @@ def _sample(folders: list[Path], count: int) -> list[Path]:
     return chosen
 
 
-class _Server(ThreadingHTTPServer):
-    """A static server that counts the bytes of the site's files."""
+class Server(ThreadingHTTPServer):
+    """A static server that keeps what it has sent.
 
-    def __init__(self, folder: Path) -> None:
+    Browsers let the threads of a page share memory only if the page is isolated.
+    """
+
+    def __init__(self, folder: Path, *, isolated: bool = False) -> None:
+        self.isolated = isolated
         self.photos: list[Path] = []
-        self.moved = 0
+        """The photos below /photos/, by their numbers."""
+        self.sent: list[bytes] = []
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    server: _Server
+    server: Server
 
     def translate_path(self, path: str) -> str:
         """Return the file of an address; those below /photos/ have the photo's number."""
@@ -179,10 +174,17 @@ class _Handler(SimpleHTTPRequestHandler):
             return str(self.server.photos[int(path.removeprefix("/photos/"))])
         return super().translate_path(path)
 
+    def end_headers(self) -> None:
+        """Isolate the page."""
+        if self.server.isolated:
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
     def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:  # type: ignore[override]
-        """Send a file, and count its bytes."""
+        """Send a file."""
         content = source.read()
-        self.server.moved += len(content)
+        self.server.sent.append(content)
         outputfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -190,8 +192,28 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[_Server]:
-    with _Server(folder) as server:
+def chromium(camera: Path, *options: str) -> Iterator[Browser]:
+    """Run Debian's Chromium without a window; its camera shows a film of Motion JPEG."""
+    found = shutil.which("chromium")
+    if found is None:
+        raise SystemExit("needs Chromium; found none (Debian: apt-get install chromium)")
+    arguments = [
+        "--no-sandbox",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+        *options,
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(folder: Path, *, isolated: bool = False) -> Iterator[Server]:
+    """Serve a folder while the context is open."""
+    with Server(folder, isolated=isolated) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server
@@ -199,7 +221,7 @@ def _served(folder: Path) -> Iterator[_Server]:
             server.shutdown()
 
 
-def _pair(page: Page, server: _Server, path: Path) -> Pair:
+def _pair(page: Page, server: Server, path: Path) -> Pair:
     """Answer a photo in Python and in the page."""
     [python] = _CLASSIFIER.predict([str(path)])
     server.photos.append(path)
@@ -207,7 +229,7 @@ def _pair(page: Page, server: _Server, path: Path) -> Pair:
     return Pair(path, python, answer["row"], answer["milliseconds"])
 
 
-def _cause(page: Page, server: _Server, pair: Pair, folder: Path) -> str:
+def _cause(page: Page, server: Server, pair: Pair, folder: Path) -> str:
     """Return why the answers for a photo differ."""
     if not pair.read:
         return "one of them cannot read it"
