@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import json
-import re
 import secrets
 import shutil
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
+from string import digits
 from typing import Any, Self
 
 from happysad import __version__
@@ -46,8 +46,6 @@ _DATA = "data"
 BESIDE_SETTINGS = (VERSION, _DATA)
 # The smallest gain in log loss that counts: docs/decisions.md, "What a learning curve says".
 _SMALL_GAIN = 0.01
-# The name of a numbered folder, such as "faces-1", and its number.
-_NUMBERED = re.compile(r"(.*?)([0-9]+)")
 
 
 def free_folder(folder: Path) -> Path:
@@ -56,6 +54,12 @@ def free_folder(folder: Path) -> Path:
     while (free := folder.with_name(f"{folder.name}-{number}")).exists():
         number += 1
     return free
+
+
+def _numbered(folder: Path) -> tuple[str, int]:
+    """Return the name of a numbered folder without its number, and the number; 0 without one."""
+    name = folder.name.rstrip(digits)
+    return name, int(folder.name[len(name) :] or 0)
 
 
 class Stage(StrEnum):
@@ -309,13 +313,10 @@ class Run:
 
         None if there is none, or if the folder's name does not end with a number.
         """
-        own = _NUMBERED.fullmatch(self.folder.absolute().name)
-        if own is None:
-            return None
-        folders = self.folder.absolute().parent.glob("*[0-9]")
-        found = [(folder, _NUMBERED.fullmatch(folder.name)) for folder in folders]
-        earlier = {int(name[2]): folder for folder, name in found if name and name[1] == own[1]}
-        runs = [Run(earlier[one]) for one in sorted(earlier, reverse=True) if one < int(own[2])]
+        name, number = _numbered(self.folder.absolute())
+        beside = {_numbered(one): one for one in self.folder.absolute().parent.glob("*[0-9]")}
+        earlier = sorted(found for found in beside if found[0] == name and found[1] < number)
+        runs = [Run(beside[one]) for one in reversed(earlier)]
         return next((run for run in runs if run.is_finished), None)
 
     @property
