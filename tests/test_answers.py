@@ -29,8 +29,12 @@ def script() -> Any:
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real pictures are not here")
 def test_answers_are_as_recorded(script: Any) -> None:
     answers = script.shipped(EVERY)
-    different = script.differences(answers, script.read())
-    assert not different, "\n".join(
+    if script.recorded_here():
+        different, most = script.differences(answers, script.read()), 0
+    else:  # labels change where a probability is near a threshold
+        different = script.differences(answers, script.read(), script.ELSEWHERE)
+        most = len(answers) // 200
+    assert len(different) <= most, "\n".join(
         [f"{len(different)} of {len(answers)} answers differ", *different[:10]]
     )
     assert len(answers) > 750
