@@ -16,12 +16,13 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from serve import server
 
 from happysad.dataset import drawn_faces
@@ -88,23 +89,31 @@ def film(file: Path) -> Path:
     return file
 
 
-def _measure(address: str, folder: Path, turns: int, seconds: float) -> list[list[dict[str, Any]]]:
-    """Return the answers of each turn."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
+@contextlib.contextmanager
+def chromium(camera: Path, *options: str) -> Iterator[Browser]:
+    """Run Debian's Chromium without a window; its camera shows a film of Motion JPEG."""
+    found = shutil.which("chromium")
+    if found is None:
         raise SystemExit("needs Chromium; found none (Debian: apt-get install chromium)")
     arguments = [
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={film(folder / 'face.mjpeg')}",
+        f"--use-file-for-fake-video-capture={camera}",
+        *options,
     ]
     with (
         sync_playwright() as playwright,
         contextlib.closing(
-            playwright.chromium.launch(executable_path=chromium, args=arguments)
+            playwright.chromium.launch(executable_path=found, args=arguments)
         ) as browser,
     ):
+        yield browser
+
+
+def _measure(address: str, folder: Path, turns: int, seconds: float) -> list[list[dict[str, Any]]]:
+    """Return the answers of each turn."""
+    with chromium(film(folder / "face.mjpeg")) as browser:
         page = browser.new_page()
         page.add_init_script(_LISTEN)
         page.goto(address + "#live")

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import math
 import random
-import shutil
 import statistics
 import tempfile
 import threading
@@ -30,9 +29,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 
-from live import film
+from live import chromium, film
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 from scipy.stats import binomtest
 
 from happysad import Classifier
@@ -189,25 +188,6 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Print nothing."""
-
-
-@contextmanager
-def chromium(camera: Path, *options: str) -> Iterator[Browser]:
-    """Run Debian's Chromium without a window; its camera shows a film of Motion JPEG."""
-    found = shutil.which("chromium")
-    if found is None:
-        raise SystemExit("needs Chromium; found none (Debian: apt-get install chromium)")
-    arguments = [
-        "--no-sandbox",
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
-        *options,
-    ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
-        yield browser
-        browser.close()
 
 
 @contextmanager

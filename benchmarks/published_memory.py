@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from live import film
-from published import chromium, served
+from live import chromium, film
+from published import served
 from scipy.stats import linregress, t
 
 from happysad.files import write_text

@@ -30,9 +30,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from live import film
+from live import chromium, film
 from playwright.sync_api import Browser, Page
-from published import Server, chromium, sample, served
+from published import Server, sample, served
 
 from happysad.files import write_text
 from happysad.site.static_site import publish

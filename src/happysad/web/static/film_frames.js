@@ -1,10 +1,10 @@
 // Which frames of a film are looked at, and when they are.
 
-// About so many frames are looked at for each second of a film; smoothing takes half a second.
+// The approximate number of frames to analyse per second of film. Smoothing covers half a second.
 const RATE = 10;
 // The steps in which the second frame is looked for, the longest search, and a usual frame, in seconds.
 const [STEP, SEARCH, USUAL] = [1 / 120, 0.5, 1 / RATE];
-// Over so many times more frames the length of a frame is measured again.
+// Each further measurement of the frame length spans this many times as many frames as the last one.
 const MORE = 8;
 
 /**
