@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ def focused(page: Page, what: str) -> None:
     page.wait_for_function(f"what => {FOCUSED} === what", arg=what)
 
 
+def live_by_keyboard(page: Page, check_answer: Callable[[], None]) -> None:
+    """Go to Live, start the camera, check the answer, pause, and stop the camera."""
+    tab_to(page, "Live", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Live", level=1)).to_be_focused()
+    tab_to(page, "Start the camera")
+    page.keyboard.press("Space")
+    focused(page, "Pause")
+    check_answer()
+    page.keyboard.press("Space")
+    focused(page, "Resume")
+    tab_to(page, "Stop the camera")
+    page.keyboard.press("Enter")
+    focused(page, "Start the camera")
+
+
 def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     page = seen.page
     # Listen from the start, since it takes a while until the browser reports it.
@@ -51,18 +68,7 @@ def test_by_keyboard_alone(seen: Seen, photos: Path) -> None:
     tab_to(page, "Close the heat map")
     page.keyboard.press("Enter")
     focused(page, "What decided?")
-    tab_to(page, "Live", "Shift+Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator("#live-title")).to_be_focused()
-    tab_to(page, "Start the camera")
-    page.keyboard.press("Space")
-    expect(page.locator("#live-label .chip")).to_be_visible()
-    focused(page, "Pause")
-    page.keyboard.press("Space")
-    focused(page, "Resume")
-    tab_to(page, "Stop the camera")
-    page.keyboard.press("Enter")
-    focused(page, "Start the camera")
+    live_by_keyboard(page, lambda: expect(page.locator("#live-label .chip")).to_be_visible())
     tab_to(page, "Teach", "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#teach-title")).to_be_focused()

@@ -24,7 +24,7 @@ from tests.classifiers import brightness_classifier, three_class_classifier
 from tests.films import film, party
 from tests.static_server import served
 from tests.web_browser.conftest import Seen, check, until, watched
-from tests.web_browser.test_page_everywhere import AXE, focused, serious, tab_to
+from tests.web_browser.test_page_everywhere import AXE, focused, live_by_keyboard, serious, tab_to
 
 pytestmark = [
     pytest.mark.browser,
@@ -229,19 +229,13 @@ def test_by_keyboard_alone_as_a_screen_reader_says_it(visited: Seen, photos: Pat
     tab_to(page, "choose")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="1 photo · 1 happy")).to_be_visible()
-    tab_to(page, "Live", "Shift+Tab")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Live", level=1)).to_be_focused()
-    tab_to(page, "Start the camera")
-    page.keyboard.press("Space")
-    focused(page, "Pause")
-    expect(page.locator("#live-said[role=status]")).to_have_text("1 face: happy")
-    expect(page.get_by_role("img", name=re.compile("^Mood over the last .*happy"))).to_be_visible()
-    page.keyboard.press("Space")
-    focused(page, "Resume")
-    tab_to(page, "Stop the camera")
-    page.keyboard.press("Enter")
-    focused(page, "Start the camera")
+
+    def check_answer() -> None:
+        expect(page.locator("#live-said[role=status]")).to_have_text("1 face: happy")
+        mood = page.get_by_role("img", name=re.compile("^Mood over the last .*happy"))
+        expect(mood).to_be_visible()
+
+    live_by_keyboard(page, check_answer)
     tab_to(page, "About", "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="About the classifier", level=1)).to_be_focused()

@@ -31,7 +31,7 @@ export function showChoices(element, classes, decide, { kept = "", decided = nul
 }
 
 /** Return the label of a pressed key, "" to leave the photo out; undefined for other keys. */
-export function labelOf(event, classes) {
+export function labelOfKey(event, classes) {
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return undefined;
   return event.key === "x" ? "" : classes[Number(event.key) - 1];
 }

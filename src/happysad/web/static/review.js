@@ -1,7 +1,7 @@
 // The review of labels: one photo at a time, and one key for each decision.
 
 import { ask, get } from "./api.js";
-import { labelOf, showChoices } from "./choices.js";
+import { labelOfKey, showChoices } from "./choices.js";
 import { at, counted, tell } from "./dom.js";
 
 let photos = [];
@@ -57,7 +57,7 @@ async function decide(label) {
 
 function press(event) {
   if (!photos.length || event.ctrlKey || event.metaKey || event.altKey) return;
-  const label = labelOf(event, classes);
+  const label = labelOfKey(event, classes);
   if (label !== undefined) decide(label);
   else if (event.key === "u") decide(null);
   else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {

@@ -1,7 +1,7 @@
 // Teach: photos without labels. Those of which the classifier in use is least sure come first.
 
 import { batches } from "./api.js";
-import { labelOf, showChoices } from "./choices.js";
+import { labelOfKey, showChoices } from "./choices.js";
 import { at, counted, inWords, tell } from "./dom.js";
 import { predict } from "./engine.js";
 import { acceptDrops, chosen } from "./files.js";
@@ -103,6 +103,6 @@ function stop() {
 function press(event) {
   const open = !at("view-teach").hidden && at("unlabelled").open && photos.length;
   if (!open || event.target.matches("input, select")) return;
-  const label = labelOf(event, classes());
+  const label = labelOfKey(event, classes());
   if (label !== undefined) decide(label);
 }
