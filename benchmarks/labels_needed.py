@@ -23,11 +23,11 @@ from scipy.stats import t as student
 from sklearn.cluster import KMeans
 
 from happysad.dataset.arrays import Arrays
+from happysad.dataset.k_center import k_center
 from happysad.files import write_text
 from happysad.images import fit as resized, read
 from happysad.training.logistic_regression import fit, most_probable
 from happysad.training.photo_features import FeatureNetwork, feature_network
-from happysad.training.useful_photos import k_center
 
 _START, _STEP, _ROUNDS, _STRENGTH = 20, 20, 14, 0.01
 

@@ -71,7 +71,7 @@ ALLOWED = {
     "training": SHARED | {"keras_backend", "dataset", "models", "evaluation", "export"},
     "video": SHARED,
     "batch": SHARED,
-    "web": SHARED | {"dataset", "video"},  # the drawn faces
+    "web": SHARED | {"dataset", "video", "models"},  # the drawn faces; what a face shows
     "site": SHARED | {"web"},
 }
 

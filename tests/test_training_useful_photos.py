@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from happysad.dataset.check import check
 from happysad.errors import DatasetError
-from happysad.training.useful_photos import find_useful, k_center
+from happysad.training.useful_photos import find_useful
 from tests.pictures import folders, photo, save
-
-
-def test_chosen_photos_lie_far_from_each_other() -> None:
-    heaps = np.repeat([[0.0, 0.0], [9.0, 9.0], [50.0, 50.0]], 5, axis=0)
-    assert k_center(heaps, 3).tolist() == [5, 10, 0]
 
 
 def test_photos_that_cannot_be_used_are_refused(tmp_path: Path) -> None:

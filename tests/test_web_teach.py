@@ -27,6 +27,8 @@ from happysad.dataset.drawn_faces import face
 from happysad.extras import EXTRAS
 from happysad.face_detection import find
 from happysad.images import decode
+from happysad.models.face_features import FaceFeatures
+from happysad.photo import Photo
 from happysad.web.app import create_app
 from happysad.web.teach import examples
 from happysad.web.teach.choice import FILE
@@ -112,6 +114,27 @@ def refused(answer: Any, status: int, words: str) -> None:
 
 
 # Photos
+
+
+def test_photos_without_labels_are_seen_and_put_in_order(one: TestClient, folder: Path) -> None:
+    crop = face("happy", np.random.default_rng(1), 48)
+    plain = encoded(np.full((90, 90, 3), 99, np.uint8))
+    files = [("a.jpg", portrait()), ("b.png", encoded(crop)), ("c.png", plain), ("d.txt", b"no")]
+    rows = one.post("/v1/teach/features", files=form(*files)).json()
+    assert [row["path"] for row in rows] == [name for name, _ in files]
+    network = FaceFeatures()
+    cut = network.input.row(Photo(crop))["image"]  # a picture of 48 pixels is a face crop already
+    assert rows[1]["features"] == pytest.approx(network.of(cut[None])[0][0], abs=1e-4)
+    assert len(rows[0]["features"]) == len(rows[1]["features"])
+    assert (rows[2]["features"], rows[2]["error"]) == (None, None)
+    assert (rows[3]["features"], rows[3]["error"]["code"]) == (None, "not_an_image")
+    assert not folder.exists()
+    # Between 0 and 50, 20 is farther from both than 49.
+    spread = {"features": [[0.0], [50.0], [49.0], [20.0]], "chosen": 2}
+    assert one.post("/v1/teach/order", json=spread).json() == {"order": [3, 2]}
+    assert one.post("/v1/teach/order", json={"features": []}).json() == {"order": []}
+    for wrong in ({**spread, "chosen": 5}, {"features": [[1.0], [1.0, 2.0]]}):
+        refused(one.post("/v1/teach/order", json=wrong), 422, "of one length")
 
 
 def test_photos_are_kept_by_their_content(one: TestClient, folder: Path) -> None:
@@ -780,7 +803,7 @@ def test_every_answer_is_as_described(folder: Path) -> None:
 
             holds()
         seen.add(operation.label)
-    assert len(seen) == 15
+    assert len(seen) == 17
 
 
 # The real thing

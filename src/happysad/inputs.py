@@ -26,6 +26,7 @@ from happysad.probability import mean
 
 __all__ = [
     "CLEAR",
+    "CROP_SIDE",
     "FACES",
     "PHOTO_SIZE",
     "FaceCrops",
@@ -42,6 +43,9 @@ __all__ = [
 #: Minimum length in pixels of the photo of the longer side of a face that decides beside others; a
 #: smaller one decides only if all are smaller.
 CLEAR = 20
+
+#: The longest shorter side of pictures that count as face crops, in pixels.
+CROP_SIDE = 64
 
 Arrays = dict[str, NDArray[Any]]
 Distribution = NDArray[np.float64]

@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from happysad.dataset import drawn_faces
+from happysad.dataset.k_center import k_center
 from happysad.face_detection import find
 from tests.pictures import portrait
 from tests.taught import EACH, States, check_run
@@ -59,6 +60,23 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(photo).save(folder / label / ("more" if n % 2 else "") / f"{n}.png")
     (folder / "happy" / "notes.txt").write_text("no picture", encoding="utf-8")
     (folder / "happy" / ".hidden").write_text("no picture", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def new_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten photos with a drawn face, that are no examples; one with none; what is no picture."""
+    folder = tmp_path_factory.mktemp("new")
+    Image.fromarray(np.full((120, 180, 3), 90, np.uint8)).save(folder / "0.png")
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    for seed in range(99):
+        if len(list(folder.iterdir())) == 12:
+            break
+        rng = np.random.default_rng((7, seed))
+        face = drawn_faces.face(CLASSES[seed % 2], rng, 100)
+        photo = np.pad(face, ((10, 10), (40, 40), (0, 0)), constant_values=120)
+        if find(photo):
+            Image.fromarray(photo).save(folder / f"{seed + 1}.png")
     return folder
 
 
@@ -171,37 +189,63 @@ def test_a_check_shows_how_much_is_done(seen: Seen, examples: Path) -> None:
     expect(page.locator("#check-going")).to_be_hidden()
 
 
-def test_the_least_sure_photos_are_labelled_by_key(
-    seen: Seen, photos: Path, one: httpx2.Client
+def test_photos_that_differ_most_are_labelled_first_by_key(
+    seen: Seen, new_photos: Path, one: httpx2.Client
 ) -> None:
     page = seen.page
     seen.open("#teach")
     before = count(page, "sad")
     page.get_by_text("Label the photos that would teach most").click()
-    seen.drop("#unlabelled-drop", photos)
+    seen.drop("#unlabelled-drop", new_photos)
     status = page.locator("#unlabelled-status")
     expect(status).to_have_text(
-        "2 photos to label, 0 labelled; left out: 1 photo without a face and 1 file not read."
+        "10 photos to label, 0 labelled; left out: 1 photo without a face and 1 file not read."
     )
-    first = page.locator("#unlabelled-name").inner_text()
-    margins = {}
-    for name in ("one.png", 'two, "twins".png'):
-        [row] = one.post("/v1/predict", content=(photos / name).read_bytes()).json()
-        *_, second, largest = sorted(row["probabilities"].values())
-        margins[name] = largest - second
-    assert first == min(margins, key=margins.__getitem__)
+    files = [file for file in sorted(new_photos.iterdir()) if file.suffix == ".png"]
+    sent = [("files", (file.name, file.read_bytes())) for file in files]
+    rows = one.post("/v1/teach/features", files=sent)
+    looks = {row["path"]: row["features"] for row in rows.json() if row["features"]}
+    # The first photo is shown when eight files have been seen, and the rest when all have been.
+    soon = [name for name in (file.name for file in files[:8]) if name in looks]
+    first = soon[k_center(np.array([looks[name] for name in soon]), 1)[0]]
+    names = [first, *(name for name in looks if name != first)]
+    values = np.array([looks[name] for name in names])
+    order = [first, *(names[place] for place in k_center(values, 9, chosen=1))]
+    assert order != sorted(order)
+
+    name = page.locator("#unlabelled-name")
+    expect(name).to_have_text(order[0])
     if AXE.is_file():
         page.emulate_media(reduced_motion="reduce")
         page.evaluate(AXE.read_text(encoding="utf-8"))
         assert serious(page, "unlabelled") == []
     page.keyboard.press("2")
     expect(page.locator("#count-1")).to_have_text(str(before + 1))
-    expect(page.locator("#unlabelled-name")).not_to_have_text(first)
-    page.keyboard.press("x")
+    for place in range(1, 10):
+        expect(name).to_have_text(order[place])
+        page.keyboard.press("x")
     expect(status).to_contain_text("0 photos to label, 1 labelled")
     expect(page.locator("#unlabelled-one")).to_be_hidden()
     newest = one.get("/v1/teach/photos/sad").json()["names"][0]
     assert one.delete(f"/v1/teach/photos/sad/{newest}").json()["counts"]["sad"] == before
+
+
+def test_labelling_that_is_stopped_looks_at_no_more_photos(seen: Seen, new_photos: Path) -> None:
+    page, held = seen.page, list[Route]()
+    seen.open("#teach")
+    page.get_by_text("Label the photos that would teach most").click()
+    status = page.locator("#unlabelled-status")
+    page.route("**/v1/teach/features", lambda route: held.append(route))
+    seen.drop("#unlabelled-drop", new_photos)
+    expect(status).to_have_text("0 photos to label, 0 labelled. Looking at 0 of 12 photos.")
+    until(page, lambda: len(held) == 1)
+    held[0].continue_()
+    expect(page.locator("#unlabelled-one")).to_be_visible()  # before the other photos are seen
+    page.get_by_role("button", name="Stop labelling").click()
+    until(page, lambda: len(held) == 2)
+    held[1].continue_()
+    expect(status).to_have_text(re.compile("^(0 photos to label, 0 labelled.*left out.*)?$"))
+    expect(page.locator("#unlabelled-one")).to_be_hidden()
 
 
 @pytest.mark.slow

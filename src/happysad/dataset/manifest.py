@@ -12,6 +12,7 @@ import pandas as pd
 from happysad.dataset.findings import codes_of_0_1_0
 from happysad.errors import DatasetError, os_reason, shown
 from happysad.files import replacing
+from happysad.inputs import CROP_SIDE
 from happysad.predictions import check_class
 
 __all__ = ["COLUMNS", "SPLITS", "Manifest", "Split", "are_crops", "is_outside"]
@@ -41,9 +42,6 @@ COLUMNS = {
     "note_codes": "str",  # other findings: `findings.Code`, separated by spaces
     "notes": "str",  # the same as text for people, separated by "; "
 }
-
-# The longest shorter side of photos that count as face crops, in pixels.
-_CROP_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def are_crops(rows: pd.DataFrame) -> bool:
     Args:
         rows: rows of a manifest's table.
     """
-    return bool(rows[["width", "height"]].min(axis=1).median() <= _CROP_SIDE)
+    return bool(rows[["width", "height"]].min(axis=1).median() <= CROP_SIDE)
 
 
 def is_outside(path: str) -> bool:

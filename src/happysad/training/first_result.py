@@ -11,7 +11,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,6 @@ from happysad.evaluation.comparison import Comparison, compare
 from happysad.evaluation.metrics import answers_of, caution, score
 from happysad.files import replacing, write_text
 from happysad.images import Pixels
-from happysad.inputs import network_input
 from happysad.model_file import (
     METADATA_KEY,
     MODEL_NAME,
@@ -34,20 +32,15 @@ from happysad.model_file import (
     Details,
     ModelFile,
 )
+from happysad.models.face_features import FaceFeatures, features_name
 from happysad.probability import among, from_log_odds, of_second, with_temperature
 from happysad.progress import step
 from happysad.run import Run
-from happysad.runtime import session
 from happysad.training.label_check import STRENGTH, out_of_fold
 from happysad.training.logistic_regression import Regression, fit
 
-if TYPE_CHECKING:
-    import onnx
-
 __all__ = ["learn_first"]
 
-# The name of the weights after the features in the network that ships.
-_AFTER_FEATURES = "outcomes/kernel"
 # The maximum difference of a probability in the written file from that of the regression.
 _TOLERANCE = 1e-4
 _BATCH, _SEED, _THRESHOLD = 64, 0, 0.5
@@ -68,11 +61,11 @@ def learn_first(manifest: Manifest, run: Run, notes: list[str]) -> None:
         DatasetError: a photo has changed since the check.
         ExportError: the written classifier does not agree with the regression.
     """
-    shipped, rows = ModelFile.read(SHIPPED).details, manifest.used
-    loaded = arrays.load(manifest, rows, network_input("face", shipped.size, shipped.channels))
+    shipped, rows, network = ModelFile.read(SHIPPED).details, manifest.used, FaceFeatures()
+    loaded = arrays.load(manifest, rows, network.input)
     faces, y, groups = loaded.images, loaded.classes.astype(np.intp), loaded.groups
     with step(f"learning a first result from {len(rows):,} faces"):
-        features, built_in = _look(faces)
+        features, built_in = network.of(faces)
         p = out_of_fold(features, y, groups)
         temperature = fit_temperature(p[:, 1], y)
         p = of_second(with_temperature(p[:, 1], temperature, epsilon=1e-6))
@@ -98,32 +91,6 @@ def learn_first(manifest: Manifest, run: Run, notes: list[str]) -> None:
     write_text(run.notes, json.dumps(said) + "\n")
     figures = score(y, p, groups, classes=manifest.classes, threshold=_THRESHOLD, seed=_SEED)
     write_text(run.metrics, json.dumps({"test": {"score": asdict(figures)}}) + "\n")
-
-
-def _look(faces: Pixels) -> tuple[Floats, Floats]:
-    """Return what the network that ships sees in faces.
-
-    Returns:
-        The features, shape (n, width), and the probabilities of its classes, shape (n, classes).
-    """
-    import onnx
-
-    model = onnx.load(SHIPPED)
-    model.graph.output.append(onnx.ValueInfoProto(name=_features(model)))
-    network = session(model.SerializeToString())
-    names = [_features(model), PROBABILITIES]
-    parts = [
-        network.run(names, {"image": faces[at : at + _BATCH]})
-        for at in range(0, len(faces), _BATCH)
-    ]
-    features, probabilities = zip(*parts, strict=True)
-    return np.concatenate(features).astype(np.float64), np.concatenate(probabilities)
-
-
-def _features(model: onnx.ModelProto) -> str:
-    """Return the name of the features in the network that ships."""
-    [last] = [node for node in model.graph.node if _AFTER_FEATURES in node.input]
-    return str(last.input[0])
 
 
 def _comparison(
@@ -173,7 +140,7 @@ def _write(file: Path, head: Regression, details: Details) -> None:
     from onnx import helper, numpy_helper
 
     shipped = onnx.load(SHIPPED)
-    features = _features(shipped)
+    features = features_name(shipped)
     width, neurons = head.kernel.shape
     shape = helper.make_tensor_value_info(features, onnx.TensorProto.FLOAT, ["n", width])
     shipped.graph.value_info.append(shape)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from happysad.dataset import arrays
 from happysad.dataset.duplicates import near_any, near_groups
+from happysad.dataset.k_center import k_center
 from happysad.dataset.manifest import Manifest, are_crops
 from happysad.dataset.scan import scan_files
 from happysad.errors import DatasetError, counted
@@ -18,11 +19,9 @@ from happysad.label_review import Unlabelled
 from happysad.progress import step
 from happysad.training.photo_features import FeatureNetwork, feature_network
 
-__all__ = ["find_useful", "k_center"]
-
+__all__ = ["find_useful"]
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 
 def find_useful(
@@ -79,20 +78,3 @@ def _with_faces(rows: pd.DataFrame, network: FeatureNetwork) -> tuple[pd.DataFra
     if "weights" in loaded.inputs:
         there = np.asarray((loaded.inputs["weights"] > 0).any(axis=1))
     return rows[there], network.of(loaded)[there]
-
-
-def k_center(features: Floats, count: int) -> Places:
-    """Return photos far from each other: each next one is the farthest from those before it.
-
-    Source: Gonzalez 1985, "Clustering to minimize the maximum intercluster distance".
-
-    Args:
-        features: shape (n, width).
-        count: the number of photos, at most n.
-    """
-    chosen = [int(np.square(features - features.mean(axis=0)).sum(axis=1).argmin())]
-    nearest = np.full(len(features), np.inf)
-    while len(chosen) < count:
-        nearest = np.minimum(nearest, np.square(features - features[chosen[-1]]).sum(axis=1))
-        chosen.append(int(nearest.argmax()))
-    return np.array(chosen)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from happysad.web.api.rows import ERRORS, ErrorAnswer, PhotoError
+from happysad.web.teach.examples import MAX_PHOTOS
 from happysad.web.teach.jobs import Job
 
 __all__ = [
@@ -16,7 +17,10 @@ __all__ = [
     "Found",
     "Named",
     "Names",
+    "Order",
     "Overview",
+    "Seen",
+    "Spread",
     "Use",
     "teach_errors",
 ]
@@ -79,6 +83,29 @@ class Found(_Message):
 
     findings: dict[str, int]
     report: str
+
+
+class Seen(_Message):
+    """What the network that ships sees in the largest face of a photo; null without a face."""
+
+    path: str | None
+    features: list[float] | None
+    error: PhotoError | None
+
+
+class Spread(BaseModel):
+    """The features of photos, as `Seen` has them; the first ones are of chosen photos."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    features: Annotated[list[list[float]], Field(max_length=MAX_PHOTOS)]
+    chosen: Annotated[int, Field(ge=0)] = 0
+
+
+class Order(_Message):
+    """The places of the other photos, each as far as possible from those before it."""
+
+    order: list[int]
 
 
 class RunRow(_Message):

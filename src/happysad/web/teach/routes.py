@@ -6,13 +6,17 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
+import anyio
+import numpy as np
 from fastapi import APIRouter, Body, FastAPI, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from happysad.dataset.k_center import k_center
 from happysad.errors import (
     ImageError,
     MissingExtraError,
@@ -24,6 +28,8 @@ from happysad.errors import (
 from happysad.extras import is_installed, need
 from happysad.images import decode, read_bytes
 from happysad.model_file import MODEL_NAME
+from happysad.models.face_features import FaceFeatures
+from happysad.photo import Photo
 from happysad.predictions import Failure
 from happysad.reports.page import small_jpeg
 from happysad.run import Step
@@ -41,7 +47,10 @@ from happysad.web.teach.messages import (
     Found,
     Named,
     Names,
+    Order,
     Overview,
+    Seen,
+    Spread,
     Use,
     teach_errors,
 )
@@ -62,6 +71,8 @@ _Label = Annotated[str, Path(min_length=1, max_length=64, description="A class."
 _NO_PHOTO = "there is no such photo"
 # The longer side of a small picture in pixels: for thumbnails of 64 on displays with twice as many.
 _SIDE = 128
+# The number of decimals of features, whose distances are about 3.
+_DIGITS = 4
 _Count = Annotated[int, Query(ge=1, le=2 * MAX_PHOTOS)]
 # A parameter of type int would accept "1.0" and "01" too.
 _InPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$", description="A run's number.")]
@@ -195,6 +206,60 @@ def remove_photo(request: Request, label: _Label, name: str) -> dict[str, Any]:
     if not jobs.remove(_known(request, label), name):
         raise HTTPException(404, _NO_PHOTO)
     return {"counts": jobs.examples.counts()}
+
+
+@router.post(
+    "/v1/teach/features",
+    response_model=list[Seen],
+    responses=teach_errors(501),
+    openapi_extra=PICTURES,
+)
+async def features(request: Request) -> JSONResponse:
+    """Return what the network that ships sees in photos without labels. No photo is kept.
+
+    Send a form with the photos as `files`, or one photo as the body.
+    """
+    _need_train("Teach's choice of photos")
+    server = server_state(request)
+
+    def work(name: str | None, data: bytes) -> dict[str, Any]:
+        values, error = None, None
+        try:
+            network = _face_features()
+            photo = Photo(data, name=name, max_memory=server.settings.max_memory)
+            face = network.face(photo)
+            if face is not None:
+                values = np.round(network.of(face[None])[0][0], _DIGITS).tolist()
+        except ImageError as failure:
+            error = asdict(Failure.of(failure))
+        return {"path": name, "features": values, "error": error}
+
+    photos = await photos_of(request, server.settings.max_files)
+    rows: list[dict[str, Any]] = [{}] * len(photos)
+
+    async def see(place: int) -> None:
+        rows[place] = await server.work(lambda: work(*photos[place]))
+
+    async with anyio.create_task_group() as group:
+        for place in range(len(photos)):
+            group.start_soon(see, place)
+    return JSONResponse(rows)
+
+
+@router.post("/v1/teach/order", response_model=Order, responses=teach_errors(422))
+async def order(request: Request, spread: Annotated[Spread, Body()]) -> dict[str, Any]:
+    """Return the order in which photos would teach most: each next one differs most.
+
+    The measure is the distance of the features to the nearest of those before it.
+    """
+    rows, chosen = spread.features, spread.chosen
+    if len({len(row) for row in rows}) > 1 or chosen > len(rows):
+        raise HTTPException(422, "features must be of one length, and at least as many as chosen")
+    if not rows or not rows[0]:
+        return {"order": list(range(chosen, len(rows)))}
+    values = np.array(rows, dtype=np.float32)
+    work = partial(k_center, values, len(values) - chosen, chosen=chosen)
+    return {"order": (await server_state(request).work(work)).tolist()}
 
 
 @router.post("/v1/teach/check", response_model=Found, responses=teach_errors(409, 422, 500, 501))
@@ -337,6 +402,11 @@ def _jobs(request: Request) -> Jobs:
 def _in_use(request: Request) -> dict[str, Any] | None:
     found = _jobs(request).runs.number_of(server_state(request).in_use.file.parent)
     return found and {"run": found[0], "first": found[1]}
+
+
+@lru_cache(maxsize=1)
+def _face_features() -> FaceFeatures:
+    return FaceFeatures(threads=1)  # each photo has its own thread
 
 
 def _need_train(what: str) -> None:
