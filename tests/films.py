@@ -28,6 +28,7 @@ def film(
     times: Iterable[float] | None = None,
     sound: str | None = None,
     codec: str | None = None,
+    lossless: bool = False,
 ) -> Path:
     """Write RGB frames of one size as .avi, .mp4, .mkv or .webm; return `file`.
 
@@ -38,6 +39,7 @@ def film(
         times: the time of each frame in seconds, instead of a constant rate.
         sound: the codec of a tone of 440 Hz; None for no sound.
         codec: the codec of the frames; None for a usual one.
+        lossless: whether a .webm keeps the levels of the frames, as RGB.
     """
     pictures = list(frames)
     starts = [number / rate for number in range(len(pictures))] if times is None else list(times)
@@ -48,7 +50,9 @@ def film(
         height, width = pictures[0].shape[:2] if pictures else (48, 64)
         video: Any = container.add_stream(codec, rate=Fraction(rate).limit_denominator())
         video.width, video.height = width, height
-        video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "gbrp" if lossless else "yuv420p"
+        if lossless:
+            video.options = {"lossless": "1"}
         tick = Fraction(1, 25) if codec == "mjpeg" else _TICK
         if codec != "mjpeg":
             video.codec_context.time_base = tick

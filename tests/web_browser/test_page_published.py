@@ -128,7 +128,9 @@ def test_photos_are_answered_as_in_python(visited: Seen, photos: Path, tmp_path:
 
 def test_a_film_is_followed_as_in_python(visited: Seen, tmp_path: Path) -> None:
     page = visited.page
-    scene = film(tmp_path / "party.webm", [*party(9), *party(9, range(5, 9), seed=5)])
+    pictures = [*party(9), *party(9, range(5, 9), seed=5)]
+    # Of other films, Chromium and PyAV decode colours that differ by up to three levels.
+    scene = film(tmp_path / "party.webm", pictures, lossless=True)
     expected = tmp_path / "python.csv"
     watch(scene, Classifier(threads=1), every=2, table=expected)
     (tmp_path / "broken.mp4").write_bytes(b"\0\0\0\x18ftypisom no film")
@@ -149,7 +151,7 @@ def test_a_film_is_followed_as_in_python(visited: Seen, tmp_path: Path) -> None:
         for name in ("frame", "shot", "track", "label"):
             assert found[name] == wanted[name], (name, one, other)
         assert float(found["time"]) == pytest.approx(float(wanted["time"]), abs=0.001)
-        for name, most in {"probability": 0.15, "x": 8, "width": 8}.items():
+        for name, most in {"probability": 0.02, "x": 0.1, "width": 0.1}.items():
             if wanted[name]:
                 assert float(found[name]) == pytest.approx(float(wanted[name]), abs=most)
     assert {row[2] for row in rows} == {"1", "2", "3"}

@@ -1,7 +1,7 @@
 // Find the faces of a photo with YuNet, as happysad/face_detection.py; the constants are explained
 // there and in docs/decisions.md.
 
-import { part, paste, picture, resize, round, turned } from "./pixels.js";
+import { halved, part, paste, picture, resize, round, turned } from "./pixels.js";
 
 const SCORE = 0.8;
 const COARSE = [256, 5];
@@ -176,22 +176,6 @@ export function scaled(photo, scale) {
   if (scale >= 1) return resize(photo, width, height, "cubic");
   for (; scale <= 0.5 && Math.min(photo.width, photo.height) > 1; scale *= 2) photo = halved(photo);
   return resize(photo, width, height, "linear");
-}
-
-function halved({ data, width, channels, height }) {
-  const made = picture(width >> 1, height >> 1, channels);
-  const row = width * channels;
-  let to = 0;
-  for (let y = 0; y < made.height; y++) {
-    for (let x = 0; x < made.width; x++) {
-      for (let channel = 0; channel < channels; channel++) {
-        const at = 2 * y * row + 2 * x * channels + channel;
-        const sum = data[at] + data[at + channels] + data[at + row] + data[at + row + channels];
-        made.data[to++] = (sum + 2) >> 2;
-      }
-    }
-  }
-  return made;
 }
 
 /** Return the detections in an RGB picture: x, y, width, height, ten of the landmarks, the score. */

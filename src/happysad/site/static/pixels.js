@@ -130,8 +130,12 @@ export function paste(into, one, left, top) {
 export function resize(one, width, height, way) {
   const { data, channels } = one;
   if (width === one.width && height === one.height) return one;
-  const shrinks = width <= one.width && height <= one.height;
-  const taps = way === "area" && !shrinks ? TAPS.patches : TAPS[way];
+  if (way === "linear") return between(one, width, height, TAPS.linear);
+  if (way === "area") {
+    if (width > one.width || height > one.height) return between(one, width, height, TAPS.patches);
+    if (2 * width === one.width && 2 * height === one.height) return halved(one);
+  }
+  const taps = TAPS[way];
   const { starts, places, weights } = taps(one.width, width);
   const down = taps(one.height, height);
   const row = width * channels;
@@ -166,6 +170,54 @@ export function resize(one, width, height, way) {
   return made;
 }
 
+/** Resize by two taps for each side, in whole numbers, so that each level is that of OpenCV. */
+function between(one, width, height, taps) {
+  const [across, down] = [taps(one.width, width), taps(one.height, height)];
+  const [columns, rows] = [across.weights, down.weights].map((all) =>
+    Int32Array.from(all, (weight) => round(weight * 2048)),
+  );
+  const { channels } = one;
+  const row = width * channels;
+  const lines = [new Int32Array(row), new Int32Array(row)];
+  const made = picture(width, height, channels);
+  for (let y = 0; y < height; y++) {
+    lines.forEach((line, tap) => {
+      const from = down.places[2 * y + tap] * one.width;
+      for (let x = 0, to = 0; x < width; x++) {
+        const left = (from + across.places[2 * x]) * channels;
+        const right = (from + across.places[2 * x + 1]) * channels;
+        for (let channel = 0; channel < channels; channel++)
+          line[to++] =
+            one.data[left + channel] * columns[2 * x] +
+            one.data[right + channel] * columns[2 * x + 1];
+      }
+    });
+    const [above, below] = lines;
+    const [first, second] = rows.subarray(2 * y, 2 * y + 2);
+    for (let at = 0; at < row; at++)
+      made.data[y * row + at] =
+        ((((above[at] >> 4) * first) >> 16) + (((below[at] >> 4) * second) >> 16) + 2) >> 2;
+  }
+  return made;
+}
+
+/** Return a picture of half the sides; a last odd row or column is left out. */
+export function halved({ data, width, height, channels }) {
+  const made = picture(width >> 1, height >> 1, channels);
+  const row = width * channels;
+  let to = 0;
+  for (let y = 0; y < made.height; y++) {
+    for (let x = 0; x < made.width; x++) {
+      for (let channel = 0; channel < channels; channel++) {
+        const at = 2 * y * row + 2 * x * channels + channel;
+        const sum = data[at] + data[at + channels] + data[at + row] + data[at + row + channels];
+        made.data[to++] = (sum + 2) >> 2;
+      }
+    }
+  }
+  return made;
+}
+
 /** For each pixel of a resized side, the places of the pixels it is made of and their weights. */
 function gathered(length, size, each) {
   const starts = [0];
@@ -193,18 +245,21 @@ const TAPS = {
       }
     });
   },
+  // Both round as OpenCV does.
   linear(length, size) {
+    const scale = 1 / (size / length);
     return gathered(length, size, (at, add) => {
-      const middle = (at + 0.5) * (length / size) - 0.5;
+      const middle = Math.fround((at + 0.5) * scale - 0.5);
       const place = Math.floor(middle);
       add(place, 1 - (middle - place));
       add(place + 1, middle - place);
     });
   },
   patches(length, size) {
+    const scale = 1 / (size / length);
     return gathered(length, size, (at, add) => {
-      const place = Math.floor(at * (length / size));
-      const beyond = at + 1 - (place + 1) * (size / length);
+      const place = Math.floor(at * scale);
+      const beyond = Math.fround(at + 1 - (place + 1) * (size / length));
       const share = beyond <= 0 ? 0 : beyond - Math.floor(beyond);
       add(place, 1 - share);
       add(place + 1, share);
