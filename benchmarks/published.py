@@ -3,13 +3,13 @@
     python benchmarks/published.py ../shared/data/scenes ../shared/data/portraits \
         --write benchmarks/results/published.md
 
-The script publishes a site with the classifier that ships, serves it from a plain static server
-below a path, and opens it in Debian's Chromium. It answers the same photos in the page and in
-Python, one by one. Photos with a probability within 0.02 of a threshold are counted apart for the
-labels: there the smallest difference decides. For each photo that differs, both also answer a PNG
-of the pixels that Python decodes: if they then agree, the browser decodes other pixels. Shares have
-exact 95 % intervals (Clopper & Pearson 1934). The Live view sees the moving drawn face of
-benchmarks/live.py. Browser, server and camera share the cores of this machine.
+The script publishes a site with the classifier that ships or with `--model`, serves it from a plain
+static server below a path, and opens it in Debian's Chromium. It answers the same photos in the
+page and in Python, one by one. Photos with a probability within 0.02 of a threshold are counted
+apart for the labels: there the smallest difference decides. For each photo that differs, both also
+answer a PNG of the pixels that Python decodes: if they then agree, the browser decodes other
+pixels. Shares have exact 95 % intervals (Clopper & Pearson 1934). The Live view sees the moving
+drawn face of benchmarks/live.py. Browser, server and camera share the cores of this machine.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from live import chromium, film
 from PIL import Image
 from playwright.sync_api import Page
@@ -38,11 +39,11 @@ from happysad import Classifier
 from happysad.files import write_text
 from happysad.folder_walk import walk
 from happysad.images import read
+from happysad.model_file import Details
 from happysad.predictions import Prediction
 from happysad.site.static_site import publish
 
 _NEAR = 0.02
-_CLASSIFIER = Classifier(threads=1)
 _ANSWER = """
   async (number) => {
     const { predict } = await import(new URL("static/engine.js", document.baseURI).href);
@@ -63,6 +64,8 @@ class Pair:
     page: dict[str, Any]
     milliseconds: float
     """The time in the page."""
+    details: Details
+    """Those of the classifier."""
 
     @property
     def read(self) -> bool:
@@ -107,18 +110,29 @@ class Pair:
             return 0.0 if ours is theirs else 1.0
         return max(abs(p - float(theirs[name])) for name, p in ours.items())
 
+    @property
+    def near(self) -> bool:
+        """Whether a small difference of one probability may change the label."""
+        if self.python.probabilities is None:
+            return False
+        values = np.array(list(self.python.probabilities.values()))
+        changes = _NEAR * np.vstack([np.eye(len(values)), -np.eye(len(values))])
+        return len({self.details.label_of(row) for row in values + changes}) > 1
+
 
 def main() -> None:
     """Measure, then print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path, help="folders of photos")
+    parser.add_argument("--model", type=Path, help="an .onnx or a run [default: what ships]")
     parser.add_argument("--photos", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds of Live")
     parser.add_argument("--write", type=Path, help="file to which the tables are also written")
     chosen = parser.parse_args()
     paths = sample(chosen.folders, chosen.photos)
+    classifier = Classifier(chosen.model, threads=1)
     with tempfile.TemporaryDirectory() as folder:
-        publish(Path(folder) / "app", None)
+        publish(Path(folder) / "app", chosen.model)
         camera = film(Path(folder) / "face.mjpeg")
         with served(Path(folder)) as server, chromium(camera) as browser:
             page = browser.new_page()
@@ -127,9 +141,11 @@ def main() -> None:
             page.wait_for_selector("#loading", state="hidden")
             loaded = time.perf_counter() - began
             moved = sum(map(len, server.sent))
-            pairs = [_pair(page, server, path) for path in paths]
+            pairs = [_pair(page, server, classifier, path) for path in paths]
             causes = [
-                (one, _cause(page, server, one, Path(folder))) for one in pairs if not one.same
+                (one, _cause(page, server, classifier, one, Path(folder)))
+                for one in pairs
+                if not one.same
             ]
             rate = _live(page, chosen.seconds)
     text = _tables(pairs, causes, loaded, moved, rate)
@@ -201,21 +217,21 @@ def served(folder: Path, *, isolated: bool = False) -> Iterator[Server]:
             server.shutdown()
 
 
-def _pair(page: Page, server: Server, path: Path) -> Pair:
+def _pair(page: Page, server: Server, classifier: Classifier, path: Path) -> Pair:
     """Answer a photo in Python and in the page."""
-    [python] = _CLASSIFIER.predict([str(path)])
+    [python] = classifier.predict([str(path)])
     server.photos.append(path)
     answer = page.evaluate(_ANSWER, len(server.photos) - 1)
-    return Pair(path, python, answer["row"], answer["milliseconds"])
+    return Pair(path, python, answer["row"], answer["milliseconds"], classifier.details)
 
 
-def _cause(page: Page, server: Server, pair: Pair, folder: Path) -> str:
+def _cause(page: Page, server: Server, classifier: Classifier, pair: Pair, folder: Path) -> str:
     """Return why the answers for a photo differ."""
     if not pair.read:
         return "one of them cannot read it"
     file = folder / "decoded.png"
     Image.fromarray(read(str(pair.path))).save(file)
-    again = _pair(page, server, file)
+    again = _pair(page, server, classifier, file)
     if again.same:
         return "the browser decodes other pixels"
     if again.same_faces:
@@ -245,16 +261,6 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return across * down / (width * height + wide * high - across * down)
 
 
-def _near(probabilities: dict[str, float] | None) -> bool:
-    """Return whether a small difference of probabilities may change the label."""
-    if probabilities is None:
-        return False
-    first, second, *_ = sorted(probabilities.values(), reverse=True)
-    likeliest = max(probabilities, key=lambda name: probabilities[name])
-    least = (_CLASSIFIER.details.unsure or ())[_CLASSIFIER.classes.index(likeliest)]
-    return abs(first - least) <= _NEAR or first - second <= _NEAR
-
-
 def _share(good: int, n: int) -> str:
     if not n:
         return "none"
@@ -266,7 +272,7 @@ def _tables(
     pairs: list[Pair], causes: list[tuple[Pair, str]], loaded: float, moved: int, rate: str
 ) -> str:
     both = [one for one in pairs if one.read]
-    clear = [one for one in both if not _near(one.python.probabilities)]
+    clear = [one for one in both if not one.near]
     same = sum(one.python.label == one.page["label"] for one in clear)
     near = [one for one in both if one not in clear]
     same_near = sum(one.python.label == one.page["label"] for one in near)
