@@ -10,11 +10,11 @@ with the most votes. A set without neither is judged on happy against sad.
 The first table has each slice of each set, as `evaluate` prints it, for the classifier that ships.
 
 The second table has a known truth. The photos and their slices are those of the set, and the
-answers are drawn: all photos of a group are answered rightly with the accuracy of the set, so no
-slice differs. Then a share of the labels of one slice, drawn among those that are compared, is
-wrong, which makes a wrong answer of a right one, and a right one of a wrong one. "Named" is the
-share of draws in which this slice is called worse than the others; without wrong labels, it is the
-share of draws in which any slice is said to differ.
+answers are drawn: all photos of a group and class are answered rightly with the accuracy on this
+class, so no slice differs but by its mix of classes. Then a share of the labels of one slice, drawn
+among those that are compared, is wrong, which makes a wrong answer of a right one, and a right one
+of a wrong one. "Named" is the share of draws in which this slice is called worse than the others;
+without wrong labels, it is the share of draws in which any slice is said to differ.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from happysad.dataset.duplicates import near_groups
 from happysad.dataset.scan import scan
 from happysad.evaluation.automatic_slices import PhotoMeasures, automatic_slices, measure
 from happysad.evaluation.metrics import Figure
-from happysad.evaluation.slices import score_slices
+from happysad.evaluation.slices import Slice, score_slices
 from happysad.files import write_text
 from happysad.images import read_bytes
 from happysad.inputs import Prepared
@@ -58,7 +58,12 @@ class Judged:
     values: pd.DataFrame
     """Their slices, as `automatic_slices` returns them."""
     right: NDArray[np.bool_]
+    y: NDArray[np.intp]
     groups: list[str]
+
+    def slices(self, right: NDArray[np.bool_]) -> tuple[Slice, ...]:
+        """Return the slices with other answers."""
+        return score_slices(self.values, right, self.y, self.groups)
 
 
 def main() -> None:
@@ -89,8 +94,9 @@ def main() -> None:
         [
             *slices,
             "",
-            "The intervals of the differences, and p, are corrected for the number of slices in "
-            "the set. One with fewer than 30 photos is not compared.",
+            "The others are weighted to the mix of classes of the slice. The intervals of the "
+            "differences, and p, are corrected for the number of slices in the set. One with fewer "
+            "than 30 photos is not compared.",
             "",
             *known,
             "",
@@ -160,6 +166,7 @@ def _judged(files: Sequence[tuple[Path, str]], faces: Faces) -> Judged:
     return Judged(
         automatic_slices([seen[place][1] for place in there]),
         np.asarray(names == rows["label"].to_numpy()),
+        np.unique(rows["label"], return_inverse=True)[1],
         rows["group"].tolist(),
     )
 
@@ -167,7 +174,7 @@ def _judged(files: Sequence[tuple[Path, str]], faces: Faces) -> Judged:
 def _slices(name: str, judged: Judged) -> list[str]:
     """Return a row for each slice."""
     lines = []
-    for one in score_slices(judged.values, judged.right, judged.groups):
+    for one in judged.slices(judged.right):
         p = "" if one.p is None else "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"
         gap = "" if one.gap.value is None else _cell(one.gap, 100, "+.1f")
         lines.append(
@@ -180,22 +187,25 @@ def _slices(name: str, judged: Judged) -> list[str]:
 def _known(name: str, judged: Judged, seeds: int) -> list[str]:
     """Return a row for each share of wrong labels in one slice."""
     accuracy = float(judged.right.mean())
-    slices = score_slices(judged.values, judged.right, judged.groups)
+    of_class = np.bincount(judged.y, judged.right) / np.bincount(judged.y)
+    slices = judged.slices(judged.right)
     compared = [one.name for one in slices if one.p is not None]
     sizes = [one.n for one in slices if one.p is not None]
-    _, group = np.unique(judged.groups, return_inverse=True)
+    both = np.column_stack([np.unique(judged.groups, return_inverse=True)[1], judged.y])
+    drawn, group = np.unique(both, axis=0, return_inverse=True)
+    likely = of_class[drawn[:, 1]]
     lines = []
     for share in _SHARES:
         named = 0
         for seed in range(seeds):
             rng = np.random.default_rng((seed, round(100 * share)))
-            right = (rng.random(group.max() + 1) < accuracy)[group]
+            right = (rng.random(len(drawn)) < likely)[group]
             weak = rng.choice(compared)
             column, _, value = weak.partition(": ")
             inside = np.flatnonzero(judged.values[column] == value)
             wrong = rng.choice(inside, round(share * len(inside)), replace=False)
             right[wrong] = ~right[wrong]
-            found = score_slices(judged.values, right, judged.groups)
+            found = judged.slices(right)
             differ = [one for one in found if one.is_proven]
             worse = [one.name for one in differ if (one.gap.value or 0) < 0]
             named += weak in worse if share else bool(differ)

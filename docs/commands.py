@@ -51,10 +51,11 @@ The table of `--slices` has the column path, relative to DIR, and others that yo
     sad/two.jpg,outdoors,
 
 Each value of a column is a slice; a photo with an empty value is in none. Numbers with more than 12
-values are cut into thirds. The accuracy on each slice is compared with that on all other photos, by
-Fisher's exact test; photos of one group count as one. The more slices there are, the more likely
-one of them looks bad by chance: Holm's method corrects each p for their number. A slice is not
-compared if it has fewer than 30 photos, or if there are fewer than 30 others.
+values are cut into thirds. Each slice is compared with all other photos of the same classes, by an
+exact test within each class, so that a slice with more photos of a hard class is not called worse
+for that; photos of one group count as one. The more slices there are, the more likely one of them
+looks bad by chance: Holm's method corrects each p for their number. A slice is not compared if it
+has fewer than 30 photos, or if there are fewer than 30 others.
 
 These slices need no table:
 

@@ -219,7 +219,7 @@ def test_the_page_shows_slices_if_there_are_enough_photos(made: Path, copy: Path
     assert "8 test photos are too few to tell: a slice" in page
     right = np.arange(90) > 20
     values = automatic_slices([PhotoMeasures(sharpness=place) for place in range(90)])
-    found = score_slices(values, right, [str(place) for place in range(90)])
+    found = score_slices(values, right, np.arange(90) % 2, [str(n) for n in range(90)])
     plots.slices(found, 0.77, run.plots / "slices.png")
     test = replace(evaluation.test, automatic_slices=found)
     manifest = Manifest.read(run.manifest, made / "data")

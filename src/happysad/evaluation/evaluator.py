@@ -468,7 +468,7 @@ def _evaluation(
 
     def scored_slices(values: pd.DataFrame, of: Answers) -> tuple[Slice, ...]:
         right = _right(_of_judged(classifier, judged, of.p), of, details.threshold)
-        return score_slices(values, right, of.groups)
+        return score_slices(values, right, of.y, of.groups)
 
     return Evaluation(
         model=str(model),

@@ -36,15 +36,17 @@ class Slice:
     """The column and its value, such as "light: indoors"."""
     n: int
     others: int
-    """The number of photos that it is compared with."""
+    """The number of photos that it is compared with, in the classes that it has."""
     accuracy: Figure
     """With a 95 % interval."""
     gap: Figure
-    """The accuracy on the slice minus that on the others; no value if there are too few. With a
-    probability of 95 %, the intervals of all slices hold the true gaps (Bonferroni)."""
+    """The accuracy on the slice minus that which the others would have with as many of each class
+    as the slice; no value if there are too few. With a probability of 95 %, the intervals of all
+    slices hold the true gaps (Bonferroni)."""
     p: float | None
-    """The probability of a gap at least as large if there were none, corrected for all slices by
-    Holm's method; None if there are too few photos."""
+    """The probability of a number of mistakes at most as likely, if the slice and the others did
+    not differ in any class, corrected for all slices by Holm's method; None if there are too few
+    photos."""
 
     @property
     def verdict(self) -> str:
@@ -120,14 +122,20 @@ def thirds(numbers: pd.Series[float], unit: str = "") -> pd.Series[Any]:
 
 
 def score_slices(
-    values: pd.DataFrame, right: NDArray[np.bool_], groups: Sequence[str]
+    values: pd.DataFrame,
+    right: NDArray[np.bool_],
+    y: NDArray[np.intp],
+    groups: Sequence[str],
 ) -> tuple[Slice, ...]:
-    """Compare the accuracy on each slice with that on other photos.
+    """Compare the accuracy on each slice with that on other photos of the same classes.
 
-    The intervals are those of Wilson (1927) and, for the gap, of Newcombe (1998, method 10); p is
-    that of Fisher's exact test. Photos of one group count as one: all counts are divided by their
-    design effect (Rao & Scott 1992), as if the answers in a group were always equal. Source of the
-    correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
+    A slice may have more photos of a class that is hard. So the test is exact within each class:
+    the number of mistakes in the slice is hypergeometric, and the sum over the classes has the
+    convolution of these distributions. With one class, this is Fisher's exact test. The intervals
+    are those of Wilson (1927) and, for the gap, of Newcombe (1998, method 10), added up over the
+    classes by Zou and Donner (2008). Photos of one group count as one: all counts are divided by
+    their design effect (Rao & Scott 1992), as if the answers in a group were always equal. Source
+    of the correction: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
     docs/decisions.md, "When a slice differs".
 
     Args:
@@ -135,15 +143,27 @@ def score_slices(
             photos with one value in a column. An empty value is no slice, but its photos are
             compared with the slices of the column; those with NaN are not.
         right: whether each answer was right, shape (n,).
+        y: the class of each photo, shape (n,).
         groups: the group of each photo, n of them.
     """
     members = np.asarray(groups, dtype=str)
-    parts = [
-        (name, _Part.of(right[inside], members[inside]), _Part.of(right[others], members[others]))
+
+    def part(of: NDArray[np.bool_]) -> _Part:
+        return _Part.of(right[of], members[of])
+
+    compared = [
+        _Compared(
+            name,
+            part(inside),
+            [
+                (part(inside & (y == one)), part(others & (y == one)))
+                for one in np.unique(y[inside])
+            ],
+        )
         for name, inside, others in _slices(values)
     ]
-    compared = sum(min(own.n, others.n) >= FEWEST for _, own, others in parts)
-    found = [_compared(name, own, others, compared) for name, own, others in parts]
+    count = sum(one.is_enough for one in compared)
+    found = [one.slice(count) for one in compared]
     corrected = _holm([one.p for one in found])
     return tuple(replace(one, p=p) for one, p in zip(found, corrected, strict=True))
 
@@ -187,7 +207,7 @@ class _Part:
     """The number of photos divided by their design effect."""
 
     @classmethod
-    def of(cls, right: NDArray[np.bool_], groups: NDArray[np.str_]) -> Self:
+    def of(cls, right: NDArray[np.bool_], groups: NDArray[np.intp]) -> Self:
         if not len(right):
             return cls(0, math.nan, 0.0)
         sizes = np.unique(groups, return_counts=True)[1]
@@ -207,28 +227,75 @@ class _Part:
         return max(0.0, low), min(1.0, high)
 
 
-def _compared(name: str, own: _Part, others: _Part, compared: int) -> Slice:
-    """Return a slice with its uncorrected p.
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A slice beside the photos that it is compared with."""
+
+    name: str
+    whole: _Part
+    """The answers on the slice."""
+    of_classes: list[tuple[_Part, _Part]]
+    """The answers on the slice and on the others, for each class of the slice."""
+
+    @property
+    def others(self) -> int:
+        """The number of photos that it is compared with."""
+        return sum(other.n for _, other in self.of_classes)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are enough photos for a comparison."""
+        return min(self.whole.n, self.others) >= FEWEST
+
+    def slice(self, compared: int) -> Slice:
+        """Return the slice with its uncorrected p.
+
+        Args:
+            compared: the number of slices that are compared.
+        """
+        accuracy = Figure(self.whole.share, self.whole.interval(_LEVEL))
+        gap, p = Figure(None, None), None
+        if self.is_enough:
+            both = [(own, other) for own, other in self.of_classes if other.n]
+            gap, p = _gap(both, 1 - (1 - _LEVEL) / compared), _exact(both)
+        return Slice(
+            name=self.name, n=self.whole.n, others=self.others, accuracy=accuracy, gap=gap, p=p
+        )
+
+
+def _gap(both: Sequence[tuple[_Part, _Part]], level: float) -> Figure:
+    """Return the difference of accuracies with an interval, each class weighted as in the slice.
 
     Args:
-        name: its name.
-        own: the answers on it.
-        others: the answers on the photos that it is compared with.
-        compared: the number of slices that are compared.
+        both: the answers on the slice and on the others, for each class that both have.
+        level: the probability with which the interval holds the difference.
     """
-    from scipy.stats import fisher_exact
+    n = sum(own.n for own, _ in both)
+    difference = below = above = 0.0
+    for own, other in both:
+        weight = own.n / n
+        (low, high), (other_low, other_high) = own.interval(level), other.interval(level)
+        difference += weight * (own.share - other.share)
+        below = math.hypot(below, weight * (own.share - low), weight * (other_high - other.share))
+        above = math.hypot(above, weight * (high - own.share), weight * (other.share - other_low))
+    return Figure(difference, (difference - below, difference + above))
 
-    accuracy = Figure(own.share, own.interval(_LEVEL))
-    gap, p = Figure(None, None), None
-    if min(own.n, others.n) >= FEWEST:
-        level = 1 - (1 - _LEVEL) / compared
-        difference = own.share - others.share
-        (low, high), (other_low, other_high) = own.interval(level), others.interval(level)
-        below = math.hypot(own.share - low, other_high - others.share)
-        above = math.hypot(high - own.share, others.share - other_low)
-        gap = Figure(difference, (difference - below, difference + above))
-        p = float(fisher_exact(np.array([own.counts, others.counts])).pvalue)
-    return Slice(name=name, n=own.n, others=others.n, accuracy=accuracy, gap=gap, p=p)
+
+def _exact(both: Sequence[tuple[_Part, _Part]]) -> float:
+    """Return the two-sided p of the number of mistakes in the slice, given those of each class."""
+    from scipy.stats import hypergeom
+
+    chances, observed = np.ones(1), 0
+    for (right, wrong), (other_right, other_wrong) in (
+        (own.counts, other.counts) for own, other in both
+    ):
+        drawn, mistakes, correct = right + wrong, wrong + other_wrong, right + other_right
+        fewest = max(0, drawn - correct)
+        possible = np.arange(fewest, min(mistakes, drawn) + 1)
+        chances = np.convolve(chances, hypergeom.pmf(possible, mistakes + correct, mistakes, drawn))
+        observed += wrong - fewest
+    # Equal probabilities may differ by rounding.
+    return min(1.0, float(chances[chances <= chances[observed] * (1 + 1e-7)].sum()))
 
 
 def _holm(p: Sequence[float | None]) -> list[float | None]:
