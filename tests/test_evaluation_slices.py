@@ -152,7 +152,7 @@ def test_a_harder_mix_of_classes_alone_is_no_difference() -> None:
     for start, count in ((0, 32), (80, 1), (100, 4), (180, 8)):  # 0.60 of sad, 0.95 of happy
         right[start : start + count] = False
     values = pd.DataFrame({"light": np.where(dark, "dark", "")}, dtype="category")
-    assert fisher_exact([[67, 33], [88, 12]]).pvalue < 0.001
+    assert fisher_exact(np.array([[67, 33], [88, 12]])).pvalue < 0.001
     [found] = score_slices(values, right, y, GROUPS[:200])
     assert found.verdict == "no difference proven"
     assert found.p == pytest.approx(1.0)
@@ -171,7 +171,7 @@ def test_with_one_class_it_is_fishers_test() -> None:
         right[:own] = right[60 : 60 + other] = False
         values = pd.DataFrame({"part": ["in"] * 60 + [""] * 240}, dtype="category")
         [found] = score_slices(values, right, ONE_CLASS, GROUPS)
-        counts = [[60 - own, own], [240 - other, other]]
+        counts = np.array([[60 - own, own], [240 - other, other]])
         assert found.p == pytest.approx(fisher_exact(counts).pvalue)
 
 
