@@ -64,7 +64,28 @@ test("a frame that lasts longer is looked at once", async () => {
     found.map(({ at }) => +at.toFixed(3)),
     [0, 0.1, 0.2, 1.2, 1.3],
   );
+  assert.deepEqual(
+    found.map(({ number }) => number),
+    [0, 1, 2, null, null],
+  );
 });
+
+for (const [what, later] of [
+  ["slower", (place) => place / 15],
+  ["faster", (place) => place / 50],
+  ["uneven", (place) => place / 30 + 0.02 * Math.sin(place)],
+])
+  test(`a film that becomes ${what} has numbers only at its start`, async () => {
+    const first = steady(60, 1 / 30);
+    const times = [...first, ...Array.from({ length: 90 }, (_, place) => 2 + later(place))];
+    const { found } = await lookedAt(times, times.at(-1) + 1 / 30);
+    const numbers = found.map(({ number }) => number);
+    const known = numbers.indexOf(null);
+    assert.ok(known > 0, String(numbers));
+    assert.ok(numbers.slice(known).every((one) => one === null));
+    found.slice(0, known).forEach(({ at, number }) => assert.equal(times[number], at));
+    found.forEach(({ at }) => assert.ok(times.includes(at)));
+  });
 
 test("a film of one frame", async () => {
   const { found } = await lookedAt([0], 0.04);
@@ -74,6 +95,12 @@ test("a film of one frame", async () => {
 test("the table is that of Python", () => {
   const { looked, classes, table } = vectors.film;
   assert.equal(filmTable(looked, classes), table);
+});
+
+test("the table of a film whose rate varies has no numbers", () => {
+  const { looked, classes, table } = vectors.film;
+  const later = looked.map((one, place) => (place ? { ...one, number: null } : one));
+  assert.equal(filmTable(later, classes), table.replace(/^\d+/gm, ""));
 });
 
 test("the table among two answers is that of Python", () => {

@@ -102,8 +102,11 @@ def test_photos_are_answered_as_in_python(visited: Seen, photos: Path, tmp_path:
     page = visited.page
     heic = tmp_path / "photo.heic"
     heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    visited.drop("#drop", photos, heic)
+    film_of_it = tmp_path / "photo.MOV"
+    film_of_it.write_bytes(b"the film of a live photo")
+    visited.drop("#drop", photos, heic, film_of_it)
     expect(page.locator(".answer:not(.waiting)")).to_have_count(5)
+    expect(page.locator(".film")).to_have_count(0)
     expect(page.locator("#loading")).to_be_hidden()
     names = page.locator(".answer h3").all_inner_texts()
     cards = dict(zip(names, page.locator(".answer").all(), strict=True))
@@ -138,6 +141,7 @@ def test_a_film_is_followed_as_in_python(visited: Seen, tmp_path: Path) -> None:
     page.set_input_files("#choose", [tmp_path / "broken.mp4", scene])
     broken, card = page.locator(".film").all()
     expect(broken).to_contain_text("broken.mp4: this browser cannot play it: it plays .mp4 with")
+    expect(broken.get_by_role("button", name="Download CSV")).to_be_hidden()
     expect(card).to_contain_text("Looked at 9 frames: every second frame, 12.5 per second of film.")
     with page.expect_download() as download:
         card.get_by_role("button", name="Download CSV").click()

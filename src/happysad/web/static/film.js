@@ -2,7 +2,7 @@
 
 import { counted, h } from "./dom.js";
 import { drawFaces } from "./draw.js";
-import { answerAt, answeredOnly, clock, courses, cutsOf, faceless } from "./film_answers.js";
+import { answerAt, answeredOnly, clock, courses, cutsOf, faceless, varies } from "./film_answers.js";
 import { every } from "./film_frames.js";
 import { answers as lookAtFrames } from "./film_looking.js";
 import { close, open } from "./film_player.js";
@@ -19,6 +19,9 @@ const [REDRAWN, WINDOW] = [500, 5000];
 
 // "every frame", "every second frame", "every third frame"; then "every 4th".
 const NTH = { 1: "", 2: "second ", 3: "third " };
+
+// Said of a film whose frames cannot be numbered.
+const VARIES = " Its frame rate varies, so the CSV has the times of the frames, but no numbers.";
 
 let count = 0;
 
@@ -132,7 +135,7 @@ export function filmCard(file, answers, removed) {
     }
     const until = `Stopped at ${clock(looked.at(-1)?.at ?? 0)} of ${clock(seconds)}. `;
     const said = `Looked at ${counted(looked.length, "frame")}: ${rule}.`;
-    status.textContent = (stopped ? until : "") + said;
+    status.textContent = (stopped ? until : "") + said + (varies(looked) ? VARIES : "");
   }
 
   function tell(share, rate, left) {
@@ -143,6 +146,7 @@ export function filmCard(file, answers, removed) {
   function fail(text) {
     status.replaceChildren(h("span", { class: "bad" }, `${file.name}: ${text}`));
     progress.hidden = stop.hidden = true;
+    table.hidden = !looked.length;
   }
 
   /** Let the film be played, and its answers be saved. */

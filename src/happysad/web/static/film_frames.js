@@ -4,6 +4,8 @@
 const RATE = 10;
 // The steps in which the second frame is looked for, the longest search, and a usual frame, in seconds.
 const [STEP, SEARCH, USUAL] = [1 / 120, 0.5, 1 / RATE];
+// The maximum distance of a frame from its place at a constant rate, in frames.
+const OFF = 0.3;
 // Each further measurement of the frame length spans this many times as many frames as the last one.
 const MORE = 8;
 
@@ -20,8 +22,11 @@ export async function measure(seek, seconds) {
   for (let at = STEP; !length && at < Math.min(SEARCH, seconds); at += STEP)
     length = Math.max(0, (await seek(start + at)) - start);
   if (!length) return { start, length: USUAL };
-  for (let count = MORE; (count + 1) * length < seconds; count *= MORE) {
-    const passed = (await seek(start + (count + 0.5) * length)) - start;
+  const most = () => Math.floor(seconds / length) - 1;
+  // The last measurement spans the whole film.
+  for (let count = MORE; count < MORE * most(); count *= MORE) {
+    const span = Math.min(count, most());
+    const passed = (await seek(start + (span + 0.5) * length)) - start;
     length = passed / Math.max(1, Math.round(passed / length));
   }
   return { start, length };
@@ -35,18 +40,23 @@ export const every = (length) => Math.max(1, Math.ceil(1 / (RATE * length) - 0.6
  * @param {(at: number) => Promise<number>} seek
  * @param {number} seconds the film's length
  * @param {{start: number, length: number}} measured
- * @returns {AsyncGenerator<{number: number, at: number}>} the number of each frame in the film, from
- * 0, and its time in seconds from the first
+ * @returns {AsyncGenerator<{number: number | null, at: number}>} the number of each frame in the film,
+ * from 0, or null once the rate was seen to vary; and its time in seconds from the first
  */
 export async function* frames(seek, seconds, { start, length }) {
   const step = every(length);
   let before = -1;
+  let constant = true;
   for (let place = 0; place === 0 || start + (place + 0.5) * length < seconds; place += step) {
     // In the middle of a frame, whatever its time was rounded to.
     const at = (await seek(start + (place + 0.5) * length)) - start;
     // A frame that lasts longer than others is looked at once.
-    if (at <= before) continue;
+    if (at <= before) {
+      constant = false;
+      continue;
+    }
     before = at;
-    yield { number: Math.round(at / length), at };
+    constant &&= Math.abs(at / length - place) <= OFF;
+    yield { number: constant ? place : null, at };
   }
 }
