@@ -97,7 +97,18 @@ test("the table is that of Python", () => {
   assert.equal(filmTable(looked, classes), table);
 });
 
-test("the table of a film whose rate varies has no numbers", () => {
+test("a browser that tells only the times it was asked for", async () => {
+  const seek = async (at) => at;
+  const found = [];
+  for await (const one of frames(seek, 2, await measure(seek, 2))) found.push(one);
+  assert.deepEqual(
+    found.map(({ at }) => +at.toFixed(3)),
+    steady(20, 0.1).map((at) => +at.toFixed(3)),
+  );
+  assert.deepEqual(found.map(({ number }) => number), [0, ...Array(19).fill(null)]);
+});
+
+test("the table of a film without all numbers has none", () => {
   const { looked, classes, table } = vectors.film;
   const later = looked.map((one, place) => (place ? { ...one, number: null } : one));
   assert.equal(filmTable(later, classes), table.replace(/^\d+/gm, ""));

@@ -2,7 +2,7 @@
 
 import { counted, h } from "./dom.js";
 import { drawFaces } from "./draw.js";
-import { answerAt, answeredOnly, clock, courses, cutsOf, faceless, varies } from "./film_answers.js";
+import { answerAt, answeredOnly, clock, courses, cutsOf, faceless, numbered } from "./film_answers.js";
 import { every } from "./film_frames.js";
 import { answers as lookAtFrames } from "./film_looking.js";
 import { close, open } from "./film_player.js";
@@ -21,7 +21,8 @@ const [REDRAWN, WINDOW] = [500, 5000];
 const NTH = { 1: "", 2: "second ", 3: "third " };
 
 // Said of a film whose frames cannot be numbered.
-const VARIES = " Its frame rate varies, so the CSV has the times of the frames, but no numbers.";
+const NO_NUMBERS =
+  " The CSV has their times, but no numbers: their rate varies, or this browser does not tell it.";
 
 let count = 0;
 
@@ -109,12 +110,14 @@ export function filmCard(file, answers, removed) {
     let rule = "";
     let rate = 0;
     status.textContent = "Measuring how long a frame lasts";
-    const frames = lookAtFrames(video, seconds, ({ start: first, length }) => {
+    const frames = lookAtFrames(video, seconds, ({ start: first, length, constant }) => {
       again();
       start = first;
       const step = every(length);
       rate = 1 / (step * length);
-      rule = `every ${NTH[step] ?? `${step}th `}frame, ${+rate.toFixed(1)} per second of film`;
+      rule = constant
+        ? `every ${NTH[step] ?? `${step}th `}frame, ${+rate.toFixed(1)} per second of film`
+        : `one frame every ${+(1 / rate).toFixed(2)} seconds of film`;
       status.textContent = `Looking at ${rule}`;
     });
     const answered = [performance.now()];
@@ -135,7 +138,7 @@ export function filmCard(file, answers, removed) {
     }
     const until = `Stopped at ${clock(looked.at(-1)?.at ?? 0)} of ${clock(seconds)}. `;
     const said = `Looked at ${counted(looked.length, "frame")}: ${rule}.`;
-    status.textContent = (stopped ? until : "") + said + (varies(looked) ? VARIES : "");
+    status.textContent = (stopped ? until : "") + said + (numbered(looked) ? "" : NO_NUMBERS);
   }
 
   function tell(share, rate, left) {

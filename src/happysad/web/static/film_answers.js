@@ -1,7 +1,7 @@
 // What the answers for a film's frames say about its faces, and about each moment.
 
 /**
- * A frame that was looked at: its number in the film, or null where the rate varies; its time in
+ * A frame that was looked at: its number in the film, or null if it is unknown; its time in
  * seconds from the first frame; its shot, from 1; and its answer, as Live has it.
  * @typedef {{number: number | null, at: number, shot: number, answer: object}} Looked
  */
@@ -75,8 +75,8 @@ const seen = (answer) => {
 export const faceless = (looked) =>
   looked.filter(({ answer }) => !seen(answer).length).length / (looked.length || 1);
 
-/** Return whether the frame rate was seen to vary. */
-export const varies = (looked) => looked.some(({ number }) => number === null);
+/** Return whether the number of every frame is known. */
+export const numbered = (looked) => looked.every(({ number }) => number !== null);
 
 /** Return the number of cuts. */
 export const cutsOf = (looked) => (looked.at(-1)?.shot ?? 1) - 1;

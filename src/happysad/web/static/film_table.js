@@ -1,7 +1,7 @@
 // A film's table, as happysad video --csv writes it: a row for each face in each frame.
 
 import { cell, float } from "./csv.js";
-import { varies } from "./film_answers.js";
+import { numbered } from "./film_answers.js";
 
 const BOX = ["x", "y", "width", "height", "score"];
 const WHOLE = ["frame", "shot", "track", "label"];
@@ -14,16 +14,16 @@ function columns(classes) {
 }
 
 /**
- * Return the answers for a film as CSV; a frame without a face has a row of its own. The frames of a
- * film whose rate varies have no numbers.
+ * Return the answers for a film as CSV; a frame without a face has a row of its own. Frames have
+ * numbers only if all of them are known.
  * @param {import("./film_answers.js").Looked[]} looked
  * @param {string[]} classes
  */
 export function filmTable(looked, classes) {
   const names = columns(classes);
-  const numbered = !varies(looked);
+  const known = numbered(looked);
   const lines = looked.flatMap(({ number, at, shot, answer }) => {
-    const ofFrame = { frame: numbered ? number : null, time: Math.round(1000 * at) / 1000, shot };
+    const ofFrame = { frame: known ? number : null, time: Math.round(1000 * at) / 1000, shot };
     const faces = answer.faces.length ? answer.faces : [answer];
     return faces.map((face) => ({ ...ofFrame, ...cells(face, classes) }));
   });
