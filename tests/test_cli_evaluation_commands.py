@@ -33,11 +33,11 @@ def command(tmp_path: Path) -> list[str]:
 
 def test_each_figure_has_its_n_and_interval(command: list[str]) -> None:
     done = run_command(*command, "--faces", "given")
-    assert (done.status, done.stderr) == (0, b"8 photos: happy 4, sad 4\n")
+    assert (done.status, done.stderr) == (0, b"8 photos: happy 4, sad 4\ncomputing the figures\n")
     rows = {line[:20].strip(): line[20:].split() for line in done.lines}
     assert rows["n = 8"][:2] == ["the", "model"]
     assert rows["accuracy"][0] == "1.000"
-    assert rows["auc of sad"][0] == "1.000"
+    assert rows["AUC of sad"][0] == "1.000"
     assert any("95 % intervals" in line for line in done.lines)
     assert any(line.startswith("8 photos prove little") for line in done.lines)
     assert rows["precision of happy"][0] == "1.000"

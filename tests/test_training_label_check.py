@@ -54,6 +54,8 @@ def test_a_check_writes_suspects_and_shows_them(tmp_path: Path) -> None:
     result = check(data, tmp_path / "out", quality=False, find_suspects=first)
     assert result.counts.suspects == 1
     assert "1  labels that are probably wrong" in str(result)
+    [line] = [line for line in result.examples if "probably wrong" in line]
+    assert line == "labels that are probably wrong, used until you decide: happy/000.png (sad?)"
     [_, row] = (tmp_path / "out" / SUSPECTS).read_text(encoding="utf-8").splitlines()
     assert row.startswith("happy/000.png,") and row.endswith(",happy,sad,0.1,0.9")
     page = result.page.read_text(encoding="utf-8")

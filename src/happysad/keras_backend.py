@@ -15,7 +15,11 @@ from types import ModuleType
 
 from happysad.errors import UsageError, shown
 
-__all__ = ["choose_backend", "deterministic", "quiet", "without_native_stderr"]
+__all__ = ["BUILDING", "choose_backend", "deterministic", "quiet", "without_native_stderr"]
+
+#: What a step is called in which Keras may be loaded. No other thread of Python runs meanwhile, so
+#: nothing moves on the screen.
+BUILDING = "building the network (Keras takes some seconds to load)"
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 

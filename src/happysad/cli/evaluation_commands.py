@@ -206,7 +206,8 @@ def _print_slices(title: str, slices: Sequence[Slice]) -> None:
 
 def _figure_name(name: str, score: Score) -> str:
     """Return the name of a figure over all classes; the AUC is that of the second class."""
-    return f"auc of {score.classes[1]}" if name == "auc" else name.replace("_", " ")
+    names = {"auc": f"AUC of {score.classes[1]}", "ece": "calibration error"}
+    return names.get(name, name.replace("_", " "))
 
 
 def _print_counts(what: str, columns: Sequence[str], rows: Mapping[str, Sequence[int]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from happysad.dataset.findings import FINDINGS, find
 from happysad.dataset.manifest import SPLITS, Manifest
 from happysad.errors import UsageError, counted
 from happysad.folder_walk import LeftOut
+from happysad.label_review import SUSPECTS, read_suspects
 
 __all__ = ["CheckCounts", "CheckResult", "CheckSettings", "default_folder"]
 
@@ -19,6 +20,7 @@ __all__ = ["CheckCounts", "CheckResult", "CheckSettings", "default_folder"]
 _MAX_RADIUS = 16
 # The number of files of a finding that `CheckResult.examples` names.
 _NAMED = 3
+_SUSPECTED = "labels that are probably wrong"
 
 
 def default_folder(data: Path) -> Path:
@@ -162,9 +164,11 @@ class CheckResult:
         for finding, rows in zip(FINDINGS, find(self.manifest.table).values(), strict=True):
             if paths := rows["path"].tolist():
                 use = "left out of training" if finding.leaves_out else "noted"
-                more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
-                named = ", ".join(paths[:_NAMED])
-                lines.append(f"{finding.title.lower()}, {use}: {named}{more}")
+                lines.append(f"{finding.title.lower()}, {use}: {_first(paths)}")
+        if self.counts.suspects:
+            suspects = read_suspects(self.folder / SUSPECTS)
+            named = [f"{one.path} ({one.suggested}?)" for one in suspects]
+            lines.append(f"{_SUSPECTED}, used until you decide: {_first(named)}")
         return lines
 
     def __repr__(self) -> str:
@@ -183,7 +187,7 @@ class CheckResult:
             "pairs of near-duplicates": counts.near_duplicate_pairs,
             "paths in the list of groups that are not files here": counts.unknown_paths,
             **{titles[key]: count for key, count in counts.findings.items()},
-            "labels that are probably wrong": counts.suspects or 0,
+            _SUSPECTED: counts.suspects or 0,
         }
         width = max(10, *(len(name) + 2 for name in manifest.classes))
         lines = [f"{count:>8,}  {name}" for name, count in numbers.items() if count]
@@ -194,3 +198,9 @@ class CheckResult:
         lines += [counts.decisions] if counts.decisions else []
         lines += [LeftOut(counts.beside).line] if counts.beside else []
         return "\n".join([*lines, f"report: {self.page}"])
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -40,7 +40,7 @@ from happysad.parallel import ordered_map
 from happysad.photo import Photo
 from happysad.predictions import NO_FACE, Faces, places_without_neither
 from happysad.probability import among
-from happysad.progress import track
+from happysad.progress import step, track
 from happysad.run import Fusion, Run
 
 __all__ = ["SEEN", "Answers", "Evaluation", "LeftOut", "RunEvaluation", "evaluate", "evaluate_run"]
@@ -343,7 +343,7 @@ def _answers_on(
     rows = manifest.of(split)
     say(f"{counted(len(rows), 'photo')} in the {split} split")
     faces = Faces.GIVEN if classifier.input.averages_faces else Faces.FIND
-    return _answers(classifier, manifest.classes, manifest, rows, faces)
+    return _answers(classifier, manifest.classes, manifest, rows, faces, f"judging {split}")
 
 
 def _comparison(
@@ -354,23 +354,25 @@ def _comparison(
     p = _of_judged(classifier, judged, test.p)
     crops = classifier.input.averages_faces or are_crops(rows)
 
-    def hits(of: Classifier) -> tuple[NDArray[np.float64], int] | None:
+    def hits(of: Classifier, name: str) -> tuple[NDArray[np.float64], int] | None:
         """Return the right answers of a rival, and in how many photos it finds no face."""
         of_name = {name.casefold(): place for place, name in enumerate(of.classes)}
         known = [of_name[name.casefold()] for name in judged if name.casefold() in of_name]
         if len(known) < len(judged):
             return None
         faces = Faces.GIVEN if crops and of.input.averages_faces else Faces.FIND
-        its = _answers(of, judged, manifest, rows, faces)
+        its = _answers(of, judged, manifest, rows, faces, f"judging test by {name}")
         own = of.details.threshold if len(judged) == len(of.classes) else 0.5
         return _right(among(its.p, known), its, own).astype(np.float64), int(its.no_face.sum())
 
-    built_in, no_face = hits(Classifier()) or (None, 0)
+    built_in, no_face = hits(Classifier(), "the built-in one") or (None, 0)
     before = None
     if earlier is not None:
         with contextlib.suppress(HappysadError):  # it is damaged
             knows = Manifest.read(earlier.manifest, earlier.data())
-            if not _is_seen(knows, rows).any() and (found := hits(Classifier(earlier.folder))):
+            if not _is_seen(knows, rows).any() and (
+                found := hits(Classifier(earlier.folder), earlier.folder.name)
+            ):
                 before = found[0]
     largest = str(manifest.of("train")["label"].value_counts().sort_index().idxmax())
     return compare(
@@ -426,7 +428,7 @@ def _evaluate_folder(
     known, readable = readable[seen], readable[~seen].copy()
     readable["group"] = near_groups(readable)
     readable["label"] = readable["label"].map(dict(zip(map(nfc, folders), judged, strict=True)))
-    answers = _answers(classifier, judged, Manifest(data, readable), readable, faces)
+    answers = _answers(classifier, judged, Manifest(data, readable), readable, faces, "judging")
     if answers.no_face.all():
         raise DatasetError(f"{data}: no face in any of {counted(len(readable), 'photo')}")
     unreadable = table.loc[table["pixels"] == "", ["path", "reason"]]
@@ -449,6 +451,7 @@ def _evaluate_folder(
     )
 
 
+@step("computing the figures")
 def _evaluation(
     classifier: Classifier,
     judged: Sequence[str],
@@ -544,6 +547,7 @@ def _answers(
     manifest: Manifest,
     rows: pd.DataFrame,
     faces: Faces | str,
+    doing: str,
 ) -> Answers:
     """Return the classifier's answers for the photos of some rows, read once on all cores."""
     looks = classifier.input.finds_faces and faces != Faces.GIVEN
@@ -561,7 +565,7 @@ def _answers(
     if rows.empty:
         raise DatasetError(f"{manifest.root}: no photo to judge")
     photos = list(zip(manifest.files(rows), rows["sha256"], strict=True))
-    seen = list(track(ordered_map(prepare, photos), "judging", len(photos)))
+    seen = list(track(ordered_map(prepare, photos), doing, len(photos)))
     unknown = np.full(len(classifier.classes), np.nan)
     p = [
         unknown if probabilities is None else probabilities

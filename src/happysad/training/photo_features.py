@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from happysad.dataset.arrays import Arrays
 from happysad.inputs import NetworkInput, network_input
-from happysad.keras_backend import quiet
+from happysad.keras_backend import BUILDING, quiet
 from happysad.model_file import PROBABILITIES
+from happysad.progress import step
 from happysad.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class FeatureNetwork:
         return np.asarray(found, dtype=np.float64)
 
 
+@step(BUILDING)
 def feature_network(train: pd.DataFrame) -> FeatureNetwork:
     """Return the network of the default training.
 

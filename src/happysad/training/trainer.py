@@ -35,7 +35,7 @@ from happysad.evaluation.plots import draw_run, samples, worst_mistakes
 from happysad.export import to_onnx
 from happysad.files import replacing, write_text
 from happysad.inputs import network_input
-from happysad.keras_backend import choose_backend, deterministic, quiet
+from happysad.keras_backend import BUILDING, choose_backend, deterministic, quiet
 from happysad.model_file import MODEL_NAME, PROBABILITIES, SHIPPED, Details, ModelFile
 from happysad.predictions import NEITHER, places_without_neither
 from happysad.probability import among, of_second
@@ -219,7 +219,7 @@ def train_in(
                     _print_votes(given, manifest)
             photos = _load(manifest, config, given)
             process.meet(config, **_facts(config, manifest, given))
-            with step("building the network"):
+            with step(BUILDING):
                 quiet()
                 learns = learner(config, photos)
                 deterministic(config.seed)
@@ -258,7 +258,7 @@ def resume(folder: str | os.PathLike[str]) -> TrainedRun:
         given = read_stored_votes(own.votes, manifest.table, manifest.classes)
         photos = _load(manifest, config, given)
         process.meet(config, **_facts(config, manifest, given))
-        with step("building the network"):
+        with step(BUILDING):
             quiet()
             learns = learner(config, photos)
             deterministic(config.seed)

@@ -24,8 +24,8 @@ function show() {
   image.alt = one.path;
   at("question").textContent = one.label ? "Is this label right?" : "Which class is this?";
   at("words").textContent = one.label
-    ? `${one.path}: labelled ${one.label} (${percent(one.p_label)}); a classifier that did not ` +
-      `learn from it answers ${one.suggested} (${percent(one.p_suggested)}).`
+    ? `${one.path} is labelled ${one.label}. A classifier that did not learn from it says ` +
+      `${one.suggested}: ${percent(one.p_suggested)}, and ${one.label}: ${percent(one.p_label)}.`
     : one.path;
   showChoices(at("keys"), classes, decide, { kept: one.label, decided: one.decided });
 }
