@@ -5,8 +5,10 @@
 FACES has the folders train and test, each with the class folders. Each seed draws a pool from
 train, whose labels are hidden, and begins with 20 labelled photos. Each round labels 20 more by
 each way of choosing, and fits the last layer to the features of the default training. Its accuracy
-is judged on test, which no choice sees. The labels of an accuracy are those of the first round that
-reaches it. Intervals are those of the mean over seeds, by Student's t.
+is judged on test, which no choice sees. With --teach, the features are those of Teach, the mean of
+a face and its mirror image, and the fitted layer is its first result. The labels of an accuracy are
+those of the first round that reaches it. Intervals are those of the mean over seeds, by Student's
+t.
 """
 
 from __future__ import annotations
@@ -25,14 +27,16 @@ from sklearn.cluster import KMeans
 from happysad.dataset.arrays import Arrays
 from happysad.dataset.k_center import k_center
 from happysad.files import write_text
-from happysad.images import fit as resized, read
+from happysad.images import Pixels, fit as resized, read
+from happysad.models.face_features import FaceFeatures
 from happysad.training.logistic_regression import fit, most_probable
-from happysad.training.photo_features import FeatureNetwork, feature_network
+from happysad.training.photo_features import feature_network
 
 _START, _STEP, _ROUNDS, _STRENGTH = 20, 20, 14, 0.01
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+Look = Callable[[Pixels], Floats]
 Way = Callable[[Floats, Floats, int, int], Places]
 
 
@@ -108,11 +112,12 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", default=["happy", "sad"])
     parser.add_argument("--pool", type=int, default=1000, help="photos of each class in a pool")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--teach", action="store_true", help="use the features of Teach")
     parser.add_argument("--write", type=Path, help="file to which the table is also written")
     chosen = parser.parse_args()
-    network = feature_network(pd.DataFrame({"width": [48], "height": [48], "channels": [1]}))
-    pool, pool_labels = _measured(network, chosen.data / "train", chosen.classes, chosen.pool * 2)
-    test, test_labels = _measured(network, chosen.data / "test", chosen.classes, None)
+    look = _teach() if chosen.teach else _training()
+    pool, pool_labels = _measured(look, chosen.data / "train", chosen.classes, chosen.pool * 2)
+    test, test_labels = _measured(look, chosen.data / "test", chosen.classes, None)
     curves = {
         name: np.array(
             [
@@ -137,15 +142,31 @@ def main() -> None:
         _draw(curves, chosen.write.with_suffix(".png"), " and ".join(chosen.classes))
 
 
+def _training() -> Look:
+    """Return what computes the features of the default training."""
+    network = feature_network(pd.DataFrame({"width": [48], "height": [48], "channels": [1]}))
+
+    def look(faces: Pixels) -> Floats:
+        labels, groups = np.zeros(len(faces), np.float32), [""] * len(faces)
+        return network.of(Arrays({"image": faces}, labels, groups))
+
+    return look
+
+
+def _teach() -> Look:
+    """Return what computes the features of Teach."""
+    network = FaceFeatures()
+    return lambda faces: network.of(faces)[0]
+
+
 def _measured(
-    network: FeatureNetwork, folder: Path, classes: list[str], each: int | None
+    look: Look, folder: Path, classes: list[str], each: int | None
 ) -> tuple[Floats, NDArray[np.float32]]:
     """Return the features and the classes of the first photos of each class folder."""
     files = [sorted((folder / name).iterdir())[:each] for name in classes]
     labels = np.repeat(np.arange(len(classes)), list(map(len, files))).astype(np.float32)
     images = np.stack([resized(read(file), 48, 1) for one in files for file in one])
-    groups = list(map(str, range(len(labels))))
-    return network.of(Arrays({"image": images}, labels, groups)), labels
+    return look(images), labels
 
 
 def _drawn(labels: NDArray[np.float32], each: int, seed: int) -> Places:

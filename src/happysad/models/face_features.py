@@ -1,4 +1,4 @@
-"""What the network that ships sees in faces, without Keras."""
+"""What the network that ships sees in a face and in its mirror image, without Keras."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class FaceFeatures:
             faces: crops as `input` cuts them: uint8, shape (n, size, size, channels), n at least 1.
 
         Returns:
-            The features, shape (n, width), and the probabilities, shape (n, classes).
+            The features, shape (n, width), which are the mean over the face and its mirror image,
+            and the probabilities, shape (n, classes).
         """
         parts = [
             self._network.run(self._names, {"image": faces[at : at + _BATCH]})
