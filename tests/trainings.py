@@ -23,7 +23,6 @@ from happysad.run import Run
 from happysad.training import checkpoints, processes, trainer
 from happysad.training.checkpoints import State
 from happysad.training.config import TrainConfig, choose, load
-from happysad.training.learner import learner
 from happysad.training.learner_base import Learner, Photos
 from happysad.training.processes import Alone, Member
 from tests.pictures import folders
@@ -119,8 +118,26 @@ def _train_together(folder: Path, config: TrainConfig) -> None:
         sys.stdin.read()  # the other processes are connected through process 0
 
 
+def _small_learner(config: TrainConfig, photos: Photos) -> Learner:
+    """Return a learner whose network has two layers of weights, which JAX compiles quickly."""
+    import keras
+
+    from happysad.models.head import head
+    from happysad.training.step_learner import StepLearner
+
+    class Small(StepLearner):
+        def build(self, *, pretrained: bool = True) -> keras.Model:
+            image = keras.Input((config.size, config.size, config.channels))
+            x = keras.layers.Rescaling(1 / 255)(image)
+            x = keras.layers.Conv2D(4, 3, activation="relu")(x)
+            x = keras.layers.Flatten()(keras.layers.MaxPooling2D(4)(x))
+            return keras.Model(image, head(x, self.classes))
+
+    return Small(config, photos)
+
+
 def _learn(process: processes.Process, config: TrainConfig, photos: Photos, folder: Path) -> None:
-    learns = learner(config, photos)
+    learns = _small_learner(config, photos)
     with process.folders(Run(folder), folder.with_name("check")) as (own, _):
         model, run = begun(learns, own.folder)
         process.learn(learns, model, run)
