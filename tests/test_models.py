@@ -167,6 +167,7 @@ def test_weights_that_cannot_be_had(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("name", "channels"), [("classic", 1), ("compact", 3), ("vgg16", 3)])
 def test_mirrored_takes_the_mean_of_two_looks(name: str, channels: int, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)

@@ -126,6 +126,7 @@ def test_networks_begin_with_the_convolutions_of_the_labels(
         networks.train("folded", tmp_path, tmp_path)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_mean_network_has_the_mean_weights_of_others(
     labels_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +181,7 @@ def small_network() -> keras.Model:
     return keras.Model(image, keras.layers.Dense(8)(x))
 
 
+@pytest.mark.usefixtures("eager")
 def test_training_continues_exactly_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

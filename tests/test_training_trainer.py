@@ -557,6 +557,7 @@ def test_the_tutorials_network_learns_two_and_says_so(
     assert "classic has one sigmoid, for two classes: it learns happy and sad" in err
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("classes", [("glum", "jolly", "neither"), ("jolly", "neither", "weepy")])
 def test_the_network_of_faces_is_turned_round_where_the_photos_say_so(
     classes: tuple[str, ...],
