@@ -135,6 +135,7 @@ def test_photos_without_labels_are_seen_and_put_in_order(one: TestClient, folder
     assert one.post("/v1/teach/order", json={"features": []}).json() == {"order": []}
     for wrong in ({**spread, "chosen": 5}, {"features": [[1.0], [1.0, 2.0]]}):
         refused(one.post("/v1/teach/order", json=wrong), 422, "of one length")
+    refused(one.post("/v1/teach/order", json={"features": [[1e300]]}), 422, "1000")
 
 
 def test_photos_are_kept_by_their_content(one: TestClient, folder: Path) -> None:

@@ -96,9 +96,11 @@ class Seen(_Message):
 class Spread(BaseModel):
     """The features of photos, as `Seen` has them; the first ones are of chosen photos."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
-    features: Annotated[list[list[float]], Field(max_length=MAX_PHOTOS)]
+    features: Annotated[
+        list[list[Annotated[float, Field(ge=-1000, le=1000)]]], Field(max_length=MAX_PHOTOS)
+    ]
     chosen: Annotated[int, Field(ge=0)] = 0
 
 
