@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Many containers set it. Without bytecode, each process that the tests start would compile TensorFlow
+# anew, which takes longer than to import it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types check dist runtime docs notebook requirements clean
 
