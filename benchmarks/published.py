@@ -277,6 +277,7 @@ def _tables(
     near = [one for one in both if one not in clear]
     same_near = sum(one.python.label == one.page["label"] for one in near)
     close = sum(one.difference <= _NEAR for one in both)
+    most = max((one.difference for one in both), default=0.0)
     faces = sum(one.same_faces for one in both)
     times = sorted(one.milliseconds for one in both)
     lines = [
@@ -286,17 +287,23 @@ def _tables(
         f"| same label, away from thresholds | {_share(same, len(clear))} |",
         f"| same label, within {_NEAR} of a threshold | {_share(same_near, len(near))} |",
         f"| probabilities within {_NEAR} | {_share(close, len(both))} |",
+        f"| largest difference of a probability | {most:.3f} |",
         f"| same faces | {_share(faces, len(both))} |",
         f"| milliseconds a photo, median; 95 % below | {statistics.median(times):.0f}; "
         f"{times[int(0.95 * len(times))]:.0f} |",
         f"| Live at 640x480, frames/s | {rate} |",
         f"| first visit: MB moved; seconds until ready | {moved / 1e6:.1f}; {loaded:.1f} |",
         "",
-        "Photos that differ:",
-        "",
-        "| photo | Python | page | largest difference | cause |",
-        "|---|---|---|---|---|",
+        "Photos that differ:"
+        if causes
+        else "No photo differs in label, faces or by more than 0.02.",
     ]
+    if causes:
+        lines += [
+            "",
+            "| photo | Python | page | largest difference | cause |",
+            "|---|---|---|---|---|",
+        ]
     for one, cause in causes:
         labels = one.python.label or "not read", one.page["label"] or "not read"
         lines.append(
