@@ -38,6 +38,7 @@ PROGRESS = (
     "test: ",
     "testing ",
     "calibrating on ",
+    "computing the figures",
     "exporting ",
     "drawing ",
 )
