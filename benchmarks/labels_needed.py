@@ -201,8 +201,9 @@ def _table(curves: Mapping[str, Floats], classes: list[str], tested: int, pool: 
     """Return the accuracy after some rounds, and the labels that each of these accuracies takes."""
     rounds = [_ROUNDS // 4, _ROUNDS // 2, _ROUNDS - 1]
     goals = [float(curves["random"][:, place].mean()) for place in rounds]
-    names = [f"accuracy with {_START + _STEP * place} labels" for place in rounds]
-    names += [f"labels for {goal:.3f}" for goal in goals]
+    labels = [_START + _STEP * place for place in rounds]
+    names = [f"accuracy with {count} labels" for count in labels]
+    names += [f"labels as good as {count} random ones" for count in labels]
     lines = ["| chosen by | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for name, curve in curves.items():
         cells = [_mean(curve[:, place]) for place in rounds]
