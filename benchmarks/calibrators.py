@@ -32,6 +32,7 @@ from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
+from happysad.evaluation.calibration import equal_weights
 from happysad.files import write_text
 from happysad.model_file import SHIPPED
 from happysad.models.face import CLASSES
@@ -111,8 +112,9 @@ def _emotions(images: NDArray[np.uint8]) -> Floats:
 
 def _equal(truth: NDArray[np.intp], rows: NDArray[np.bool_]) -> Floats:
     """Return weights by which each class has the same total on these rows; 0 elsewhere."""
-    counts = np.bincount(truth[rows], minlength=len(CLASSES))
-    return np.where(rows, 1 / (len(CLASSES) * counts[truth]), 0.0)
+    weights = np.zeros(len(truth))
+    weights[rows] = equal_weights(truth[rows], len(CLASSES))
+    return weights
 
 
 def _unseen(

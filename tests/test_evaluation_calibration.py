@@ -125,6 +125,19 @@ def test_the_temperature_and_the_biases_put_in_are_found(
     np.testing.assert_allclose(biases, shift, atol=0.2)
 
 
+def test_weights_say_how_much_each_photo_counts() -> None:
+    """A weight of 2 counts as the same photo twice, and a weight of 0 as none."""
+    z, y = of_three(300, (0.2, 0.7, 0.1))
+    p, twice, never = softmax(z, axis=1), np.arange(len(y)) % 3 == 0, np.arange(len(y)) % 3 == 1
+    weights = np.where(twice, 2.0, np.where(never, 0.0, 1.0))
+    rows = np.repeat(np.arange(len(y)), weights.astype(int))
+    same = fit_vector(p[rows], y[rows], np.eye(3), np.ones(len(rows)))
+    found = fit_vector(p, y, np.eye(3), weights)
+    assert found[0] == pytest.approx(same[0], rel=1e-3)
+    np.testing.assert_allclose(found[1], same[1], atol=1e-3)
+    assert found[0] != pytest.approx(fit_vector(p, y, np.eye(3))[0], rel=1e-3)
+
+
 def test_outputs_that_add_up_to_a_class_get_its_bias() -> None:
     z, y = of_three(5000, (0.2, 0.7, 0.1))
     shift = np.array([0.8, -0.3, -0.5])

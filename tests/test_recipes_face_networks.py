@@ -158,10 +158,19 @@ def test_a_mean_network_has_the_mean_weights_of_others(
         known.setattr(vote_training, "train", lambda *_: None)
         known.setitem(networks.NETWORKS, "on", Network(begun="mean", schedule=SHORT))
         on = networks.train("on", tmp_path, tmp_path)
+        twice = Network(begun="mean", doubled=True, schedule=SHORT)
+        known.setitem(networks.NETWORKS, "twice", twice)
+        wide = networks.train("twice", tmp_path, tmp_path)
     images = random_faces(8).images
     np.testing.assert_allclose(
         features_of(on, images), features_of(mean, images), rtol=1e-3, atol=1e-3
     )
+    # So does one of twice the widths, in which no two features go on alike.
+    answers = [model.predict(images, verbose=0) for model in (wide, mean)]
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-3, atol=1e-3)
+    kernel = wide.layers[-1].get_weights()[0]
+    assert kernel.shape == (2 * face.WIDTHS[-1], 8)
+    assert not np.allclose(*np.split(kernel, 2))
 
     # The folded convolutions, alone, give the same features as the network they come from.
     alone = networks.train("folded", tmp_path, tmp_path)
@@ -222,10 +231,11 @@ def test_a_student_learns_from_votes_and_teachers(
         given.append(learned)
 
     monkeypatch.setattr(vote_training, "train", kept)
+    monkeypatch.setattr(networks, "_build", lambda *_: small_network())
     monkeypatch.setitem(
         networks.NETWORKS,
         "student",
-        Network(widths=(2, 2), schedule=SHORT, teachers=("one", "two"), portraits=True, anew=True),
+        Network(schedule=SHORT, teachers=("one", "two"), portraits=True, anew=True),
     )
     for name, number in (("train", 40), ("val", 16), ("train-anew", 40)):
         random_faces(number).write(tmp_path / f"{name}.npz")

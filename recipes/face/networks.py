@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -66,18 +68,20 @@ class Network:
     """A network and its training."""
 
     schedule: Schedule
-    widths: tuple[int, ...] | None = None
-    """The widths of its stages; None begins with the weights of `LABELS_FILE`."""
+    doubled: bool = False
+    """Whether its stages are twice as wide as those of the network that ships."""
+    bfloat16: bool = False
+    """Whether it computes in bfloat16 while it learns."""
     stride: int = 2
     """The stride of the first convolution."""
     normalised: bool = True
-    """Whether it has batch normalisation; False only if `widths` is None."""
+    """Whether it has batch normalisation."""
     teachers: tuple[str, ...] = ()
     """The networks whose mean answer is half of each target, and all of it for portraits."""
     agreed: float = 0.0
     """The share of each target that goes to the emotion with the most votes alone."""
     begun: str | None = None
-    """The `Mean` with whose weights it begins; None begins as `widths` says."""
+    """The `Mean` with whose weights it begins; None begins with those of `LABELS_FILE`."""
     anew: bool = False
     """Whether half of the crops are cut anew."""
     portraits: bool = False
@@ -86,7 +90,12 @@ class Network:
     @property
     def can_ship(self) -> bool:
         """Whether it has the widths and the stride of the network that ships."""
-        return self.widths is None and self.stride == 2
+        return not self.doubled and self.stride == 2
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths of its stages."""
+        return tuple(2 * width for width in WIDTHS) if self.doubled else WIDTHS
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ class Mean:
 
 
 _TUNED = Schedule(head_epochs=1, epochs=30, rate=1e-3, warmup=0.05)
-_NEW = Schedule(epochs=50, rate=2e-3, warmup=0.05, weight_decay=2e-3, changes=_STRONG)
+_TEACHER = Schedule(epochs=20, rate=1e-3, warmup=0.05, weight_decay=2e-2)
 NETWORKS: dict[str, Network | Mean] = {
     "trial": Network(schedule=Schedule(head_epochs=3, epochs=8, rate=5e-4), normalised=False),
     # Batch normalisation and more epochs; then worse pictures; then crops that are cut anew.
@@ -118,8 +127,20 @@ NETWORKS: dict[str, Network | Mean] = {
     # Targets halfway between the shares and the majority.
     "agreed": Network(schedule=replace(_TUNED, changes=_STRONG), anew=True, agreed=0.5),
     # Two teachers: one is wider, one sees finer detail. The student learns from both.
-    "wide": Network(widths=(64, 128, 192, 256), schedule=_NEW, anew=True),
-    "close": Network(widths=WIDTHS, stride=1, schedule=replace(_NEW, seed=1), anew=True),
+    "wide": Network(
+        begun="three",
+        doubled=True,
+        schedule=replace(_TEACHER, changes=_STRONG, seed=4),
+        anew=True,
+        bfloat16=True,
+    ),
+    "close": Network(
+        begun="three",
+        stride=1,
+        schedule=replace(_TEACHER, seed=5),
+        anew=True,
+        bfloat16=True,
+    ),
     "student": Network(
         schedule=replace(_TUNED, epochs=60, changes=_STRONG, seed=2),
         teachers=("wide", "close"),
@@ -203,16 +224,53 @@ def _mean(models: list[keras.Model]) -> keras.Model:
 
 def _build(one: Network, data: Path, work: Path) -> keras.Model:
     keras.utils.set_random_seed(one.schedule.seed)
-    if one.widths is not None:
-        return _network(one.widths, stride=one.stride)
     if one.begun is None:
         folded = _from_labels(work / LABELS_FILE, one.stride)
     else:
-        folded = trained(one.begun, data, work)
+        folded = _network(WIDTHS, stride=one.stride, normalised=False)
+        folded.set_weights(trained(one.begun, data, work).get_weights())
+    if one.doubled:
+        folded = _doubled(folded, one)
     if not one.normalised:
         return folded
     faces = _faces("train", data, work).images[:_STATISTICS]
-    return _normalised(folded, _network(WIDTHS, stride=one.stride), faces)
+    with _precision(one):
+        model = _network(one.widths, stride=one.stride)
+    return _normalised(folded, model, faces)
+
+
+@contextmanager
+def _precision(one: Network) -> Iterator[None]:
+    """Build layers in the precision of a network's training."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if one.bfloat16 else before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _doubled(narrow: keras.Model, one: Network) -> keras.Model:
+    """Return a network of twice the widths that gives the same answers as `narrow`.
+
+    Each feature stands twice. What a layer takes from a feature is split at random between the two,
+    so that they learn different things.
+
+    Source: Net2Net (Chen et al. 2016, arXiv:1511.05641).
+    """
+    wide = _network(one.widths, stride=one.stride, normalised=False)
+    rng = np.random.default_rng(one.schedule.seed)
+    for before, after in zip(narrow.layers, wide.layers, strict=True):
+        if not before.weights:
+            continue
+        kernel, bias = before.get_weights()
+        if kernel.shape[-2] < after.kernel.shape[-2]:
+            part = rng.uniform(0.2, 0.8, kernel.shape)
+            kernel = np.concatenate([kernel * part, kernel * (1 - part)], axis=-2)
+        if kernel.shape[-1] < after.kernel.shape[-1]:
+            kernel, bias = np.tile(kernel, 2), np.tile(bias, 2)
+        after.set_weights([kernel, bias])
+    return wide
 
 
 def _network(widths: tuple[int, ...], *, stride: int = 2, normalised: bool = True) -> keras.Model:

@@ -11,7 +11,7 @@ from keras import layers
 from scipy import special
 
 from happysad import __version__
-from happysad.evaluation.calibration import fit_vector
+from happysad.evaluation.calibration import equal_weights, fit_vector
 from happysad.export import to_onnx
 from happysad.files import replacing
 from happysad.model_file import Details, ModelFile
@@ -108,13 +108,16 @@ def ship(network: keras.Model, validation: Faces, trained_on: int, file: Path) -
     faces, y = validation.rows(decided), truth[decided]
     model = happy_or_neither_or_sad(network)
     softmax, share = softmax_of(model)
+    chosen = np.isin(faces.folders, THREE)
+    # The mix of three folders counts as much as that of all: docs/decisions.md, "Calibration".
+    weights = equal_weights(y, len(face.CLASSES))
+    weights[chosen] += equal_weights(y[chosen], len(face.CLASSES))
     p = special.softmax(logits(network, faces.images), axis=1)
-    temperature, biases = fit_vector(p, y, share)
+    temperature, biases = fit_vector(p, y, share, weights)
     kernel, bias = softmax.get_weights()
     softmax.set_weights([kernel / temperature, bias / temperature + share @ biases])
     model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
     both = mirrored(model)
-    chosen = np.isin(faces.folders, THREE)
     shown = both.predict(faces.images[chosen], batch_size=256, verbose=0)
     details = Details(
         classes=face.CLASSES,

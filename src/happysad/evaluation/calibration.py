@@ -15,6 +15,7 @@ __all__ = [
     "TEMPERATURES",
     "THRESHOLDS",
     "UNSURE_GROUPS",
+    "equal_weights",
     "fit_temperature",
     "fit_threshold",
     "fit_unsure",
@@ -84,12 +85,15 @@ def fit_temperature(p: ArrayLike, y: ArrayLike) -> float:
     return float(np.exp(found.x))
 
 
-def fit_vector(p: ArrayLike, y: ArrayLike, share: ArrayLike) -> tuple[float, Floats]:
+def fit_vector(
+    p: ArrayLike, y: ArrayLike, share: ArrayLike, weights: ArrayLike | None = None
+) -> tuple[float, Floats]:
     """Return the temperature T and biases b that calibrate a softmax.
 
     The calibrated probabilities are ``softmax(log(p) / T + share @ b) @ share``. They minimise the
-    negative log-likelihood, in which all classes weigh the same, however many photos they have:
-    each probability is that of a photo of which all classes are equally likely beforehand.
+    negative log-likelihood of photos with weights, by which all classes should weigh the same,
+    however many photos they have: each probability is then that of a photo of which all classes are
+    equally likely beforehand.
 
     Source: vector scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks") with one
     scale for all classes; bias-corrected temperature scaling in Alexandari et al. 2020.
@@ -99,6 +103,7 @@ def fit_vector(p: ArrayLike, y: ArrayLike, share: ArrayLike) -> tuple[float, Flo
         y: the class of these photos, shape (n,): an index.
         share: the share of each output in each class, 0 or 1, shape (k, classes); the identity if
             the outputs are the classes.
+        weights: the weight of each photo, shape (n,); None means those of `equal_weights`.
 
     Returns:
         T, from 0.1 to 10, and the biases, shape (classes,), from -3 to 3. They are 1.0 and 0 if the
@@ -114,16 +119,28 @@ def fit_vector(p: ArrayLike, y: ArrayLike, share: ArrayLike) -> tuple[float, Flo
     counts = np.bincount(truth, minlength=classes)
     if not counts.all() or ((probabilities @ merge).argmax(axis=1) == truth).all():
         return 1.0, np.zeros(classes)
-    logs, weights = np.log(probabilities), 1 / (classes * counts[truth])
+    logs = np.log(probabilities)
+    weight = equal_weights(truth, classes) if weights is None else np.asarray(weights)
     right = merge.T[truth]  # the outputs that count for the class of each photo
 
     def loss(parameters: Floats) -> float:
         calibrated = log_softmax(logs / np.exp(parameters[0]) + merge @ parameters[1:], axis=1)
-        return -float(weights @ logsumexp(calibrated, axis=1, b=right))
+        return -float(weight @ logsumexp(calibrated, axis=1, b=right))
 
     bounds = [tuple(np.log(TEMPERATURES)), *[(-_MOST_BIAS, _MOST_BIAS)] * classes]
     found = minimize(loss, np.zeros(1 + classes), method="L-BFGS-B", bounds=bounds).x
     return float(np.exp(found[0])), np.asarray(found[1:] - found[1:].mean())
+
+
+def equal_weights(y: ArrayLike, classes: int) -> Floats:
+    """Return the weight of each photo by which all classes weigh the same; they sum to 1.
+
+    Args:
+        y: the class of each photo, shape (n,): an index; every class has a photo.
+        classes: the number of classes.
+    """
+    truth = np.asarray(y)
+    return np.asarray(1 / (classes * np.bincount(truth, minlength=classes)[truth]))
 
 
 def fit_threshold(p: ArrayLike, y: ArrayLike, groups: Sequence[str], seed: int) -> float:
