@@ -112,7 +112,7 @@ class Mean:
 
 
 _TUNED = Schedule(head_epochs=1, epochs=30, rate=1e-3, warmup=0.05)
-_TEACHER = Schedule(epochs=20, rate=1e-3, warmup=0.05, weight_decay=2e-2)
+_TEACHER = Schedule(epochs=12, rate=1e-3, warmup=0.05, weight_decay=2e-2)
 NETWORKS: dict[str, Network | Mean] = {
     "trial": Network(schedule=Schedule(head_epochs=3, epochs=8, rate=5e-4), normalised=False),
     # Batch normalisation and more epochs; then worse pictures; then crops that are cut anew.
