@@ -7,13 +7,14 @@ faces and judged on the rest, ten times; groups stay whole. The truth is the emo
 votes. All ways see the logarithms of the probabilities of the eight emotions of face.onnx, and
 weigh the three classes equally:
 
-- as it ships: one scale, and a bias for each class;
+- all folders: one scale, and a bias for each class; face.onnx is calibrated so;
 - three folders only: the same, fitted to the folders happy, neutral and sad;
-- both: the same, fitted to all folders, in which these three weigh as much as all seven;
+- both: the same, fitted to all folders, in which these three weigh as much as all seven; the
+  recipe calibrates so now;
 - shares of votes: the same, with the shares of the votes as targets.
 
 The calibration error is that of the card: ten bins, all classes equally frequent. "Perfect" draws
-the classes from the probabilities of "as it ships" and returns the mean error of twenty draws. This
+the classes from the probabilities of "all folders" and returns the mean error of twenty draws. This
 error is above 0 although the probabilities are exact, because the number of faces is finite.
 """
 
@@ -69,7 +70,7 @@ def main() -> None:
     hard = np.eye(len(CLASSES))[truth]
     shares = targets(faces.votes)[0] @ merge
     ways: dict[str, tuple[Floats, Floats]] = {
-        "as it ships": (hard, _equal(truth, every)),
+        "all folders": (hard, _equal(truth, every)),
         "three folders only": (hard, _equal(truth, three)),
         "both": (hard, _equal(truth, every) + _equal(truth, three)),
         "shares of votes": (shares, _equal(truth, every)),
@@ -84,7 +85,7 @@ def main() -> None:
         for folders, rows in (("three folders", three), ("all", every)):
             lines.append(_line(name, folders, p[rows], truth[rows], groups[rows]))
             print(lines[-1], flush=True)
-            if name == "as it ships":
+            if name == "all folders":
                 lines.append(_perfect(folders, p[rows], truth[rows], groups[rows]))
     text = "\n".join(lines)
     text += (

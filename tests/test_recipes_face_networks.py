@@ -170,7 +170,8 @@ def test_a_mean_network_has_the_mean_weights_of_others(
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-3, atol=1e-3)
     kernel = wide.layers[-1].get_weights()[0]
     assert kernel.shape == (2 * face.WIDTHS[-1], 8)
-    assert not np.allclose(*np.split(kernel, 2))
+    own, twin = np.split(kernel, 2)
+    assert not np.allclose(own, twin)
 
     # The folded convolutions, alone, give the same features as the network they come from.
     alone = networks.train("folded", tmp_path, tmp_path)

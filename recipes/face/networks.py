@@ -122,11 +122,9 @@ NETWORKS: dict[str, Network | Mean] = {
     # What two and three of them have learned, in one network.
     "two": Mean(("trial", "longer")),
     "three": Mean(("trial", "longer", "strong")),
-    # The same weights, applied to pictures of twice the detail.
-    "finer": Network(schedule=replace(_TUNED, epochs=12), stride=1),
     # Targets halfway between the shares and the majority.
     "agreed": Network(schedule=replace(_TUNED, changes=_STRONG), anew=True, agreed=0.5),
-    # Two teachers: one is wider, one sees finer detail. The student learns from both.
+    # Two teachers: one is wider, one sees finer detail. The student learns from both and "three".
     "wide": Network(
         begun="three",
         doubled=True,
@@ -142,8 +140,9 @@ NETWORKS: dict[str, Network | Mean] = {
         bfloat16=True,
     ),
     "student": Network(
-        schedule=replace(_TUNED, epochs=60, changes=_STRONG, seed=2),
-        teachers=("wide", "close"),
+        begun="three",
+        schedule=replace(_TUNED, head_epochs=0, epochs=20, rate=5e-4, seed=2),
+        teachers=("three", "wide", "close"),
         anew=True,
         portraits=True,
     ),

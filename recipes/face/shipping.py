@@ -109,7 +109,7 @@ def ship(network: keras.Model, validation: Faces, trained_on: int, file: Path) -
     model = happy_or_neither_or_sad(network)
     softmax, share = softmax_of(model)
     chosen = np.isin(faces.folders, THREE)
-    # The mix of three folders counts as much as that of all: docs/decisions.md, "Calibration".
+    # Three folders weigh as much as all: docs/decisions.md, "What was tried for three answers".
     weights = equal_weights(y, len(face.CLASSES))
     weights[chosen] += equal_weights(y[chosen], len(face.CLASSES))
     p = special.softmax(logits(network, faces.images), axis=1)
