@@ -124,7 +124,7 @@ NETWORKS: dict[str, Network | Mean] = {
     "three": Mean(("trial", "longer", "strong")),
     # Targets halfway between the shares and the majority.
     "agreed": Network(schedule=replace(_TUNED, changes=_STRONG), anew=True, agreed=0.5),
-    # Two teachers: one is wider, one sees finer detail. The student learns from both and "three".
+    # Two teachers: one is wider, one sees finer detail. The student learns from both.
     "wide": Network(
         begun="three",
         doubled=True,
@@ -142,7 +142,7 @@ NETWORKS: dict[str, Network | Mean] = {
     "student": Network(
         begun="three",
         schedule=replace(_TUNED, head_epochs=0, epochs=20, rate=5e-4, seed=2),
-        teachers=("three", "wide", "close"),
+        teachers=("wide", "close"),
         anew=True,
         portraits=True,
     ),
