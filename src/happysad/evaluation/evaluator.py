@@ -354,14 +354,14 @@ def _comparison(
     p = _of_judged(classifier, judged, test.p)
     crops = classifier.input.averages_faces or are_crops(rows)
 
-    def hits(of: Classifier, name: str) -> tuple[NDArray[np.float64], int] | None:
+    def hits(of: Classifier, called: str) -> tuple[NDArray[np.float64], int] | None:
         """Return the right answers of a rival, and in how many photos it finds no face."""
         of_name = {name.casefold(): place for place, name in enumerate(of.classes)}
         known = [of_name[name.casefold()] for name in judged if name.casefold() in of_name]
         if len(known) < len(judged):
             return None
         faces = Faces.GIVEN if crops and of.input.averages_faces else Faces.FIND
-        its = _answers(of, judged, manifest, rows, faces, f"judging test by {name}")
+        its = _answers(of, judged, manifest, rows, faces, f"judging test by {called}")
         own = of.details.threshold if len(judged) == len(of.classes) else 0.5
         return _right(among(its.p, known), its, own).astype(np.float64), int(its.no_face.sum())
 

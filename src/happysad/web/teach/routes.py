@@ -225,7 +225,6 @@ async def features(request: Request) -> JSONResponse:
     def work(name: str | None, data: bytes) -> dict[str, Any]:
         values, error = None, None
         try:
-            network = _face_features()
             photo = Photo(data, name=name, max_memory=server.settings.max_memory)
             face = network.face(photo)
             if face is not None:
@@ -235,6 +234,7 @@ async def features(request: Request) -> JSONResponse:
         return {"path": name, "features": values, "error": error}
 
     photos = await photos_of(request, server.settings.max_files)
+    network = await server.work(_face_features)  # once, before the threads of the photos
     rows: list[dict[str, Any]] = [{}] * len(photos)
 
     async def see(place: int) -> None:
