@@ -242,6 +242,7 @@ def test_a_student_learns_from_votes_and_teachers(
         random_faces(number).write(tmp_path / f"{name}.npz")
     told = {}
     for teacher, emotion in (("one", 0), ("two", 3)):
+        monkeypatch.setitem(networks.NETWORKS, teacher, Network(schedule=SHORT))
         (tmp_path / teacher).mkdir()
         told[teacher] = np.full((40, 8), -50, np.float16)
         told[teacher][:, emotion] = 0
@@ -251,7 +252,7 @@ def test_a_student_learns_from_votes_and_teachers(
     assert "portraits: missing" in capsys.readouterr().out
     shares, _ = targets(random_faces(40).votes)
     teachers = np.eye(8)[[0, 3]].mean(axis=0)
-    np.testing.assert_allclose(given[0].targets, (shares + teachers) / 2, atol=1e-6)
+    np.testing.assert_allclose(given[-1].targets, (shares + teachers) / 2, atol=1e-6)
     folders = np.array(["happy", "neutral"] * 12)
     replace(random_faces(24), folders=folders).write(tmp_path / "portraits.npz")
     networks.train("student", tmp_path, tmp_path)
@@ -260,8 +261,17 @@ def test_a_student_learns_from_votes_and_teachers(
     expected[:, 3] = 0.5
     expected[:, 1] = np.where(folders == "happy", 0.5 * 0.75 * 0.96, 0.5 * 0.75 * 0.04)
     expected[:, 0] = 0.5 - expected[:, 1]
-    np.testing.assert_allclose(given[1].targets[40:], expected, atol=1e-6)
-    assert given[1].anew is not None and len(given[1].images) == len(given[1].anew) == 64
+    np.testing.assert_allclose(given[-1].targets[40:], expected, atol=1e-6)
+    student = given[-1]
+    assert student.anew is not None and len(student.images) == len(student.anew) == 64
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_what_a_network_needs_is_trained_before_it(name: str) -> None:
+    names = networks.order(name)
+    assert names[-1] == name and len(names) == len(set(names))
+    for place, one in enumerate(names):
+        assert set(networks.NETWORKS[one].before) <= set(names[:place])
 
 
 def test_a_teacher_must_be_trained_first(tmp_path: Path) -> None:

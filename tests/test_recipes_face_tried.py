@@ -1,8 +1,8 @@
-"""Networks that do not ship are trained by name, and judged on validation faces."""
+"""Networks are trained by name, and compared on validation faces."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +16,42 @@ from tests.classifiers import three_class_classifier
 from tests.made_up_faces import judgement, random_faces
 
 
-def test_networks_of_the_shipped_size_are_judged_on_validation(
+def test_networks_are_compared_on_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random_faces(16).write(tmp_path / "val.npz")
     file = three_class_classifier(tmp_path / "three.onnx", size=48, looks_at="face", slope=0.05)
-    found = judgement(Classifier(file))
+    known = judgement(Classifier(file))
+    found = replace(known, generated=known.three)
     trained: list[str] = []
 
     def ship(_: Any, validation: Faces, trained_on: int, to: Path) -> None:
-        to.parent.mkdir()
         to.write_bytes(file.read_bytes())
 
     def judge(_: Classifier, faces: Faces, data: Path) -> judging.Judgement:
         np.testing.assert_array_equal(faces.images, random_faces(16).images)
-        return found
+        return found if trained[-1] == "wide" else known
 
     monkeypatch.setattr(networks, "train", lambda name, *_: trained.append(name))
     monkeypatch.setattr(shipping, "ship", ship)
     monkeypatch.setattr(judging, "judge", judge)
-    monkeypatch.setattr("sys.argv", ["tried", "data", "--work", str(tmp_path), "wide", "trial"])
+    to = tmp_path / "tried.md"
+    call = ["tried", "data", "--work", str(tmp_path), "--write", str(to), "wide", "trial"]
+    monkeypatch.setattr("sys.argv", call)
     tried.main()
     assert trained == ["wide", "trial"]
-    assert not (tmp_path / "wide").exists()
-    figures = json.loads((tmp_path / "trial" / "face.json").read_text())
-    assert figures["n"] == 60
-    name, *lines = capsys.readouterr().out.splitlines()
-    assert name == "trial" and lines == tried.lines(found)
-    recall = found.three.score.balanced_accuracy.value
-    assert lines[0].startswith(f"mean recall, three folders: {recall:.3f} (")
-    assert any(line.startswith("neutral called sad: ") for line in lines)
+    table = to.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == f"wide: judged\ntrial: judged\n{table}\n"
+    head, _, *lines = table.splitlines()
+    assert head == "| validation | wide | trial |"
+    rows = {cells[1].strip(): cells[2:4] for cells in (line.split("|") for line in lines)}
+    recall = found.three.score.balanced_accuracy
+    low, high = recall.interval or (0.0, 0.0)
+    both = f" {recall.value:.3f} ({low:.3f} to {high:.3f}) "
+    assert rows[f"three folders, n = {found.three.score.n}: mean recall"] == [both, both]
+    first, second = rows[f"generated, n = {found.three.score.n}: answered"]
+    assert first.strip() and not second.strip()
+    assert any(name.startswith("neutral of three folders called sad") for name in rows)
+    worse = [row.recall.value or 0.0 for row in found.robustness if row.change]
+    name = f"three folders, mean over {len(worse)} worse pictures: mean recall"
+    assert rows[name][0].strip() == f"{np.mean(worse):.3f}"

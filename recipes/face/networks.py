@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 import keras
 import numpy as np
@@ -34,7 +33,9 @@ __all__ = [
     "Mean",
     "Network",
     "convolutions",
+    "folded",
     "logits",
+    "order",
     "train",
     "trained",
 ]
@@ -88,9 +89,9 @@ class Network:
     """Whether it learns from portraits too."""
 
     @property
-    def can_ship(self) -> bool:
-        """Whether it has the widths and the stride of the network that ships."""
-        return not self.doubled and self.stride == 2
+    def before(self) -> tuple[str, ...]:
+        """The networks that must be trained before."""
+        return self.teachers if self.begun is None else (self.begun, *self.teachers)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -106,9 +107,12 @@ class Mean:
     """
 
     names: tuple[str, ...]
-    """Keys of `NETWORKS`; all begin with the weights of `LABELS_FILE` and can ship."""
+    """Keys of `NETWORKS`; all begin with the same weights."""
 
-    can_ship: ClassVar[bool] = True
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The networks that must be trained before."""
+        return self.names
 
 
 _TUNED = Schedule(head_epochs=1, epochs=30, rate=1e-3, warmup=0.05)
@@ -158,20 +162,29 @@ NETWORKS: dict[str, Network | Mean] = {
 
 
 def train(name: str, data: Path, work: Path) -> keras.Model:
-    """Train a network, or continue its training, and return it.
+    """Train a network after those that it needs, or continue the training, and return it.
 
     Args:
         name: a key of `NETWORKS`.
         data: the recipe's data folder.
         work: the folder of all results.
     """
-    one = NETWORKS[name]
-    if isinstance(one, Mean):
-        return _mean([train(part, data, work) for part in one.names])
-    learned, validation = _examples(one, data, work), _of_votes(_faces("val", data, work))
-    model = _build(one, data, work)
-    vote_training.train(model, learned, validation, one.schedule, work / name)
-    return model
+    models: dict[str, keras.Model] = {}
+    for part in order(name):
+        one = NETWORKS[part]
+        if isinstance(one, Mean):
+            models[part] = _mean([models[other] for other in one.names])
+            continue
+        learned, validation = _examples(one, data, work), _of_votes(_faces("val", data, work))
+        models[part] = _build(one, data, work)
+        vote_training.train(models[part], learned, validation, one.schedule, work / part)
+    return models[name]
+
+
+def order(name: str) -> list[str]:
+    """Return the names of a network and of all that it needs, in the order of their training."""
+    before = [other for one in NETWORKS[name].before for other in order(one)]
+    return list(dict.fromkeys([*before, name]))
 
 
 def trained(name: str, data: Path, work: Path) -> keras.Model:
@@ -211,14 +224,24 @@ def convolutions(model: keras.Model) -> list[list[NDArray[np.float32]]]:
     return folded
 
 
+def folded(model: keras.Model) -> keras.Model:
+    """Return the same network without batch normalisation; see `convolutions`."""
+    stem, *_ = _of(model, layers.Conv2D)
+    widths = [layer.filters for layer in model.layers if layer.name.endswith("_second")]
+    same = _network(tuple(widths), stride=stem.strides[0], normalised=False)
+    learned = [layer for layer in same.layers if layer.weights]
+    weights = [*convolutions(model), model.layers[-1].get_weights()]
+    for layer, values in zip(learned, weights, strict=True):
+        layer.set_weights(values)
+    return same
+
+
 def _mean(models: list[keras.Model]) -> keras.Model:
     """Return a network without normalisation, with the mean of the weights of `models`."""
-    mean = _network(WIDTHS, normalised=False)
-    learned = [layer for layer in mean.layers if layer.weights]
-    given = [[*convolutions(model), model.layers[-1].get_weights()] for model in models]
-    for layer, same in zip(learned, zip(*given, strict=True), strict=True):
-        layer.set_weights([np.mean(weights, axis=0) for weights in zip(*same, strict=True)])
-    return mean
+    first, *others = (folded(model) for model in models)
+    given = zip(*(one.get_weights() for one in (first, *others)), strict=True)
+    first.set_weights([np.mean(weights, axis=0) for weights in given])
+    return first
 
 
 def _build(one: Network, data: Path, work: Path) -> keras.Model:

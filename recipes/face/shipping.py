@@ -16,13 +16,13 @@ from happysad.export import to_onnx
 from happysad.files import replacing
 from happysad.model_file import Details, ModelFile
 from happysad.models import face
-from happysad.models.head import softmax_of
+from happysad.models.head import merged_head, softmax_of
 from happysad.models.mirror import mirrored
-from recipes.face.networks import convolutions, logits
+from recipes.face.networks import convolutions, folded, logits
 from recipes.face.packed_faces import Faces
 from recipes.face.photos import HAPPY, SAD, SIZE, Photos
 from recipes.face.unsure import fit_unsure
-from recipes.face.votes import true_classes
+from recipes.face.votes import CLASS_OF, true_classes
 
 __all__ = ["RISK", "THREE", "happy_or_neither_or_sad", "happy_or_sad", "ship", "write_happy_or_sad"]
 
@@ -74,15 +74,17 @@ def happy_or_neither_or_sad(network: keras.Model) -> keras.Model:
     """Return a network that adds up the probabilities of the emotions to those of three classes.
 
     Args:
-        network: a network of `networks` with the widths and the stride of the shipped one.
+        network: a network of `networks`.
 
     Returns:
-        A network of `happysad.models.face.build`.
+        A network with the layers of `happysad.models.face.build`; only the widths and the stride
+        may differ.
     """
-    shipped = face.build(SIZE, 1, 0.0, face.CLASSES, pretrained=False)
-    _fold(network, shipped)
-    softmax_of(shipped)[0].set_weights(network.layers[-1].get_weights())
-    return shipped
+    same = folded(network)
+    pooled = next(one for one in same.layers if isinstance(one, layers.GlobalAveragePooling2D))
+    merged = keras.Model(same.input, merged_head(pooled.output, CLASS_OF.tolist()), name="face")
+    softmax_of(merged)[0].set_weights(same.layers[-1].get_weights())
+    return merged
 
 
 def ship(network: keras.Model, validation: Faces, trained_on: int, file: Path) -> Details:

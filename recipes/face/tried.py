@@ -1,21 +1,23 @@
-"""Train networks that do not ship, and print their figures on validation.
+"""Train networks that were tried, and print their figures on validation side by side.
 
-    python -m recipes.face.tried DATA --work FOLDER NAME ...
+    python -m recipes.face.tried DATA --work FOLDER --write FILE NAME ...
 
 DATA and FOLDER are those of `python -m recipes.face`, which must have reached its second step. The
-names are those of `networks.NETWORKS`. Each network is trained. If it has the size of the one that
-ships, it is also calibrated and judged on the validation faces and on the photos of DATA; FER2013's
-test faces are not used.
+names are those of `networks.NETWORKS`. Each network is trained, calibrated as the one that ships
+would be, and judged on the validation faces and on the photos of DATA; FER2013's test faces are not
+used.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
+from happysad.evaluation.metrics import Figure
 from happysad.keras_backend import quiet
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Train and judge the named networks, one after the other."""
+    """Train and judge the named networks; print and write a table."""
     parser = argparse.ArgumentParser(
         prog="python -m recipes.face.tried",
         description=__doc__,
@@ -31,6 +33,9 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="file to which the table is also written"
+    )
     parser.add_argument("names", nargs="+", metavar="NAME")
     chosen = parser.parse_args()
 
@@ -42,53 +47,74 @@ def main() -> None:
     from recipes.face.packed_faces import packed
     from recipes.face.shipping import ship
 
+    judged = {}
     for name in chosen.names:
         network = networks.train(name, chosen.data, chosen.work)
         unseen = packed("val", chosen.data, chosen.work)
-        if not networks.NETWORKS[name].can_ship:
-            continue
         assert unseen is not None
         file = chosen.work / name / "face.onnx"
+        file.parent.mkdir(exist_ok=True)
         ship(network, unseen, 1, file)
-        judgement = judge(Classifier(file), unseen, chosen.data)
-        write_text(file.with_suffix(".json"), json.dumps(asdict(judgement), indent=2) + "\n")
-        print("\n".join([name, *lines(judgement)]), flush=True)  # noqa: T201
+        judged[name] = judge(Classifier(file), unseen, chosen.data)
+        print(f"{name}: judged", flush=True)  # noqa: T201
+    text = table(judged)
+    print(text)  # noqa: T201
+    if chosen.write is not None:
+        write_text(chosen.write, text)
 
 
-def lines(judgement: Judgement) -> list[str]:
-    """Return the figures by which networks are compared, one a line."""
-    three, every = judgement.three, judgement.all_folders
-    named = [
-        ("mean recall, three folders", three.score.balanced_accuracy),
-        ("mean recall, all folders", every.score.balanced_accuracy),
-        ("AUC of sad against neither, three folders", three.auc_sad_neither),
-        ("happy against sad alone, three folders", three.happy_or_sad),
-        ("answered, three folders", three.default.coverage),
-        ("right of those", three.default.selective_accuracy),
-        ("answered, all folders", every.default.coverage),
-        ("right of those", every.default.selective_accuracy),
-        *((f"calibration error of {name}", one) for name, one in every.calibration.items()),
+def table(judged: Mapping[str, Judgement]) -> str:
+    """Return the figures by which networks are compared, a column for each network."""
+    columns = {name: _figures(judgement) for name, judgement in judged.items()}
+    rows = dict.fromkeys(chain.from_iterable(columns.values()))
+    lines = [f"| validation | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    lines += [
+        f"| {row} | {' | '.join(_cell(column.get(row)) for column in columns.values())} |"
+        for row in rows
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return ""
+    if figure.interval is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} ({figure.interval[0]:.3f} to {figure.interval[1]:.3f})"
+
+
+def _figures(judgement: Judgement) -> dict[str, Figure | None]:
+    parts = [
+        ("three folders", judgement.three),
+        ("all folders", judgement.all_folders),
+        ("generated", judgement.generated),
+        ("studio", judgement.studio),
+        ("scenes with a face", judgement.scenes),
+    ]
+    found: dict[str, Figure | None] = {}
+    for part, figures in parts:
+        if figures is None:
+            continue
+        name = f"{part}, n = {figures.score.n:,}"
+        found[f"{name}: mean recall"] = figures.score.balanced_accuracy
+        found[f"{name}: AUC of sad against neither"] = figures.auc_sad_neither
+        found[f"{name}: happy against sad alone"] = figures.happy_or_sad
+        found[f"{name}: answered"] = figures.default.coverage
+        found[f"{name}: right of those"] = figures.default.selective_accuracy
+        for label, one in figures.score.per_class.items():
+            found[f"{name}: recall of {label}"] = one.recall
+    for part, figures in parts[:2]:
+        assert figures is not None
+        for label, error in figures.calibration.items():
+            found[f"{part}: calibration error of {label}"] = error
     if judgement.neutral is not None:
-        named += [
-            (f"neutral called {name}", judgement.neutral.called[name]) for name in ("sad", "happy")
-        ]
-    if (found := judgement.generated) is not None:
-        named += [
-            ("generated: mean recall", found.score.balanced_accuracy),
-            ("generated: AUC of sad against neither", found.auc_sad_neither),
-            ("generated: happy against sad alone", found.happy_or_sad),
-        ]
-    if (found := judgement.studio) is not None:
-        named.append(("studio: smiles called happy", found.score.per_class["happy"].recall))
-        named.append(("studio: called sad by default", found.default.called["sad"]))
-    if (found := judgement.scenes) is not None:
-        named.append(("scenes with a face: happy against sad alone", found.happy_or_sad))
-    return [
-        f"{name}: {one.value:.3f} ({one.interval[0]:.3f} to {one.interval[1]:.3f})"
-        for name, one in named
-        if one is not None and one.value is not None and one.interval is not None
-    ]
+        for label in ("sad", "happy"):
+            found[f"neutral of three folders called {label}"] = judgement.neutral.called[label]
+    worse = [row.recall.value for row in judgement.robustness if row.change and row.recall.value]
+    found[f"three folders, mean over {len(worse)} worse pictures: mean recall"] = Figure(
+        fmean(worse) if worse else None, None
+    )
+    return {name: one for name, one in found.items() if one is not None and one.value is not None}
 
 
 if __name__ == "__main__":
