@@ -7,10 +7,10 @@ faces and judged on the rest, ten times; groups stay whole. The truth is the emo
 votes. All ways see the logarithms of the probabilities of the eight emotions of face.onnx, and
 weigh the three classes equally:
 
-- all folders: one scale, and a bias for each class; face.onnx is calibrated so;
+- all folders: one scale, and a bias for each class;
 - three folders only: the same, fitted to the folders happy, neutral and sad;
-- both: the same, fitted to all folders, in which these three weigh as much as all seven; the
-  recipe calibrates so now;
+- both: the same, fitted to all folders, in which these three weigh as much as all seven; face.onnx
+  is calibrated so;
 - shares of votes: the same, with the shares of the votes as targets.
 
 The calibration error is that of the card: ten bins, all classes equally frequent. "Perfect" draws

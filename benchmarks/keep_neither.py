@@ -12,8 +12,9 @@ votes:
 - two networks: the shipped one says how probable neither is, and one that is trained on the hundred
   faces without `--keep-neither` divides the rest between happy and sad.
 
-It repeats this with other draws, and with all faces rotated by up to 30 degrees and reduced to 16
-pixels.
+The share that is answered, and the share of these answers that is right, are those at the default
+thresholds, of faces of all seven folders. The script repeats this with other draws, and with all
+faces rotated by up to 30 degrees and reduced to 16 pixels.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 from happysad.classifier import Classifier
 from happysad.files import write_text
 from happysad.images import Pixels
+from happysad.predictions import UNSURE
 from happysad.probability import among
 from recipes.face import photos
 from recipes.face.fer_plus import read_votes
 from recipes.face.robustness import probabilities
 from recipes.face.votes import HAPPY, NEITHER, SAD, true_classes
+
+_Floats = NDArray[np.float64]
 
 
 def main() -> None:
@@ -73,8 +77,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as work:
                 _save(images[learned], folder[learned], Path(work, "few"))
                 answers = _answers(Path(work), images[others])
-            for way, p in answers.items():
-                figures = _figures(p, truth[others])
+            for way, (p, sure) in answers.items():
+                figures = [*_figures(p, truth[others]), *_answered(p, sure, truth[others])]
                 found[name, way].append(figures)
                 print(f"{name}, draw {draw}, {way}: {figures}", flush=True)
     text = _table(found, chosen.photos, chosen.draws, judged)
@@ -83,22 +87,39 @@ def main() -> None:
         write_text(chosen.write, text)
 
 
-def _answers(work: Path, images: Pixels) -> dict[str, NDArray[np.float64]]:
-    """Return the probabilities of happy, neither and sad of each way, shape (n, 3)."""
-    shipped = probabilities(Classifier(), images)
+def _answers(work: Path, images: Pixels) -> dict[str, tuple[_Floats, NDArray[np.bool_] | None]]:
+    """Return for each way the probabilities, shape (n, 3), and what is answered, shape (n,).
+
+    Two networks have no thresholds, so they have None in its place.
+    """
     _train(work / "few", "face", work / "two", "--faces", "given")
     _train(work / "few", "face", work / "kept", "--faces", "given", "--keep-neither")
+    shipped = _sure_answers(Classifier(), images)
     two = probabilities(Classifier(work / "two"), images)
-    rest = 1 - shipped[:, [NEITHER]]
+    rest = 1 - shipped[0][:, [NEITHER]]
     both = np.concatenate([two[:, :1] * rest, 1 - rest, two[:, 1:] * rest], axis=1)
     return {
         "shipped": shipped,
-        "one network, --keep-neither": probabilities(Classifier(work / "kept"), images),
-        "two networks": both,
+        "one network, --keep-neither": _sure_answers(Classifier(work / "kept"), images),
+        "two networks": (both, None),
     }
 
 
-def _figures(p: NDArray[np.float64], truth: NDArray[np.intp]) -> list[float]:
+def _sure_answers(classifier: Classifier, images: Pixels) -> tuple[_Floats, NDArray[np.bool_]]:
+    p = probabilities(classifier, images)
+    return p, np.array([classifier.label_of(row.tolist()) != UNSURE for row in p])
+
+
+def _answered(
+    p: _Floats, sure: NDArray[np.bool_] | None, truth: NDArray[np.intp]
+) -> tuple[float, float]:
+    """Return the share that is answered and the share of it that is right; NaN without `sure`."""
+    if sure is None:
+        return float("nan"), float("nan")
+    return float(sure.mean()), float((p.argmax(axis=1) == truth)[sure].mean())
+
+
+def _figures(p: _Floats, truth: NDArray[np.intp]) -> list[float]:
     """Return balanced accuracy of happy and sad, AUC of sad against neither, macro recall."""
     two, rest = truth != NEITHER, truth != HAPPY
     sad = among(p[two], [HAPPY, SAD])[:, 1] >= 0.5
@@ -114,11 +135,13 @@ def _table(
 ) -> str:
     lines = [
         "| faces | way | balanced happy/sad, mean (range) | AUC sad/neither, mean (range) "
-        "| macro recall of three, mean (range) |",
-        "|---|---|---|---|---|",
+        "| macro recall of three, mean (range) | answered, mean (range) "
+        "| right of those, mean (range) |",
+        "|---|---|---|---|---|---|---|",
     ]
     for (name, way), figures in found.items():
-        lines.append(f"| {name} | {way} | {' | '.join(_spans(figures))} |")
+        cells = ["" if "nan" in span else span for span in _spans(figures)]
+        lines.append(f"| {name} | {way} | {' | '.join(cells)} |")
     lines.append(f"\nTrained on {learned} faces, {draws} draws; {judged:,} predictions per row.")
     return "\n".join(lines) + "\n"
 
