@@ -82,6 +82,18 @@ def test_onnx_is_a_classifier(model: Any, tmp_path: Path) -> None:
     assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()
 
 
+def test_onnx_is_written_where_an_optimisation_of_the_exporter_fails(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3), dtype="uint8", name="image")
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.Conv2D(8, 3, use_bias=False)(x)
+    x = keras.layers.ReLU(6)(x + 3.0)  # as in MobileNetV3
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    odd = keras.Model(image, head(x, DETAILS.classes))
+    assert export.to_onnx(odd, tmp_path / "odd.onnx", DETAILS, SAMPLES) <= 5e-5
+    assert answers(odd).std() > 1e-4
+
+
 def test_h5_and_tflite_agree(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert export.to_keras(model, tmp_path / "model.h5", SAMPLES) == 0
     again = keras.saving.load_model(tmp_path / "model.h5", compile=False)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -195,9 +196,16 @@ def _convert(model: keras.Model, file: Path) -> None:
         named = {one.name: value for one, value in zip(signature, values, strict=True)}
         return model(named if len(named) > 1 else values[0], training=False)
 
-    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")  # no copy of the graph for each step
     traced = tf.function(network, input_signature=signature, autograph=False)
-    tf2onnx.convert.from_function(traced, signature, opset=_OPSET, output_path=str(file))
+    convert = partial(
+        tf2onnx.convert.from_function, traced, signature, opset=_OPSET, output_path=str(file)
+    )
+    try:
+        tf2onnx.constants.ENV_TF2ONNX_CATCH_ERRORS = "FALSE"  # no copy before each optimisation
+        convert()
+    except Exception:  # one that fails can be left out
+        tf2onnx.constants.ENV_TF2ONNX_CATCH_ERRORS = "TRUE"
+        convert()
 
 
 def to_keras(
