@@ -34,7 +34,7 @@ from recipes.face.networks import (  # noqa: E402
 from recipes.face.photos import CLASSES, HAPPY, SAD, Photos  # noqa: E402
 from recipes.face.shipping import happy_or_sad, write_happy_or_sad  # noqa: E402
 from recipes.face.vote_training import Schedule  # noqa: E402
-from tests.made_up_faces import kaggle  # noqa: E402
+from tests.made_up_faces import kaggle, random_faces  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,7 @@ def test_one_command_makes_the_classifier_from_two_csv_files(
     written = ModelFile.read(work / LABELS_FILE).run({"image": unseen.images}).probabilities
     expected = happy_or_sad(network).predict(unseen.images, verbose=0)
     assert np.abs(written[:, [1]] - expected).max() < TOLERANCE
+    random_faces(12).write(work / "portraits.npz")
     arguments = [str(tmp_path / "data"), "--work", str(work), "--assets", str(assets)]
     monkeypatch.setattr("sys.argv", ["recipes.face", *arguments])
     main()
@@ -134,6 +135,7 @@ def test_one_command_makes_the_classifier_from_two_csv_files(
     recall = figures["three"]["score"]["balanced_accuracy"]["value"]
     assert f"| mean recall of the three classes | {recall:.3f}" in text
     assert f"face.onnx, {len(files['face.onnx']):,} bytes" in text
+    assert "to 12 press portraits" in " ".join(text.split())
     assert "{" not in text
 
     # What ships is small, and it is the mean of what the network says of a face and its mirror

@@ -4,8 +4,9 @@
 
 DATA holds FER2013 and FER+'s votes: either the folder faces/ with votes.csv and with train/ and
 test/, each with angry, disgust, fear, happy, neutral, sad and surprise; or Kaggle's fer2013.csv and
-FER+'s fer2013new.csv. These folders are optional: colour/generated, colour/studio (with
-colour/people.csv) and scenes, on which the classifier is judged.
+FER+'s fer2013new.csv. These folders are optional: portraits (happy and neutral), from which the
+network learns too, and colour/generated, colour/studio (with colour/people.csv) and scenes, on
+which the classifier is judged.
 
 1. Labels. Three networks learn FER2013's labels, one after the other. Because some labels are
    wrong, each later network learns from the mean of the labels and of the average probabilities of
@@ -13,7 +14,10 @@ colour/people.csv) and scenes, on which the classifier is judged.
    second network is larger; the third starts from the weights of the first and is then fine-tuned
    on happy and sad faces. The result is FOLDER/happy-or-sad.onnx. If this file exists, this step
    is skipped; the face.onnx of happysad 0.1.0 is such a file.
-2. Votes. The network learns the shares of ten people's votes for eight emotions.
+2. Votes. Three networks learn the shares of ten people's votes for eight emotions. Two larger
+   networks begin with the mean of their weights and learn the same. Two students begin with this
+   mean too; they learn from the votes and from the answers of the larger networks. What ships has
+   the mean of the weights of the first mean and the two students.
 3. The network is calibrated, merged to happy, neither and sad, and written to face.onnx.
 4. It is judged on FER2013's test faces.
 
@@ -82,6 +86,7 @@ def main() -> None:
         learn_labels(data, work)
     network = networks.train(networks.SHIPPED_NETWORK, data, work)
     learned, unseen, test = (packed(name, data, work) for name in ("train", "val", "test"))
+    portraits = packed("portraits", data, work)
     assert learned is not None and unseen is not None and test is not None
     file = assets / SHIPPED.name
     ship(network, unseen, int(targets(learned.votes)[1].sum()), file)
@@ -90,7 +95,8 @@ def main() -> None:
     drawn = pictures.write(shipped, judgement, assets)
     figures = {**asdict(judgement), "drawn": asdict(drawn)}
     write_text(file.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
-    write_text(assets / "MODEL_CARD.md", card.write(file, judgement, drawn))
+    text = card.write(file, judgement, drawn, portraits=0 if portraits is None else len(portraits))
+    write_text(assets / "MODEL_CARD.md", text)
 
 
 def learn_labels(data: Path, work: Path) -> None:

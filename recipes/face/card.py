@@ -57,7 +57,10 @@ medical and safety reasons (Regulation 2024/1689, Article 5).
 FER2013 (Goodfellow et al. 2013, arXiv:1307.0414) has 48x48 grey faces from a web search, for
 research use. FER+ (Barsoum et al. 2016, arXiv:1608.01041) has ten people's votes for eight emotions
 on each face. The network first learned FER2013's labels, and then the shares of the votes on
-{trained_on:,} faces. The people in these photos are not a fair sample of anyone.
+{trained_on:,} faces. Two larger networks learned the same shares. Two copies of the first network
+learned on from the shares and from the answers of the larger ones{portraits}. What ships has the
+mean of the weights of the first network and its two copies. The people in these photos are not a
+fair sample of anyone.
 
 The class of a face is the emotion with the most votes: happiness is happy, sadness is sad, and
 every other emotion is **neither**. The test is FER2013's public test, {all_n:,} faces; {without:,}
@@ -117,13 +120,14 @@ _NAMED = 4
 _FEW_PEOPLE = 10
 
 
-def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
+def write(file: Path, judgement: Judgement, drawn: Drawn, *, portraits: int) -> str:
     """Return the card of `file` as Markdown.
 
     Args:
         file: the .onnx file.
         judgement: the result of `judging.judge`.
         drawn: the content of the picture of failures, as `pictures.write` returns it.
+        portraits: the number of press portraits on which the network learned too.
     """
     details = ModelFile.read(file).details
     data = file.read_bytes()
@@ -144,6 +148,7 @@ def write(file: Path, judgement: Judgement, drawn: Drawn) -> str:
         thresholds=_thresholds(details),
         risk=_share(RISK),
         trained_on=details.trained_on,
+        portraits=_learned_portraits(portraits),
         all_n=judgement.n,
         without=judgement.without_votes,
         tied=judgement.tied,
@@ -221,6 +226,15 @@ def _thresholds(details: Details) -> str:
     assert details.unsure is not None
     named = zip(details.classes, details.unsure, strict=True)
     return ", ".join(f"{_share(least)} ({name})" for name, least in named)
+
+
+def _learned_portraits(portraits: int) -> str:
+    if not portraits:
+        return ""
+    return (
+        f", also to {portraits:,} press portraits (muxspace/facial_expressions, Apache-2.0) whose "
+        "labels are happy or neutral"
+    )
 
 
 def _table(judgement: Judgement) -> str:
