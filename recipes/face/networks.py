@@ -222,12 +222,12 @@ def convolutions(model: keras.Model) -> list[list[NDArray[np.float32]]]:
     norms = _of(model, layers.BatchNormalization)
     if not norms:
         return weights
-    folded = []
+    found = []
     for (kernel, *_), norm in zip(weights, norms, strict=True):
         gamma, beta, mean, variance = norm.get_weights()
         scale = gamma / np.sqrt(variance + norm.epsilon)
-        folded.append([kernel * scale, beta - mean * scale])
-    return folded
+        found.append([kernel * scale, beta - mean * scale])
+    return found
 
 
 def folded(model: keras.Model) -> keras.Model:
@@ -253,18 +253,18 @@ def _mean(models: list[keras.Model]) -> keras.Model:
 def _build(one: Network, data: Path, work: Path) -> keras.Model:
     keras.utils.set_random_seed(one.schedule.seed)
     if one.begun is None:
-        folded = _from_labels(work / LABELS_FILE, one.stride)
+        plain = _from_labels(work / LABELS_FILE, one.stride)
     else:
-        folded = _network(WIDTHS, stride=one.stride, normalised=False)
-        folded.set_weights(trained(one.begun, data, work).get_weights())
+        plain = _network(WIDTHS, stride=one.stride, normalised=False)
+        plain.set_weights(trained(one.begun, data, work).get_weights())
     if one.doubled:
-        folded = _doubled(folded, one)
+        plain = _doubled(plain, one)
     if not one.normalised:
-        return folded
+        return plain
     faces = _faces("train", data, work).images[:_STATISTICS]
     with _precision(one):
         model = _network(one.widths, stride=one.stride)
-    return _normalised(folded, model, faces)
+    return _normalised(plain, model, faces)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from happysad.classifier import Classifier
 from happysad.evaluation.metrics import Figure, answers_of, bootstrap, score
 from happysad.images import Pixels
 
-__all__ = ["CHANGES", "Change", "Row", "costliest", "markdown", "measure", "probabilities"]
+__all__ = ["CHANGES", "Change", "Row", "cell", "costliest", "markdown", "measure", "probabilities"]
 
 _BATCH = 64
 
@@ -127,8 +127,8 @@ def markdown(rows: Sequence[Row], n: int, groups: int) -> str:
         "|---|---|---|",
     ]
     for row in rows:
-        cells = [_cell(row.recall, "{:.3f}")]
-        cells.append(_cell(row.difference, "{:+.1f}", 100) if row.change else "")
+        cells = [cell(row.recall, "{:.3f}")]
+        cells.append(cell(row.difference, "{:+.1f}", 100) if row.change else "")
         lines.append(f"| {row.words} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -148,8 +148,9 @@ def _loss(row: Row) -> float:
     return row.difference.value
 
 
-def _cell(figure: Figure, form: str, times: float = 1) -> str:
-    if figure.value is None:
+def cell(figure: Figure | None, form: str, times: float = 1) -> str:
+    """Return a figure and its interval for a table; empty without a value."""
+    if figure is None or figure.value is None:
         return ""
     text, span = form.format(times * figure.value), figure.interval
     return text if span is None else f"{text} ({' to '.join(form.format(times * v) for v in span)})"

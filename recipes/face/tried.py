@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from happysad.evaluation.metrics import Figure
 from happysad.keras_backend import quiet
+from recipes.face.robustness import cell
 
 if TYPE_CHECKING:
     from recipes.face.judging import Judgement
@@ -69,18 +70,10 @@ def table(judged: Mapping[str, Judgement]) -> str:
     rows = dict.fromkeys(chain.from_iterable(columns.values()))
     lines = [f"| validation | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
     lines += [
-        f"| {row} | {' | '.join(_cell(column.get(row)) for column in columns.values())} |"
+        f"| {row} | {' | '.join(cell(one.get(row), '{:.3f}') for one in columns.values())} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
-
-
-def _cell(figure: Figure | None) -> str:
-    if figure is None or figure.value is None:
-        return ""
-    if figure.interval is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} ({figure.interval[0]:.3f} to {figure.interval[1]:.3f})"
 
 
 def _figures(judgement: Judgement) -> dict[str, Figure | None]:
